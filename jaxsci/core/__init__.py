@@ -1,0 +1,33 @@
+"""The functional API: verbs on pure functions f(params, x), knowing no physics."""
+
+from ._derivatives import (
+    biharmonic as biharmonic,
+    derivative as derivative,
+    divergence as divergence,
+    grad as grad,
+    hessian as hessian,
+    jacobian as jacobian,
+    laplacian as laplacian,
+)
+from ._extrapolation import DIIS as DIIS, Anderson as Anderson
+from ._fit import Fit as Fit, fit as fit
+from ._fixed_point import fixed_point as fixed_point
+from ._io import load as load, save as save
+from ._map import vmap as vmap
+from ._objective import (
+    BatchResiduals as BatchResiduals,
+    Objective as Objective,
+    objective as objective,
+)
+from ._platform import (
+    PlatformReport as PlatformReport,
+    check_platform as check_platform,
+    require_x64 as require_x64,
+)
+from ._pure import pure as pure
+from ._residual import residual as residual
+from ._second_order import (
+    gauss_newton as gauss_newton,
+    levenberg_marquardt as levenberg_marquardt,
+    natural_gradient as natural_gradient,
+)

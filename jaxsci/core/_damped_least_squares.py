@@ -1,0 +1,96 @@
+"""The damped linear problem of one second-order step, in whichever space is smaller."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+from ._objective import BatchResiduals
+
+# Above this many rows a dense n x n matrix and its factorisation cost more than they bring.
+_LARGEST_DENSE = 8192
+_SPACES = ("auto", "sample", "parameter", "matrix_free")
+
+Samples = Float[Array, " n"]
+Parameters = Float[Array, " p"]
+
+
+class LinearModel(eqx.Module):
+    """r + J δ around one point: `solve(b, λ)` = argmin ‖J δ - b‖² + λ ‖δ‖²."""
+
+    residual: Samples
+    trace: Float[Array, ""]
+    apply: Callable[[Parameters], Samples]
+    solve: Callable[[Samples, Float[Array, ""]], Parameters]
+
+
+def linear_model(residuals: BatchResiduals, params: PyTree, space: str) -> LinearModel:
+    """Linearise the residuals at `params` in the smaller space, or in the one asked for."""
+    if space not in _SPACES:
+        raise ValueError(f"space must be one of {_SPACES}, got {space!r}.")
+    flat, unravel = ravel_pytree(params)
+
+    def vector(w):
+        return residuals.vector(unravel(w))
+
+    if space == "auto":
+        n = jax.eval_shape(vector, flat).size
+        if min(n, flat.size) > _LARGEST_DENSE:
+            space = "matrix_free"
+        else:
+            space = "sample" if n <= flat.size else "parameter"
+    make = {"sample": _sample, "parameter": _parameter, "matrix_free": _matrix_free}[space]
+    return make(residuals, params, vector, flat)
+
+
+def _sample(residuals, params, vector, flat):
+    r, kernel = residuals.gram(params)
+    _, pullback = jax.vjp(vector, flat)
+
+    def solve(b, damping):
+        return pullback(_solve_positive(kernel, damping, b))[0]
+
+    return LinearModel(r, jnp.trace(kernel), _pushforward(vector, flat), solve)
+
+
+def _parameter(residuals, params, vector, flat):
+    r, jacobian = residuals.jacobian(params)
+    normal = jacobian.T @ jacobian
+
+    def solve(b, damping):
+        return _solve_positive(normal, damping, jacobian.T @ b)
+
+    return LinearModel(r, jnp.trace(normal), lambda v: jacobian @ v, solve)
+
+
+def _matrix_free(residuals, params, vector, flat):
+    r, pullback = jax.vjp(vector, flat)
+    pushforward = _pushforward(vector, flat)
+    structure = jax.eval_shape(lambda: flat)
+
+    def solve(b, damping):
+        normal = lx.FunctionLinearOperator(
+            lambda v: pullback(pushforward(v))[0] + damping * v,
+            structure,
+            lx.positive_semidefinite_tag,
+        )
+        solver = lx.CG(rtol=1e-6, atol=0.0, max_steps=200)
+        return lx.linear_solve(normal, pullback(b)[0], solver, throw=False).value
+
+    # tr(J Jᵀ) = E ‖Jᵀ z‖² for random signs z: it only sets the scale of the damping.
+    signs = jax.random.rademacher(jax.random.key(0), (8, r.size), dtype=r.dtype)
+    trace = jnp.mean(jax.lax.map(lambda z: jnp.sum(pullback(z)[0] ** 2), signs))
+    return LinearModel(r, trace, pushforward, solve)
+
+
+def _pushforward(vector, flat):
+    return lambda v: jax.jvp(vector, (flat,), (v,))[1]
+
+
+def _solve_positive(matrix, damping, b):
+    damped = matrix + damping * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), b)

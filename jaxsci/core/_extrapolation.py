@@ -1,0 +1,195 @@
+"""Anderson and DIIS: fixed-point solvers that extrapolate from a short history.
+
+Both choose weights cᵢ with Σ cᵢ = 1 that minimise ‖Σ cᵢ eᵢ‖ over the last iterates. Anderson's
+error is the step g(y) - y itself; DIIS takes any error that vanishes at the solution, such as
+the commutator FPS - SPF of a self-consistent field.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import optimistix as optx
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar, Shaped
+
+
+class _History(eqx.Module):
+    """The last m candidates for y and their errors, flattened; `size` is the newest error's."""
+
+    candidates: Shaped[Array, "m n"]
+    errors: Shaped[Array, "m k"]
+    count: Int[Array, ""]
+    size: Float[Array, ""]
+
+
+class _Extrapolation(optx.AbstractFixedPointSolver):
+    """What Anderson and DIIS share; they differ in `_candidate` and `_error`."""
+
+    history: eqx.AbstractVar[int]
+
+    def _candidate(self, y: PyTree, gy: PyTree) -> PyTree:
+        raise NotImplementedError
+
+    def _error(self, args: PyTree, y: PyTree, gy: PyTree) -> PyTree:
+        raise NotImplementedError
+
+    def _scale(self, y: PyTree, error: PyTree) -> Any:
+        raise NotImplementedError
+
+    def init(self, fn, y, args, options, f_struct, aux_struct, tags):
+        del options, f_struct, aux_struct, tags
+        candidate = ravel_pytree(y)[0]
+        error = eqx.filter_eval_shape(
+            lambda: ravel_pytree(self._error(args, y, fn(y, args)[0]))[0]
+        )
+        return _History(
+            jnp.zeros((self.history, candidate.size), candidate.dtype),
+            jnp.zeros((self.history, error.size), error.dtype),
+            jnp.array(0),
+            jnp.array(jnp.inf, jnp.finfo(error.dtype).dtype),
+        )
+
+    def step(self, fn, y, args, options, state, tags):
+        del options, tags
+        gy, aux = fn(y, args)
+        error = self._error(args, y, gy)
+        flat_error = ravel_pytree(error)[0]
+        candidate, unravel = ravel_pytree(self._candidate(y, gy))
+        slot = state.count % self.history
+        candidates = state.candidates.at[slot].set(candidate)
+        errors = state.errors.at[slot].set(flat_error)
+        weights = _weights(errors, slot, state.count + 1)
+        size = self.norm(flat_error / self._scale(y, error))
+        new_state = _History(candidates, errors, state.count + 1, size)
+        return unravel(weights.astype(candidate.dtype) @ candidates), new_state, aux
+
+    def terminate(self, fn, y, args, options, state, tags) -> tuple[Bool[Array, ""], optx.RESULTS]:
+        del fn, y, args, options, tags
+        return state.size < 1, optx.RESULTS.successful
+
+    def postprocess(self, fn, y, aux, args, options, state, tags, result):
+        del fn, args, options, state, tags, result
+        return y, aux, {}
+
+
+class Anderson(_Extrapolation):
+    """Anderson acceleration of a fixed-point iteration.
+
+        yₙ₊₁ = Σᵢ cᵢ (yᵢ + β eᵢ),  eᵢ = g(yᵢ) - yᵢ,  c = argmin ‖Σ cᵢ eᵢ‖, Σ cᵢ = 1
+
+    **Arguments:**
+
+    - `rtol`, `atol`: stop when `norm(e / (atol + rtol |y|)) < 1`.
+    - `history`: iterates kept; 5 to 10 is usual.
+    - `mixing`: β; below 1 damps an iteration that diverges.
+    - `norm`: of the scaled error.
+
+    **Source:** Walker & Ni, "Anderson acceleration for fixed-point iterations" (2011).
+
+    ```python
+    solver = jsci.Anderson(rtol=1e-10, atol=1e-10)
+    jsci.fixed_point(step, params, y0, solver=solver)
+    ```
+    """
+
+    rtol: float
+    atol: float
+    history: int = 6
+    mixing: float = 1.0
+    norm: Callable[[PyTree], Scalar] = optx.max_norm
+
+    def __check_init__(self):
+        _check_options(self)
+        if not 0 < self.mixing <= 1:
+            raise ValueError(f"mixing must lie in (0, 1], got {self.mixing}.")
+
+    def _candidate(self, y, gy):
+        flat_y, unravel = ravel_pytree(y)
+        return unravel(flat_y + self.mixing * (ravel_pytree(gy)[0] - flat_y))
+
+    def _error(self, args, y, gy):
+        flat_y, unravel = ravel_pytree(y)
+        return unravel(ravel_pytree(gy)[0] - flat_y)
+
+    def _scale(self, y, error):
+        return self.atol + self.rtol * jnp.abs(ravel_pytree(y)[0])
+
+
+class DIIS(_Extrapolation):
+    """Pulay's direct inversion in the iterative subspace.
+
+        yₙ₊₁ = Σᵢ cᵢ g(yᵢ),   c = argmin ‖Σ cᵢ error(θ, yᵢ, g(yᵢ))‖, Σ cᵢ = 1
+
+    **Arguments:**
+
+    - `atol`: stop when `norm(error) < atol`.
+    - `rtol`: added to `atol` in proportion to |g(y) - y|'s own scale only for the default error;
+        a given `error` is absolute.
+    - `history`: iterates kept; 8 is usual.
+    - `error`: `error(params, y, g(y))`, any pytree that vanishes at the solution; by default
+        g(y) - y.
+    - `norm`: of the error.
+
+    **Source:** Pulay, "Improved SCF convergence acceleration" (1982).
+
+    ```python
+    solver = jsci.DIIS(rtol=0.0, atol=1e-8, error=lambda theta, fock, new: commutator(fock, new))
+    jsci.fixed_point(step, params, fock0, solver=solver)
+    ```
+    """
+
+    rtol: float
+    atol: float
+    history: int = 8
+    error: Callable[[PyTree, PyTree, PyTree], PyTree] | None = None
+    norm: Callable[[PyTree], Scalar] = optx.max_norm
+
+    def __check_init__(self):
+        _check_options(self)
+
+    def _candidate(self, y, gy):
+        return gy
+
+    def _error(self, args, y, gy):
+        if self.error is not None:
+            return self.error(args, y, gy)
+        flat_y, unravel = ravel_pytree(y)
+        return unravel(ravel_pytree(gy)[0] - flat_y)
+
+    def _scale(self, y, error):
+        if self.error is not None:
+            return self.atol
+        return self.atol + self.rtol * jnp.abs(ravel_pytree(y)[0])
+
+
+def _weights(errors, newest, count) -> Shaped[Array, " m"]:
+    """argmin ‖Σ cᵢ eᵢ‖ with Σ cᵢ = 1, over the first `count` slots in use.
+
+    Solved in the differences eₙ - eᵢ, each scaled to length one: unlike the bordered matrix of
+    the textbooks, this stays solvable when the errors vanish or coincide.
+    """
+    m = errors.shape[0]
+    used = (jnp.arange(m) < count) & (jnp.arange(m) != newest)
+    differences = jnp.where(used[:, None], errors[newest] - errors, 0)
+    lengths = jnp.linalg.norm(differences, axis=1)
+    safe = jnp.where(lengths > 0, lengths, 1)
+    unit = differences / safe[:, None]
+    gram = unit.conj() @ unit.T
+    ridge = 10 * jnp.finfo(errors.dtype).eps * m
+    gamma = jnp.linalg.solve(
+        gram + ridge * jnp.eye(m, dtype=gram.dtype), unit.conj() @ errors[newest]
+    )
+    weights = jnp.where(used, gamma / safe, 0)
+    return weights.at[newest].set(1 - weights.sum())
+
+
+def _check_options(solver):
+    if solver.history < 1:
+        raise ValueError(f"history must be at least 1, got {solver.history}.")
+    if not (solver.rtol >= 0 and solver.atol >= 0 and solver.rtol + solver.atol > 0):
+        raise ValueError(
+            f"Tolerances must be non-negative and not both zero, got rtol={solver.rtol}, "
+            f"atol={solver.atol}."
+        )

@@ -1,0 +1,191 @@
+"""Named residuals become a loss for first-order and a residual vector for second-order methods."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+
+
+
+class Objective(eqx.Module):
+    """A weighted sum of mean squared residuals; made by `objective`."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    functions: tuple[Callable, ...] = eqx.field(static=True)
+    weights: tuple[Any, ...]
+
+    def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
+        """The loss Σₖ wₖ meanᵢ ‖rₖ(params, xᵢ)‖²."""
+        return self.weighted(self.terms(params, batch))
+
+    def weighted(self, terms: Mapping[str, Float[Array, ""]]) -> Float[Array, ""]:
+        """Σₖ wₖ termsₖ."""
+        return sum(w * terms[name] for name, w in zip(self.names, self.weights, strict=True))
+
+    def terms(
+        self, params: PyTree, batch: Mapping[str, PyTree]
+    ) -> dict[str, Float[Array, ""]]:
+        """Each term's mean square, without its weight."""
+        sizes = self._sizes(batch)
+        return {
+            name: _sum_of_squares(r) / sizes[name]
+            for name, r in self._raw(params, batch).items()
+        }
+
+    def residuals(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, PyTree]:
+        """Each term's residuals scaled by √(wₖ/nₖ), so that `value` is their sum of squares."""
+        scales = self._scales(batch)
+        return {
+            name: jax.tree.map(lambda y, s=scales[name]: s * y, r)
+            for name, r in self._raw(params, batch).items()
+        }
+
+    def at(self, batch: Mapping[str, PyTree]) -> "BatchResiduals":
+        """The residuals on one batch, with their Jacobian and tangent kernel."""
+        self._sizes(batch)
+        return BatchResiduals(self, {name: batch[name] for name in self.names})
+
+    def reweighted(self, weights: Mapping[str, float]) -> "Objective":
+        """The same terms under other weights; arrays are allowed, so weights can be adapted."""
+        return objective(dict(zip(self.names, self.functions, strict=True)), weights)
+
+    def _raw(self, params, batch):
+        return {
+            name: jax.vmap(r, (None, 0))(params, batch[name])
+            for name, r in zip(self.names, self.functions, strict=True)
+        }
+
+    def _sizes(self, batch):
+        missing = [name for name in self.names if name not in batch]
+        if missing:
+            raise ValueError(
+                f"The batch has no entry for {', '.join(map(repr, missing))}: it has "
+                f"{sorted(batch)}, and the objective's terms are {sorted(self.names)}."
+            )
+        return {name: _leading_size(name, batch[name]) for name in self.names}
+
+    def _scales(self, batch):
+        sizes = self._sizes(batch)
+        return {
+            name: jnp.sqrt(w / sizes[name])
+            for name, w in zip(self.names, self.weights, strict=True)
+        }
+
+
+class BatchResiduals(eqx.Module):
+    """Residuals on one batch: `residuals(params)`, and J and J Jᵀ of the flat residual vector."""
+
+    objective: Objective
+    batch: Mapping[str, PyTree]
+
+    def __call__(self, params: PyTree) -> dict[str, PyTree]:
+        """The scaled residuals, a dict of arrays."""
+        return self.objective.residuals(params, self.batch)
+
+    def vector(self, params: PyTree) -> Float[Array, " n"]:
+        """The scaled residuals as one vector, in the order of `ravel_pytree`."""
+        return ravel_pytree(self(params))[0]
+
+    def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
+        """The residual vector r and its Jacobian J in the order of `ravel_pytree(params)`.
+
+        One reverse pass a residual and sample, never one a residual over the whole batch.
+        """
+        flat, unravel = ravel_pytree(params)
+        scales = self.objective._scales(self.batch)
+
+        def rows(name, r):
+            def flat_r(w, x):
+                return ravel_pytree(r(unravel(w), x))[0]
+
+            def sample(x):
+                y, pullback = jax.vjp(lambda w: flat_r(w, x), flat)
+                (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
+                return y, jacobian
+
+            y, jacobian = jax.vmap(sample)(self.batch[name])
+            return scales[name] * y.reshape(-1), scales[name] * jacobian.reshape(-1, flat.size)
+
+        blocks = [
+            rows(name, r)
+            for name, r in sorted(
+                zip(self.objective.names, self.objective.functions, strict=True)
+            )
+        ]
+        return jnp.concatenate([b[0] for b in blocks]), jnp.concatenate([b[1] for b in blocks])
+
+    def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
+        """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
+        from ._gram import gram_of_terms
+
+        terms = dict(zip(self.objective.names, self.objective.functions, strict=True))
+        scales = self.objective._scales(self.batch)
+        return self.vector(params), gram_of_terms(terms, params, self.batch, scales)
+
+
+def objective(
+    terms: Mapping[str, Callable], weights: Mapping[str, Any] | None = None
+) -> Objective:
+    """Combine named residuals into one objective for every optimiser.
+
+        value(params, batch) = Σₖ wₖ meanᵢ ‖rₖ(params, xₖᵢ)‖²
+
+    **Arguments:**
+
+    - `terms`: name to residual `r(params, x)` of ONE sample, returning an array of any shape.
+        The objective maps it over the leading axis of `batch[name]`, a pytree.
+    - `weights`: name to a positive weight; 1 where absent.
+
+    **Returns:** an `Objective` with `.value(params, batch)` for first-order and
+    `.residuals(params, batch)` for second-order methods.
+
+    **Raises:** `ValueError` for no terms, a weight without a term, a negative weight, a batch
+    without an entry for a term or with leading axes that differ.
+
+    ```python
+    loss = jsci.objective({"pde": jsci.residual(burgers, f), "ic": ic}, weights={"ic": 10.0})
+    loss.value(params, {"pde": points, "ic": initial_points})
+    ```
+    """
+    if not terms:
+        raise ValueError("objective() needs at least one term, e.g. {'pde': residual(op, f)}.")
+    weights = dict(weights or {})
+    unknown = sorted(set(weights) - set(terms))
+    if unknown:
+        raise ValueError(f"Weights for unknown terms {unknown}; the terms are {sorted(terms)}.")
+    for name, r in terms.items():
+        if not callable(r):
+            raise TypeError(f"Term {name!r} is a {type(r).__name__}, not a function r(params, x).")
+        w = weights.get(name, 1.0)
+        if not isinstance(w, jax.Array) and not w >= 0:
+            raise ValueError(f"The weight of {name!r} is {w}; weights must not be negative.")
+    names = tuple(sorted(terms))
+    return Objective(
+        names=names,
+        functions=tuple(terms[name] for name in names),
+        weights=tuple(weights.get(name, 1.0) for name in names),
+    )
+
+
+def _leading_size(name, points):
+    leaves = jax.tree_util.tree_leaves_with_path(points)
+    shapes = {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
+    sizes = {shape[0] if shape else None for shape in shapes.values()}
+    if len(sizes) != 1 or None in sizes:
+        raise ValueError(
+            f"batch[{name!r}] must have one leading axis of samples shared by all its leaves, "
+            f"got shapes {shapes}."
+        )
+    (size,) = sizes
+    if size == 0:
+        raise ValueError(f"batch[{name!r}] is empty: it needs at least one sample.")
+    return size
+
+
+def _sum_of_squares(tree):
+    return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))

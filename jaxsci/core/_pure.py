@@ -1,0 +1,108 @@
+"""Any model becomes a pure function f(params, *x)."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+
+def pure(model: Any, *init: Any, dtype: Any = None) -> tuple[Callable, PyTree]:
+    """Split a model into a pure function and its parameters.
+
+        f(params, *x) == model(*x),   params: a pytree of inexact arrays
+
+    **Arguments:**
+
+    - `model`: an Equinox module, a Flax NNX module, a Flax Linen module, or a plain function
+        that already has the form `f(params, *x)`.
+    - `init`: for Linen, the key and one example input (`model.init(*init)`); for a plain
+        function, its parameters. Nothing for Equinox and NNX.
+    - `dtype`: cast every parameter to this dtype. Flax makes float32 parameters even when
+        float64 is on, so give `dtype=jnp.float64` where precision matters.
+
+    **Returns:** `(f, params)`. State that is not trained (Linen's `batch_stats`, NNX's
+    non-`Param` variables) is held fixed inside `f`.
+
+    **Raises:** `TypeError` if the model is none of these kinds or a parameter is not a real
+    or complex array; `ValueError` if `init` does not fit the kind of model.
+
+    ```python
+    f, params = jsci.pure(eqx.nn.MLP(2, "scalar", 32, 2, jnp.tanh, key=key))
+    y = f(params, jnp.zeros(2))
+    batch = jsci.vmap(f, in_axes=(None, 0))(params, jnp.zeros((8, 2)))
+    ```
+    """
+    f, params = _split(model, init)
+    _check_leaves(params)
+    if dtype is not None:
+        if not jnp.issubdtype(dtype, jnp.inexact):
+            raise TypeError(f"dtype must be a floating or complex type, got {dtype!r}.")
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    return f, params
+
+
+def _split(model, init) -> tuple[Callable, PyTree]:
+    if isinstance(model, eqx.Module):
+        _require_init(init, 0, "an Equinox module", "pure(model)")
+        return _split_equinox(model)
+    # Only a program that has imported flax can hold a flax model: jaxsci itself never loads it.
+    if "flax" in sys.modules:
+        from flax import linen, nnx
+
+        if isinstance(model, linen.Module):
+            if not init:
+                raise ValueError(
+                    "A Flax Linen module has no parameters yet: pass the key and one example "
+                    "input, pure(model, jax.random.key(0), x)."
+                )
+            return _split_linen(model, init)
+        if isinstance(model, nnx.Module):
+            _require_init(init, 0, "a Flax NNX module", "pure(model)")
+            return _split_nnx(model, nnx)
+    if callable(model) and not isinstance(model, type):
+        _require_init(init, 1, "a plain function", "pure(f, params)")
+        return model, init[0]
+    raise TypeError(
+        f"pure() got {type(model).__name__}: {model!r:.80}. It takes an Equinox module, a Flax NNX "
+        "module, a Flax Linen module (with a key and an example), or a function f(params, *x) "
+        "with its parameters."
+    )
+
+
+def _require_init(init, count, kind, call):
+    if len(init) != count:
+        raise ValueError(
+            f"{kind} takes {count} further argument{'' if count == 1 else 's'} to pure(), "
+            f"got {len(init)}: use {call}."
+        )
+
+
+def _split_equinox(model):
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    return lambda params, *x: eqx.combine(params, static)(*x), params
+
+
+def _split_linen(model, init):
+    variables = dict(model.init(*init))
+    params = variables.pop("params", {})
+    return lambda params, *x: model.apply({"params": params, **variables}, *x), params
+
+
+def _split_nnx(model, nnx):
+    graph, params, rest = nnx.split(model, nnx.Param, ...)
+    return lambda params, *x: nnx.merge(graph, params, rest)(*x), params
+
+
+def _check_leaves(params):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        is_array = isinstance(leaf, float | complex) or hasattr(leaf, "dtype")
+        if not is_array or not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+            raise TypeError(
+                f"Parameter {jax.tree_util.keystr(path) or 'params'} is {leaf!r:.60}, which has no "
+                "gradient: parameters must be floating or complex arrays. Keep integers and "
+                "settings out of params, e.g. by closing over them."
+            )

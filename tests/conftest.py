@@ -1,0 +1,21 @@
+"""Float64, strict shapes and the persistent compilation cache for the whole suite."""
+
+import os
+import pathlib
+
+import jax
+import pytest
+
+# One cache per jaxlib and machine: XLA's CPU code must not travel between processor types.
+_CACHE = pathlib.Path(__file__).parents[1] / ".cache" / f"jax-{jax.__version__}"
+
+jax.config.update("jax_enable_x64", os.environ.get("JSCI_TEST_X64", "1") != "0")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_compilation_cache_dir", str(_CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)

@@ -1,0 +1,31 @@
+"""What every data set shares: many keys, chunks that fit a cache, and subsampling."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray, Shaped
+
+
+def generate(
+    sample: Callable, key: PRNGKeyArray, n: int, *, chunk: int
+) -> tuple[Shaped[Array, "n ..."], ...]:
+    """`n` samples of independent keys, computed `chunk` at a time.
+
+    Sample i depends on `key` and i alone: a larger data set begins with the smaller one.
+    """
+    if n < 1:
+        raise ValueError(f"A data set needs n >= 1 samples, got n={n}.")
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n))
+    return jax.lax.map(sample, keys, batch_size=min(chunk, n))
+
+
+def stride(name: str, resolution: int, fine: int) -> int:
+    """How many fine points make one coarse one; `ValueError` if that is not a whole number."""
+    if resolution < 1 or fine % resolution:
+        divisors = [r for r in range(1, fine + 1) if fine % r == 0]
+        raise ValueError(
+            f"{name}() solves on fine={fine} points and subsamples, so resolution must divide it: "
+            f"one of {divisors}; got {resolution}. Or choose another fine."
+        )
+    return fine // resolution

@@ -1,0 +1,115 @@
+"""Matrix products on fields `(*grid, channels)`, in the form that XLA batches without transposing."""
+
+import math
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+
+
+def carry_batch(w: Shaped[Array, "..."], a: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
+    """`w` itself, but batched wherever `vmap` batches `a`.
+
+    Under `vmap`, a product of an unbatched with a batched matrix makes the batch a free axis of
+    one large product, for which XLA transposes the field; and the weight gradient becomes one
+    contraction over every point of every sample, which a CPU does at a fraction of its speed.
+    With both operands batched, each sample is a matrix product of its own, and the weight
+    gradient is their sum. The zero added here is a sum over no elements: it costs nothing and
+    passes no NaN on.
+    """
+    empty = jax.lax.stop_gradient(a).reshape(-1)[:0]
+    return w + jnp.sum(empty).astype(w.dtype)
+
+
+def along_axis(
+    matrix: Float[np.ndarray, "rows n"], a: Float[Array, "..."], axis: int
+) -> Float[Array, "..."]:
+    """Multiply a constant matrix into one axis of `a`: bᵢⱼₗ = Σₙ Mⱼₙ aᵢₙₗ."""
+    before, after = a.shape[:axis], a.shape[axis + 1 :]
+    rows, n = matrix.shape
+    m = carry_batch(jnp.asarray(matrix, a.dtype), a)
+    if math.prod(after) == 1:
+        product = a.reshape(-1, n) @ m.T
+    else:
+        blocks = a.reshape(math.prod(before), n, -1)
+        product = jnp.broadcast_to(m, (blocks.shape[0], rows, n)) @ blocks
+    return product.reshape(*before, rows, *after)
+
+
+def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The exact GELU, x Φ(x) = x (1 + erf(x/√2)) / 2.
+
+    The erf form: `jax.nn.gelu(approximate=False)` uses erfc, the same function at several times
+    the cost on a CPU.
+    """
+    return 0.5 * x * (1 + jax.lax.erf(x * np.sqrt(0.5).astype(x.dtype)))
+
+
+class Pointwise(eqx.Module):
+    """The same affine map at every point: b(x) = a(x) W + c.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of channels in and out.
+    - `bias`: whether to add c.
+    - `key`: PRNG key of the weights, uniform in ±1/√in_channels.
+
+    Called with a field `(*grid, in_channels)`; returns `(*grid, out_channels)`.
+    """
+
+    weight: Float[Array, "in_channels out_channels"]
+    bias: Float[Array, " out_channels"] | None
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bias: bool = True, key: PRNGKeyArray
+    ):
+        bound = 1 / math.sqrt(in_channels)
+        keys = jax.random.split(key)
+        self.weight = jax.random.uniform(
+            keys[0], (in_channels, out_channels), minval=-bound, maxval=bound
+        )
+        self.bias = (
+            jax.random.uniform(keys[1], (out_channels,), minval=-bound, maxval=bound)
+            if bias
+            else None
+        )
+
+    def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+        b = a.reshape(-1, a.shape[-1]) @ carry_batch(self.weight, a)
+        b = b.reshape(*a.shape[:-1], -1)
+        return b if self.bias is None else b + self.bias.reshape((1,) * (b.ndim - 1) + (-1,))
+
+
+def grid_coordinates(grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
+    """The points xᵢ = i/N of a uniform grid on [0, 1)ᵈ, as a field of d channels."""
+    axes = [np.arange(n) / n for n in grid]
+    return jnp.asarray(np.stack(np.meshgrid(*axes, indexing="ij"), -1), dtype)
+
+
+def check_field(a, channels: int, dim: int | None, name: str):
+    """Raise `ValueError` unless `a` is one sample `(*grid, channels)`, of `dim` grid axes if given."""
+    if dim is not None and a.ndim != dim + 1:
+        hint = " For a batch, use jax.vmap." if a.ndim == dim + 2 else ""
+        raise ValueError(
+            f"{name} works on a {dim}-dimensional grid and takes one sample of shape (*grid, "
+            f"channels), {dim + 1} axes; got {a.ndim}, shape {a.shape}.{hint}"
+        )
+    if a.shape[-1] != channels:
+        raise ValueError(
+            f"{name} was made for in_channels={channels} and takes (*grid, {channels}); got shape "
+            f"{a.shape}, {a.shape[-1]} channels in the last axis. Fields are channels-last."
+        )
+
+
+def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
+    """The highest wave number of each axis as a tuple; `ValueError` unless 1 to 3 of them, all >= 0."""
+    values = (modes,) if isinstance(modes, int) else tuple(modes)
+    if not 1 <= len(values) <= 3 or any(not isinstance(m, int) or m < 0 for m in values):
+        raise ValueError(
+            f"{name}: modes is the highest wave number of each grid axis, one to three integers "
+            f">= 0, such as 16 (1D) or (12, 12) (2D); got {modes!r}."
+        )
+    return values

@@ -1,0 +1,70 @@
+"""Losses against integrals known in closed form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci.operators import h1, relative_l2
+
+
+def sines(n, *frequencies):
+    x = np.arange(n) / n
+    return jnp.asarray(np.stack([np.sin(2 * np.pi * k * x) for k in frequencies], -1))
+
+
+@pytest.mark.parametrize("n", [16, 33, 100])
+def test_values_do_not_depend_on_the_grid(n):
+    u, e = sines(n, 1), sines(n, 3)
+    np.testing.assert_allclose(relative_l2(u + 0.1 * e, u), 0.1, rtol=1e-12)
+
+
+def test_h1_converges_to_the_integral_at_second_order():
+    exact = 0.1 * np.sqrt((1 + (6 * np.pi) ** 2) / (1 + (2 * np.pi) ** 2))
+    errors = []
+    for n in (128, 256):
+        u, e = sines(n, 1), sines(n, 3)
+        errors.append(abs(h1(u + 0.1 * e, u, periodic=True) - exact))
+    assert 1.9 < np.log2(errors[0] / errors[1]) < 2.1
+    assert errors[1] < 2e-3 * exact
+
+
+def test_h1_without_periodicity_is_exact_for_linear_functions():
+    x = jnp.linspace(0, 1, 32, endpoint=False)[:, None]
+    u = jnp.ones_like(x)
+    mean_square = jnp.mean(x**2)
+    np.testing.assert_allclose(h1(u + x, u), jnp.sqrt(mean_square + 1), rtol=1e-12)
+
+
+def test_weights_integrate_on_uneven_points():
+    """Gauss-Legendre points: the norm of x² - x against that of x on (0, 1), sqrt(3 / 30)."""
+    x, w = np.polynomial.legendre.leggauss(4)
+    x, w = jnp.asarray((x + 1) / 2)[:, None], jnp.asarray(w)
+    np.testing.assert_allclose(relative_l2(x**2, x, weights=w), np.sqrt(3 / 30), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [relative_l2, h1])
+def test_gradient_at_a_perfect_fit_is_zero(loss):
+    u = sines(16, 1, 2)
+    assert loss(u, u) == 0
+    assert not jnp.any(jax.grad(loss)(u, u))
+
+
+def test_gradient_against_finite_differences():
+    u, p = sines(12, 1), sines(12, 2)
+    for loss in (relative_l2, h1):
+        step = lambda s, loss=loss: loss(p.at[3, 0].add(s), u)  # noqa: E731
+        numeric = (step(1e-6) - step(-1e-6)) / 2e-6
+        np.testing.assert_allclose(jax.grad(loss)(p, u)[3, 0], numeric, rtol=1e-6)
+
+
+def test_dtype_follows_the_input():
+    u, p = sines(16, 1).astype(jnp.float32), sines(16, 2).astype(jnp.float32)
+    assert relative_l2(p, u).dtype == h1(p, u).dtype == jnp.float32
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"got shapes \(8, 1\) and \(16, 1\)"):
+        relative_l2(sines(8, 1), sines(16, 1))
+    with pytest.raises(ValueError, match="needs 3 points"):
+        h1(sines(2, 1), sines(2, 1))

@@ -23,7 +23,8 @@ SIZES: tuple[Size, ...] = get_args(Size)
 class Baseline(NamedTuple):
     """What `step` is timed against; a plain tuple `(label, function, args)` serves as well.
 
-    **Arguments**
+    **Arguments:**
+
     - `label`: how the table calls it: "naive jacfwd(jacfwd)", "PySCF", ...
     - `function`: called as `function(*args)`; jitted by the runner unless `host`.
     - `host`: the function must not be jitted (NumPy, PySCF).
@@ -41,7 +42,8 @@ class Baseline(NamedTuple):
 class Run:
     """One case, built at one size: everything here exists before the clock starts.
 
-    **Arguments**
+    **Arguments:**
+
     - `step`: a pure function of arrays. The runner compiles it (timed apart) and calls the
       compiled `step(*args)`.
     - `args`: its arguments, pytrees of arrays.
@@ -79,7 +81,8 @@ class Run:
 class Peer:
     """Another package that solves the same problem, run with `--peers` where it is installed.
 
-    **Arguments**
+    **Arguments:**
+
     - `name`: the package as people call it.
     - `install`: what pip must install: "neural-tangents==0.6.5 'jax<0.5'".
     - `make`: `make(size)` returns a `Run`, of which `step`, `args`, `error` and `host` are used:
@@ -100,7 +103,8 @@ class Peer:
 class Case:
     """A benchmark case as data.
 
-    **Arguments**
+    **Arguments:**
+
     - `name`: unique, "<pillar>.<problem>".
     - `title`: one line for people.
     - `make`: `make(size)` builds the inputs on the host, untimed, and returns a `Run`. Optional

@@ -1,0 +1,84 @@
+"""Other packages on the same problems: how to install them, and their runs."""
+
+import shlex
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+import numpy as np
+
+from .case import Case, Peer
+from .optional import missing_package
+from .program import Program, compile_program, host_program
+from .result import Against, PeerResult
+from .session import Session
+from .timing import interleave, ratio
+
+
+def installed(peer: Peer) -> bool:
+    """Whether the peer can be imported here; does not import it."""
+    return find_spec((peer.module or peer.name).partition(".")[0]) is not None
+
+
+def explain(cases: Iterable[Case]) -> str:
+    """How to install the peers of these cases, with the ones that need their own environment."""
+    peers = {peer.name: peer for case in cases for peer in case.peers}
+    if not peers:
+        return "No case chosen has a peer."
+    lines = ["Peers are other packages on the same problems. Here:"]
+    for peer in peers.values():
+        lines.append(f"  {peer.name}: {'installed' if installed(peer) else 'not installed'}")
+        if installed(peer):
+            continue
+        install = shlex.join(shlex.split(peer.install))
+        if not peer.clashes:
+            lines.append(f"    pip install {install}")
+            continue
+        folder = f".venv-{peer.name.lower()}"
+        lines += [
+            f"    its pins clash with ours ({peer.clashes}): give it an environment of its own,",
+            f"    python -m venv {folder}",
+            f"    {folder}/bin/pip install {install}",
+            f"    {folder}/bin/pip install --no-deps -e .",
+            f"    {folder}/bin/python -m benchmarks --peers",
+        ]
+    lines.append("Only times from one run can be compared: a peer not installed here has no row.")
+    return "\n".join(lines)
+
+
+def run_peer(
+    case: Case, peer: Peer, ours: Program, our_seconds: float | None, session: Session
+) -> PeerResult:
+    """Check the peer's error, then time it in turn with our program.
+
+    `our_seconds` is given for a host case, which is not run again.
+    """
+    if not installed(peer):
+        return PeerResult(peer.name, "skipped", f"not installed: pip install {peer.install}", None)
+    session.say(f"peer {peer.name}")
+    try:
+        run = peer.make(session.size)
+        make_program = host_program if run.host else compile_program
+        program = make_program(run.step, run.args)
+        start = session.clock()
+        output = program()
+        first = session.clock() - start
+        error = float(run.error(output))
+    except Exception as problem:
+        if missing := missing_package(problem):
+            return PeerResult(peer.name, "skipped", f"needs {missing}", None)
+        return PeerResult(peer.name, "failed", f"{type(problem).__name__}: {problem}", None)
+    if not error <= case.tolerance:
+        text = f"{case.error_name} {error:.1e} above {case.tolerance:.1e}"
+        return PeerResult(peer.name, "wrong", text, None)
+    if our_seconds is not None:
+        against = Against(peer.name, first, ratio((our_seconds,), (first,)), error)
+    else:
+        pairs = interleave(
+            ours,
+            program,
+            pairs=session.budget.pairs,
+            seconds=session.budget.pair_seconds,
+            clock=session.clock,
+        )
+        against = Against(peer.name, float(np.median(pairs.b)), pairs.ratio, error)
+    return PeerResult(peer.name, "ok", "", against)

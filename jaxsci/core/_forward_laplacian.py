@@ -1,8 +1,8 @@
 """Forward Laplacian: value, Jacobian and Laplacian of a function in one forward pass.
 
 Also known as collapsed Taylor mode. The pass carries, through every operation, the value y, the
-slopes ∂ᵢy along each direction, and ONE sum of second derivatives Σᵢ ∂ᵢ²y, where nested forward mode
-would carry one second derivative per direction.
+slopes ∂ᵢy along each direction, and ONE sum of second derivatives Σᵢ ∂ᵢ²y, where nested forward
+mode would carry one second derivative per direction.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,89 +11,22 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Num, PyTree
 
 # Primitives whose second derivative in their differentiable operands (taken together) is zero.
 _LINEAR = frozenset(
-    [
-        "abs",
-        "add",
-        "add_any",
-        "broadcast_in_dim",
-        "clamp",
-        "concatenate",
-        "convert_element_type",
-        "copy",
-        "copy_p",
-        "cummax",
-        "cummin",
-        "cumsum",
-        "dynamic_slice",
-        "dynamic_update_slice",
-        "expand_dims",
-        "fft",
-        "gather",
-        "imag",
-        "max",
-        "min",
-        "neg",
-        "pad",
-        "real",
-        "reduce_max",
-        "reduce_min",
-        "reduce_sum",
-        "reduce_window_sum",
-        "reshape",
-        "rev",
-        "roll",
-        "scatter",
-        "scatter-add",
-        "select_n",
-        "slice",
-        "sort",
-        "split",
-        "squeeze",
-        "sub",
-        "transpose",
-    ]  # noqa: SIM905
+    """abs add add_any broadcast_in_dim clamp concatenate convert_element_type copy copy_p cummax
+    cummin cumsum dynamic_slice dynamic_update_slice expand_dims fft gather imag max min neg pad
+    real reduce_max reduce_min reduce_sum reduce_window_sum reshape rev roll scatter scatter-add
+    select_n slice sort split squeeze sub transpose""".split()  # noqa: SIM905
 )
 # Linear in each operand: the product rule adds one cross term.
 _BILINEAR = frozenset({"mul", "dot_general", "conv_general_dilated"})
 # Act on each entry by itself (checked: one active operand, output of its shape).
 _ELEMENTWISE = frozenset(
-    [
-        "acos",
-        "acosh",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "cbrt",
-        "cos",
-        "cosh",
-        "digamma",
-        "div",
-        "erf",
-        "erf_inv",
-        "erfc",
-        "exp",
-        "exp2",
-        "expm1",
-        "integer_pow",
-        "lgamma",
-        "log",
-        "log1p",
-        "logistic",
-        "pow",
-        "rsqrt",
-        "sin",
-        "sinh",
-        "sqrt",
-        "square",
-        "tan",
-        "tanh",
-    ]  # noqa: SIM905
+    """acos acosh asin asinh atan atan2 atanh cbrt cos cosh digamma div erf erf_inv erfc exp exp2
+    expm1 integer_pow lgamma log log1p logistic pow rsqrt sin sinh sqrt square tan
+    tanh""".split()  # noqa: SIM905
 )
 # Calls whose body is interpreted in place. A custom_vjp has no forward rule of its own, so its
 # body is differentiated; a custom_jvp has one and keeps it (softplus'' at 0 needs it).
@@ -108,7 +41,7 @@ _CALLS = {
 
 
 class _Taylor(NamedTuple):
-    """One intermediate: y, slopes (directions, *y.shape) and Σ ∂ᵢ²y, where None is an exact zero."""
+    """One intermediate: y, slopes (directions, *y.shape) and Σ ∂ᵢ²y; None is an exact zero."""
 
     value: Array
     slopes: Array
@@ -117,7 +50,7 @@ class _Taylor(NamedTuple):
 
 def forward_laplacian(
     u: Callable[[Float[Array, "..."]], PyTree[Array]],
-    x: Float[Array, "..."],
+    x: Num[Array, "..."],
     *,
     directions: Float[Array, "directions ..."] | None = None,
 ) -> tuple[PyTree[Array], PyTree[Array], PyTree[Array]]:
@@ -180,7 +113,7 @@ def forward_laplacian(
 
 
 def _interpret(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
-    """Evaluate `jaxpr`; an argument is a `_Taylor` if it depends on x, else a plain array."""
+    """Evaluate `jaxpr`; arguments that depend on x are `_Taylor`, the others plain arrays."""
     env: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     env.update(zip(jaxpr.invars, args, strict=True))
 
@@ -230,8 +163,10 @@ def _propagate(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
 
 def _rule(name: str, eqn: JaxprEqn, active: int) -> Callable[[Callable, list[_Taylor]], list]:
     """The cheapest exact rule for a primitive with so many operands that depend on x."""
-    is_complex = any(jnp.issubdtype(v.aval.dtype, jnp.complexfloating) for v in eqn.outvars)
-    if name in _LINEAR and not (name == "abs" and is_complex):
+    dtype = eqn.invars[0].aval.dtype
+    if name == "abs" and jnp.issubdtype(dtype, jnp.complexfloating):
+        return _general
+    if name in _LINEAR:
         return _linear
     if name in _BILINEAR and active <= 2:
         return _linear if active == 1 else _bilinear
@@ -302,6 +237,8 @@ def _chain(a: _Taylor, value: Array, first: Array, second: Array) -> _Taylor:
 def _quotient(f: Callable, args: list[_Taylor]) -> list[_Taylor]:
     """q = a/b: Σ∂²q = (Σ∂²a - q Σ∂²b - 2 Σ ∂q ∂b) / b."""
     a, b = map(_filled, args)
+    if jnp.shape(a.value) != jnp.shape(b.value):
+        return _general(f, args)
     q = f(a.value, b.value)[0]
     slopes = (a.slopes - q[None] * b.slopes) / b.value[None]
     cross = 2 * jnp.sum(slopes * b.slopes, axis=0)

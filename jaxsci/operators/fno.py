@@ -17,8 +17,10 @@ class FNO(eqx.Module):
         v₀ = P[a, x],   vₗ₊₁ = σ(Wₗvₗ + cₗ + Kₗvₗ),   u = Q v_depth
 
     with σ the exact GELU (absent in the last layer), K a `SpectralConv`, W pointwise, P affine,
-    and Q a pointwise network with one hidden layer. The parameters belong to functions, not to a
-    grid: train on one grid and evaluate on any that resolves the modes.
+    and Q a pointwise network with one hidden layer. The position enters as x, or as
+    cos 2πx and sin 2πx where fields are periodic. The parameters belong to functions, not to a
+    grid: train on one grid and evaluate on any that resolves the modes. Grids agree to the decay
+    of the fields' spectra, or with padding to second order in the spacing.
 
     **Arguments:**
 
@@ -30,8 +32,8 @@ class FNO(eqx.Module):
         cell exceeds it. Good values: 0 if periodic, else 0.25 to 1.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the output
-    `(*grid, out_channels)` at the same points. Batch with `jax.vmap`.
+    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
+    output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, and for
     other channels.
@@ -72,7 +74,8 @@ class FNO(eqx.Module):
             )
         self.in_channels = in_channels
         keys = iter(jax.random.split(key, 2 * depth + 3))
-        self.lift = Pointwise(in_channels + len(self.modes), width, key=next(keys))
+        position = len(self.modes) * (1 if padding else 2)
+        self.lift = Pointwise(in_channels + position, width, key=next(keys))
         self.convolutions = [
             SpectralConv(width, width, modes=self.modes, period=1 + padding, key=next(keys))
             for _ in range(depth)
@@ -85,9 +88,19 @@ class FNO(eqx.Module):
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         check_field(a, self.in_channels, len(self.modes), "FNO")
-        v = self.lift(jnp.concatenate([a, grid_coordinates(a.shape[:-1], a.dtype)], -1))
-        for layer, (convolution, skip) in enumerate(zip(self.convolutions, self.skips, strict=True)):
+        x = _position(a.shape[:-1], self.convolutions[0].period > 1, a.dtype)
+        v = self.lift(jnp.concatenate([a, x], -1))
+        for layer, (convolution, skip) in enumerate(
+            zip(self.convolutions, self.skips, strict=True)
+        ):
             v = convolution(v) + skip(v)
             if layer < len(self.skips) - 1:
                 v = gelu(v)
         return self.project[1](gelu(self.project[0](v)))
+
+
+def _position(grid, padded, dtype):
+    x = grid_coordinates(grid, dtype)
+    if padded:
+        return x
+    return jnp.concatenate([jnp.cos(2 * jnp.pi * x), jnp.sin(2 * jnp.pi * x)], -1)

@@ -22,19 +22,31 @@ def fourier_matrix(n: int, modes: int, period: float) -> Float[np.ndarray, "rows
     return np.concatenate([np.cos(phase), np.sin(phase[1:])])
 
 
+def quadrature(n: int, period: float) -> Float[np.ndarray, " n"]:
+    """Weights of ∫₀¹ f dx at the points x = i/n.
+
+    Equal weights where f is periodic on the unit interval, which is exact for its resolved modes.
+    Otherwise (period > 1) the trapezoidal rule, with f(1) extrapolated linearly: second order.
+    """
+    weights = np.full(n, 1 / n)
+    if period > 1 and n > 2:
+        weights[[0, n - 2, n - 1]] *= 0.5, 0.5, 2.0
+    return weights
+
+
 def analysis(
     a: Float[Array, "*grid channels"], modes: Sequence[int], period: float = 1.0
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Fourier coefficients of a field, real and imaginary part, by matrix products.
 
-        f_k = 1/(L₁N₁ ... L_dN_d) Σₓ a(x) exp(-2πi Σⱼ kⱼxⱼ/Lⱼ)
+        f_k = L⁻ᵈ Σₓ w(x) a(x) exp(-2πi k·x/L),   w: `quadrature` weights
 
     The last axis holds k = 0..m, every other axis k = 0, 1..m, -1..-m: half of the spectrum,
     which is all of it for a real field.
     """
     grid = a.shape[:-1]
     for axis, (n, m) in enumerate(zip(grid, modes, strict=True)):
-        a = along_axis(fourier_matrix(n, m, period) / (n * period), a, axis)
+        a = along_axis(fourier_matrix(n, m, period) * quadrature(n, period) / period, a, axis)
     last = len(grid) - 1
     cos, sin = _split(a, last, modes[last])
     real, imag = cos, -_pad_zero(sin, last)
@@ -98,7 +110,7 @@ def fft_synthesis(
 
 
 def prefer_fft(grid: Sequence[int], modes: Sequence[int]) -> bool:
-    """Whether the transform of this grid is expected to be faster by FFT than by truncated products."""
+    """Whether this transform is expected to be faster by FFT than by truncated products."""
     product, sizes = 0, list(grid)
     for axis, m in enumerate(modes):
         product += 2 * (2 * m + 1) * math.prod(sizes)

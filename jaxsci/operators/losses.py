@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 def relative_l2(
     prediction: Float[Array, "*grid channels"],
-    target: Float[Array, "*grid channels"],
+    target: Float[Array, "..."],
     *,
     weights: Float[Array, "*grid"] | None = None,
 ) -> Float[Array, ""]:
@@ -35,7 +35,7 @@ def relative_l2(
 
 def h1(
     prediction: Float[Array, "*grid channels"],
-    target: Float[Array, "*grid channels"],
+    target: Float[Array, "..."],
     *,
     periodic: bool = False,
 ) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""Matrix products on fields `(*grid, channels)`, in the form that XLA batches without transposing."""
+"""Matrix products on fields `(*grid, channels)`, in a form that XLA batches without transposing."""
 
 import math
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def grid_coordinates(grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
 
 
 def check_field(a, channels: int, dim: int | None, name: str):
-    """Raise `ValueError` unless `a` is one sample `(*grid, channels)`, of `dim` grid axes if given."""
+    """`ValueError` unless `a` is one sample `(*grid, channels)`, of `dim` grid axes if given."""
     if dim is not None and a.ndim != dim + 1:
         hint = " For a batch, use jax.vmap." if a.ndim == dim + 2 else ""
         raise ValueError(
@@ -105,7 +105,7 @@ def check_field(a, channels: int, dim: int | None, name: str):
 
 
 def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
-    """The highest wave number of each axis as a tuple; `ValueError` unless 1 to 3 of them, all >= 0."""
+    """The highest wave number of each axis as a tuple; `ValueError` unless 1 to 3, all >= 0."""
     values = (modes,) if isinstance(modes, int) else tuple(modes)
     if not 1 <= len(values) <= 3 or any(not isinstance(m, int) or m < 0 for m in values):
         raise ValueError(

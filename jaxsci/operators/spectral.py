@@ -15,7 +15,7 @@ from .products import as_modes, check_field
 class SpectralConv(eqx.Module):
     """Fourier integral layer: multiplies the lowest Fourier coefficients by learned matrices.
 
-        (K a)(x) = Re Σ_{|kⱼ| <= mⱼ}  R_k a_k exp(2πi k·x/L),   a_k = 1/|L| ∫ a(x) exp(-2πi k·x/L) dx
+        (K a)(x) = Re Σ_{|kⱼ| <= mⱼ} R_k a_k exp(2πi k·x/L),   a_k = L⁻ᵈ ∫ a(x) exp(-2πi k·x/L) dx
 
     Coefficients are those of the function, not of the grid, so one layer works on every uniform
     grid xᵢ = i/N of [0, 1)ᵈ, even or odd, and its output may be wanted on another grid: exact,
@@ -30,7 +30,8 @@ class SpectralConv(eqx.Module):
         values: 8 to 24; the weights grow as their product.
     - `period`: length L of the periodic cell, in units of the domain. 1 for periodic fields. With
         L > 1 the field counts as zero outside the domain, and L = 2 is a general convolution
-        with no wrap-around: this is "domain padding", free and independent of the grid.
+        with no wrap-around: this is "domain padding", free and independent of the grid. The
+        coefficients are then second-order accurate in the spacing, not exact.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(*grid, in_channels)`, `out_grid` the

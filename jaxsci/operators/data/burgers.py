@@ -1,8 +1,5 @@
 """Burgers' equation: initial velocity to velocity at a later time."""
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -82,7 +79,8 @@ def solve_burgers(
     **Returns:** the velocity at the same points. It is not finite where the steps are too long.
 
     ```python
-    u = solve_burgers(jnp.sin(2 * jnp.pi * jnp.arange(256) / 256), viscosity=0.01, time=1.0, steps=400)
+    u0 = jnp.sin(2 * jnp.pi * jnp.arange(256) / 256)
+    u = solve_burgers(u0, viscosity=0.01, time=1.0, steps=400)
     ```
     """
     n = u0.shape[0]

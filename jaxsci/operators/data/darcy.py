@@ -90,8 +90,8 @@ def solve_darcy(
     cells = a.shape[0] - 1
     if f.shape != (cells - 1, cells - 1):
         raise ValueError(
-            f"solve_darcy() needs f at the interior nodes: a of shape {a.shape} goes with f of shape "
-            f"{(cells - 1, cells - 1)}, got {f.shape}."
+            f"solve_darcy() needs f at the interior nodes: a of shape {a.shape} goes with f of "
+            f"shape {(cells - 1, cells - 1)}, got {f.shape}."
         )
     operator = partial(_apply, *_faces(a))
     return jax.lax.custom_linear_solve(

@@ -71,7 +71,9 @@ def grf_at(
     bases = [_eigenfunctions(x, boundary, modes) for x in points]
     eigenvalues = 0.0
     for axis, (_, line) in enumerate(bases):
-        eigenvalues = eigenvalues + line.reshape([-1 if i == axis else 1 for i in range(len(bases))])
+        eigenvalues = eigenvalues + line.reshape(
+            [-1 if i == axis else 1 for i in range(len(bases))]
+        )
     scale = np.where(eigenvalues > 0, (eigenvalues + tau**2) ** (-alpha / 2), 0.0)
     scale /= np.sqrt(np.sum(scale**2))
     coefficients = jax.random.normal(key, scale.shape)

@@ -1,0 +1,247 @@
+"""J Jᵀ: the tangent kernel of any pure function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PyTree
+
+from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
+from ._gram_layout import OutputLayout, output_layout
+from ._gram_products import products_kernel
+from ._structured import contract_features, linearise
+
+Implementation = Literal["auto", "structured", "jacobian", "products"]
+_IMPLEMENTATIONS = ("auto", "structured", "jacobian", "products")
+
+
+def gram(
+    f: Callable,
+    params: PyTree,
+    x1: PyTree,
+    x2: PyTree | None = None,
+    *,
+    trace_axes: int | Sequence[int] = (),
+    diagonal_axes: int | Sequence[int] = (),
+    implementation: Implementation = "auto",
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+) -> PyTree[Float[Array, "..."]]:
+    """The tangent kernel J(x₁) J(x₂)ᵀ of a pure function between two batches of inputs.
+
+        K(x, x')ₐᵦ = Σₚ ∂fₐ(x)/∂θₚ ∂fᵦ(x')/∂θₚ
+
+    **Arguments:**
+
+    - `f`: a function `f(params, x)` of ONE example, returning an array or a pytree of arrays.
+    - `params`: pytree of real floating-point arrays.
+    - `x1`, `x2`: pytrees whose leaves share a leading axis of examples, n and m of them. Without
+        `x2` the kernel of `x1` with itself is computed, at about half the work.
+    - `trace_axes`: output axes to average over, (1/|a|) Σₐ Kₐₐ. The batch axis is not counted:
+        `trace_axes=-1` averages over the outputs of a classifier.
+    - `diagonal_axes`: output axes of which only equal indices are kept.
+    - `implementation`: `"auto"` chooses for each parameter leaf by operation counts; `"structured"`
+        contracts activations with cotangents wherever the use of a leaf is understood;
+        `"jacobian"` forms J; `"products"` applies J and Jᵀ to unit vectors, in the least memory.
+    - `batch_size`: the kernel is computed in blocks of so many examples, which bounds memory to
+        two blocks of features and the kernel, and repeats the backward pass for each block.
+    - `mesh`: a device mesh over which the rows are sharded.
+
+    **Returns:** for one output the kernel `(n, m, o₁, o₁', o₂, o₂', ...)`: each output axis twice,
+    once if in `diagonal_axes`, absent if in `trace_axes`. For a pytree of outputs the blocks
+    `K[a][b]`, cross blocks included; where `a` has more axes than `b` the rest follow.
+
+    **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
+    that do not fit the outputs, no examples, or leading axes that differ.
+
+    In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
+    negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
+
+    Source: Jacot, Gabriel and Hongler (2018), equation 4; Novak, Sohl-Dickstein and Schoenholz,
+    "Fast finite width neural tangent kernel" (2022), for the contraction of structured derivatives.
+
+    ```python
+    f, params = jsci.pure(eqx.nn.MLP(2, 10, 64, 2, key=key))
+    K = jsci.gram(f, params, x)                    # (n, n, 10, 10)
+    k = jsci.gram(f, params, x, trace_axes=-1)     # (n, n)
+    ```
+    """
+    check_params(params)
+    _check_options(implementation, batch_size)
+    params = jax.tree.map(jnp.asarray, params)
+    x1 = check_examples("x1", x1)
+    x2 = None if x2 is None else check_examples("x2", x2, like=x1)
+    return _gram(f, params, x1, x2, trace_axes, diagonal_axes, implementation, batch_size, mesh)
+
+
+@eqx.filter_jit
+def _gram(f, params, x1, x2, trace_axes, diagonal_axes, implementation, batch_size, mesh):
+    example = jax.tree.map(lambda a: a[0], x1)
+    layout = output_layout(jax.eval_shape(f, params, example), trace_axes, diagonal_axes)
+
+    def arranged(p, x):
+        return layout.arrange(f(p, x))
+
+    if implementation == "products":
+        kernel = products_kernel(arranged, params, x1, x2, layout.shape, batch_size, mesh)
+        return layout.blocks(kernel)
+    sizes = (leading_size(x1), leading_size(x2, x1))
+    (term,) = linearise([arranged], params, [example], [sizes], implementation)
+    kernel = kernel_blocks(
+        term.features, contract_features, x1, x2, batch_size=batch_size, mesh=mesh
+    )
+    return layout.blocks(kernel)
+
+
+def gram_of_terms(
+    terms: Mapping[str, Callable],
+    params: PyTree,
+    batch: Mapping[str, PyTree],
+    scales: Mapping[str, Any] | None = None,
+    *,
+    implementation: Literal["auto", "structured", "jacobian"] = "auto",
+) -> Float[Array, "n n"]:
+    """J Jᵀ of several residual functions of the same parameters, each on its own batch.
+
+        K = J Jᵀ   with rows   sₖ ∂rₖ(θ, xₖᵢ)ₐ / ∂θ
+
+    **Arguments:**
+
+    - `terms`: name to `r(params, x)` of one sample, returning an array of any shape or a pytree.
+    - `params`: pytree of real floating-point arrays.
+    - `batch`: name to a pytree of samples with one leading axis; entries without a term are unused.
+    - `scales`: name to the factor sₖ of the term's rows, 1 where absent.
+    - `implementation`: as in `gram`.
+
+    **Returns:** the matrix (n, n), cross blocks included, with rows and columns in the order in
+    which `ravel_pytree` lays out `{name: residuals of shape (samples, *output)}`.
+
+    **Raises:** as `gram`, and `ValueError` for a term without a batch.
+
+    ```python
+    K = gram_of_terms({"pde": r, "bc": b}, params, {"pde": x, "bc": y}, {"pde": 0.1, "bc": 1.0})
+    ```
+    """
+    check_params(params)
+    _check_options(implementation, None)
+    if not terms:
+        raise ValueError("gram_of_terms() needs at least one term, e.g. {'pde': residual(op, f)}.")
+    missing = sorted(set(terms) - set(batch))
+    if missing:
+        raise ValueError(f"The batch has no entry for {missing}; it has {sorted(batch)}.")
+    names = sorted(terms)
+    params = jax.tree.map(jnp.asarray, params)
+    samples = [check_examples(f"batch[{name!r}]", batch[name]) for name in names]
+    scale = [jnp.asarray((scales or {}).get(name, 1.0)) for name in names]
+    return _gram_of_terms([terms[name] for name in names], params, samples, scale, implementation)
+
+
+@eqx.filter_jit
+def _gram_of_terms(terms, params, samples, scales, implementation):
+    examples = [jax.tree.map(lambda a: a[0], x) for x in samples]
+    layouts = [
+        output_layout(jax.eval_shape(r, params, x), (), ())
+        for r, x in zip(terms, examples, strict=True)
+    ]
+    functions = [
+        lambda p, x, r=r, layout=layout: layout.arrange(r(p, x))
+        for r, layout in zip(terms, layouts, strict=True)
+    ]
+    sizes = [(leading_size(x), leading_size(x)) for x in samples]
+    linearised = linearise(functions, params, examples, sizes, implementation)
+    features = [jax.vmap(t.features)(x) for t, x in zip(linearised, samples, strict=True)]
+    return _assemble(features, layouts, scales)
+
+
+def _assemble(features, layouts, scales):
+    """Lower blocks computed, upper blocks mirrored."""
+    count = range(len(features))
+    blocks: list[list[Any]] = [[None] * len(features) for _ in count]
+    for i in count:
+        for j in range(i + 1):
+            block = (
+                triangle(contract_features, features[i])
+                if i == j
+                else contract_features(features[i], features[j])
+            )
+            block = (scales[i] * scales[j]).astype(block.dtype) * block
+            blocks[i][j] = _raveled(block, layouts[i], layouts[j])
+            if i != j:
+                blocks[j][i] = _raveled(mirror(block), layouts[j], layouts[i])
+    return jnp.block(blocks)
+
+
+def _raveled(block, rows: OutputLayout, columns: OutputLayout):
+    """(n, m, 1, Q, Q') to a matrix in `ravel_pytree` order: output, then sample, then entry."""
+    n, m = block.shape[:2]
+    block = jnp.transpose(block[:, :, 0], (0, 2, 1, 3)).reshape(
+        n * sum(rows.sizes), m * sum(columns.sizes)
+    )
+    for axis, (layout, count) in enumerate(((rows, n), (columns, m))):
+        if len(layout.sizes) > 1:
+            block = jnp.take(block, _ravel_order(layout.sizes, count), axis=axis)
+    return block
+
+
+def _ravel_order(sizes, count):
+    entries = jnp.arange(count * sum(sizes)).reshape(count, sum(sizes))
+    edges = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+    return jnp.concatenate(
+        [entries[:, a:b].reshape(-1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    )
+
+
+def check_params(params: PyTree) -> None:
+    """Raise unless every leaf is a real floating-point array."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves:
+        raise ValueError("params has no leaves: there is nothing to differentiate.")
+    for path, leaf in leaves:
+        dtype = jnp.result_type(leaf)
+        if jnp.issubdtype(dtype, jnp.floating):
+            continue
+        where = f"params{jax.tree_util.keystr(path)} has dtype {dtype}"
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            raise TypeError(
+                f"{where}; a tangent kernel needs real parameters. Keep real and imaginary parts "
+                "as two real leaves."
+            )
+        raise TypeError(
+            f"{where}, which cannot be differentiated. Leave it out of params (close over it), "
+            "or use jsci.pure, which does."
+        )
+
+
+def check_examples(name: str, x: PyTree, like: PyTree | None = None) -> PyTree:
+    """The batch as arrays; raise unless its leaves share one non-empty leading axis."""
+    leaves = jax.tree_util.tree_leaves_with_path(x)
+    shapes = {name + jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
+    sizes = {shape[0] if shape else None for shape in shapes.values()}
+    if len(sizes) != 1 or None in sizes:
+        raise ValueError(
+            f"{name} must have one leading axis of examples shared by all its leaves, got shapes "
+            f"{shapes}."
+        )
+    if sizes == {0}:
+        raise ValueError(f"{name} has no examples: its leaves have shapes {shapes}.")
+    x = jax.tree.map(jnp.asarray, x)
+    if like is not None:
+        one, other = (jax.tree.map(lambda a: a.shape[1:], tree) for tree in (like, x))
+        if one != other:
+            raise ValueError(
+                f"x1 and {name} must hold examples of one kind, got shapes {one} and {other} for "
+                "one example."
+            )
+    return x
+
+
+def _check_options(implementation, batch_size):
+    if implementation not in _IMPLEMENTATIONS:
+        raise ValueError(
+            f"implementation={implementation!r} is unknown; choose one of {_IMPLEMENTATIONS}."
+        )
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")

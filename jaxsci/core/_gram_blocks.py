@@ -1,0 +1,155 @@
+"""A kernel from features of single examples: whole, in blocks, or sharded over a mesh.
+
+`features(x)` describes one example, `contract(rows, columns)` turns two batches of features into
+the kernel block (n, m, diagonal, full, full). Nothing here knows what the features are.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+# Below this many rows a triangle of blocks costs more in small products than it saves.
+_MIN_TRIANGLE = 64
+_TRIANGLE_BLOCKS = 4
+
+
+def kernel_blocks(
+    features: Callable,
+    contract: Callable,
+    x1,
+    x2=None,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+):
+    """The kernel (n, m, diagonal, full, full) between `x1` and `x2`, or of `x1` with itself."""
+    if mesh is not None:
+        return _over_mesh(features, contract, x1, x2, batch_size, mesh)
+    if batch_size is None or batch_size >= max(leading_size(x1), leading_size(x2, x1)):
+        rows = jax.vmap(features)(x1)
+        return triangle(contract, rows) if x2 is None else contract(rows, jax.vmap(features)(x2))
+    if x2 is None:
+        return _chunked_triangle(features, contract, x1, batch_size)
+    return _chunked(features, contract, x1, x2, batch_size)
+
+
+def leading_size(x, default=None) -> int:
+    return jax.tree.leaves(default if x is None else x)[0].shape[0]
+
+
+def triangle(contract: Callable, rows):
+    """The kernel of one batch with itself: the lower triangle of blocks, mirrored."""
+    n = leading_size(rows)
+    if n < _MIN_TRIANGLE:
+        return contract(rows, rows)
+    edges = np.linspace(0, n, _TRIANGLE_BLOCKS + 1).astype(int)
+    lower = []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        block = contract(take(rows, start, stop), take(rows, 0, stop))
+        padding = [(0, 0), (0, n - stop)] + [(0, 0)] * (block.ndim - 2)
+        lower.append(jnp.pad(block, padding))
+    lower = jnp.concatenate(lower)
+    block_of = np.searchsorted(edges[1:], np.arange(n), side="right")
+    above = block_of[:, None] < block_of[None, :]
+    return jnp.where(above[:, :, None, None, None], mirror(lower), lower)
+
+
+def mirror(kernel):
+    """K(x', x) from K(x, x')."""
+    return jnp.transpose(kernel, (1, 0, 2, 4, 3))
+
+
+def take(tree, start, stop):
+    return jax.tree.map(lambda a: a[start:stop], tree)
+
+
+def _split(x, batch_size):
+    """Blocks (blocks, batch_size, ...); the last one is filled with copies of the last example."""
+    n = leading_size(x)
+    padding = -n % batch_size
+
+    def blocks(a):
+        if padding:
+            a = jnp.concatenate([a, jnp.broadcast_to(a[-1:], (padding, *a.shape[1:]))])
+        return a.reshape(-1, batch_size, *a.shape[1:])
+
+    return jax.tree.map(blocks, x), n
+
+
+def _join(blocks, n, m):
+    """(rows, columns, b, b, ...) blocks to one (n, m, ...) kernel."""
+    blocks = jnp.swapaxes(blocks, 1, 2)
+    rows, b, columns, c = blocks.shape[:4]
+    return blocks.reshape(rows * b, columns * c, *blocks.shape[4:])[:n, :m]
+
+
+def _chunked(features, contract, x1, x2, batch_size):
+    x1, n = _split(x1, min(batch_size, leading_size(x1)))
+    x2, m = _split(x2, min(batch_size, leading_size(x2)))
+
+    def row_of_blocks(x):
+        rows = jax.vmap(features)(x)
+        return jax.lax.map(lambda y: contract(rows, jax.vmap(features)(y)), x2)
+
+    return _join(jax.lax.map(row_of_blocks, x1), n, m)
+
+
+def _chunked_triangle(features, contract, x, batch_size):
+    """Row i of the triangle has i + 1 blocks: with row b - 1 - i it makes b + 1, whatever i."""
+    x, n = _split(x, batch_size)
+    count = leading_size(x)
+    half = (count + 1) // 2
+
+    def block(index):
+        return jax.tree.map(lambda a: a[index], x)
+
+    def pair_of_rows(i):
+        pair = jax.vmap(features)(block(i)), jax.vmap(features)(block(count - 1 - i))
+        pair = jax.tree.map(lambda a, b: jnp.stack([a, b]), *pair)
+
+        def one(step):
+            second = step > i
+            rows = jax.tree.map(lambda a: a[second.astype(int)], pair)
+            column = jnp.where(second, step - i - 1, step)
+            return contract(rows, jax.vmap(features)(block(column)))
+
+        return jax.lax.map(one, jnp.arange(count + 1))
+
+    folded = jax.lax.map(pair_of_rows, jnp.arange(half))
+    row, column = np.indices((count, count))
+    high, low = np.maximum(row, column), np.minimum(row, column)
+    first = high < half
+    at = np.where(first, high, count - 1 - high)
+    kernel = _join(folded[at, np.where(first, low, low + at + 1)], n, n)
+    block_of = np.arange(n) // batch_size
+    above = block_of[:, None] < block_of[None, :]
+    mirrored = _join(mirror_blocks(folded[at, np.where(first, low, low + at + 1)]), n, n)
+    return jnp.where(above[:, :, None, None, None], mirrored, kernel)
+
+
+def mirror_blocks(blocks):
+    return jnp.transpose(blocks, (0, 1, 3, 2, 4, 6, 5))
+
+
+def _over_mesh(features, contract, x1, x2, batch_size, mesh):
+    """Each device computes the rows of its share of `x1` against all of `x2`."""
+    n = leading_size(x1)
+    padding = -n % mesh.size
+    columns = x1 if x2 is None else x2
+    if padding:
+        x1 = jax.tree.map(
+            lambda a: jnp.concatenate([a, jnp.broadcast_to(a[-1:], (padding, *a.shape[1:]))]), x1
+        )
+    mesh = Mesh(mesh.devices, mesh.axis_names)  # explicit axes would have to name x1's sharding
+    spec = PartitionSpec(mesh.axis_names)
+
+    def share(rows, columns):
+        return kernel_blocks(features, contract, rows, columns, batch_size=batch_size)
+
+    sharded = jax.shard_map(
+        share, mesh=mesh, in_specs=(spec, PartitionSpec()), out_specs=spec, check_vma=False
+    )
+    return sharded(x1, columns)[:n]

@@ -1,0 +1,33 @@
+"""The tangent kernel by matrix-free products: column by column, K e = J (Jᵀ e)."""
+
+import jax
+import jax.numpy as jnp
+
+from ._gram_blocks import kernel_blocks
+
+
+def products_kernel(f, params, x1, x2, shape, batch_size, mesh):
+    """The kernel (n, m, diagonal, full, full) of `f(params, x) -> (trace, diagonal, full)`.
+
+    The features of an example are the example itself; one backward pass gives the row Jᵀ e of an
+    output of the column's example, and forward passes through all rows' examples contract it.
+    """
+    trace, diagonal, full = shape
+
+    def column(rows, y):
+        outputs, pullback = jax.vjp(lambda p: f(p, y), params)
+
+        def entry(index):
+            r, d, q = index
+            (direction,) = pullback(jnp.zeros_like(outputs).at[r, d, q].set(1))
+            pushed = jax.vmap(lambda x: jax.jvp(lambda p: f(p, x), (params,), (direction,))[1])
+            return pushed(rows)[:, r, d]
+
+        index = jnp.indices(shape).reshape(3, -1).T
+        entries = jax.lax.map(entry, index).reshape(trace, diagonal, full, -1, full)
+        return jnp.transpose(entries.sum(0), (2, 0, 3, 1))
+
+    def contract(rows, columns):
+        return jnp.moveaxis(jax.lax.map(lambda y: column(rows, y), columns), 0, 1)
+
+    return kernel_blocks(lambda x: x, contract, x1, x2, batch_size=batch_size, mesh=mesh)

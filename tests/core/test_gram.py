@@ -1,0 +1,196 @@
+"""gram against the naive Jacobian: layouts, pytrees, blocks, shards, bad input."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from jaxsci.core._gram import gram, gram_of_terms
+
+IMPLEMENTATIONS = ["auto", "structured", "jacobian", "products"]
+
+
+def model(params, x):
+    h = jnp.tanh(x @ params["w"] + params["b"])
+    return jnp.reshape(h @ params["v"], (2, 3))
+
+
+@pytest.fixture(scope="module")
+def params():
+    k = jax.random.split(jax.random.key(0), 3)
+    return {
+        "w": jax.random.normal(k[0], (4, 5)),
+        "b": jax.random.normal(k[1], (5,)),
+        "v": jax.random.normal(k[2], (5, 6)),
+    }
+
+
+@pytest.fixture(scope="module")
+def points():
+    return jax.random.normal(jax.random.key(7), (7, 4))
+
+
+def naive(f, params, x1, x2=None):
+    """(n, m, o..., o'...) of a single array output."""
+    flat, unravel = ravel_pytree(params)
+
+    def jacobian(x):
+        return jax.vmap(jax.jacrev(lambda w, xi: f(unravel(w), xi)), (None, 0))(flat, x)
+
+    j1, j2 = jacobian(x1), jacobian(x1 if x2 is None else x2)
+    kernel = jnp.tensordot(j1, j2, (-1, -1))
+    return jnp.moveaxis(kernel, j1.ndim - 1, 1)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_full_kernel_interleaves_output_axes(params, points, implementation, batch_size):
+    kernel = gram(model, params, points, implementation=implementation, batch_size=batch_size)
+    expected = jnp.einsum("nmabcd->nmacbd", naive(model, params, points))
+    np.testing.assert_allclose(kernel, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_two_batches_with_trace_and_diagonal(params, points, implementation, batch_size):
+    options = {"implementation": implementation, "batch_size": batch_size}
+    x1, x2 = points, points[:3] + 0.5
+    full = naive(model, params, x1, x2)
+    np.testing.assert_allclose(
+        gram(model, params, x1, x2, trace_axes=-1, **options),
+        jnp.einsum("nmabcb->nmac", full) / 3,
+        rtol=1e-12,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        gram(model, params, x1, x2, trace_axes=0, diagonal_axes=1, **options),
+        jnp.einsum("nmabab->nmb", full) / 2,
+        rtol=1e-12,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        gram(model, params, x1, x2, diagonal_axes=0, **options),
+        jnp.einsum("nmabac->nmabc", full),
+        rtol=1e-12,
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("n", [1, 64, 90])
+def test_triangle_of_blocks_is_the_whole_kernel(params, n):
+    x = jax.random.normal(jax.random.key(3), (n, 4))
+    kernel = gram(model, params, x, trace_axes=0)
+    expected = jnp.einsum("nmabad->nmbd", naive(model, params, x)) / 2
+    np.testing.assert_allclose(kernel, expected, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("n, batch_size", [(8, 2), (9, 2), (7, 7), (10, 3), (5, 1)])
+def test_folded_triangle_covers_odd_and_even_numbers_of_blocks(params, n, batch_size):
+    x = jax.random.normal(jax.random.key(3), (n, 4))
+    whole = gram(model, params, x)
+    np.testing.assert_allclose(gram(model, params, x, batch_size=batch_size), whole, rtol=1e-12)
+
+
+def two_outputs(params, x):
+    y = model(params, x["a"])
+    return {"first": y[0], "second": jnp.sum(y) * x["scale"]}
+
+
+def test_pytree_outputs_have_cross_blocks(params, points):
+    x = {"a": points, "scale": jnp.linspace(1.0, 2.0, 7)}
+    kernel = gram(two_outputs, params, x)
+
+    def stacked(p, z):
+        y = two_outputs(p, z)
+        return jnp.append(y["first"], y["second"])
+
+    flat, unravel = ravel_pytree(params)
+    j = jax.vmap(jax.jacrev(lambda w, z: stacked(unravel(w), z)), (None, 0))(flat, x)
+    full = jnp.einsum("nap,mbp->nmab", j, j)
+    np.testing.assert_allclose(kernel["first"]["first"], full[..., :3, :3], rtol=1e-12)
+    np.testing.assert_allclose(kernel["first"]["second"], full[..., :3, 3], rtol=1e-12)
+    np.testing.assert_allclose(kernel["second"]["first"], full[..., 3, :3], rtol=1e-12)
+    np.testing.assert_allclose(kernel["second"]["second"], full[..., 3, 3], rtol=1e-12)
+
+
+@pytest.mark.parametrize("implementation", ["auto", "structured", "jacobian"])
+def test_terms_follow_ravel_pytree_with_cross_blocks(params, points, implementation):
+    terms = {"z": two_outputs, "a": lambda p, x: model(p, x)[:, 0], "m": lambda p, x: p["b"] * x[0]}
+    batch = {"z": {"a": points, "scale": points[:, 0]}, "a": points[:3], "m": points[:2]}
+    scales = {"z": 0.5, "m": jnp.asarray(3.0)}
+
+    def residuals(p):
+        scaled = {}
+        for name, f in terms.items():
+            r = jax.vmap(f, (None, 0))(p, batch[name])
+            scaled[name] = jax.tree.map(lambda y, s=scales.get(name, 1.0): s * y, r)
+        return ravel_pytree(scaled)[0]
+
+    flat, unravel = ravel_pytree(params)
+    j = jax.jacrev(lambda w: residuals(unravel(w)))(flat)
+    kernel = gram_of_terms(terms, params, batch, scales, implementation=implementation)
+    np.testing.assert_allclose(kernel, j @ j.T, rtol=1e-12, atol=1e-12)
+
+
+def test_jit_vmap_over_an_ensemble_and_gradient(params, points):
+    def trace(p):
+        return jnp.trace(gram(model, p, points, trace_axes=(0, 1)))
+
+    ensemble = jax.tree.map(lambda a: jnp.stack([a, 2 * a]), params)
+    loop = [trace(jax.tree.map(lambda a, i=i: a[i], ensemble)) for i in range(2)]
+    np.testing.assert_allclose(jax.jit(jax.vmap(trace))(ensemble), jnp.stack(loop), rtol=1e-12)
+    direction = jax.tree.map(jnp.ones_like, params)
+    h = 1e-5
+    plus, minus = (jax.tree.map(lambda a, s=s: a + s * h, params) for s in (1, -1))
+    slope = jax.jvp(trace, (params,), (direction,))[1]
+    np.testing.assert_allclose(slope, (trace(plus) - trace(minus)) / (2 * h), rtol=1e-6)
+    reverse = sum(jnp.sum(g) for g in jax.tree.leaves(jax.grad(trace)(params)))
+    np.testing.assert_allclose(reverse, slope, rtol=1e-10)
+
+
+def test_dtype_follows_the_parameters_and_no_retrace(params, points):
+    single = jax.tree.map(lambda a: a.astype(jnp.float32), params)
+    counted = eqx.debug.assert_max_traces(model, max_traces=3)
+
+    @jax.jit
+    def kernel_of(p, x):
+        return gram(counted, p, x, trace_axes=(0, 1))
+
+    kernel = kernel_of(single, points.astype(jnp.float32))
+    assert kernel.dtype == jnp.float32
+    kernel_of(single, points.astype(jnp.float32) + 1)
+
+
+def test_mesh_gives_the_same_rows(params, points):
+    mesh = jax.make_mesh((1,), ("rows",))
+    whole = gram(model, params, points)
+    np.testing.assert_allclose(gram(model, params, points, mesh=mesh), whole, rtol=1e-12)
+
+
+def test_bad_input(params, points):
+    with pytest.raises(TypeError, match=r"params\['b'\] has dtype int.*cannot be differentiated"):
+        gram(model, params | {"b": jnp.arange(5)}, points)
+    with pytest.raises(TypeError, match="complex128.*real and imaginary parts"):
+        gram(model, params | {"b": params["b"] + 0j}, points)
+    with pytest.raises(ValueError, match=r"trace_axes=\(2,\) does not fit.*shape \(2, 3\)"):
+        gram(model, params, points, trace_axes=2)
+    with pytest.raises(ValueError, match="name the same axis"):
+        gram(model, params, points, trace_axes=1, diagonal_axes=-1)
+    with pytest.raises(ValueError, match="blocks between outputs need equal sizes"):
+        gram(lambda p, x: (model(p, x), model(p, x).T), params, points, trace_axes=0)
+    with pytest.raises(ValueError, match="x1 has no examples"):
+        gram(model, params, points[:0])
+    with pytest.raises(ValueError, match="one leading axis of examples"):
+        gram(two_outputs, params, {"a": points, "scale": jnp.ones(3)})
+    with pytest.raises(ValueError, match="examples of one kind"):
+        gram(model, params, points, points[:, :3])
+    with pytest.raises(ValueError, match="implementation='fast' is unknown"):
+        gram(model, params, points, implementation="fast")
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        gram(model, params, points, batch_size=0)
+    with pytest.raises(TypeError, match="returns dtype int"):
+        gram(lambda p, x: jnp.arange(3), params, points)
+    with pytest.raises(ValueError, match=r"no entry for \['bc'\]"):
+        gram_of_terms({"bc": model}, params, {"pde": points})

@@ -3,8 +3,11 @@
 import os
 import pathlib
 
-import jax
-import pytest
+# Loading from the cache logs, as errors, tuning hints of the compiler that it does not recognise.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 # One cache per jaxlib and machine: XLA's CPU code must not travel between processor types.
 _CACHE = pathlib.Path(__file__).parents[1] / ".cache" / f"jax-{jax.__version__}"

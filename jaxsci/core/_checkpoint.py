@@ -19,7 +19,9 @@ class Checkpoint:
         self.previous = self.path.with_name(self.path.name + ".previous")
         self.key = np.asarray(jax.random.key_data(key)).tolist()
         if not self.path.parent.is_dir():
-            raise ValueError(f"Checkpoint folder {self.path.parent} does not exist: create it first.")
+            raise ValueError(
+                f"Checkpoint folder {self.path.parent} does not exist: create it first."
+            )
 
     def write(self, carry, history) -> list:
         """Save the state; returns the history in the form that training goes on with."""

@@ -41,9 +41,7 @@ class _Extrapolation(optx.AbstractFixedPointSolver):
     def init(self, fn, y, args, options, f_struct, aux_struct, tags):
         del options, f_struct, aux_struct, tags
         candidate = ravel_pytree(y)[0]
-        error = eqx.filter_eval_shape(
-            lambda: ravel_pytree(self._error(args, y, fn(y, args)[0]))[0]
-        )
+        error = eqx.filter_eval_shape(lambda: ravel_pytree(self._error(args, y, fn(y, args)[0]))[0])
         return _History(
             jnp.zeros((self.history, candidate.size), candidate.dtype),
             jnp.zeros((self.history, error.size), error.dtype),
@@ -172,7 +170,7 @@ def _weights(errors, newest, count) -> Shaped[Array, " m"]:
     """
     m = errors.shape[0]
     used = (jnp.arange(m) < count) & (jnp.arange(m) != newest)
-    differences = jnp.where(used[:, None], errors[newest] - errors, 0)
+    differences = jnp.where(used[:, None], errors[newest][None] - errors, 0)
     lengths = jnp.linalg.norm(differences, axis=1)
     safe = jnp.where(lengths > 0, lengths, 1)
     unit = differences / safe[:, None]

@@ -219,10 +219,10 @@ def _loss(objective, batch):
 def _report(carry, history, stopped, steps):
     step = int(carry.step)
     if not bool(carry.finite):
-        wrong = [name for name, values in history.items() if not math.isfinite(values[-1])]
-        what = f"{' and '.join(repr(n) for n in wrong)}" if wrong else "the optimiser's update"
+        wrong = [repr(n) for n, values in history.items() if not math.isfinite(values[-1])]
+        what = f"not finite: {', '.join(wrong) or 'the update of the optimiser'}"
         message = (
-            f"Training stopped at step {step} of {steps}: {what} is not finite. "
+            f"Training stopped at step {step} of {steps}, {what}. "
             "`params` are the last with a finite loss. A smaller learning rate or more damping "
             "helps, and so does float64."
         )
@@ -251,7 +251,7 @@ def _empty_history(objective):
 def _join(history, objective):
     if not history:
         return _empty_history(objective)
-    return {name: jnp.concatenate([h[name] for h in history]) for name in history[0]}
+    return {name: jnp.concatenate([h[name] for h in history]) for name in _names(objective)}
 
 
 def _strongly_typed(leaf):

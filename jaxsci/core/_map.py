@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 
 def vmap(
@@ -72,6 +72,8 @@ def _in_chunks(f, mapped, batch_size):
 
 
 def _over_mesh(f, mapped, mesh, size):
+    # Under explicit axes the padding and its removal would need shardings spelt out.
+    mesh = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
     spec = PartitionSpec(mesh.axis_names)
     sharded = jax.shard_map(
         f,
@@ -100,7 +102,9 @@ def _axes(in_axes: Any, args: tuple) -> tuple[int | None, ...]:
             f"in_axes={in_axes!r} needs one entry an argument."
         )
     if all(axis is None for axis in axes):
-        raise ValueError("vmap() has nothing to map: at least one entry of in_axes must be an axis.")
+        raise ValueError(
+            "vmap() has nothing to map: at least one entry of in_axes must be an axis."
+        )
     return axes
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-
+from ._gram import gram_of_terms
 
 
 class Objective(eqx.Module):
@@ -27,23 +27,15 @@ class Objective(eqx.Module):
         """Σₖ wₖ termsₖ."""
         return sum(w * terms[name] for name, w in zip(self.names, self.weights, strict=True))
 
-    def terms(
-        self, params: PyTree, batch: Mapping[str, PyTree]
-    ) -> dict[str, Float[Array, ""]]:
+    def terms(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Float[Array, ""]]:
         """Each term's mean square, without its weight."""
         sizes = self._sizes(batch)
-        return {
-            name: _sum_of_squares(r) / sizes[name]
-            for name, r in self._raw(params, batch).items()
-        }
+        return {name: jnp.sum(r**2) / sizes[name] for name, r in self._raw(params, batch).items()}
 
-    def residuals(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    def residuals(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Array]:
         """Each term's residuals scaled by √(wₖ/nₖ), so that `value` is their sum of squares."""
         scales = self._scales(batch)
-        return {
-            name: jax.tree.map(lambda y, s=scales[name]: s * y, r)
-            for name, r in self._raw(params, batch).items()
-        }
+        return {name: scales[name] * r for name, r in self._raw(params, batch).items()}
 
     def at(self, batch: Mapping[str, PyTree]) -> "BatchResiduals":
         """The residuals on one batch, with their Jacobian and tangent kernel."""
@@ -55,10 +47,17 @@ class Objective(eqx.Module):
         return objective(dict(zip(self.names, self.functions, strict=True)), weights)
 
     def _raw(self, params, batch):
-        return {
+        residuals = {
             name: jax.vmap(r, (None, 0))(params, batch[name])
             for name, r in zip(self.names, self.functions, strict=True)
         }
+        for name, r in residuals.items():
+            if not isinstance(r, jax.Array):
+                raise TypeError(
+                    f"Term {name!r} must return an array for one sample, got {type(r).__name__}: "
+                    "stack its parts, or make each a term of its own."
+                )
+        return residuals
 
     def _sizes(self, batch):
         missing = [name for name in self.names if name not in batch]
@@ -83,7 +82,7 @@ class BatchResiduals(eqx.Module):
     objective: Objective
     batch: Mapping[str, PyTree]
 
-    def __call__(self, params: PyTree) -> dict[str, PyTree]:
+    def __call__(self, params: PyTree) -> dict[str, Array]:
         """The scaled residuals, a dict of arrays."""
         return self.objective.residuals(params, self.batch)
 
@@ -100,37 +99,26 @@ class BatchResiduals(eqx.Module):
         scales = self.objective._scales(self.batch)
 
         def rows(name, r):
-            def flat_r(w, x):
-                return ravel_pytree(r(unravel(w), x))[0]
-
             def sample(x):
-                y, pullback = jax.vjp(lambda w: flat_r(w, x), flat)
+                y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
                 (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
                 return y, jacobian
 
             y, jacobian = jax.vmap(sample)(self.batch[name])
             return scales[name] * y.reshape(-1), scales[name] * jacobian.reshape(-1, flat.size)
 
-        blocks = [
-            rows(name, r)
-            for name, r in sorted(
-                zip(self.objective.names, self.objective.functions, strict=True)
-            )
-        ]
+        named = zip(self.objective.names, self.objective.functions, strict=True)
+        blocks = [rows(name, r) for name, r in named]
         return jnp.concatenate([b[0] for b in blocks]), jnp.concatenate([b[1] for b in blocks])
 
     def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
-        from ._gram import gram_of_terms
-
         terms = dict(zip(self.objective.names, self.objective.functions, strict=True))
         scales = self.objective._scales(self.batch)
         return self.vector(params), gram_of_terms(terms, params, self.batch, scales)
 
 
-def objective(
-    terms: Mapping[str, Callable], weights: Mapping[str, Any] | None = None
-) -> Objective:
+def objective(terms: Mapping[str, Callable], weights: Mapping[str, Any] | None = None) -> Objective:
     """Combine named residuals into one objective for every optimiser.
 
         value(params, batch) = Σₖ wₖ meanᵢ ‖rₖ(params, xₖᵢ)‖²
@@ -185,7 +173,3 @@ def _leading_size(name, points):
     if size == 0:
         raise ValueError(f"batch[{name!r}] is empty: it needs at least one sample.")
     return size
-
-
-def _sum_of_squares(tree):
-    return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,208 @@
+"""fit: optax equivalence, resume after a kill, reports, bad losses."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxsci as jsci
+
+TARGET = jnp.array([1.0, -2.0, 0.5])
+
+
+def line(params, xy):
+    x, y = xy
+    return params["slope"] @ x + params["offset"] - y
+
+
+def make_params():
+    return {"slope": jnp.zeros(3), "offset": jnp.array(0.0)}
+
+
+def sample(key):
+    x = jax.random.normal(key, (16, 3))
+    return {"line": (x, x @ TARGET + 0.25)}
+
+
+LOSS = jsci.objective({"line": line})
+ADAM = optax.adam(0.1)
+
+
+def test_matches_a_plain_optax_loop(key):
+    result = jsci.fit(LOSS, make_params(), sample, ADAM, steps=5, key=key)
+    params, state, losses = make_params(), ADAM.init(make_params()), []
+    for n in range(5):
+        value, gradient = jax.value_and_grad(LOSS.value)(params, sample(jax.random.fold_in(key, n)))
+        updates, state = ADAM.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        losses.append(value)
+    np.testing.assert_allclose(result.history["loss"], losses, rtol=1e-13)
+    np.testing.assert_allclose(result.params["slope"], params["slope"], rtol=1e-13)
+    assert (result.steps, result.status) == (5, "completed")
+    np.testing.assert_array_equal(result.history["line"], result.history["loss"])
+
+
+@pytest.mark.parametrize("report_every", [None, 1, 3, 100])
+def test_reports_do_not_change_the_result(key, report_every):
+    seen = []
+    result = jsci.fit(
+        LOSS, make_params(), sample, ADAM, steps=7, key=key, report_every=report_every,
+        callback=lambda step, metrics, params: seen.append((step, metrics["loss"])),
+    )  # fmt: skip
+    whole = jsci.fit(LOSS, make_params(), sample, ADAM, steps=7, key=key, report_every=7)
+    assert eqx.tree_equal(result.params, whole.params)
+    assert seen[-1] == (7, float(result.history["loss"][-1]))
+    if report_every == 3:
+        assert [step for step, _ in seen] == [3, 6, 7]
+
+
+def test_callback_stops(key):
+    result = jsci.fit(
+        LOSS, make_params(), sample, ADAM, steps=50, key=key, report_every=2,
+        callback=lambda step, metrics, params: step >= 4,
+    )  # fmt: skip
+    assert (result.status, result.steps) == ("stopped", 4)
+    assert "step 4 of 50" in result.message
+
+
+def test_plain_loss_and_line_search(key):
+    """optax's L-BFGS searches along lines through value_fn."""
+    rosenbrock = lambda p, _: (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2  # noqa: E731
+    result = jsci.fit(rosenbrock, jnp.array([-1.0, 1.0]), None, optax.lbfgs(), steps=60)
+    np.testing.assert_allclose(result.params, [1.0, 1.0], rtol=1e-6)
+
+
+def test_nothing_is_compiled_twice(key):
+    traces = []
+
+    def counted(params, xy):
+        traces.append(1)
+        return line(params, xy)
+
+    loss = jsci.objective({"line": counted})
+    jsci.fit(loss, make_params(), sample, ADAM, steps=4, key=key, report_every=2)
+    before = len(traces)
+    jsci.fit(loss, make_params(), sample, ADAM, steps=9, key=key, report_every=2)
+    # Only the shape check at the start runs the function again.
+    assert len(traces) - before <= 1
+
+
+def test_non_finite_loss_keeps_the_last_good_parameters(key):
+    """log(p) with a step past zero: the loss turns NaN at step 2."""
+    loss = jsci.objective({"log": lambda p, x: jnp.log(p) + 3.0})
+    data = {"log": jnp.zeros(1)}
+    with pytest.warns(UserWarning, match="not finite: 'loss', 'log'.*last with a finite"):
+        result = jsci.fit(loss, jnp.array(1.0), data, optax.sgd(0.5), steps=10)
+    assert (result.status, result.steps) == ("non_finite", 2)
+    assert result.params == 1.0
+
+
+def test_non_finite_update_is_not_taken(key):
+    """√p at zero: a finite loss with an infinite gradient."""
+    with pytest.warns(UserWarning, match="not finite: the update of the optimiser"):
+        result = jsci.fit(lambda p, _: jnp.sqrt(p), jnp.array(0.0), None, optax.sgd(0.1), steps=3)
+    assert result.params == 0.0
+
+
+PROGRAM = """
+    import os, signal, sys
+    import jax, jax.numpy as jnp, optax
+    jax.config.update("jax_enable_x64", True)
+    import jaxsci as jsci
+
+    def line(p, xy):
+        return jnp.tanh(p @ xy[0]) - xy[1]
+
+    def sample(key):
+        x = jax.random.normal(key, (8, 3))
+        return {"line": (x, x[:, 0])}
+
+    def kill(step, metrics, params):
+        if step == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    fit = jsci.fit(jsci.objective({"line": line}), jnp.ones(3), sample, optax.adam(0.1), steps=12,
+                   key=jax.random.key(3), report_every=3, checkpoint=sys.argv[1], callback=kill)
+    print(fit.steps, fit.params.tobytes().hex(), fit.history["loss"].tobytes().hex())
+"""
+
+
+def test_killed_run_resumes_bit_for_bit(tmp_path):
+    program = tmp_path / "train.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+
+    def run(checkpoint, kill_at):
+        command = [sys.executable, str(program), str(tmp_path / checkpoint), str(kill_at)]
+        env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        return subprocess.run(command, capture_output=True, text=True, env=env)
+
+    whole = run("whole.jsci", -1)
+    assert run("killed.jsci", 6).returncode == -signal.SIGKILL
+    resumed = run("killed.jsci", -1)
+    assert whole.returncode == resumed.returncode == 0, whole.stderr + resumed.stderr
+    assert resumed.stdout == whole.stdout != ""
+
+
+def test_damaged_checkpoint_falls_back_to_the_one_before(key, tmp_path):
+    path = tmp_path / "run.jsci"
+    arguments = dict(key=key, report_every=2, checkpoint=path)
+    jsci.fit(LOSS, make_params(), sample, ADAM, steps=6, **arguments)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.warns(UserWarning, match="Skipping a checkpoint.*damaged"):
+        resumed = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, **arguments)
+    whole = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, key=key)
+    assert eqx.tree_equal(resumed.params, whole.params)
+    assert eqx.tree_equal(resumed.history, whole.history)
+
+
+def test_checkpoint_of_another_run_is_refused(key, tmp_path):
+    path = tmp_path / "run.jsci"
+    jsci.fit(LOSS, make_params(), sample, ADAM, steps=2, key=key, checkpoint=path)
+
+    def resume(loss=LOSS, params=None, optimizer=ADAM, key=key):
+        return jsci.fit(
+            loss, params or make_params(), sample, optimizer, steps=4, key=key, checkpoint=path
+        )
+
+    with pytest.raises(ValueError, match="started with another key"):
+        resume(key=jax.random.key(9))
+    with pytest.raises(ValueError, match="another model or optimiser"):
+        resume(optimizer=optax.sgd(0.1))
+    with pytest.raises(ValueError, match=r"another model or optimiser.*\['offset'\]"):
+        resume(params={"slope": jnp.zeros(3), "offset": jnp.zeros(())[None][0].astype("float32")})
+    other = jsci.objective({"line": line, "more": line})
+    with pytest.raises(ValueError, match="another objective: its terms are"):
+        jsci.fit(
+            other, make_params(), lambda k: sample(k) | {"more": sample(k)["line"]}, ADAM,
+            steps=4, key=key, checkpoint=path,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"objective": 3}, TypeError, "jsci.objective"),
+        ({"optimizer": 0.1}, TypeError, "optax optimiser"),
+        ({"steps": 0}, ValueError, "at least 1"),
+        ({"key": None}, ValueError, r"needs one: key=jax.random.key\(0\)"),
+        ({"params": {"n": jnp.array(3)}}, TypeError, r"params\['n'\] has dtype int"),
+        ({"params": {}}, ValueError, "nothing to train"),
+        ({"data": {"other": jnp.zeros(2)}}, ValueError, "no entry for 'line'"),
+        ({"objective": lambda p, b: p["slope"]}, ValueError, "must be a scalar"),
+        ({"checkpoint": "/nowhere/at/all"}, ValueError, "does not exist"),
+    ],
+)
+def test_bad_input(key, change, error, message):
+    arguments = dict(
+        objective=LOSS, params=make_params(), data=sample, optimizer=ADAM, steps=2, key=key
+    )
+    with pytest.raises(error, match=message):
+        jsci.fit(**(arguments | change))

@@ -1,0 +1,89 @@
+"""objective and residual: values, scaling, Jacobian, and what bad batches get."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import jaxsci as jsci
+
+
+def f(params, x):
+    return jnp.tanh(params["w"] @ x + params["b"]).sum()
+
+
+PARAMS = {"w": jnp.array([[0.3, -0.2], [1.0, 0.4]]), "b": jnp.array([0.1, -0.5])}
+BATCH = {
+    "pde": jax.random.normal(jax.random.key(0), (5, 2)),
+    "data": (jax.random.normal(jax.random.key(1), (3, 2)), jnp.arange(3.0)),
+}
+
+
+def make():
+    heat = lambda u, x: jnp.stack(  # noqa: E731
+        [jsci.derivative(u, 0)(x) - jsci.derivative(u, 1, 1)(x), u(x)]
+    )
+    return jsci.objective(
+        {"pde": jsci.residual(heat, f), "data": lambda p, xy: f(p, xy[0]) - xy[1]},
+        weights={"data": 4.0},
+    )
+
+
+def test_value_is_the_weighted_mean_square():
+    loss = make()
+    pde, data = loss.functions[1], loss.functions[0]
+    expected = np.mean([np.sum(pde(PARAMS, x) ** 2) for x in BATCH["pde"]]) + 4 * np.mean(
+        [data(PARAMS, (x, y)) ** 2 for x, y in zip(*BATCH["data"], strict=True)]
+    )
+    np.testing.assert_allclose(loss.value(PARAMS, BATCH), expected, rtol=1e-13)
+    flat = ravel_pytree(loss.residuals(PARAMS, BATCH))[0]
+    np.testing.assert_allclose(flat @ flat, expected, rtol=1e-13)
+
+
+def test_terms_are_unweighted():
+    loss = make()
+    terms = loss.terms(PARAMS, BATCH)
+    np.testing.assert_allclose(
+        terms["pde"] + 4 * terms["data"], loss.value(PARAMS, BATCH), rtol=1e-14
+    )
+    other = loss.reweighted({"pde": 0.0})
+    np.testing.assert_allclose(other.value(PARAMS, BATCH), terms["data"], rtol=1e-14)
+
+
+def test_jacobian_and_gram_match_jacrev():
+    at = make().at(BATCH)
+    flat, unravel = ravel_pytree(PARAMS)
+    expected = jax.jacrev(lambda w: at.vector(unravel(w)))(flat)
+    r, jacobian = at.jacobian(PARAMS)
+    np.testing.assert_allclose(r, at.vector(PARAMS), rtol=1e-13)
+    np.testing.assert_allclose(jacobian, expected, rtol=1e-12, atol=1e-14)
+    r, kernel = at.gram(PARAMS)
+    np.testing.assert_allclose(r, at.vector(PARAMS), rtol=1e-13)
+    np.testing.assert_allclose(kernel, expected @ expected.T, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: jsci.objective({}), ValueError, "at least one term"),
+        (lambda: jsci.objective({"a": f}, {"b": 1.0}), ValueError, r"unknown terms \['b'\]"),
+        (lambda: jsci.objective({"a": f}, {"a": -1.0}), ValueError, "must not be negative"),
+        (lambda: jsci.objective({"a": 3}), TypeError, "not a function"),
+        (lambda: jsci.residual(3, f), TypeError, "op is a int"),
+        (lambda: make().value(PARAMS, {"pde": BATCH["pde"]}), ValueError, "no entry for 'data'"),
+        (
+            lambda: make().value(PARAMS, BATCH | {"data": (jnp.zeros((3, 2)), jnp.zeros(2))}),
+            ValueError,
+            r"batch\['data'\] must have one leading axis",
+        ),
+        (
+            lambda: make().value(PARAMS, BATCH | {"pde": jnp.zeros((0, 2))}),
+            ValueError,
+            "is empty",
+        ),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

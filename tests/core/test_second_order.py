@@ -1,0 +1,112 @@
+"""Second-order optimisers: the three spaces agree, quadratic convergence, clear refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import jaxsci as jsci
+from jaxsci.core._damped_least_squares import linear_model
+
+X = jax.random.normal(jax.random.key(0), (12, 2))
+BATCH = {"fit": (X, jnp.sin(X[:, 0]) * X[:, 1]), "small": X[:3]}
+
+
+def f(params, x):
+    return jnp.tanh(params["w"] @ x + params["b"]) @ params["v"]
+
+
+LOSS = jsci.objective({"fit": lambda p, xy: f(p, xy[0]) - xy[1], "small": f}, {"small": 1e-2})
+
+
+def make_params(width=4):
+    k = jax.random.split(jax.random.key(1), 3)
+    return {
+        "w": jax.random.normal(k[0], (width, 2)),
+        "b": jax.random.normal(k[1], (width,)),
+        "v": jax.random.normal(k[2], (width,)),
+    }
+
+
+@pytest.mark.parametrize("space", ["sample", "parameter", "matrix_free"])
+def test_damped_solution_matches_numpy(space):
+    params = make_params()
+    at = LOSS.at(BATCH)
+    flat, unravel = ravel_pytree(params)
+    j = np.asarray(jax.jacrev(lambda w: at.vector(unravel(w)))(flat))
+    b = np.arange(15.0)
+    model = linear_model(at, params, space)
+    expected = np.linalg.solve(j.T @ j + 0.1 * np.eye(j.shape[1]), j.T @ b)
+    # Conjugate gradients stop at a relative 1e-6; the factorisations are exact to rounding.
+    tolerance = 1e-4 if space == "matrix_free" else 1e-10
+    np.testing.assert_allclose(
+        model.solve(jnp.asarray(b), jnp.array(0.1)), expected, rtol=tolerance, atol=tolerance
+    )
+    np.testing.assert_allclose(model.apply(flat), j @ flat, rtol=1e-11, atol=1e-12)
+    if space != "matrix_free":
+        np.testing.assert_allclose(model.trace, np.sum(j**2), rtol=1e-12)
+
+
+def test_linear_problem_is_solved_in_one_step():
+    linear = jsci.objective({"line": lambda p, xy: p @ xy[0] - xy[1]})
+    target = jnp.array([1.0, -3.0])
+    batch = {"line": (X, X @ target)}
+    result = jsci.fit(linear, jnp.zeros(2), batch, jsci.gauss_newton(1e-14), steps=1)
+    np.testing.assert_allclose(result.params, target, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        jsci.levenberg_marquardt(),
+        jsci.levenberg_marquardt(space="matrix_free"),
+        jsci.gauss_newton(1e-4),
+        jsci.natural_gradient(0.5, damping=1e-3, momentum=0.3),
+    ],
+    ids=["levenberg_marquardt", "matrix_free", "gauss_newton", "natural_gradient"],
+)
+def test_beats_a_hundred_adam_steps_in_thirty(optimizer):
+    result = jsci.fit(LOSS, make_params(), BATCH, optimizer, steps=30)
+    adam = jsci.fit(LOSS, make_params(), BATCH, optax.adam(1e-2), steps=100)
+    assert result.history["loss"][-1] < 0.1 * adam.history["loss"][-1]
+
+
+def test_levenberg_marquardt_never_raises_the_loss():
+    result = jsci.fit(LOSS, make_params(), BATCH, jsci.levenberg_marquardt(), steps=25)
+    assert np.all(np.diff(result.history["loss"]) <= 0)
+
+
+def test_sample_and_parameter_space_take_the_same_path():
+    runs = [
+        jsci.fit(
+            LOSS, make_params(), BATCH, jsci.levenberg_marquardt(1e-2, space=space), steps=5
+        ).params
+        for space in ("sample", "parameter")
+    ]
+    np.testing.assert_allclose(ravel_pytree(runs[0])[0], ravel_pytree(runs[1])[0], rtol=1e-6)
+
+
+def test_singular_kernel_gives_no_nan():
+    """Twice the same point: J Jᵀ is singular, damping makes it solvable."""
+    twice = {"fit": jax.tree.map(lambda x: jnp.repeat(x[:2], 4, axis=0), BATCH["fit"])}
+    loss = jsci.objective({"fit": LOSS.functions[0]})
+    result = jsci.fit(loss, make_params(), twice, jsci.levenberg_marquardt(1e-12), steps=10)
+    assert result.status == "completed"
+    assert np.isfinite(ravel_pytree(result.params)[0]).all()
+
+
+@pytest.mark.parametrize(
+    "make", [jsci.levenberg_marquardt, jsci.gauss_newton, jsci.natural_gradient]
+)
+def test_bad_input(make):
+    with pytest.raises(TypeError, match="needs the residuals, not only the loss"):
+        jsci.fit(lambda p, b: jnp.sum(p**2), jnp.ones(2), None, make(), steps=1)
+    single = jax.tree.map(lambda x: x.astype(jnp.float32), make_params())
+    with pytest.raises(ValueError, match=r"float64 parameters, but params\['b'\] is float32"):
+        jsci.fit(LOSS, single, BATCH, make(), steps=1)
+    with pytest.raises(ValueError, match="damping is too small"):
+        make(damping=0.0)
+    with pytest.raises(ValueError, match="space must be one of"):
+        jsci.fit(LOSS, make_params(), BATCH, make(space="dual"), steps=1)

@@ -33,6 +33,6 @@ class Session:
     clock: Clock = time.perf_counter
 
     @classmethod
-    def of(cls, size: Size) -> "Session":
+    def of(cls, size: Size, *, peers: bool = False) -> "Session":
         """A session with the tier's own budget."""
-        return cls(size, BUDGETS[size])
+        return cls(size, BUDGETS[size], peers=peers)

@@ -1,0 +1,118 @@
+"""`python -m benchmarks`: measure jaxsci on real problems, error first."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import jax
+
+import jaxsci as jsci
+
+from .case import SIZES, Case, Size
+from .catalogue import choose, load_cases
+from .environment import environment
+from .peers import explain
+from .report_html import html
+from .report_terminal import terminal
+from .result import Report
+from .runner import run_cases
+from .session import Session
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    command = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    tier = command.add_mutually_exclusive_group()
+    about = {
+        "smoke": "smallest problems, about a minute: does everything still run and agree?",
+        "quick": "the default: under five minutes on two cores",
+        "full": "large problems and twenty pairs a comparison: the numbers to quote",
+    }
+    for size in SIZES:
+        tier.add_argument(
+            f"--{size}", dest="size", action="store_const", const=size, help=about[size]
+        )
+    command.set_defaults(size="quick")
+    command.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="PILLAR",
+        help="a pillar (pde, dft, operators, ntk) or the name of a case; may be repeated",
+    )
+    command.add_argument(
+        "--peers",
+        action="store_true",
+        help="say how to install other packages for the same problems, and run those that are",
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for report.json, report.html and report.txt (.cache/benchmarks/<time>)",
+    )
+    command.add_argument("--list", action="store_true", help="name the cases and stop")
+    return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 1 if any case is wrong or failed."""
+    command = parser()
+    options = command.parse_args(arguments)
+    # Before the first array exists: DFT and second-order solvers need float64, and a cached
+    # program would make compile times untrue.
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        cases = choose(load_cases(), options.size, options.only)
+    except ValueError as problem:
+        command.error(str(problem))
+    if options.list:
+        print(listing(cases))
+        return 0
+    platform = jsci.check_platform()
+    if not platform.ok:
+        print(
+            f"This platform computes wrong numbers, so nothing is timed: {platform.failures}",
+            file=sys.stderr,
+        )
+        return 1
+    if options.peers:
+        print(explain(cases), end="\n\n")
+    out = options.out or Path(".cache/benchmarks") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    return measure_and_write(cases, options.size, out, peers=options.peers)
+
+
+def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bool) -> int:
+    """Run the cases and write the three reports, also of a run that is interrupted."""
+    report = Report(size, environment())
+    code = 0
+    try:
+        run_cases(cases, Session.of(size, peers=peers), report=report)
+    except KeyboardInterrupt:
+        print("\ninterrupted: reporting the cases that finished", file=sys.stderr)
+        code = INTERRUPTED
+    print(terminal(report, colour=sys.stdout.isatty()))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.txt").write_text(terminal(report) + "\n", encoding="utf-8")
+    (out / "report.json").write_text(
+        json.dumps(report.as_json(), indent=1, allow_nan=False), encoding="utf-8"
+    )
+    (out / "report.html").write_text(html(report), encoding="utf-8")
+    print(f"\nReport: {out / 'report.html'}")
+    return code or int(bool(report.bad))
+
+
+def listing(cases: Sequence[Case]) -> str:
+    """The cases with their tiers and titles."""
+    width = max((len(case.name) for case in cases), default=0)
+    return "\n".join(f"{case.name:<{width}}  {case.tier:<5}  {case.title}" for case in cases)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

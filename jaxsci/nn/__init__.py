@@ -1,0 +1,11 @@
+"""Networks and embeddings that more than one pillar uses: Equinox modules, one sample in."""
+
+from .dense import Dense as Dense
+from .fourier_features import (
+    FourierFeatures as FourierFeatures,
+    PeriodicEmbedding as PeriodicEmbedding,
+)
+from .kinks import KinkFeatures as KinkFeatures
+from .mlp import MLP as MLP
+from .modified_mlp import ModifiedMLP as ModifiedMLP
+from .siren import SIREN as SIREN

@@ -1,0 +1,81 @@
+"""One affine layer."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+
+class Dense(eqx.Module):
+    """x ↦ x W + b with Glorot weights and spread biases.
+
+    W ~ N(0, 2/(m + n)), b ~ U(-s, s): biases of the size of the inputs spread the places where
+    the units of a first layer bend over the domain, which a zero bias puts at one point.
+
+    **Arguments:**
+
+    - `in_size`, `out_size`: m and n.
+    - `bias_scale`: s; 0 for an output layer.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks" (2010), equation 12.
+
+    ```python
+    layer = Dense(2, 16, key=jax.random.key(0))
+    y = layer(jnp.ones(2))
+    ```
+    """
+
+    weight: Float[Array, "in_size out_size"]
+    bias: Float[Array, " out_size"]
+
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int,
+        *,
+        key: Key[Array, ""],
+        bias_scale: float = 0.0,
+        dtype: jnp.dtype | type | None = None,
+    ):
+        check_sizes(in_size=in_size, out_size=out_size)
+        dtype = jnp.dtype(dtype or jnp.result_type(float))
+        weight_key, bias_key = jax.random.split(key)
+        scale = (2 / (in_size + out_size)) ** 0.5
+        self.weight = scale * jax.random.normal(weight_key, (in_size, out_size), dtype)
+        self.bias = bias_scale * jax.random.uniform(
+            bias_key, (out_size,), dtype, minval=-1, maxval=1
+        )
+
+    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        return x @ self.weight + self.bias
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise unless each named size is a positive integer."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be a positive integer, got {size!r}.")
+
+
+def output_size(out_size: int | str) -> int:
+    """The number of outputs, where "scalar" is one without an axis."""
+    if out_size == "scalar":
+        return 1
+    if isinstance(out_size, str):
+        raise ValueError(f'out_size must be a positive integer or "scalar", got {out_size!r}.')
+    check_sizes(out_size=out_size)
+    return out_size
+
+
+def embedded_size(in_size: int, embedding: eqx.Module | None) -> int:
+    """The number of inputs behind an embedding."""
+    check_sizes(in_size=in_size)
+    if embedding is None:
+        return in_size
+    x = jax.ShapeDtypeStruct((in_size,), jnp.result_type(float))
+    shape = eqx.filter_eval_shape(embedding, x).shape
+    if len(shape) != 1:
+        raise ValueError(f"embedding must map a vector to a vector, but returned shape {shape}.")
+    return shape[0]

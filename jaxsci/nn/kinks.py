@@ -1,0 +1,37 @@
+"""Inputs with a kink of known place, for solutions whose second derivative jumps."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class KinkFeatures(eqx.Module):
+    """x ↦ [x, max(x - aᵢ, 0)², …]: coordinate plus C¹ features bending at given places.
+
+    A solution of -ψ″ + V ψ = E ψ has a second derivative that jumps where V does; a smooth
+    network behind these features has it too, and converges as if the solution were smooth.
+
+    **Arguments:**
+
+    - `places`: the aᵢ, where the second derivative jumps.
+    - `axis`: the coordinate that they lie on.
+
+    ```python
+    net = jsci.nn.MLP(
+        1, "scalar", width=16, depth=2, embedding=jsci.nn.KinkFeatures((-0.5, 0.5)), key=key
+    )
+    ```
+    """
+
+    places: tuple[float, ...] = eqx.field(static=True)
+    axis: int = eqx.field(static=True)
+
+    def __init__(self, places: tuple[float, ...], *, axis: int = 0):
+        if not places:
+            raise ValueError("KinkFeatures needs at least one place where the solution bends.")
+        self.places = tuple(map(float, places))
+        self.axis = axis
+
+    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
+        beyond = jnp.maximum(x[self.axis] - jnp.asarray(self.places, x.dtype), 0)
+        return jnp.concatenate([x, beyond**2])

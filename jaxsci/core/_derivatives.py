@@ -217,7 +217,7 @@ def _scalar(u, verb, component=None):
             if jnp.ndim(y) != 1 or not -y.size <= component < y.size:
                 raise ValueError(
                     f"component={component} does not index the field's output of shape "
-                    f"{jnp.shape(y)}: it takes a vector field with more than {component} components."
+                    f"{jnp.shape(y)}: the field needs more than {component} components."
                 )
             return y[component]
         if jnp.ndim(y) != 0:

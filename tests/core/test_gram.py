@@ -124,8 +124,8 @@ def test_terms_follow_ravel_pytree_with_cross_blocks(params, points, implementat
     def residuals(p):
         scaled = {}
         for name, f in terms.items():
-            r = jax.vmap(f, (None, 0))(p, batch[name])
-            scaled[name] = jax.tree.map(lambda y, s=scales.get(name, 1.0): s * y, r)
+            r, scale = jax.vmap(f, (None, 0))(p, batch[name]), scales.get(name, 1.0)
+            scaled[name] = jax.tree.map(lambda y, s=scale: s * y, r)
         return ravel_pytree(scaled)[0]
 
     flat, unravel = ravel_pytree(params)

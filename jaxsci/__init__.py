@@ -24,6 +24,7 @@ from .core import (
     gauss_newton as gauss_newton,
     grad as grad,
     gram as gram,
+    gram_operator as gram_operator,
     hessian as hessian,
     jacobian as jacobian,
     laplacian as laplacian,

@@ -13,6 +13,7 @@ from ._extrapolation import DIIS as DIIS, Anderson as Anderson
 from ._fit import Fit as Fit, fit as fit
 from ._fixed_point import fixed_point as fixed_point
 from ._gram import gram as gram
+from ._gram_operator import gram_operator as gram_operator
 from ._io import load as load, save as save
 from ._map import vmap as vmap
 from ._objective import (

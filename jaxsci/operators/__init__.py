@@ -1,8 +1,9 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
 from . import data as data
+from .deeponet import DeepONet as DeepONet
 from .fno import FNO as FNO
 from .fourier import resample as resample
-from .losses import h1 as h1
-from .losses import relative_l2 as relative_l2
+from .losses import h1 as h1, relative_l2 as relative_l2
+from .multigrid import MgNO as MgNO, VCycle as VCycle
 from .spectral import SpectralConv as SpectralConv

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
+POINTS_WORTH_A_PRODUCT = 64
+
 
 def carry_batch(w: Shaped[Array, "..."], a: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
     """`w` itself, but batched wherever `vmap` batches `a`.
@@ -78,7 +80,10 @@ class Pointwise(eqx.Module):
         )
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        b = a.reshape(-1, a.shape[-1]) @ carry_batch(self.weight, a)
+        points = a.reshape(-1, a.shape[-1])
+        # With few points to a sample, one product over the whole batch is the better one.
+        many = points.shape[0] >= POINTS_WORTH_A_PRODUCT
+        b = points @ (carry_batch(self.weight, a) if many else self.weight)
         b = b.reshape(*a.shape[:-1], -1)
         return b if self.bias is None else b + self.bias.reshape((1,) * (b.ndim - 1) + (-1,))
 

@@ -153,6 +153,20 @@ def test_grf_spectrum(key):
     assert power[0] < 1e-20
 
 
+def test_antiderivative(key):
+    """Its slope is v (central differences, second order) and it starts at zero."""
+    v, u = data.antiderivative(key, 3, 512)
+    slope = (u[:, 2:] - u[:, :-2]) * 256
+    np.testing.assert_allclose(slope, v[:, 1:-1], atol=0.05)
+    assert not np.any(u[:, 0])
+    np.testing.assert_allclose(data.antiderivative(key, 3, 64)[1], u[:, ::8], atol=1e-13)
+
+
+def test_advection_moves_without_change(key):
+    u0, u = data.advection(key, 2, 60, speed=0.25, time=2.0)
+    np.testing.assert_allclose(u, jnp.roll(u0, 30, axis=1), atol=1e-12)
+
+
 def test_a_larger_set_begins_with_the_smaller_one(key):
     few, many = (data.burgers(key, n, 16, fine=32, steps=5)[1] for n in (3, 5))
     np.testing.assert_allclose(many[:3], few, atol=1e-14)

@@ -1,7 +1,13 @@
 """Kohn-Sham density functional theory: molecules as arrays, differentiable and batched."""
 
+from .batch import stack as stack
 from .features import Features as Features
-from .xc import as_functional as as_functional
-from .xc import Functional as Functional
-from .xc import functional_names as functional_names
-from .xc import xc as xc
+from .molecule import Molecule as Molecule, molecule as molecule
+from .scf import SCFResult as SCFResult, energy as energy, scf as scf
+from .xc import (
+    Functional as Functional,
+    as_functional as as_functional,
+    functional_names as functional_names,
+    xc as xc,
+)
+from .xyz import read_xyz as read_xyz

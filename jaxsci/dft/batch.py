@@ -1,0 +1,132 @@
+"""Many molecules as one: padding to common shapes that changes no result."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .basis import Basis
+from .grid import Grid
+from .molecule import Molecule
+
+# Orbital energy of a basis function that only fills up a batch (Hartree): above every occupied
+# orbital, so never occupied, and small enough that diagonalisation loses no digits.
+PADDED_ORBITAL_ENERGY = 1e3
+# Distance between atoms that only fill up a batch (Bohr).
+_PADDED_SPACING = 1e2
+
+
+def stack(molecules: Sequence[Molecule]) -> Molecule:
+    """Pad molecules to common shapes and stack them along a new leading axis.
+
+    Padded basis functions are orthogonal to all others and far above every occupied orbital,
+    padded points weigh nothing and padded atoms own no space: results stay the same. Where any
+    molecule is unrestricted, all are treated so.
+
+    **Arguments:**
+
+    - `molecules`: at least one; all with full integrals, or all with density fitting.
+
+    **Returns:** a `Molecule` whose arrays carry the batch on axis 0, for `jsci.vmap`.
+
+    **Raises:** `ValueError` for an empty list, or a mixture of density fitting and full integrals,
+    or of spherical and Cartesian functions.
+
+    **Good values:** group molecules of similar size; everyone pays for the largest.
+
+    ```python
+    batch = jsci.dft.stack([water, ammonia])
+    energies = jsci.vmap(lambda m: jsci.dft.scf(m, pbe, throw=False).energy)(batch)
+    ```
+    """
+    molecules = list(molecules)
+    if not molecules:
+        raise ValueError("stack() needs at least one molecule, got an empty list.")
+    for what, values in (
+        ("full integrals and density fitting", {m.fit is None for m in molecules}),
+        ("spherical and Cartesian basis functions", {m.basis.cartesian for m in molecules}),
+    ):
+        if len(values) > 1:
+            raise ValueError(f"stack() cannot mix {what}: build all molecules with the same.")
+    n = _Sizes(molecules)
+    padded = [_pad(m, n) for m in molecules]
+    return jax.tree.map(lambda *x: jnp.stack(x), *padded)
+
+
+class _Sizes:
+    """The largest of each dimension."""
+
+    def __init__(self, molecules: Sequence[Molecule]):
+        def largest(f):
+            return max(f(m) for m in molecules)
+
+        self.atoms = largest(lambda m: m.charges.shape[0])
+        self.nao = largest(lambda m: m.size)
+        self.points = largest(lambda m: m.grid.owner.shape[0])
+        self.primitives = largest(lambda m: m.basis.exponents.shape[0])
+        self.shells = largest(lambda m: m.basis.contraction.shape[0])
+        self.auxiliary = largest(lambda m: 0 if m.fit is None else m.fit.shape[0])
+        self.lmax = largest(lambda m: m.basis.lmax)
+        self.restricted = all(m.restricted for m in molecules)
+
+
+def _pad_to(x, *shape, value=0):
+    x = np.asarray(x)
+    widths = [(0, new - old) for old, new in zip(x.shape, shape, strict=True)]
+    return jnp.asarray(np.pad(x, widths, constant_values=value))
+
+
+def _pad(m: Molecule, n: _Sizes) -> Molecule:
+    extra = n.atoms - m.charges.shape[0]
+    # Far from the molecule and from each other, or distances between atoms would vanish.
+    far = jnp.max(jnp.abs(m.coordinates)) + _PADDED_SPACING * (1 + jnp.arange(extra))
+    unused = jnp.diag(jnp.arange(n.nao) >= m.size).astype(m.overlap.dtype)
+    pairs = n.nao * (n.nao + 1) // 2
+    return Molecule(
+        coordinates=jnp.concatenate([m.coordinates, jnp.stack([far] * 3, axis=-1)]),
+        charges=_pad_to(m.charges, n.atoms),
+        overlap=_pad_to(m.overlap, n.nao, n.nao) + unused,
+        core_hamiltonian=_pad_to(m.core_hamiltonian, n.nao, n.nao) + PADDED_ORBITAL_ENERGY * unused,
+        repulsion=None if m.repulsion is None else _pad_to(m.repulsion, pairs, pairs),
+        fit=None if m.fit is None else _pad_to(m.fit, n.auxiliary, pairs),
+        dipole_integrals=_pad_to(m.dipole_integrals, 3, n.nao, n.nao),
+        guess=_pad_to(m.guess, n.nao, n.nao),
+        electrons=m.electrons,
+        atom_mask=_pad_to(m.atom_mask, n.atoms, value=False),
+        basis_mask=_pad_to(m.basis_mask, n.nao, value=False),
+        basis=_pad_basis(m.basis, n),
+        grid=_pad_grid(m.grid, n),
+        restricted=n.restricted,
+    )
+
+
+def _pad_basis(b: Basis, n: _Sizes) -> Basis:
+    return Basis(
+        exponents=_pad_to(b.exponents, n.primitives, value=1.0),
+        primitive_atom=_pad_to(b.primitive_atom, n.primitives),
+        # One shell more than anyone has: a row of zeros for the padded functions to point to.
+        contraction=_pad_to(b.contraction, n.shells + 1, n.primitives),
+        shell=_pad_to(b.shell, n.nao, value=n.shells),
+        angular=_pad_to(b.angular, n.nao),
+        atom=_pad_to(b.atom, n.nao),
+        lmax=n.lmax,
+        cartesian=b.cartesian,
+    )
+
+
+def _pad_grid(g: Grid, n: _Sizes) -> Grid:
+    extra = n.points - g.owner.shape[0]
+    # Beside the first atom: at a nucleus itself the distance has no derivative.
+    beside = jnp.tile(jnp.array([[0.1, 0.2, 0.3]], g.displacement.dtype), (extra, 1))
+    return eqx.tree_at(
+        lambda t: (t.displacement, t.owner, t.quadrature, t.size_adjustment),
+        g,
+        (
+            jnp.concatenate([g.displacement, beside]),
+            _pad_to(g.owner, n.points),
+            _pad_to(g.quadrature, n.points),
+            _pad_to(g.size_adjustment, n.atoms, n.atoms),
+        ),
+    )

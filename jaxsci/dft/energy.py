@@ -1,0 +1,92 @@
+"""The Kohn-Sham energy of a density matrix, and its derivative, the Fock matrix."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .coulomb import coulomb, exchange
+from .features import Features
+from .operators import Operators
+from .xc import Functional
+
+# Density matrices carry a spin axis inside this package: length 1 holds the total density of a
+# restricted calculation, length 2 holds α and β.
+Density = Float[Array, "spins nao nao"]
+
+
+def density_features(ops: Operators, density: Density, level: str) -> Features:
+    """Densities, gradients and kinetic energy densities at the grid points.
+
+    ρ = Σ_ij P_ij χ_i χ_j,   ∇ρ = 2 Σ_ij P_ij χ_i ∇χ_j,   τ = ½ Σ_ij P_ij ∇χ_i·∇χ_j
+    """
+    spins = [_spin_features(ops.orbitals, p, level) for p in density]
+    if len(spins) == 1:
+        rho, gradient, tau = (0.5 * x for x in spins[0])
+        sigma = jnp.sum(gradient**2, axis=0)
+        return Features(rho, rho, sigma, sigma, sigma, tau, tau, polarised=False)
+    (rho_a, grad_a, tau_a), (rho_b, grad_b, tau_b) = spins
+    sigma = [
+        jnp.sum(x * y, axis=0) for x, y in ((grad_a, grad_a), (grad_a, grad_b), (grad_b, grad_b))
+    ]
+    return Features(rho_a, rho_b, *sigma, tau_a, tau_b)
+
+
+def _spin_features(orbitals, density, level):
+    value = orbitals[0]
+    half = density @ value
+    rho = jnp.sum(half * value, axis=0)
+    zeros = jnp.zeros_like(rho)
+    if level == "lda":
+        return rho, zeros[None], zeros
+    gradient = 2 * jnp.stack([jnp.sum(half * orbitals[k], axis=0) for k in (1, 2, 3)])
+    if level == "gga":
+        return rho, gradient, zeros
+    tau = 0.5 * sum(jnp.sum((density @ orbitals[k]) * orbitals[k], axis=0) for k in (1, 2, 3))
+    return rho, gradient, tau
+
+
+def xc_energy(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> Float[Array, ""]:
+    """∫ e_xc(r) dr on the grid, without exact exchange."""
+    features = density_features(ops, density, functional.level)
+    per_volume = jax.vmap(lambda f: functional(params, f))(features)
+    return jnp.sum(ops.weights * per_volume)
+
+
+def total_energy(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> Float[Array, ""]:
+    """Kohn-Sham energy of a density matrix in Hartree.
+
+    E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
+    """
+    total = jnp.sum(density, axis=0)
+    energy = ops.nuclear_repulsion + jnp.sum(
+        total * (ops.core_hamiltonian + 0.5 * coulomb(ops, total))
+    )
+    if functional.terms:
+        energy = energy + xc_energy(functional, params, ops, density)
+    if functional.exact_exchange:
+        energy = energy + 0.5 * jnp.sum(density * _exact_exchange(functional, ops, density))
+    return energy
+
+
+def fock_matrix(functional: Functional, params: Any, ops: Operators, density: Density) -> Density:
+    """F_s = ∂E/∂P_s = h + J - a K_s + V_xc,s, symmetric."""
+    total = jnp.sum(density, axis=0)
+    fock = (ops.core_hamiltonian + coulomb(ops, total))[None]
+    if functional.terms:
+        potential = jax.grad(xc_energy, argnums=3)(functional, params, ops, density)
+        fock = fock + 0.5 * (potential + potential.transpose(0, 2, 1))
+    if functional.exact_exchange:
+        fock = fock + _exact_exchange(functional, ops, density)
+    return jnp.broadcast_to(fock, density.shape)
+
+
+def _exact_exchange(functional, ops, density) -> Density:
+    """-a K of each spin; half of it for the total density of both."""
+    share = functional.exact_exchange * (0.5 if density.shape[0] == 1 else 1.0)
+    return -share * jnp.stack([exchange(ops, p) for p in density])

@@ -1,0 +1,105 @@
+"""What a functional sees of the density at one point in space."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# Where a density falls below this (electrons/Bohr³) its energy is below rounding: 1e-15 per
+# point against totals of order 1 to 1000 Hartree.
+DENSITY_CUTOFF = 1e-15
+
+LEVELS = ("lda", "gga", "mgga")
+
+
+class Features(eqx.Module):
+    """Spin densities and their derivatives, at one point or at many; Hartree atomic units.
+
+    **Arguments:**
+
+    - `rho_a`, `rho_b`: spin densities ρ_α, ρ_β in Bohr⁻³.
+    - `sigma_aa`, `sigma_ab`, `sigma_bb`: ∇ρ_α·∇ρ_α, ∇ρ_α·∇ρ_β, ∇ρ_β·∇ρ_β in Bohr⁻⁸.
+    - `tau_a`, `tau_b`: kinetic energy densities ½ Σᵢ |∇φᵢ|² of each spin in Bohr⁻⁵ Hartree-like
+        units (libxc's convention).
+    - `polarised`: `False` promises that both spins are equal, so that functionals may leave out
+        what vanishes with the spin polarisation.
+
+    ```python
+    f = jsci.dft.Features(rho_a=0.1, rho_b=0.1, sigma_aa=0.0, sigma_ab=0.0, sigma_bb=0.0)
+    f.rho, f.zeta  # 0.2, 0.0
+    ```
+    """
+
+    rho_a: Float[Array, "*points"]
+    rho_b: Float[Array, "*points"]
+    sigma_aa: Float[Array, "*points"]
+    sigma_ab: Float[Array, "*points"]
+    sigma_bb: Float[Array, "*points"]
+    tau_a: Float[Array, "*points"]
+    tau_b: Float[Array, "*points"]
+    polarised: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        rho_a,
+        rho_b,
+        sigma_aa=0.0,
+        sigma_ab=0.0,
+        sigma_bb=0.0,
+        tau_a=0.0,
+        tau_b=0.0,
+        *,
+        polarised: bool = True,
+    ):
+        self.rho_a = jnp.asarray(rho_a)
+        like = self.rho_a
+        self.rho_b = _broadcast(rho_b, like)
+        self.sigma_aa = _broadcast(sigma_aa, like)
+        self.sigma_ab = _broadcast(sigma_ab, like)
+        self.sigma_bb = _broadcast(sigma_bb, like)
+        self.tau_a = _broadcast(tau_a, like)
+        self.tau_b = _broadcast(tau_b, like)
+        self.polarised = polarised
+
+    @property
+    def rho(self) -> Float[Array, "*points"]:
+        """Total density."""
+        return self.rho_a + self.rho_b
+
+    @property
+    def zeta(self) -> Float[Array, "*points"]:
+        """Spin polarisation (ρ_α - ρ_β)/ρ."""
+        if not self.polarised:
+            return jnp.zeros_like(self.rho_a)
+        return (self.rho_a - self.rho_b) / self.rho
+
+    @property
+    def sigma(self) -> Float[Array, "*points"]:
+        """|∇ρ|² of the total density."""
+        return self.sigma_aa + 2 * self.sigma_ab + self.sigma_bb
+
+    @property
+    def tau(self) -> Float[Array, "*points"]:
+        """Total kinetic energy density."""
+        return self.tau_a + self.tau_b
+
+    @property
+    def spins(self) -> tuple["SpinFeatures", ...]:
+        """(ρ, σ, τ) of each spin; one entry stands for both if `polarised` is `False`."""
+        a = SpinFeatures(self.rho_a, self.sigma_aa, self.tau_a)
+        b = SpinFeatures(self.rho_b, self.sigma_bb, self.tau_b)
+        return (a, b) if self.polarised else (a,)
+
+
+class SpinFeatures(NamedTuple):
+    """Density, squared gradient and kinetic energy density of one spin."""
+
+    rho: Float[Array, "*points"]
+    sigma: Float[Array, "*points"]
+    tau: Float[Array, "*points"]
+
+
+def _broadcast(x, like):
+    x = jnp.asarray(x, like.dtype)
+    return jnp.broadcast_to(x, like.shape) if x.shape != like.shape else x

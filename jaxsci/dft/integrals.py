@@ -1,0 +1,147 @@
+"""Everything about a molecule that is computed once on the host, by libcint through PySCF."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .elements import NUMBERS, check_symbol
+
+# Full four-centre integrals up to here; beyond, density fitting (bytes of the packed matrix).
+FULL_INTEGRALS_LIMIT = 1 << 30
+
+
+def import_pyscf() -> Any:
+    """PySCF, or an error that names the extra."""
+    try:
+        import pyscf
+    except ImportError:
+        raise ImportError(
+            "jsci.dft.molecule needs PySCF for integrals: pip install 'jaxsci[dft]'"
+        ) from None
+    return pyscf
+
+
+def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> Any:
+    """A PySCF `Mole`, with the effective core potentials that belong to the basis set.
+
+    **Raises:** `ValueError` for what PySCF would refuse or misread, saying how to mend it.
+    """
+    gto = import_pyscf().gto
+    atoms = [(check_symbol(s, f"atom {i}"), tuple(map(float, x))) for i, (s, x) in enumerate(atoms)]
+    if not atoms:
+        raise ValueError("a molecule needs at least one atom, got none.")
+    _check_positions(atoms)
+    symbols = sorted({symbol for symbol, _ in atoms})
+    _check_basis(gto, basis, symbols)
+    ecp = _core_potentials(gto, basis, symbols)
+    _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
+    mol = gto.Mole()
+    mol.build(
+        dump_input=False,
+        parse_arg=False,
+        verbose=0,
+        atom=atoms,
+        basis=basis,
+        ecp=ecp,
+        charge=charge,
+        spin=spin,
+        unit=unit,
+    )
+    return mol
+
+
+def _check_positions(atoms) -> None:
+    xyz = np.array([x for _, x in atoms])
+    if xyz.ndim != 2 or xyz.shape[1] != 3 or not np.isfinite(xyz).all():
+        raise ValueError(f"positions must be three finite numbers an atom, got {atoms!r:.200}.")
+    distance = np.linalg.norm(xyz[:, None] - xyz, axis=-1) + np.eye(len(xyz))
+    i, j = np.unravel_index(np.argmin(distance), distance.shape)
+    if distance[i, j] < 1e-3:
+        raise ValueError(
+            f"atoms {i} ({atoms[i][0]}) and {j} ({atoms[j][0]}) are at one point, {xyz[i]}. "
+            "Check the coordinates and their unit."
+        )
+
+
+def _check_basis(gto, basis, symbols) -> None:
+    if not isinstance(basis, str):
+        return
+    for symbol in symbols:
+        try:
+            found = gto.basis.load(basis, symbol)
+        except (KeyError, RuntimeError, OSError):
+            found = None
+        if not found:
+            raise ValueError(
+                f"PySCF has no basis {basis!r} for {symbol}. Use one that covers {', '.join(symbols)}"
+                " (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a PySCF basis dictionary."
+            )
+
+
+def _core_potentials(gto, basis, symbols) -> dict[str, str]:
+    if not isinstance(basis, str):
+        return {}
+    potentials = {}
+    for symbol in symbols:
+        if NUMBERS[symbol] > 10:
+            try:
+                if gto.basis.load_ecp(basis, symbol):
+                    potentials[symbol] = basis
+            except (KeyError, RuntimeError, OSError):
+                continue  # an all-electron basis set
+    return potentials
+
+
+def _check_electrons(protons: int, charge: int, spin: int) -> None:
+    electrons = protons - charge
+    if electrons < 1:
+        raise ValueError(
+            f"charge={charge} leaves {electrons} of the {protons} electrons; it must be below "
+            f"{protons}."
+        )
+    if spin < 0 or spin > electrons or (electrons - spin) % 2:
+        raise ValueError(
+            f"{electrons} electrons cannot have spin={spin} (N_alpha - N_beta): allowed are "
+            f"{electrons % 2}, {electrons % 2 + 2}, ... up to {electrons}. Set spin or charge."
+        )
+
+
+def one_electron(mol: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Overlap and core Hamiltonian (kinetic, nuclear and effective core potential)."""
+    from pyscf.scf import hf
+
+    return mol.intor_symmetric("int1e_ovlp"), hf.get_hcore(mol)
+
+
+def repulsion(mol: Any) -> np.ndarray:
+    """Two-electron integrals (ij|kl) as a matrix over pairs i ≥ j, k ≥ l."""
+    return mol.intor("int2e", aosym="s4")
+
+
+def fitted_repulsion(mol: Any, auxiliary: str | None) -> np.ndarray:
+    """B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl over pairs i ≥ j: Coulomb fitting, inverted by Cholesky."""
+    from pyscf import df
+
+    return df.incore.cholesky_eri(mol, auxbasis=auxiliary or df.make_auxbasis(mol))
+
+
+def minao_density(mol: Any) -> np.ndarray:
+    """Total density matrix from atomic occupations of a minimal basis."""
+    from pyscf.scf import hf
+
+    return np.asarray(hf.init_guess_by_minao(mol))
+
+
+def dipole(mol: Any) -> np.ndarray:
+    """⟨i|r|j⟩ about the origin, three matrices."""
+    with mol.with_common_orig((0.0, 0.0, 0.0)):
+        return mol.intor_symmetric("int1e_r", comp=3)
+
+
+@functools.cache
+def machine_memory() -> int:
+    """Bytes of memory in this machine."""
+    import os
+
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

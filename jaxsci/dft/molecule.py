@@ -1,0 +1,175 @@
+"""A molecule as arrays: made once on the host, then pure data for jit, vmap and grad."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from ..core import require_x64
+from . import basis as _basis
+from . import grid as _grid
+from . import integrals
+from .basis import Basis
+from .grid import Grid
+from .xyz import read_xyz
+
+Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
+
+
+class Molecule(eqx.Module):
+    """Arrays that a self-consistent field needs; make one with `molecule`, many with `stack`.
+
+    Every array may be differentiated. `coordinates` enters through the grid, the basis values on
+    it and the repulsion of the nuclei; the integrals are separate arrays, so the derivative with
+    respect to `coordinates` alone is not the force: use `forces`.
+
+    **Arguments:** (n basis functions, p = n (n + 1)/2 pairs; Hartree atomic units)
+
+    - `coordinates`, `charges`: positions (Bohr) and charges of the nuclei (less the cores that
+        an effective potential replaces).
+    - `overlap`, `core_hamiltonian`: one-electron integrals.
+    - `repulsion`: (ij|kl) over pairs i ≥ j, k ≥ l, or `None` with density fitting.
+    - `fit`: B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl, or `None` with full integrals.
+    - `dipole_integrals`: ⟨i|r|j⟩ about the origin.
+    - `guess`: total density matrix to start from.
+    - `electrons`: numbers of α and β electrons.
+    - `atom_mask`, `basis_mask`: false for what only fills up a batch.
+    - `restricted`: one set of orbitals for both spins.
+    """
+
+    coordinates: Float[Array, "atoms 3"]
+    charges: Float[Array, " atoms"]
+    overlap: Float[Array, "nao nao"]
+    core_hamiltonian: Float[Array, "nao nao"]
+    repulsion: Float[Array, "pairs pairs"] | None
+    fit: Float[Array, "auxiliary pairs"] | None
+    dipole_integrals: Float[Array, "3 nao nao"]
+    guess: Float[Array, "nao nao"]
+    electrons: Int[Array, " 2"]
+    atom_mask: Bool[Array, " atoms"]
+    basis_mask: Bool[Array, " nao"]
+    basis: Basis
+    grid: Grid
+    restricted: bool = eqx.field(static=True)
+
+    @property
+    def size(self) -> int:
+        """Number of basis functions, padding included."""
+        return self.overlap.shape[-1]
+
+    def __repr__(self) -> str:
+        batch = self.overlap.shape[:-2]
+        return (
+            f"Molecule({f'batch={batch}, ' if batch else ''}atoms={self.charges.shape[-1]}, "
+            f"nao={self.size}, points={self.grid.owner.shape[-1]}, "
+            f"{'restricted' if self.restricted else 'unrestricted'}, "
+            f"{'full integrals' if self.fit is None else 'density fitting'})"
+        )
+
+
+def molecule(
+    atoms: Any,
+    basis: Any = None,
+    *,
+    charge: int = 0,
+    spin: int = 0,
+    unit: str = "angstrom",
+    grid: int = 3,
+    density_fit: bool | str | None = None,
+) -> Molecule:
+    """A molecule in a basis set: integrals, grid and a starting density, as arrays.
+
+    **Arguments:**
+
+    - `atoms`: a list of (symbol, (x, y, z)), the path of an .xyz file, or a PySCF `Mole`, which
+        brings its own basis, charge, spin and unit.
+    - `basis`: any basis that PySCF knows; effective core potentials that belong to it are used.
+    - `charge`: of the molecule, in units of e.
+    - `spin`: number of unpaired electrons, N_α - N_β; 0 means restricted orbitals.
+    - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
+    - `grid`: PySCF's level, 0 to 9. 3 gives about 1e-5 Hartree, 5 is fine for meta-GGAs.
+    - `density_fit`: `True` (PySCF's auxiliary basis), the name of one, or `False` for full
+        integrals. `None` takes full integrals while they are below 1 GiB (about 150 functions).
+
+    **Returns:** a `Molecule`; `stack` several to batch them.
+
+    **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis,
+    two atoms at one point, float32, or a need for more memory than the machine has.
+
+    ```python
+    water = jsci.dft.molecule("water.xyz", "def2-svp")
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    result.energy
+    ```
+    """
+    require_x64("jsci.dft")
+    if grid not in _grid.LEVELS:
+        raise ValueError(f"grid is a level from 0 to 9, got {grid!r}.")
+    mol = _mole(atoms, basis, charge, spin, unit)
+    fitted = _use_fit(mol, density_fit)
+    atom_grid = _grid.from_mole(mol, grid)
+    _check_memory(mol, fitted, atom_grid.owner.shape[0])
+    overlap, core_hamiltonian = integrals.one_electron(mol)
+    auxiliary = density_fit if isinstance(density_fit, str) else None
+    return Molecule(
+        coordinates=jnp.asarray(mol.atom_coords()),
+        charges=jnp.asarray(mol.atom_charges(), jnp.float64),
+        overlap=jnp.asarray(overlap),
+        core_hamiltonian=jnp.asarray(core_hamiltonian),
+        repulsion=None if fitted else jnp.asarray(integrals.repulsion(mol)),
+        fit=jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)) if fitted else None,
+        dipole_integrals=jnp.asarray(integrals.dipole(mol)),
+        guess=jnp.asarray(integrals.minao_density(mol)),
+        electrons=jnp.asarray(mol.nelec),
+        atom_mask=jnp.ones(mol.natm, bool),
+        basis_mask=jnp.ones(mol.nao, bool),
+        basis=_basis.from_mole(mol),
+        grid=atom_grid,
+        restricted=mol.spin == 0,
+    )
+
+
+def _mole(atoms, basis, charge, spin, unit):
+    if hasattr(atoms, "intor") and hasattr(atoms, "atom_coords"):
+        if basis is not None or charge or spin:
+            raise ValueError(
+                "a PySCF Mole brings its own basis, charge and spin: leave out the arguments "
+                "basis, charge and spin."
+            )
+        if atoms.nao == 0:
+            raise ValueError("the PySCF Mole is not built: call mol.build() first.")
+        return atoms
+    if basis is None:
+        raise ValueError("give a basis, e.g. molecule(atoms, 'def2-svp').")
+    if unit.lower() not in ("angstrom", "bohr"):
+        raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
+    if isinstance(atoms, str | pathlib.Path):
+        atoms = read_xyz(atoms)
+    return integrals.build_mole(list(atoms), basis, charge, spin, unit)
+
+
+def _use_fit(mol, density_fit) -> bool:
+    if density_fit is None:
+        return _repulsion_bytes(mol) > integrals.FULL_INTEGRALS_LIMIT
+    return bool(density_fit)
+
+
+def _repulsion_bytes(mol) -> int:
+    return 8 * (mol.nao * (mol.nao + 1) // 2) ** 2
+
+
+def _check_memory(mol, fitted: bool, points: int) -> None:
+    # Coulomb fitting sets hold about four functions for each of the orbital basis.
+    two_electron = 8 * 4 * mol.nao * mol.nao**2 // 2 if fitted else _repulsion_bytes(mol)
+    need = two_electron + 2 * 8 * 4 * mol.nao * points
+    have = integrals.machine_memory()
+    if need > have:
+        advice = "a coarser grid or a smaller basis" if fitted else "density_fit=True"
+        raise ValueError(
+            f"{mol.natm} atoms with {mol.nao} basis functions and {points} grid points need about "
+            f"{need / 2**30:.1f} GiB, and this machine has {have / 2**30:.1f}. Use {advice}."
+        )

@@ -1,0 +1,262 @@
+"""The self-consistent field as one differentiable fixed point."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import Array, Bool, Float, Int
+
+from ..core import DIIS, fixed_point, require_x64
+from .energy import Density, fock_matrix, total_energy
+from .molecule import Molecule
+from .operators import Operators, operators
+from .projector import occupied_orbitals, occupied_projector
+from .xc import Functional, as_functional
+
+GUESSES = ("minao", "core")
+
+
+class SCFResult(eqx.Module):
+    """A converged (or flagged) self-consistent field.
+
+    Restricted results have no spin axis; unrestricted ones have α and β on axis 0 of all but the
+    energy.
+
+    - `energy`: total energy in Hartree.
+    - `density_matrix`: of both spins together if restricted, else of each.
+    - `orbital_energies`: ascending, in Hartree.
+    - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
+        orbitals, are arbitrary: differentiate what does not depend on them.
+    - `occupations`: electrons in each orbital.
+    - `converged`: whether the orbital gradient fell below the square root of the tolerance.
+    - `steps`: Fock matrices built.
+    """
+
+    energy: Float[Array, ""]
+    density_matrix: Float[Array, "*spin nao nao"]
+    orbital_energies: Float[Array, "*spin nao"]
+    orbitals: Float[Array, "*spin nao nao"]
+    occupations: Float[Array, "*spin nao"]
+    converged: Bool[Array, ""]
+    steps: Int[Array, ""]
+
+
+def scf(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    guess: str | Float[Array, "*spin nao nao"] = "minao",
+    tolerance: float = 1e-9,
+    max_steps: int = 100,
+    throw: bool = True,
+) -> SCFResult:
+    """Solve the Kohn-Sham equations of one molecule.
+
+        F[P] C = S C ε,   P = C n Cᵀ
+
+    The fixed point is the Fock matrix in an orthonormal basis, found by DIIS on the commutator
+    of Fock and density matrix. Derivatives with respect to `params` and to every array of
+    `molecule` are implicit: memory and accuracy do not depend on the number of steps, and
+    degenerate orbitals do no harm. The energy's first derivative needs no linear solve.
+
+    **Arguments:**
+
+    - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
+    - `functional`: `xc(name)`, `neural_functional(...)`, or a pure `exc(params, features)`.
+    - `params`: the functional's parameters.
+    - `guess`: "minao" (atomic densities in a minimal basis), "core" (the core Hamiltonian's
+        orbitals), or a density matrix, of both spins together or of each.
+    - `tolerance`: of the energy in Hartree; stops when the largest element of the orbital gradient
+        FP - PF is below its square root, in which the energy's error is quadratic.
+    - `max_steps`: Fock matrices built before giving up.
+    - `throw`: raise without convergence, rather than flag it in `.converged`.
+
+    **Returns:** an `SCFResult`.
+
+    **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
+    density of the wrong shape, or float32; `TypeError` for something that is not a functional.
+    Small gaps, stretched bonds and 3d metals may not converge.
+
+    **Good values:** the defaults; `tolerance=1e-14` before differentiating anything but the energy
+    to more than four digits.
+
+    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982).
+
+    ```python
+    water = jsci.dft.molecule("water.xyz", "def2-svp")
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    jax.jit(jsci.vmap(lambda m: jsci.dft.scf(m, functional, throw=False)))(batch)
+    ```
+    """
+    require_x64("jsci.dft.scf")
+    functional = as_functional(functional)
+    _check(molecule, tolerance, max_steps)
+    start = _initial_density(molecule, guess)
+    return _solve(molecule, functional, params, start, tolerance, max_steps, throw)
+
+
+def energy(
+    functional: Functional | Callable, *, tolerance: float = 1e-9, max_steps: int = 100
+) -> Callable[[Any, Molecule], Float[Array, ""]]:
+    """The self-consistent energy as a kernel `f(params, molecule)`, for `objective`, `gram`, `vmap`.
+
+    **Arguments:** as in `scf`.
+
+    **Returns:** a pure function of parameters and one molecule: the energy in Hartree, or NaN
+    where the field did not converge.
+
+    ```python
+    f = jsci.dft.energy(functional)
+    kernel = jsci.gram(f, params, batch)
+    ```
+    """
+    functional = as_functional(functional)
+
+    def scf_energy(params: Any, molecule: Molecule) -> Float[Array, ""]:
+        result = scf(
+            molecule, functional, params, tolerance=tolerance, max_steps=max_steps, throw=False
+        )
+        return jnp.where(result.converged, result.energy, jnp.nan)
+
+    return scf_energy
+
+
+@eqx.filter_jit
+def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> SCFResult:
+    ops = operators(molecule, functional.level)
+    # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
+    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
+
+    def step(args, fock):
+        params, ops = args
+        density = _density(ops, _projectors(fock, counts))
+        return _orthogonal_fock(functional, params, ops, density)
+
+    def commutator(_, old, new):
+        projectors = _projectors(old, counts)
+        return new @ projectors - projectors @ new
+
+    if start is None:
+        bare = ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser
+        fock0 = jnp.stack([bare] * counts.shape[0])
+    else:
+        fock0 = _orthogonal_fock(functional, params, ops, start)
+    solution = fixed_point(
+        step,
+        (params, ops),
+        jax.lax.stop_gradient(fock0),
+        solver=DIIS(rtol=0.0, atol=math.sqrt(tolerance), error=commutator),
+        max_steps=max_steps,
+        throw=throw,
+    )
+    projectors = _projectors(solution.value, counts)
+    density = _density(ops, projectors)
+    energies, orthogonal = jnp.linalg.eigh(_orthogonal_fock(functional, params, ops, density))
+    occupied = jax.vmap(occupied_orbitals, (None, 0))(molecule.size, counts)
+    result = SCFResult(
+        energy=_stationary_energy(projectors, params, ops, functional=functional),
+        density_matrix=density,
+        orbital_energies=energies,
+        orbitals=ops.orthogonaliser @ orthogonal,
+        occupations=_electrons_per_orbital(counts) * occupied,
+        converged=solution.result == optx.RESULTS.successful,
+        steps=solution.stats["num_steps"],
+    )
+    return _without_channel(result) if molecule.restricted else result
+
+
+def _projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
+    return jax.vmap(occupied_projector)(fock, counts)
+
+
+def _electrons_per_orbital(channels: Array) -> float:
+    return 2.0 if channels.shape[0] == 1 else 1.0
+
+
+def _density(ops: Operators, projectors: Density) -> Density:
+    x = ops.orthogonaliser
+    return _electrons_per_orbital(projectors) * (x @ projectors @ x.T)
+
+
+def _orthogonal_fock(functional, params, ops, density) -> Density:
+    x = ops.orthogonaliser
+    return x.T @ fock_matrix(functional, params, ops, density) @ x
+
+
+@eqx.filter_custom_jvp
+def _stationary_energy(projectors, params, ops, *, functional):
+    """The energy of converged orbitals, whose own change does not enter its first derivative.
+
+    dE/dθ = ∂E/∂θ at fixed orthonormal orbitals. The derivative itself is an ordinary function of
+    the projectors, so that differentiating it once more brings in the orbitals' response.
+    """
+    return total_energy(functional, params, ops, _density(ops, projectors))
+
+
+@_stationary_energy.def_jvp
+def _stationary_energy_jvp(primals, tangents, *, functional):
+    projectors, params, ops = primals
+
+    def at_fixed_orbitals(params, ops):
+        return total_energy(functional, params, ops, _density(ops, projectors))
+
+    return eqx.filter_jvp(at_fixed_orbitals, (params, ops), tangents[1:])
+
+
+def _without_channel(result: SCFResult) -> SCFResult:
+    def arrays(r):
+        return r.density_matrix, r.orbital_energies, r.orbitals, r.occupations
+
+    return eqx.tree_at(arrays, result, tuple(x[0] for x in arrays(result)))
+
+
+def _initial_density(molecule: Molecule, guess: str | Array) -> Array | None:
+    """The density to start from with its spin axis, or `None` for the core Hamiltonian."""
+    channels = 1 if molecule.restricted else 2
+    n = molecule.size
+    if isinstance(guess, str):
+        if guess not in GUESSES:
+            raise ValueError(
+                f"guess is {guess!r}; allowed are {', '.join(map(repr, GUESSES))}, or a density "
+                f"matrix of shape ({n}, {n})."
+            )
+        if guess == "core":
+            return None
+        density = molecule.guess
+    else:
+        density = jnp.asarray(guess)
+        shapes = [(n, n)] if molecule.restricted else [(n, n), (2, n, n)]
+        if density.shape not in shapes:
+            raise ValueError(
+                f"guess has shape {density.shape}; allowed for this molecule are "
+                f"{' and '.join(map(str, shapes))}."
+            )
+    if channels == 1:
+        return density[None]
+    if density.ndim == 3:
+        return density
+    # Each spin gets its share of the electrons.
+    share = molecule.electrons / jnp.sum(molecule.electrons)
+    return share[:, None, None] * density
+
+
+def _check(molecule: Molecule, tolerance: float, max_steps: int) -> None:
+    if not isinstance(molecule, Molecule):
+        raise TypeError(
+            f"scf() takes a Molecule, got {type(molecule).__name__}; make one with "
+            "jsci.dft.molecule(atoms, basis)."
+        )
+    if molecule.overlap.ndim != 2:
+        raise ValueError(
+            f"scf() takes one molecule, got a batch of {molecule.overlap.shape[0]}; map it: "
+            "jsci.vmap(lambda m: jsci.dft.scf(m, functional, throw=False))(batch)."
+        )
+    if not tolerance > 0:
+        raise ValueError(f"tolerance must be positive, got {tolerance}.")
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, got {max_steps}.")

@@ -1,0 +1,152 @@
+"""Functionals by name: `xc("pbe")`, `xc("lda,vwn")`, `xc("b3lyp")`."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from .b88 import b88
+from .functional import Functional
+from .lyp import lyp
+from .pbe import pbe_c, pbe_x, pbesol_c, pbesol_x, revpbe_x
+from .pw92 import pw92, pw92_mod
+from .slater import slater
+from .vwn import vwn5, vwn_rpa
+
+
+def _single(name: str, level: str, energy: Callable) -> Functional:
+    # A named function rather than a lambda: functionals are compared when programs are cached.
+    return Functional(((1.0, _WithoutParams(energy)),), level, name=name)
+
+
+class _WithoutParams:
+    """`e(features)` as `e(params, features)`; equal when the energy is, so jit does not retrace."""
+
+    def __init__(self, energy: Callable):
+        self.energy = energy
+
+    def __call__(self, params: Any, features):
+        return self.energy(features)
+
+    def __eq__(self, other):
+        return isinstance(other, _WithoutParams) and self.energy is other.energy
+
+    def __hash__(self):
+        return hash(self.energy)
+
+
+_EXCHANGE = {
+    "slater": _single("slater", "lda", slater),
+    "pbe_x": _single("pbe_x", "gga", pbe_x),
+    "revpbe_x": _single("revpbe_x", "gga", revpbe_x),
+    "pbesol_x": _single("pbesol_x", "gga", pbesol_x),
+    "b88": _single("b88", "gga", b88),
+    "hf": Functional((), "lda", 1.0, "hf"),
+}
+_CORRELATION = {
+    "vwn5": _single("vwn5", "lda", vwn5),
+    "vwn_rpa": _single("vwn_rpa", "lda", vwn_rpa),
+    "pw92": _single("pw92", "lda", pw92),
+    "pw92_mod": _single("pw92_mod", "lda", pw92_mod),
+    "pbe_c": _single("pbe_c", "gga", pbe_c),
+    "pbesol_c": _single("pbesol_c", "gga", pbesol_c),
+    "lyp": _single("lyp", "gga", lyp),
+}
+# What a part of "exchange,correlation" may also be called (PySCF's and libxc's habits).
+_EXCHANGE_ALIAS = {
+    "lda": "slater",
+    "s": "slater",
+    "pbe": "pbe_x",
+    "revpbe": "revpbe_x",
+    "pbesol": "pbesol_x",
+    "b": "b88",
+}
+_CORRELATION_ALIAS = {
+    "vwn": "vwn5",
+    "pw": "pw92",
+    "pw_mod": "pw92_mod",
+    "pbe": "pbe_c",
+    "pbesol": "pbesol_c",
+}
+
+
+def _b3lyp() -> Functional:
+    # Stephens et al., J. Phys. Chem. 98, 11623 (1994), with VWN's RPA fit as in Gaussian.
+    x, c = _EXCHANGE, _CORRELATION
+    local = 0.08 * x["slater"] + 0.72 * x["b88"] + 0.19 * c["vwn_rpa"] + 0.81 * c["lyp"]
+    return local + 0.2 * x["hf"]
+
+
+def _pbe0() -> Functional:
+    # Adamo & Barone, J. Chem. Phys. 110, 6158 (1999).
+    return 0.75 * _EXCHANGE["pbe_x"] + _CORRELATION["pbe_c"] + 0.25 * _EXCHANGE["hf"]
+
+
+_COMBINED: dict[str, Functional] = {
+    "lda": _EXCHANGE["slater"],
+    "svwn": _EXCHANGE["slater"] + _CORRELATION["vwn5"],
+    "pbe": _EXCHANGE["pbe_x"] + _CORRELATION["pbe_c"],
+    "revpbe": _EXCHANGE["revpbe_x"] + _CORRELATION["pbe_c"],
+    "pbesol": _EXCHANGE["pbesol_x"] + _CORRELATION["pbesol_c"],
+    "blyp": _EXCHANGE["b88"] + _CORRELATION["lyp"],
+    "b3lyp": _b3lyp(),
+    "pbe0": _pbe0(),
+}
+
+
+def functional_names() -> tuple[str, ...]:
+    """Every name that `xc` knows."""
+    return tuple(_COMBINED) + tuple(_EXCHANGE) + tuple(_CORRELATION)
+
+
+def xc(name: str) -> Functional:
+    """The exchange-correlation functional of this name.
+
+    **Arguments:**
+
+    - `name`: a combination ("pbe", "blyp", "b3lyp", "pbe0", "svwn", ...), one part ("b88",
+        "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored.
+
+    **Returns:** a `Functional`, callable as `functional(None, features)` at one point.
+
+    **Raises:** `ValueError` for an unknown name, with the nearest known ones.
+
+    ```python
+    functional = jsci.dft.xc("pbe")
+    result = jsci.dft.scf(water, functional)
+    0.75 * jsci.dft.xc("pbe_x") + jsci.dft.xc("pbe_c") + 0.25 * jsci.dft.xc("hf")  # PBE0
+    ```
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"xc() takes a name such as 'pbe', got {type(name).__name__}.")
+    key = name.lower().replace(" ", "")
+    known = {**_EXCHANGE, **_CORRELATION, **_COMBINED}
+    if key in known:
+        return _named(known[key], key)
+    if key.count(",") == 1:
+        exchange, correlation = key.split(",")
+        parts = [_part(exchange, _EXCHANGE, _EXCHANGE_ALIAS, name)] if exchange else []
+        if correlation:
+            parts.append(_part(correlation, _CORRELATION, _CORRELATION_ALIAS, name))
+        if parts:
+            return _named(sum(parts[1:], parts[0]), key)
+    raise ValueError(_unknown(name, key, functional_names()))
+
+
+def _named(functional: Functional, name: str) -> Functional:
+    return Functional(functional.terms, functional.level, functional.exact_exchange, name)
+
+
+def _part(key: str, table: dict[str, Functional], alias: dict[str, str], name: str) -> Functional:
+    key = alias.get(key, key)
+    if key not in table:
+        raise ValueError(_unknown(name, key, (*table, *alias)))
+    return table[key]
+
+
+def _unknown(name: str, key: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    return (
+        f"unknown functional {name!r}.{hint} Known: {', '.join(known)}; or write your own "
+        "pure function exc(params, features)."
+    )

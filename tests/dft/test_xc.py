@@ -1,0 +1,186 @@
+"""Functionals point by point against libxc, over tiny, polarised and vanishing densities."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci.dft import Features, Functional, functional_names, xc
+
+libxc = pytest.importorskip("pyscf.dft.libxc")
+
+# our name -> libxc's description (PySCF's syntax)
+PARTS = {
+    "slater": "LDA_X",
+    "vwn5": "LDA_C_VWN",
+    "vwn_rpa": "LDA_C_VWN_RPA",
+    "pw92": "LDA_C_PW",
+    "pw92_mod": "LDA_C_PW_MOD",
+    "pbe_x": "GGA_X_PBE",
+    "revpbe_x": "GGA_X_PBE_R",
+    "pbesol_x": "GGA_X_PBE_SOL",
+    "b88": "GGA_X_B88",
+    "pbe_c": "GGA_C_PBE",
+    "pbesol_c": "GGA_C_PBE_SOL",
+    "lyp": "GGA_C_LYP",
+}
+
+
+def points(polarisation):
+    """Densities 1e-9..3e2, reduced gradients 0..30, kinetic energies above von Weizsäcker's."""
+    rng = np.random.default_rng(0)
+    n = 400
+    rho = 10 ** rng.uniform(-4 if polarisation == "nearly full" else -9, 2.5, n)
+    zeta = {
+        "none": np.zeros(n),
+        "some": rng.uniform(-0.95, 0.95, n),
+        # libxc gives an absent spin a density of 1e-15 to 1e-12 (see the test of the limit below).
+        "nearly full": np.full(n, 1 - 1e-4),
+    }[polarisation]
+    spin = np.stack([rho * (1 + zeta) / 2, rho * (1 - zeta) / 2])
+    length = spin ** (4 / 3) * 10 ** rng.uniform(-3, 1.5, (1, n)) * (rng.uniform(size=n) > 0.05)
+    direction = rng.standard_normal((2, n, 3))
+    if polarisation == "none":
+        direction[1] = direction[0]
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    gradient = length[..., None] * direction
+    sigma = np.einsum("sgx,tgx->stg", gradient, gradient)
+    von_weizsaecker = np.divide(
+        np.stack([sigma[0, 0], sigma[1, 1]]), 8 * spin, where=spin > 0, out=np.zeros_like(spin)
+    )
+    tau = von_weizsaecker + rng.uniform(0, 3, (2, n)) * spin ** (5 / 3)
+    return spin, gradient, sigma, tau
+
+
+def reference(description, level, spin, gradient, tau):
+    rho = np.zeros((2, {"lda": 1, "gga": 4, "mgga": 5}[level], spin.shape[1]))
+    rho[:, 0] = spin
+    if level != "lda":
+        rho[:, 1:4] = gradient.transpose(0, 2, 1)
+    if level == "mgga":
+        rho[:, 4] = tau
+    out = libxc.eval_xc1(description, rho if level != "lda" else rho[:, 0], spin=1, deriv=1)
+    return out[0] * spin.sum(0), out[1:]
+
+
+def ours(name, spin, sigma, tau, polarised=True):
+    functional = xc(name)
+
+    def energy(f):
+        return functional(None, f)
+
+    features = Features(
+        spin[0],
+        spin[1],
+        sigma[0, 0],
+        sigma[0, 1],
+        sigma[1, 1],
+        tau[0],
+        tau[1],
+        polarised=polarised,
+    )
+    return jax.jit(jax.vmap(jax.value_and_grad(energy)))(features)
+
+
+@pytest.mark.parametrize("polarisation", ["none", "some", "nearly full"])
+@pytest.mark.parametrize("name", PARTS)
+def test_equals_libxc(name, polarisation):
+    spin, gradient, sigma, tau = points(polarisation)
+    level = xc(name).level
+    value, potential = reference(PARTS[name], level, spin, gradient, tau)
+    e, d = ours(name, spin, sigma, tau)
+    np.testing.assert_allclose(e, value, rtol=1e-10, atol=1e-17)
+    ours_v = [d.rho_a, d.rho_b, d.sigma_aa, d.sigma_ab, d.sigma_bb, d.tau_a, d.tau_b]
+    # Compared by what they contribute to the energy: v_σ σ is what enters the potential.
+    scale = [spin[0], spin[1], sigma[0, 0], sigma[0, 1], sigma[1, 1], tau[0], tau[1]]
+    for v, w, s in zip(ours_v, potential, scale, strict=False):
+        size = np.abs(value)
+        np.testing.assert_allclose(v * s / size, w * s / size, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", functional_names())
+def test_unpolarised_shortcut_is_exact(name):
+    spin, _, sigma, tau = points("none")
+    full, d_full = ours(name, spin, sigma, tau)
+    short, d_short = ours(name, spin, sigma, tau, polarised=False)
+    np.testing.assert_allclose(short, full, rtol=1e-13, atol=1e-30)
+    total = d_full.rho_a + d_full.rho_b
+    np.testing.assert_allclose(d_short.rho_a + d_short.rho_b, total, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_absent_spin_is_the_limit(name):
+    rho, sigma = jnp.array([1e-6, 1e-3, 1.0, 30.0]), jnp.array([1e-13, 1e-6, 0.5, 200.0])
+
+    def value(fraction):
+        return xc(name)(None, Features(rho, fraction * rho, sigma, 0.0, 0.0))
+
+    np.testing.assert_allclose(value(0.0), value(1e-16), rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_finite_to_second_order_everywhere(name):
+    functional = xc(name)
+    values = jnp.array([0.0, 1e-300, 1e-40, 1e-20, 1e-15, 1.1e-15, 1e-10, 1.0, 1e3])
+    a, b, s, t = (x.ravel() for x in jnp.meshgrid(values, values, values, values[::2]))
+    features = Features(a, b, s, s, s, t, t)
+
+    def energy(f):
+        return functional(None, f)
+
+    def orders(f):
+        ones = jax.tree.map(jnp.ones_like, f)
+        return energy(f), jax.jvp(jax.grad(energy), (f,), (ones,))
+
+    leaves = jax.jit(jax.vmap(orders))(features)
+    for leaf in jax.tree.leaves(leaves):
+        assert bool(jnp.all(jnp.isfinite(leaf)))
+
+
+def test_second_derivative_against_differences():
+    functional = xc("pbe")
+    f = Features(0.3, 0.1, 0.05, 0.01, 0.02)
+    gradient = jax.grad(lambda a: functional(None, eqx.tree_at(lambda t: t.rho_a, f, a)))
+    a = jnp.asarray(0.3)
+    h = 1e-5
+    difference = (gradient(a + h) - gradient(a - h)) / (2 * h)
+    np.testing.assert_allclose(jax.grad(gradient)(a), difference, rtol=1e-8)
+
+
+def test_functionals_compose():
+    spin, _, sigma, tau = points("some")
+    parts = 0.75 * xc("pbe_x") + xc("pbe_c") + xc("hf") * 0.25
+    pbe0 = xc("PBE0")
+    assert pbe0.exact_exchange == parts.exact_exchange == 0.25
+    assert parts.level == "gga"
+    f = Features(spin[0], spin[1], sigma[0, 0], sigma[0, 1], sigma[1, 1])
+    np.testing.assert_allclose(parts(None, f), pbe0(None, f), rtol=1e-14)
+    np.testing.assert_allclose(xc("lda, VWN")(None, f), xc("svwn")(None, f), rtol=1e-14)
+    np.testing.assert_allclose(xc(",lyp")(None, f), xc("lyp")(None, f), rtol=1e-14)
+
+
+def test_uniform_gas_value():
+    # The exchange energy per electron of the gas at r_s = 1 is -0.458165 Hartree.
+    rho = 3 / (4 * np.pi)
+    energy = xc("slater")(None, Features(rho / 2, rho / 2)) / rho
+    np.testing.assert_allclose(energy, -0.458165293283143, rtol=1e-12)
+
+
+def test_functionals_are_values():
+    assert xc("pbe") == xc("pbe")
+    assert hash(xc("b3lyp")) == hash(xc("B3LYP"))
+    assert "pbe0" in repr(xc("pbe0"))
+
+
+def test_bad_names_are_explained():
+    with pytest.raises(ValueError, match="Did you mean 'pbe'"):
+        xc("pbee")
+    with pytest.raises(ValueError, match="Did you mean 'b3lyp'"):
+        xc("b3lpy")
+    with pytest.raises(ValueError, match="unknown functional 'lda,wvn'"):
+        xc("lda,wvn")
+    with pytest.raises(TypeError, match="(?i)takes a name|type-check"):
+        xc(3)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="allowed are lda, gga, mgga"):
+        Functional((), "hyper")

@@ -163,8 +163,8 @@ def _propagate(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
 
 def _rule(name: str, eqn: JaxprEqn, active: int) -> Callable[[Callable, list[_Taylor]], list]:
     """The cheapest exact rule for a primitive with so many operands that depend on x."""
-    dtype = eqn.invars[0].aval.dtype
-    if name == "abs" and jnp.issubdtype(dtype, jnp.complexfloating):
+    operand = eqn.invars[0].aval
+    if name == "abs" and not _is_real(operand):
         return _general
     if name in _LINEAR:
         return _linear
@@ -278,3 +278,7 @@ def _filled(a: _Taylor) -> _Taylor:
 
 def _is_inexact(aval: Any) -> bool:
     return hasattr(aval, "dtype") and jnp.issubdtype(aval.dtype, jnp.inexact)
+
+
+def _is_real(aval: Any) -> bool:
+    return jnp.issubdtype(aval.dtype, jnp.floating)

@@ -1,5 +1,7 @@
 """One affine layer."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -69,7 +71,7 @@ def output_size(out_size: int | str) -> int:
     return out_size
 
 
-def embedded_size(in_size: int, embedding: eqx.Module | None) -> int:
+def embedded_size(in_size: int, embedding: Callable | None) -> int:
     """The number of inputs behind an embedding."""
     check_sizes(in_size=in_size)
     if embedding is None:

@@ -34,7 +34,7 @@ class MLP(eqx.Module):
     """
 
     layers: tuple[Dense, ...]
-    embedding: eqx.Module | None
+    embedding: Callable | None
     activation: Callable = eqx.field(static=True)
     scalar: bool = eqx.field(static=True)
 
@@ -47,7 +47,7 @@ class MLP(eqx.Module):
         depth: int,
         key: Key[Array, ""],
         activation: Callable = jnp.tanh,
-        embedding: eqx.Module | None = None,
+        embedding: Callable | None = None,
         dtype: jnp.dtype | type | None = None,
     ):
         check_sizes(width=width, depth=depth)

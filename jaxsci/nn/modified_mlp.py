@@ -30,7 +30,7 @@ class ModifiedMLP(eqx.Module):
 
     encoders: tuple[Dense, Dense]
     layers: tuple[Dense, ...]
-    embedding: eqx.Module | None
+    embedding: Callable | None
     activation: Callable = eqx.field(static=True)
     scalar: bool = eqx.field(static=True)
 
@@ -43,7 +43,7 @@ class ModifiedMLP(eqx.Module):
         depth: int,
         key: Key[Array, ""],
         activation: Callable = jnp.tanh,
-        embedding: eqx.Module | None = None,
+        embedding: Callable | None = None,
         dtype: jnp.dtype | type | None = None,
     ):
         check_sizes(width=width, depth=depth)

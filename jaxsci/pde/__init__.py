@@ -1,0 +1,31 @@
+"""Partial differential equations: domains, samplers, equations, exact conditions, references."""
+
+from . import reference as reference
+from .constraints import dirichlet as dirichlet, hard as hard
+from .domains import (
+    Ball as Ball,
+    Box as Box,
+    Difference as Difference,
+    Intersection as Intersection,
+    Interval as Interval,
+    SpaceTime as SpaceTime,
+    Union as Union,
+)
+from .equations import (
+    advection as advection,
+    allen_cahn as allen_cahn,
+    burgers as burgers,
+    heat as heat,
+    helmholtz as helmholtz,
+    poisson as poisson,
+    schroedinger as schroedinger,
+    wave as wave,
+)
+from .sampling import (
+    joint as joint,
+    latin_hypercube as latin_hypercube,
+    residual_adaptive as residual_adaptive,
+    sobol as sobol,
+    uniform as uniform,
+)
+from .smoothness import require_smooth as require_smooth

@@ -1,0 +1,338 @@
+"""Domains: interval, box, ball, their union, difference and intersection, and space-time.
+
+A region maps the unit cube onto itself (`from_unit`), which is all that a sampler needs; a
+combination is sampled by rejection from the box around it. Boundaries are in `boundaries`.
+"""
+
+import abc
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .boundaries import Face, Lateral, Part, Piece, Sphere, TimeSlice
+from .regions import Point, Region, check_point, kept_fraction, unit_sphere
+
+
+class Domain(Region):
+    """A region with an interior: knows what it contains, and its boundary pieces by name."""
+
+    @property
+    @abc.abstractmethod
+    def dim(self) -> int:
+        """Coordinates of a point."""
+
+    @property
+    @abc.abstractmethod
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner of a box around the domain."""
+
+    @abc.abstractmethod
+    def level(self, x: Point) -> Float[Array, ""]:
+        """A smooth function positive inside, zero on the boundary, negative outside."""
+
+    @property
+    @abc.abstractmethod
+    def boundary(self) -> Mapping[str, Piece]:
+        """The pieces of the boundary, each a region with an outward `normal(x)`."""
+
+    @property
+    def unit_dim(self) -> int:
+        return self.dim
+
+    def contains(self, x: Point) -> Bool[Array, ""]:
+        """Whether the point lies inside or on the boundary."""
+        check_point(x, self.dim)
+        return self.level(x) >= 0
+
+    def __or__(self, other: "Domain") -> "Domain":
+        return Union(self, other)
+
+    def __and__(self, other: "Domain") -> "Domain":
+        return Intersection(self, other)
+
+    def __sub__(self, other: "Domain") -> "Domain":
+        return Difference(self, other)
+
+    def during(self, start: float, end: float) -> "SpaceTime":
+        """The domain over a time interval: points (x, t), time last."""
+        return SpaceTime(self, start, end)
+
+
+class Box(Domain):
+    """An axis-parallel box, lowerᵢ ≤ xᵢ ≤ upperᵢ.
+
+    Boundary pieces: `"x0_lower"`, `"x0_upper"`, `"x1_lower"`, ….
+
+    **Raises:** `ValueError` if the corners differ in length or an upper one is not above its lower.
+
+    ```python
+    square = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
+    points = jsci.pde.uniform(square, 100)(jax.random.key(0))
+    ```
+    """
+
+    lower: tuple[float, ...] = eqx.field(static=True)
+    upper: tuple[float, ...] = eqx.field(static=True)
+
+    def __init__(self, lower: tuple[float, ...], upper: tuple[float, ...]):
+        self.lower, self.upper = (tuple(map(float, corner)) for corner in (lower, upper))
+        if len(self.lower) != len(self.upper) or not self.lower:
+            raise ValueError(f"Box corners must have the same length, got {lower} and {upper}.")
+        if not all(a < b for a, b in zip(self.lower, self.upper, strict=True)):
+            raise ValueError(f"Box needs lower < upper in each coordinate, got {lower}, {upper}.")
+
+    @property
+    def dim(self) -> int:
+        return len(self.lower)
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.lower), np.array(self.upper)
+
+    @property
+    def measure(self) -> float:
+        lower, upper = self.bounds
+        return float(np.prod(upper - lower))
+
+    def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
+        lower, upper = (jnp.asarray(b, v.dtype) for b in self.bounds)
+        return lower + (upper - lower) * v
+
+    def level(self, x: Point) -> Float[Array, ""]:
+        """min over the coordinates outside; inside the product of 4 (x - a)(b - x)/(b - a)²."""
+        lower, upper = (jnp.asarray(b, x.dtype) for b in self.bounds)
+        each = 4 * (x - lower) * (upper - x) / (upper - lower) ** 2
+        # A product of two negative factors would be positive outside.
+        return jnp.where(jnp.all(each >= 0), jnp.prod(each), jnp.min(each))
+
+    @property
+    def boundary(self) -> Mapping[str, Piece]:
+        return {
+            f"x{axis}_{side}": Face(self.lower, self.upper, axis, side)
+            for axis in range(self.dim)
+            for side in ("lower", "upper")
+        }
+
+
+class Interval(Box):
+    """An interval a ≤ x ≤ b; points have shape (1,). Boundary pieces: `"left"` and `"right"`.
+
+    ```python
+    line = jsci.pde.Interval(-1.0, 1.0).during(0.0, 1.0)
+    ```
+    """
+
+    def __init__(self, start: float, end: float):
+        super().__init__((start,), (end,))
+
+    @property
+    def boundary(self) -> Mapping[str, Piece]:
+        return {
+            "left": Face(self.lower, self.upper, 0, "lower"),
+            "right": Face(self.lower, self.upper, 0, "upper"),
+        }
+
+
+class Ball(Domain):
+    """A ball |x - c| ≤ r in 1, 2 or 3 dimensions (a disk in 2). Boundary piece: `"sphere"`.
+
+    **Raises:** `ValueError` for a radius that is not positive or a centre of another dimension.
+    """
+
+    center: tuple[float, ...] = eqx.field(static=True)
+    radius: float = eqx.field(static=True)
+
+    def __init__(self, center: tuple[float, ...], radius: float):
+        self.center, self.radius = tuple(map(float, center)), float(radius)
+        if not self.radius > 0:
+            raise ValueError(f"Ball needs a positive radius, got {radius}.")
+        if not 1 <= len(self.center) <= 3:
+            raise ValueError(f"Ball lives in 1, 2 or 3 dimensions, got centre {center}.")
+
+    @property
+    def dim(self) -> int:
+        return len(self.center)
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        center = np.array(self.center)
+        return center - self.radius, center + self.radius
+
+    @property
+    def measure(self) -> float:
+        return {1: 2.0, 2: np.pi, 3: 4 / 3 * np.pi}[self.dim] * self.radius**self.dim
+
+    def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
+        center = jnp.asarray(self.center, v.dtype)
+        if self.dim == 1:
+            return center + self.radius * (2 * v - 1)
+        return center + self.radius * v[0] ** (1 / self.dim) * unit_sphere(v[1:])
+
+    def level(self, x: Point) -> Float[Array, ""]:
+        """1 - |x - c|²/r²."""
+        return 1 - jnp.sum((x - jnp.asarray(self.center, x.dtype)) ** 2) / self.radius**2
+
+    @property
+    def boundary(self) -> Mapping[str, Piece]:
+        return {"sphere": Sphere(self.center, self.radius)}
+
+
+class _Combination(Domain):
+    """Two domains of one dimension, sampled by rejection from the box around them."""
+
+    first: Domain
+    second: Domain
+
+    def __init__(self, first: Domain, second: Domain):
+        for domain in (first, second):
+            if isinstance(domain, SpaceTime):
+                raise TypeError("Combine domains in space first, then call .during(start, end).")
+        if first.dim != second.dim:
+            raise ValueError(
+                f"Only domains of one dimension combine, got {first.dim} and {second.dim}."
+            )
+        self.first, self.second = first, second
+
+    @property
+    def dim(self) -> int:
+        return self.first.dim
+
+    @property
+    def box(self) -> Box:
+        lower, upper = self.bounds
+        if not np.all(lower < upper):
+            raise ValueError(f"The {type(self).__name__.lower()} is empty: its parts do not meet.")
+        return Box(tuple(lower), tuple(upper))
+
+    @property
+    def measure(self) -> float:
+        """Estimated from a fixed grid in the box around the domain, to about one percent."""
+        return self.box.measure * kept_fraction(self)
+
+    def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
+        return self.box.from_unit(v)
+
+    def keeps(self, x: Point) -> Bool[Array, ""]:
+        return self.level(x) > 0
+
+    @property
+    def boundary(self) -> Mapping[str, Piece]:
+        """The parts of both boundaries that bound the combination: `first.…` and `second.…`."""
+        first_inside = isinstance(self, Intersection)
+        second_inside = not isinstance(self, Union)
+        inward = isinstance(self, Difference)
+        pieces: dict[str, Piece] = {}
+        for name, piece in self.first.boundary.items():
+            pieces[f"first.{name}"] = Part(piece, self.second, first_inside, False)
+        for name, piece in self.second.boundary.items():
+            pieces[f"second.{name}"] = Part(piece, self.first, second_inside, inward)
+        return pieces
+
+
+class Union(_Combination):
+    """All points of either domain: `first | second`."""
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        (a, b), (c, d) = self.first.bounds, self.second.bounds
+        return np.minimum(a, c), np.maximum(b, d)
+
+    def level(self, x: Point) -> Float[Array, ""]:
+        """Rvachev's a ∨ b = a + b + √(a² + b²): smooth except at corners of the boundary."""
+        a, b = self.first.level(x), self.second.level(x)
+        return a + b + _radius(a, b)
+
+
+class Intersection(_Combination):
+    """The points of both domains: `first & second`."""
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        (a, b), (c, d) = self.first.bounds, self.second.bounds
+        return np.maximum(a, c), np.minimum(b, d)
+
+    def level(self, x: Point) -> Float[Array, ""]:
+        """Rvachev's a ∧ b = a + b - √(a² + b²)."""
+        a, b = self.first.level(x), self.second.level(x)
+        return a + b - _radius(a, b)
+
+
+class Difference(_Combination):
+    """The points of the first domain that are not in the second: `first - second`."""
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.first.bounds
+
+    def level(self, x: Point) -> Float[Array, ""]:
+        """Rvachev's a ∧ (-b)."""
+        a, b = self.first.level(x), -self.second.level(x)
+        return a + b - _radius(a, b)
+
+
+class SpaceTime(Domain):
+    """A domain over a time interval; points are (x, t), time last.
+
+    Boundary pieces: `"initial"` (t = start), `"final"`, and each piece of the space's boundary
+    over the whole time.
+
+    **Raises:** `ValueError` if the end is not after the start.
+
+    ```python
+    line = jsci.pde.Interval(-1.0, 1.0).during(0.0, 1.0)
+    initial = jsci.pde.uniform(line.boundary["initial"], 64)
+    ```
+    """
+
+    space: Domain
+    start: float = eqx.field(static=True)
+    end: float = eqx.field(static=True)
+
+    def __init__(self, space: Domain, start: float, end: float):
+        if not start < end:
+            raise ValueError(f"Time must run forward: start < end, got {start} and {end}.")
+        self.space, self.start, self.end = space, float(start), float(end)
+
+    @property
+    def dim(self) -> int:
+        return self.space.dim + 1
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        lower, upper = self.space.bounds
+        return np.append(lower, self.start), np.append(upper, self.end)
+
+    @property
+    def measure(self) -> float:
+        return self.space.measure * (self.end - self.start)
+
+    def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
+        time = self.start + (self.end - self.start) * v[-1:]
+        return jnp.concatenate([self.space.from_unit(v[:-1]), time])
+
+    def keeps(self, x: Point) -> Bool[Array, ""]:
+        return self.space.keeps(x[:-1])
+
+    def level(self, x: Point) -> Float[Array, ""]:
+        space, t = self.space.level(x[:-1]), x[-1]
+        time = 4 * (t - self.start) * (self.end - t) / (self.end - self.start) ** 2
+        return jnp.where((space >= 0) & (time >= 0), space * time, jnp.minimum(space, time))
+
+    @property
+    def boundary(self) -> Mapping[str, Piece]:
+        pieces: dict[str, Piece] = {
+            "initial": TimeSlice(self.space, self.start, -1),
+            "final": TimeSlice(self.space, self.end, 1),
+        }
+        for name, piece in self.space.boundary.items():
+            pieces[name] = Lateral(piece, self.start, self.end)
+        return pieces
+
+
+def _radius(a, b):
+    """√(a² + b²) with a finite gradient at the origin."""
+    square = a * a + b * b
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

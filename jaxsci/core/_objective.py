@@ -25,7 +25,8 @@ class Objective(eqx.Module):
 
     def weighted(self, terms: Mapping[str, Float[Array, ""]]) -> Float[Array, ""]:
         """Σₖ wₖ termsₖ."""
-        return sum(w * terms[name] for name, w in zip(self.names, self.weights, strict=True))
+        named = zip(self.names, self.weights, strict=True)
+        return jnp.stack([w * terms[name] for name, w in named]).sum()
 
     def terms(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Float[Array, ""]]:
         """Each term's mean square, without its weight."""
@@ -160,16 +161,16 @@ def objective(terms: Mapping[str, Callable], weights: Mapping[str, Any] | None =
     )
 
 
-def _leading_size(name, points):
+def _leading_size(name: str, points: PyTree) -> int:
     leaves = jax.tree_util.tree_leaves_with_path(points)
     shapes = {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
     sizes = {shape[0] if shape else None for shape in shapes.values()}
-    if len(sizes) != 1 or None in sizes:
+    size = sizes.pop() if len(sizes) == 1 else None
+    if size is None:
         raise ValueError(
             f"batch[{name!r}] must have one leading axis of samples shared by all its leaves, "
             f"got shapes {shapes}."
         )
-    (size,) = sizes
     if size == 0:
         raise ValueError(f"batch[{name!r}] is empty: it needs at least one sample.")
     return size

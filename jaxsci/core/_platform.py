@@ -26,6 +26,10 @@ class PlatformReport(NamedTuple):
         return not self.failures
 
 
+def _x64() -> bool:
+    return jnp.result_type(float) == jnp.float64
+
+
 def _norm_of_rows(rows, matrix):
     return jax.vmap(lambda r: jnp.sum((matrix @ r) ** 2))(rows)
 
@@ -65,7 +69,7 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
     assert report.ok, report.failures
     ```
     """
-    dtypes = (np.float32, np.float64) if jax.config.jax_enable_x64 else (np.float32,)
+    dtypes = (np.float32, np.float64) if _x64() else (np.float32,)
     rng = np.random.default_rng(0)
     failures = []
     for dtype in dtypes:
@@ -82,7 +86,7 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
     report = PlatformReport(
         jaxlib=metadata.version("jaxlib"),
         device=jax.devices()[0].device_kind,
-        x64=bool(jax.config.jax_enable_x64),
+        x64=_x64(),
         failures=tuple(failures),
     )
     if throw and not report.ok:
@@ -106,7 +110,7 @@ def require_x64(what: str = "this computation") -> None:
     jsci.require_x64("SCF")
     ```
     """
-    if not jax.config.jax_enable_x64:
+    if not _x64():
         raise ValueError(
             f"{what} needs float64, and JAX is in float32 mode. Put this line first in your "
             'program: jax.config.update("jax_enable_x64", True)'

@@ -8,7 +8,7 @@ in sample space, in parameter space or by conjugate gradients (`_damped_least_sq
 Damping is given relative to the trace of J Jᵀ, so that it has no units.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -73,7 +73,16 @@ def levenberg_marquardt(
         _require_float64(params, "levenberg_marquardt()")
         return LevenbergMarquardtState(jnp.array(damping, jnp.float64))
 
-    def update(updates, state, params, *, value=None, value_fn=None, residual_fn=None, **_):
+    def update(
+        updates,
+        state,
+        params=None,
+        *,
+        value: Any = None,
+        value_fn: Any = None,
+        residual_fn: Any = None,
+        **extra_args,
+    ):
         model = _model(residual_fn, params, space, "levenberg_marquardt()")
         flat, unravel = ravel_pytree(params)
 
@@ -128,7 +137,16 @@ def gauss_newton(
         _require_float64(params, "gauss_newton()")
         return optax.EmptyState()
 
-    def update(updates, state, params, *, value=None, value_fn=None, residual_fn=None, **_):
+    def update(
+        updates,
+        state,
+        params=None,
+        *,
+        value: Any = None,
+        value_fn: Any = None,
+        residual_fn: Any = None,
+        **extra_args,
+    ):
         model = _model(residual_fn, params, space, "gauss_newton()")
         flat, unravel = ravel_pytree(params)
         direction = -model.solve(model.residual, damping * model.trace)
@@ -178,7 +196,7 @@ def natural_gradient(
         _require_float64(params, "natural_gradient()")
         return NaturalGradientState(jnp.zeros_like(ravel_pytree(params)[0]))
 
-    def update(updates, state, params, *, residual_fn=None, **_):
+    def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
         model = _model(residual_fn, params, space, "natural_gradient()")
         carried = momentum * state.direction
         misfit = model.residual - model.apply(carried)

@@ -1,0 +1,75 @@
+"""Float32 in, float32 out, with float64 on or off (`JSCI_TEST_X64=0 pytest -m f32`)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxsci as jsci
+
+pytestmark = pytest.mark.f32
+
+
+@pytest.fixture(scope="module")
+def field():
+    return jsci.pure(
+        eqx.nn.MLP(2, "scalar", 8, 1, jnp.tanh, key=jax.random.key(0)), dtype="float32"
+    )
+
+
+POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 2)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda u, x: jsci.derivative(u, 0, 1)(x),
+        lambda u, x: jsci.laplacian(u)(x),
+        lambda u, x: jsci.biharmonic(u)(x),
+        lambda u, x: jsci.grad(u)(x),
+        lambda u, x: jsci.divergence(jsci.grad(u))(x),
+    ],
+    ids=["derivative", "laplacian", "biharmonic", "grad", "divergence"],
+)
+def test_derivatives(field, op):
+    f, params = field
+    y = jax.jit(jsci.vmap(jsci.residual(op, f), (None, 0)))(params, POINTS)
+    assert y.dtype == jnp.float32
+    assert np.isfinite(y).all()
+
+
+def test_gram(field):
+    f, params = field
+    kernel = jsci.gram(f, params, POINTS)
+    assert kernel.dtype == jnp.float32
+    rows = jax.vmap(lambda x: jax.flatten_util.ravel_pytree(jax.grad(f)(params, x))[0])(POINTS)
+    np.testing.assert_allclose(kernel, rows @ rows.T, rtol=1e-4)
+
+
+def test_fixed_point():
+    step = lambda p, y: jnp.cos(p * y)  # noqa: E731
+    value, gradient = jax.value_and_grad(
+        lambda p: jsci.fixed_point(step, p, np.float32(0.5)).value
+    )(np.float32(1))
+    assert value.dtype == gradient.dtype == jnp.float32
+    np.testing.assert_allclose([value, gradient], [0.7390851, -0.2974743], rtol=1e-4)
+
+
+def test_fit_and_save(field, tmp_path):
+    f, params = field
+    loss = jsci.objective({"data": lambda p, x: f(p, x) - x[0]})
+    result = jsci.fit(loss, params, {"data": POINTS}, optax.adam(1e-2), steps=20)
+    assert {leaf.dtype for leaf in jax.tree.leaves(result.params)} == {jnp.dtype("float32")}
+    assert result.history["loss"].dtype == jnp.float32
+    assert result.history["loss"][-1] < result.history["loss"][0]
+    jsci.save(tmp_path / "p", result.params)
+    assert eqx.tree_equal(jsci.load(tmp_path / "p", params), result.params)
+
+
+def test_second_order_asks_for_float64(field):
+    f, params = field
+    loss = jsci.objective({"data": f})
+    with pytest.raises(ValueError, match="float64"):
+        jsci.fit(loss, params, {"data": POINTS}, jsci.levenberg_marquardt(), steps=1)

@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, PyTree
 from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
 from ._gram_layout import OutputLayout, output_layout
 from ._gram_products import products_kernel
-from ._structured import contract_features, linearise
+from ._structured import linearise
+from ._structured_contract import contract_features
 
 Implementation = Literal["auto", "structured", "jacobian", "products"]
 _IMPLEMENTATIONS = ("auto", "structured", "jacobian", "products")

@@ -6,19 +6,46 @@ import jax.numpy as jnp
 # XLA on CPU runs one long (n, p) (p, m) product at a fifth of its speed; pieces of this many
 # columns restore it.
 _PIECE = 8192
+# Entries of an intermediate kernel between positions that are held at once.
+_HELD = 4_000_000
+
+
+def contract_features(rows, columns):
+    """The kernel (n, m, diagonal, full, full) between two batches of features."""
+    (rows_u, factors_u), (rows_v, factors_v) = rows, columns
+    parts = [direct_product(rows_u[k], rows_v[k]) for k in rows_u if k in rows_v]
+    for key in factors_u:
+        for one, u in factors_u[key].items():
+            parts += [
+                factor_product(u, v) if one == other else swapped_product(u, v, one)
+                for other, v in factors_v.get(key, {}).items()
+            ]
+    if not parts:  # functions of different leaves
+        n, diagonal, full = _sizes(rows)
+        m, _, other = _sizes(columns)
+        return jnp.zeros((n, m, diagonal, full, other))
+    return sum(parts)
+
+
+def _sizes(features):
+    rows, factors = features
+    if rows:
+        return next(iter(rows.values())).shape[:3]
+    cotangent = next(iter(next(iter(factors.values())).values()))
+    cotangent = max(cotangent, key=lambda a: a.ndim)
+    return cotangent.shape[0], cotangent.shape[2], cotangent.shape[3]
 
 
 def direct_product(u, v):
-    """Σ over trace and leaf entries of two Jacobians (n, trace, diagonal, full, size)."""
-    n, trace, diagonal, full, size = u.shape
-    m, other = v.shape[0], v.shape[3]
-
-    def rows(j, count, outputs):
-        j = jnp.transpose(j, (2, 0, 3, 1, 4)) if trace * diagonal > 1 else j
-        return j.reshape(diagonal, count * outputs, trace * size)
-
-    product = jax.vmap(long_product)(rows(u, n, full), rows(v, m, other))
-    return jnp.transpose(product.reshape(diagonal, n, full, m, other), (1, 3, 0, 2, 4))
+    """Products of Jacobian rows (n, diagonal, full, entries)."""
+    n, diagonal, full, size = u.shape
+    m, _, other, _ = v.shape
+    if diagonal == 1:
+        product = long_product(u.reshape(n * full, size), v.reshape(m * other, size))
+        return product.reshape(n, full, m, other).transpose(0, 2, 1, 3)[:, :, None]
+    u, v = (jnp.moveaxis(j, 1, 0).reshape(diagonal, -1, size) for j in (u, v))
+    product = jax.vmap(long_product)(u, v).reshape(diagonal, n, full, m, other)
+    return product.transpose(1, 3, 0, 2, 4)
 
 
 def long_product(u, v):
@@ -35,3 +62,54 @@ def long_product(u, v):
     zero = jnp.zeros((u.shape[0], v.shape[0]), jnp.result_type(u, v))
     total = jax.lax.fori_loop(0, pieces, add, zero)
     return total + u[:, pieces * _PIECE :] @ v[:, pieces * _PIECE :].T
+
+
+def factor_product(u, v):
+    """Σₜₛ (aₜ · a'ₛ)(∂ₜ · ∂'ₛ), where both cotangents are on the same side."""
+    (a, d), (a2, d2) = (sorted(f, key=lambda z: z.ndim) for f in (u, v))
+    n, batch, t, _ = a.shape
+    m, _, s, _ = a2.shape
+    _, _, diagonal, full = d.shape[:4]
+    held = m * batch * t * s * diagonal * full * d2.shape[3]
+    if batch * t * s == 1:
+        return _single_position(a, d, a2, d2)
+
+    def some_rows(a, d):
+        between = jnp.einsum("nbtl,mbsl->btnsm", a, a2)
+        outputs = jnp.einsum("nrdqbtf,mrdkbsf->bdtnqsmk", d, d2)
+        weighted = between[:, None, :, :, None, :, :, None] * outputs
+        return weighted.sum((0, 2, 5)).transpose(1, 3, 0, 2, 4)
+
+    at_once = max(1, _HELD // held)
+    if at_once >= n:
+        return some_rows(a, d)
+    return jax.lax.map(
+        lambda row: some_rows(row[0][None], row[1][None])[0], (a, d), batch_size=at_once
+    )
+
+
+def _single_position(a, d, a2, d2):
+    n, m = a.shape[0], a2.shape[0]
+    between = long_product(a.reshape(n, -1), a2.reshape(m, -1))
+    trace, diagonal, full = d.shape[1:4]
+    d, d2 = (
+        jnp.transpose(z, (0, 2, 3, 1, 4, 5, 6)).reshape(z.shape[0], diagonal, z.shape[3], -1)
+        for z in (d, d2)
+    )
+    return between[:, :, None, None, None] * direct_product(d, d2)
+
+
+def swapped_product(u, v, side):
+    """Σₜₛ (aₜ · ∂'ₛ)(∂ₜ · a'ₛ): one use of W, the other of Wᵀ."""
+    if side == "left":
+        u, v = u[::-1], v[::-1]
+    a, d = u
+    d2, a2 = v
+
+    def row(example):
+        a, d = example
+        first = jnp.einsum("btl,mrdkbsl->rdbmtks", a, d2)
+        second = jnp.einsum("rdqbtf,mbsf->rdbmqts", d, a2)
+        return jnp.einsum("rdbmtks,rdbmqts->mdqk", first, second)
+
+    return jax.lax.map(row, (a, d))

@@ -213,6 +213,10 @@ def ridge_error(x, y, test_x, test_y):
     return float(min(errors))
 
 
+def percent(error):
+    return f"{100 * float(error):.2f} %"
+
+
 def mean_error(f):
     """(params, a, u) -> mean relative L2 error over the samples, compiled."""
     return jax.jit(
@@ -242,12 +246,15 @@ def train(f, params, a, u, *, steps, batch, rate, watch):
 
 
 def darcy_training(size):
-    samples, steps = {"smoke": (64, 20), "quick": (500, 300), "full": (1000, 1250)}[size]
+    samples, steps = {"smoke": (64, 20), "quick": (400, 400), "full": (1000, 1250)}[size]
     held = 16 if size == "smoke" else 100
     a, u = data.darcy(jax.random.key(0), samples + held, 32, fine=64)
     a, u = ((a - 7.5) / 4.5).astype(SINGLE), (100 * u).astype(SINGLE)
     fit_a, fit_u, test_a, test_u = a[:samples], u[:samples], a[samples:], u[samples:]
-    model = FNO(1, 1, width=20, modes=(8, 8), depth=4, padding=0.25, key=jax.random.key(1))
+    width, modes, depth = (20, 8, 4) if size == "full" else (16, 6, 3)
+    model = FNO(
+        1, 1, width=width, modes=(modes, modes), depth=depth, padding=0.25, key=jax.random.key(1)
+    )
     f, params = jsci.pure(model, dtype=SINGLE)
     error = mean_error(f)
 
@@ -261,7 +268,7 @@ def darcy_training(size):
         step=step,
         args=(),
         error=lambda trained: float(error(trained, test_a, test_u)),
-        figures={"ridge": ridge_error(fit_a, fit_u, test_a, test_u)},
+        figures={"best linear map": percent(ridge_error(fit_a, fit_u, test_a, test_u))},
         note=f"{samples} samples of 32x32, {steps} steps, {describe(model)}",
         host=True,
     )
@@ -269,7 +276,7 @@ def darcy_training(size):
 
 def zero_shot(size):
     """Train on 64 points, test on 32, 63, 128 and 256 of the same functions."""
-    samples, steps = {"smoke": (40, 10), "quick": (500, 1500), "full": (500, 6000)}[size]
+    samples, steps = {"smoke": (40, 10), "quick": (500, 1000), "full": (500, 6000)}[size]
     held = 20 if size == "smoke" else 100
     a, u = data.burgers(jax.random.key(0), samples + held, 256, viscosity=0.1, fine=256, steps=200)
     a, u = a.astype(SINGLE), (u / jnp.std(u)).astype(SINGLE)
@@ -287,8 +294,8 @@ def zero_shot(size):
         )  # fmt: skip
 
     def figures(trained):
-        at = {f"at {n}": float(error(trained, *tests[n])) for n in sorted(tests)}
-        return at | {"ridge": ridge_error(fit_a, fit_u, *tests[64])}
+        at = {f"at {n}": percent(error(trained, *tests[n])) for n in sorted(tests)}
+        return at | {"best linear map": percent(ridge_error(fit_a, fit_u, *tests[64]))}
 
     return Run(
         step=step,
@@ -318,6 +325,6 @@ CASES = [
     Case("operators.darcy_training", "operators", "FNO trained on Darcy flow", darcy_training,
          "quick", reference="held-out samples", tolerance=0.06, error_name="relative L2"),
     Case("operators.zero_shot", "operators", "FNO trained at 64, tested at 63 to 256 points",
-         zero_shot, "quick", reference="held-out samples", tolerance=1e-2,
+         zero_shot, "quick", reference="held-out samples", tolerance=2e-2,
          error_name="worst relative L2"),
 ]  # fmt: skip

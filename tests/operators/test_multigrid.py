@@ -14,7 +14,11 @@ FULL_WEIGHTING = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
 def poisson_cycle(n, key, boundary="dirichlet", levels=None):
-    """V(2,2): five-point Laplacian, Jacobi damped by 4/5, full weighting, bilinear transfer."""
+    """V(2,2): five-point Laplacian, Jacobi, full weighting, bilinear transfer.
+
+    The two Jacobi steps are damped by 1 / (5/4 ± 3/4 cos(pi/4)), the Chebyshev weights for the
+    eigenvalues 1/2 to 2 that belong to the upper half of the spectrum.
+    """
     levels = int(np.log2(n + 1)) if levels is None else levels
     cycle = VCycle(1, 1, dim=2, levels=levels, before=2, after=2, boundary=boundary, key=key)
     centre = np.zeros((3, 3))
@@ -27,7 +31,8 @@ def poisson_cycle(n, key, boundary="dirichlet", levels=None):
     grids = []
     for i, level in enumerate(cycle.levels):
         spacing = h * 2**i
-        jacobi = stencil(0.8 * spacing**2 / 4 * centre)
+        damping = 1 / (1.25 + 0.75 * np.array([1, -1]) * np.sqrt(0.5))
+        jacobi = [stencil(w * spacing**2 / 4 * centre) for w in damping]
         last = level.restrict is None
         grids.append(
             eqx.tree_at(
@@ -35,8 +40,8 @@ def poisson_cycle(n, key, boundary="dirichlet", levels=None):
                 level,
                 (
                     stencil(LAPLACIAN / spacing**2),
-                    [jacobi] * 2,
-                    [jacobi] * 2,
+                    jacobi,
+                    jacobi,
                     None if last else stencil(FULL_WEIGHTING),
                     None if last else stencil(4 * FULL_WEIGHTING),
                 ),
@@ -67,9 +72,9 @@ def reduction(cycle, n, key, boundary="dirichlet"):
 
 
 def test_is_multigrid_with_a_factor_independent_of_the_spacing(key):
-    factors = [reduction(poisson_cycle(n, key), n, key) for n in (15, 31, 63)]
+    factors = [reduction(poisson_cycle(n, key), n, key) for n in (31, 63, 127)]
     assert max(factors) <= 0.15, factors
-    assert abs(factors[2] - factors[1]) < 0.02
+    assert abs(factors[2] - factors[0]) < 0.01
 
 
 def test_is_multigrid_on_a_periodic_grid(key):
@@ -128,12 +133,8 @@ def test_mgno_gradient_against_finite_differences(key):
         tree, [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(leaves)]
     )
     step = lambda s: loss(jax.tree.map(lambda p, d: p + s * d, params, direction))  # noqa: E731
-    slope = sum(
-        jnp.vdot(g, d)
-        for g, d in zip(
-            jax.tree.leaves(jax.grad(loss)(params)), jax.tree.leaves(direction), strict=True
-        )
-    )
+    products = jax.tree.map(jnp.vdot, jax.grad(loss)(params), direction)
+    slope = sum(jax.tree.leaves(products))
     np.testing.assert_allclose(slope, (step(1e-5) - step(-1e-5)) / 2e-5, rtol=1e-7)
 
 

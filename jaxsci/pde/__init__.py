@@ -11,6 +11,11 @@ from .domains import (
     SpaceTime as SpaceTime,
     Union as Union,
 )
+from .eigen import (
+    Eigenproblem as Eigenproblem,
+    eigenproblem as eigenproblem,
+    rayleigh_quotient as rayleigh_quotient,
+)
 from .equations import (
     advection as advection,
     allen_cahn as allen_cahn,
@@ -21,6 +26,7 @@ from .equations import (
     schroedinger as schroedinger,
     wave as wave,
 )
+from .quadrature import gauss_legendre as gauss_legendre
 from .sampling import (
     joint as joint,
     latin_hypercube as latin_hypercube,

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .wells import well_energies as well_energies
+
 
 def burgers_cole_hopf(
     x: Float[Array, " dim"], *, viscosity: float, nodes: int = 100

@@ -1,0 +1,119 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+import jaxsci as jsci
+from jaxsci import nn, pde
+
+WELL = ((-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0))
+BARRIER = ((-1.0, -0.25, 0.25, 1.0), (0.0, 20.0, 0.0))
+LINE = pde.Interval(-1.0, 1.0)
+
+
+def _potential(edges, values):
+    return lambda x: jnp.asarray(values)[jnp.sum(x[0] > jnp.asarray(edges[1:-1]))]
+
+
+def _solve(edges, values, state, key, *, kinks=True, steps=150):
+    inner = edges[1:-1]
+    embedding = nn.KinkFeatures(inner) if kinks else None
+    net = nn.MLP(1, "scalar", width=16, depth=1, embedding=embedding, key=key)
+    f, params = jsci.pure(net)
+    psi, op = pde.dirichlet(f, LINE), pde.schroedinger(_potential(edges, values))
+    points = pde.gauss_legendre(LINE, 16, breaks=(inner,))
+    problem = pde.eigenproblem(op, psi, params, points, state=state)
+    fit = jsci.fit(
+        problem.objective, problem.params, problem.data, jsci.levenberg_marquardt(),
+        steps=steps, progress=False,
+    )  # fmt: skip
+    return problem, fit.params, psi, points
+
+
+def test_well_energies_are_the_transcendental_roots():
+    k = lambda e, v: np.sqrt(abs(e - v))  # noqa: E731
+    even = brentq(
+        lambda e: k(e, 0) * np.tan(k(e, 0) * 0.5) - k(e, 20) / np.tanh(k(e, 20) * 0.5),
+        1.0, 9.0, xtol=1e-14,
+    )  # fmt: skip
+    np.testing.assert_allclose(pde.reference.well_energies(*WELL)[0], even, rtol=1e-13)
+    np.testing.assert_allclose(even, 4.685457431966, rtol=1e-12)
+    barrier = pde.reference.well_energies(*BARRIER, states=2)
+    np.testing.assert_allclose(barrier, [8.816782677962, 11.296889018340], rtol=1e-12)
+    box = pde.reference.well_energies((0.0, 0.3, 2.0), (0.0, 0.0), states=4)
+    np.testing.assert_allclose(box, (np.arange(1, 5) * np.pi / 2) ** 2, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [WELL, BARRIER], ids=["well", "barrier"])
+@pytest.mark.parametrize("state", [0, 1, 2])
+def test_wells_to_eight_digits_in_the_state_asked_for(shape, state, key):
+    exact = pde.reference.well_energies(*shape, states=3)[state]
+    _, params, psi, points = _solve(*shape, state, key)
+    op = pde.schroedinger(_potential(*shape))
+    energy = pde.rayleigh_quotient(op, psi, params["field"], points)
+    np.testing.assert_allclose(energy, exact, rtol=1e-8)
+    np.testing.assert_allclose(params["eigenvalue"], exact, rtol=1e-5)
+
+
+def test_ritz_values_are_upper_bounds_and_states_are_orthogonal(key):
+    exact = pde.reference.well_energies(*WELL, states=3)
+    solutions = [_solve(*WELL, state, key, steps=40) for state in (0, 1)]
+    ritz = solutions[0][0].ritz_values[:3]
+    assert (ritz > exact - 1e-10).all() and (ritz < exact * 1.1).all()
+    (_, a, psi, (x, w)), (_, b, _, _) = solutions
+    u, v = (jax.vmap(psi, (None, 0))(p["field"], x) for p in (a, b))
+    np.testing.assert_allclose([w @ u**2, w @ v**2], 1.0, atol=1e-2)
+    assert abs(w @ (u * v)) < 1e-4
+    op = pde.schroedinger(_potential(*WELL))
+    np.testing.assert_allclose(
+        pde.rayleigh_quotient(op, psi, a["field"], (x, w)), exact[0], rtol=1e-8
+    )
+
+
+def test_kinks_are_what_makes_the_difference(key):
+    exact = pde.reference.well_energies(*WELL)[0]
+    _, params, psi, points = _solve(*WELL, 0, key, kinks=False)
+    op = pde.schroedinger(_potential(*WELL))
+    energy = pde.rayleigh_quotient(op, psi, params["field"], points)
+    assert abs(energy / exact - 1) > 1e-7
+
+
+def test_harmonic_oscillator_in_two_dimensions(key):
+    """E = 2(n + m + 1) for V = |x|² on a box wide enough."""
+    box = pde.Box((-5.0, -5.0), (5.0, 5.0))
+    f, params = jsci.pure(nn.MLP(2, "scalar", width=80, depth=1, key=key))
+
+    def psi(p, x):
+        return jnp.exp(-0.3 * jnp.sum(x**2)) * f(p, 0.5 * x)
+
+    op = pde.schroedinger(lambda x: jnp.sum(x**2))
+    problem = pde.eigenproblem(op, psi, params, pde.gauss_legendre(box, 24), state=0)
+    np.testing.assert_allclose(problem.ritz_values[:3], [2.0, 4.0, 4.0], rtol=3e-3)
+
+
+def test_gauss_legendre_is_exact_for_polynomials():
+    box = pde.Box((0.0, -1.0), (2.0, 1.0))
+    x, w = pde.gauss_legendre(box, 3, breaks=((0.5,), ()))
+    assert x.shape == (18, 2)
+    np.testing.assert_allclose(w @ (x[:, 0] ** 5 * x[:, 1] ** 4), 64 / 6 * 2 / 5, rtol=1e-13)
+    kink = lambda y: jnp.maximum(y - 0.5, 0) ** 2  # noqa: E731
+    np.testing.assert_allclose(w @ kink(x[:, 0]), 2 * 1.5**3 / 3, rtol=1e-13)
+
+
+def test_bad_input(key):
+    f, params = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=key))
+    psi, op, points = pde.dirichlet(f, LINE), pde.schroedinger(0.0), pde.gauss_legendre(LINE, 8)
+    with pytest.raises(ValueError, match="state must be in 0 … 4"):
+        pde.eigenproblem(op, psi, params, points, state=9)
+    with pytest.raises(ValueError, match="not linear in the parameters"):
+        first = lambda p: p.layers[0].weight  # noqa: E731
+        pde.eigenproblem(op, psi, params, points, linear=first)
+    with pytest.raises(TypeError, match="cannot find the last layer"):
+        pde.eigenproblem(op, lambda p, x: p["a"] * x[0], {"a": jnp.ones(())}, points)
+    with pytest.raises(ValueError, match="ascending edges"):
+        pde.reference.well_energies((0.0, 1.0), (1.0, 2.0))
+    with pytest.raises(ValueError, match=r"breaks must lie inside \(-1.0, 1.0\)"):
+        pde.gauss_legendre(LINE, 4, breaks=((2.0,),))
+    with pytest.raises(ValueError, match="n >= 1"):
+        pde.gauss_legendre(LINE, 0)

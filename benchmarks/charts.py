@@ -92,7 +92,11 @@ def scaling_curve(case: CaseResult) -> str:
         axes.set_xticks(sizes, [str(n) for n in sizes])
         axes.minorticks_off()
         _plain_log_ticks(axes.yaxis)
-        axes.margins(x=0.08, y=0.15)
+        axes.margins(x=0.08)
+        # At least a decade, so that a flat curve looks flat.
+        spread = max(4.0, 1.6 * (max(rates) / min(rates)) ** 0.5)
+        middle = (max(rates) * min(rates)) ** 0.5
+        axes.set_ylim(middle / spread, middle * spread)
         axes.set_xlabel("batch size")
         axes.set_ylabel(f"{case.item} per second")
         axes.legend(loc="best", fontsize=8)

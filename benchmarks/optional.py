@@ -7,10 +7,9 @@ def missing_package(error: BaseException) -> str | None:
     """The optional package whose absence is behind this error, or `None` if it is a real fault."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ModuleNotFoundError) and seen.name:
-            root = seen.name.partition(".")[0]
-            if root in OPTIONAL:
-                return root
+        # A missing submodule of an installed package has a dotted name, and is a fault.
+        if isinstance(seen, ModuleNotFoundError) and seen.name in OPTIONAL:
+            return seen.name
         if isinstance(seen, ImportError) and "pip install 'jaxsci[" in str(seen):
             return str(seen)
         seen = seen.__cause__ or seen.__context__

@@ -12,23 +12,24 @@ STYLE = """
 * { box-sizing: border-box }
 body { margin: 0; background: #fff; color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }
-main { max-width: 1180px; margin: 0 auto; padding: 36px 24px 64px }
+main { max-width: 1240px; margin: 0 auto; padding: 36px 24px 64px }
 h1 { font-size: 27px; margin: 0 0 4px } h2 { font-size: 19px; margin: 44px 0 8px }
 h3 { font-size: 14px; margin: 0 0 2px } p { margin: 4px 0 } .grey { color: var(--grey) }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 20px 0 0 }
 .tile { background: var(--soft); border: 1px solid var(--line); border-radius: 8px;
   padding: 10px 16px; min-width: 116px } .tile b { display: block; font-size: 21px }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
-th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--line);
+th, td { padding: 7px 8px; text-align: right; border-bottom: 1px solid var(--line);
   vertical-align: top; white-space: nowrap; font-variant-numeric: tabular-nums }
 th { font-size: 12px; color: var(--grey); font-weight: 600 }
-.l { text-align: left } td.about { white-space: normal; min-width: 300px }
+.l { text-align: left } td.about { white-space: normal; min-width: 230px }
 td.about small { display: block; color: var(--grey) }
 tr.pillar td { text-align: left; font-weight: 700; background: var(--soft) }
 .badge { border-radius: 20px; padding: 1px 10px; font-size: 12px; font-weight: 700 }
 .ok { background: #e2f3ea; color: #1f6b45 } .skipped { background: #fdf1d8; color: #83590a }
-.wrong, .failed { background: #c0312b; color: #fff }
+.badge.wrong, .badge.failed { background: #c0312b; color: #fff }
 .message { color: #c0312b; font-weight: 600; overflow-wrap: anywhere }
+.message.skipped { color: #83590a; background: none }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(350px, 1fr)); gap: 16px }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px }
 svg, img { max-width: 100%; height: auto; display: block } .card svg, .card img { width: 100% }
@@ -103,7 +104,9 @@ def _row(case: CaseResult) -> str:
     figures = [f"{name} {figure(value)}" for name, value in case.figures.items()]
     reference = [f"{case.error_name} against {case.reference}"] if case.reference else []
     detail = "; ".join(part for part in (*reference, case.note, *figures) if part)
-    message = f'<div class="message">{escape(case.message)}</div>' if case.message else ""
+    message = (
+        f'<div class="message {case.status}">{escape(case.message)}</div>' if case.message else ""
+    )
     peak = units.bytes_(case.peak_resident_bytes)
     return (
         f'<tr><td class="l about"><b>{escape(case.name)}</b> {escape(case.title)}'

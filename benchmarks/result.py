@@ -112,8 +112,14 @@ class Report:
         return [case for case in self.cases if case.status in BAD]
 
     def as_json(self) -> dict[str, Any]:
-        """The report as JSON holds it: numbers that are not finite become `None`."""
-        return {"schema": SCHEMA, **_finite(asdict(self))}
+        """The report as JSON holds it: numbers that are not finite become `None`.
+
+        Pictures are left to the page.
+        """
+        plain = _finite(asdict(self))
+        for case in plain["cases"]:
+            del case["picture"]
+        return {"schema": SCHEMA, **plain}
 
 
 def _finite(value: Any) -> Any:

@@ -141,7 +141,7 @@ def _site(equation_number, weight: View, operand, groups, activation, cotangent)
     digest = hashlib.blake2b(entries.astype(np.int64).tobytes(), digest_size=16).hexdigest()
     return Site(
         weight.leaf,
-        f"{digest}{entries.shape}",
+        f"leaf{weight.leaf}:{digest}{entries.shape}",
         entries,
         swapped,
         equation_number,

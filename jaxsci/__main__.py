@@ -1,0 +1,63 @@
+"""`python -m jaxsci`: versions, devices, precision, and whether this platform computes right."""
+
+import platform
+import sys
+from importlib import metadata
+
+import jax
+
+from . import PlatformReport, check_platform
+
+PACKAGES = ("jaxsci", "jax", "jaxlib", "numpy", "equinox", "optax", "optimistix", "lineax")
+EXTRAS = {"flax": "flax", "pyscf": "dft", "matplotlib": "plot"}
+X64_LINE = 'jax.config.update("jax_enable_x64", True)'
+
+
+def describe(report: PlatformReport, *, default_x64: bool) -> str:
+    """What is installed, what it runs on, and the verdict, as text.
+
+    **Arguments:**
+
+    - `report`: from `check_platform`.
+    - `default_x64`: whether a program that sets nothing computes in float64.
+    """
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    devices = ", ".join(f"{d.platform}: {d.device_kind}" for d in jax.devices())
+    precision = "float64" if default_x64 else f"float32 (for float64, first of all: {X64_LINE})"
+    verdict = (
+        "right numbers in every program known to be miscompiled somewhere"
+        if report.ok
+        else "WRONG NUMBERS: " + "; ".join(report.failures)
+    )
+    lines = {
+        "versions": f"Python {platform.python_version()}, {versions}",
+        "extras": ", ".join(_extra(name, extra) for name, extra in EXTRAS.items()),
+        "devices": devices,
+        "precision": precision,
+        "verdict": verdict,
+    }
+    text = "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+    if not report.ok:
+        text += "\nInstall another release: pip install 'jax>=0.10,!=0.10.2,!=0.11.1'"
+    return text
+
+
+def _extra(name: str, extra: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return f"{name} missing (pip install 'jaxsci[{extra}]')"
+
+
+def main() -> int:
+    """Print the description; the exit code is 1 if any number came out wrong."""
+    default_x64 = bool(jax.config.jax_enable_x64)
+    # Both precisions are checked: the miscompiled programs differ between them.
+    jax.config.update("jax_enable_x64", True)
+    report = check_platform()
+    print(describe(report, default_x64=default_x64))
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -103,7 +103,7 @@ def evaluate(
     if not gradient:
         return (radial * value)[None]
     # ∂R/∂(r²), by which R's gradient is 2 (r - R_A) times
-    slope = (basis.contraction * -basis.exponents) @ primitives
+    slope = (basis.contraction * -basis.exponents[None]) @ primitives
     slope = 2 * slope[basis.shell] * value
     by_axis = [
         radial * angular(table[1 + k]) + slope * displacement[k][basis.atom] for k in range(3)

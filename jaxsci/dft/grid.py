@@ -76,17 +76,17 @@ def points_and_weights(
     **Source:** Becke, J. Chem. Phys. 88, 2547 (1988), equations 13 to 22.
     """
     points = grid.displacement + coordinates[grid.owner]
-    difference = points[:, None, :] - coordinates
+    difference = points[:, None] - coordinates[None]
     distance = jnp.sqrt(jnp.sum(difference**2, axis=-1)).T  # (atoms, points)
     n = coordinates.shape[0]
     off = ~jnp.eye(n, dtype=bool)
-    separation2 = jnp.sum((coordinates[:, None] - coordinates) ** 2, axis=-1)
+    separation2 = jnp.sum((coordinates[:, None] - coordinates[None]) ** 2, axis=-1)
     inverse = jnp.where(off, 1 / jnp.sqrt(jnp.where(off, separation2, 1)), 0)
-    mu = (distance[:, None] - distance) * inverse[..., None]
+    mu = (distance[:, None] - distance[None]) * inverse[..., None]
     nu = mu + grid.size_adjustment[..., None] * (1 - mu**2)
     for _ in range(3):
         nu = 0.5 * nu * (3 - nu**2)
-    counts = off & real[:, None] & real
+    counts = off & real[:, None] & real[None]
     cell = jnp.prod(jnp.where(counts[..., None], 0.5 * (1 - nu), 1), axis=1)
     cell = jnp.where(real[:, None], cell, 0)
     own = jnp.take_along_axis(cell, grid.owner[None], axis=0)[0]

@@ -1,6 +1,7 @@
 """Everything about a molecule that is computed once on the host, by libcint through PySCF."""
 
 import functools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -69,13 +70,15 @@ def _check_basis(gto, basis, symbols) -> None:
         return
     for symbol in symbols:
         try:
-            found = gto.basis.load(basis, symbol)
+            with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
+                found = gto.basis.load(basis, symbol)
         except (KeyError, RuntimeError, OSError):
             found = None
         if not found:
             raise ValueError(
-                f"PySCF has no basis {basis!r} for {symbol}. Use one that covers {', '.join(symbols)}"
-                " (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a PySCF basis dictionary."
+                f"PySCF has no basis {basis!r} for {symbol}. Use one that covers "
+                f"{', '.join(symbols)} (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a "
+                "PySCF basis dictionary."
             )
 
 
@@ -86,8 +89,9 @@ def _core_potentials(gto, basis, symbols) -> dict[str, str]:
     for symbol in symbols:
         if NUMBERS[symbol] > 10:
             try:
-                if gto.basis.load_ecp(basis, symbol):
-                    potentials[symbol] = basis
+                with warnings.catch_warnings(action="ignore"):
+                    if gto.basis.load_ecp(basis, symbol):
+                        potentials[symbol] = basis
             except (KeyError, RuntimeError, OSError):
                 continue  # an all-electron basis set
     return potentials
@@ -120,7 +124,7 @@ def repulsion(mol: Any) -> np.ndarray:
 
 
 def fitted_repulsion(mol: Any, auxiliary: str | None) -> np.ndarray:
-    """B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl over pairs i ≥ j: Coulomb fitting, inverted by Cholesky."""
+    """B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl over pairs i ≥ j: fitted in the Coulomb metric."""
     from pyscf import df
 
     return df.incore.cholesky_eri(mol, auxbasis=auxiliary or df.make_auxbasis(mol))

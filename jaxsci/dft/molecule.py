@@ -6,13 +6,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import require_x64
-from . import basis as _basis
-from . import grid as _grid
-from . import integrals
+from . import basis as _basis, grid as _grid, integrals
 from .basis import Basis
 from .grid import Grid
 from .xyz import read_xyz

@@ -63,7 +63,7 @@ def nuclear_repulsion(molecule: Molecule) -> Float[Array, ""]:
     """Σ_{A<B} Z_A Z_B / |R_A - R_B| in Hartree."""
     n = molecule.charges.shape[0]
     off = ~jnp.eye(n, dtype=bool)
-    difference = molecule.coordinates[:, None] - molecule.coordinates
+    difference = molecule.coordinates[:, None] - molecule.coordinates[None]
     distance2 = jnp.where(off, jnp.sum(difference**2, axis=-1), 1)
-    charges = molecule.charges[:, None] * molecule.charges
+    charges = molecule.charges[:, None] * molecule.charges[None]
     return 0.5 * jnp.sum(jnp.where(off, charges / jnp.sqrt(distance2), 0))

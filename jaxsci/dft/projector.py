@@ -17,7 +17,7 @@ def occupied_projector(fock: Float[Array, "n n"], count: Int[Array, ""]) -> Floa
     """
     _, vectors = jnp.linalg.eigh(fock)
     occupied = occupied_orbitals(fock.shape[0], count).astype(fock.dtype)
-    return (vectors * occupied) @ vectors.T
+    return (vectors * occupied[None]) @ vectors.T
 
 
 @occupied_projector.defjvp
@@ -26,8 +26,8 @@ def _occupied_projector_jvp(primals, tangents):
     d_fock, _ = tangents
     values, vectors = jnp.linalg.eigh(fock)
     occupied = occupied_orbitals(fock.shape[0], count)
-    between = occupied[:, None] & ~occupied
-    gap = jnp.where(between, values[:, None] - values, -1)
+    between = occupied[:, None] & ~occupied[None]
+    gap = jnp.where(between, values[:, None] - values[None], -1)
     response = jnp.where(between, (vectors.T @ d_fock @ vectors) / gap, 0)
     change = vectors @ response @ vectors.T
     return occupied_projector(fock, count), change + change.T

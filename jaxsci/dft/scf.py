@@ -103,7 +103,7 @@ def scf(
 def energy(
     functional: Functional | Callable, *, tolerance: float = 1e-9, max_steps: int = 100
 ) -> Callable[[Any, Molecule], Float[Array, ""]]:
-    """The self-consistent energy as a kernel `f(params, molecule)`, for `objective`, `gram`, `vmap`.
+    """The self-consistent energy as a kernel `f(params, molecule)` for `objective` and `gram`.
 
     **Arguments:** as in `scf`.
 
@@ -132,13 +132,14 @@ def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> 
     # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
     counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
 
+    # Arrays reach these two as arguments: the solver is data to JAX, and may not close over them.
     def step(args, fock):
-        params, ops = args
+        params, ops, counts = args
         density = _density(ops, _projectors(fock, counts))
         return _orthogonal_fock(functional, params, ops, density)
 
-    def commutator(_, old, new):
-        projectors = _projectors(old, counts)
+    def commutator(args, old, new):
+        projectors = _projectors(old, args[2])
         return new @ projectors - projectors @ new
 
     if start is None:
@@ -148,7 +149,7 @@ def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> 
         fock0 = _orthogonal_fock(functional, params, ops, start)
     solution = fixed_point(
         step,
-        (params, ops),
+        (params, ops, counts),
         jax.lax.stop_gradient(fock0),
         solver=DIIS(rtol=0.0, atol=math.sqrt(tolerance), error=commutator),
         max_steps=max_steps,
@@ -242,7 +243,7 @@ def _initial_density(molecule: Molecule, guess: str | Array) -> Array | None:
         return density
     # Each spin gets its share of the electrons.
     share = molecule.electrons / jnp.sum(molecule.electrons)
-    return share[:, None, None] * density
+    return share[:, None, None] * density[None]
 
 
 def _check(molecule: Molecule, tolerance: float, max_steps: int) -> None:

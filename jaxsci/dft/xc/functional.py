@@ -73,7 +73,10 @@ class Functional(eqx.Module):
     __rmul__ = __mul__
 
     def __repr__(self) -> str:
-        return f"Functional({self.name!r}, level={self.level!r}, exact_exchange={self.exact_exchange:g})"
+        return (
+            f"Functional({self.name!r}, level={self.level!r}, "
+            f"exact_exchange={self.exact_exchange:g})"
+        )
 
 
 def as_functional(functional: Functional | EnergyDensity) -> Functional:

@@ -7,3 +7,4 @@ from .fourier import resample as resample
 from .losses import h1 as h1, relative_l2 as relative_l2
 from .multigrid import MgNO as MgNO, VCycle as VCycle
 from .spectral import SpectralConv as SpectralConv
+from .uno import UNO as UNO

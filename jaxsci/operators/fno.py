@@ -74,8 +74,8 @@ class FNO(eqx.Module):
             )
         self.in_channels = in_channels
         keys = iter(jax.random.split(key, 2 * depth + 3))
-        position = len(self.modes) * (1 if padding else 2)
-        self.lift = Pointwise(in_channels + position, width, key=next(keys))
+        coordinates = len(self.modes) * (1 if padding else 2)
+        self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.convolutions = [
             SpectralConv(width, width, modes=self.modes, period=1 + padding, key=next(keys))
             for _ in range(depth)
@@ -88,7 +88,7 @@ class FNO(eqx.Module):
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         check_field(a, self.in_channels, len(self.modes), "FNO")
-        x = _position(a.shape[:-1], self.convolutions[0].period > 1, a.dtype)
+        x = position(a.shape[:-1], self.convolutions[0].period > 1, a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
         for layer, (convolution, skip) in enumerate(
             zip(self.convolutions, self.skips, strict=True)
@@ -99,7 +99,8 @@ class FNO(eqx.Module):
         return self.project[1](gelu(self.project[0](v)))
 
 
-def _position(grid, padded, dtype):
+def position(grid: Sequence[int], padded: bool, dtype) -> Float[Array, "*grid channels"]:
+    """x itself, or for periodic fields its cosine and sine: smooth on the domain either way."""
     x = grid_coordinates(grid, dtype)
     if padded:
         return x

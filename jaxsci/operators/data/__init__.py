@@ -4,4 +4,12 @@ from .burgers import burgers as burgers, solve_burgers as solve_burgers
 from .darcy import darcy as darcy, solve_darcy as solve_darcy
 from .etdrk import etdrk4 as etdrk4
 from .grf import grf as grf
+from .kuramoto_sivashinsky import (
+    kuramoto_sivashinsky as kuramoto_sivashinsky,
+    solve_kuramoto_sivashinsky as solve_kuramoto_sivashinsky,
+)
 from .linear import advection as advection, antiderivative as antiderivative
+from .navier_stokes import (
+    navier_stokes as navier_stokes,
+    solve_navier_stokes as solve_navier_stokes,
+)

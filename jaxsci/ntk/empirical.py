@@ -1,4 +1,4 @@
-"""The tangent kernel of a model as it stands: finite width, any architecture."""
+"""The tangent kernel of a finite model."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -21,26 +21,31 @@ def kernel(
     batch_size: int | None = None,
     mesh: Mesh | None = None,
 ) -> PyTree[Float[Array, "..."]]:
-    """The empirical neural tangent kernel Θ(x, x') = ∂f(x)/∂θ · ∂f(x')/∂θ.
+    """The neural tangent kernel Θ(x, x') = J(x) J(x')ᵀ of any pure function of one example.
 
-    This is `jsci.gram` under the name of its field: it takes the Flax or Equinox model you have
-    (through `jsci.pure`), a PINN's residual, or an SCF energy, with no layer library of its own.
+        Θ(x, x')ₐᵦ = Σₚ ∂fₐ(x)/∂θₚ ∂fᵦ(x')/∂θₚ
+
+    The same verb as `jsci.gram`: a Flax or Equinox model made pure by `jsci.pure`, a PINN residual,
+    a neural operator, the SCF energy of a molecule.
 
     **Arguments:**
 
-    - `f`, `params`: a function of ONE example, and its parameters.
-    - `x1`, `x2`: batches of examples; without `x2` the kernel of `x1` with itself.
-    - `trace_axes`: output axes to average over. Unlike elsewhere none is averaged by default, so
-        the result is the kernel itself.
-    - `diagonal_axes`, `implementation`, `batch_size`, `mesh`: as in `jsci.gram`.
+    - `f`: a function `f(params, x)` of ONE example, returning an array or a pytree of arrays.
+    - `params`: pytree of real floating-point arrays.
+    - `x1`, `x2`: pytrees with leading axes of n and m examples; without `x2` it is `x1`.
+    - `trace_axes`: output axes to average over: `-1` gives a classifier one (n, m) kernel, the
+        usual surrogate for wide networks, whose kernel is nearly diagonal in the outputs.
+    - `diagonal_axes`: output axes of which only equal indices are kept.
+    - `implementation`, `batch_size`, `mesh`: how it is computed, as in `jsci.gram`.
 
-    **Returns:** `(n, m, o₁, o₁', …)`, each output axis twice; `(n, m)` with `trace_axes=-1` or for
-    a scalar output.
+    **Returns:** `(n, m, o₁, o₁', ...)`, each output axis twice and interleaved; blocks
+    `K[a][b]` for a pytree of outputs.
 
-    **Raises:** as `jsci.gram`. A model that mixes the examples of a batch, such as batch
-    normalisation in training mode, has no kernel of one example: put it in inference mode.
+    **Raises:** `TypeError` for parameters that are not real floats, `ValueError` for axes or
+    batches that do not fit. `f` must treat examples one by one: batch normalisation in training
+    mode has no kernel of one example; use its running averages.
 
-    Source: Jacot, Gabriel and Hongler, "Neural tangent kernel" (2018), equation 4.
+    Source: Jacot, Gabriel and Hongler, "Neural tangent kernel" (2018).
 
     ```python
     f, params = jsci.pure(flax_model, key, x[0], dtype=jnp.float64)

@@ -1,5 +1,6 @@
-"""A model expanded in its parameters: what the tangent kernel describes exactly."""
+"""A model as a polynomial in its parameters."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -7,67 +8,77 @@ from jaxtyping import PyTree
 
 
 def linearize(f: Callable, params: PyTree) -> Callable:
-    """The model linear in its parameters that agrees with `f` to first order.
+    """The model linearised in its parameters.
 
         f_lin(θ, x) = f(θ₀, x) + ∂f(θ₀, x)/∂θ · (θ - θ₀)
 
+    Its tangent kernel is constant: that of `f` at θ₀. A wide network in training stays close to it.
+
     **Arguments:**
 
-    - `f`: `f(params, *x)` of one example.
-    - `params`: the expansion point θ₀.
+    - `f`: a function `f(params, x)` of one example.
+    - `params`: θ₀.
 
-    **Returns:** `f_lin(params, *x)`, with the outputs of `f`.
+    **Returns:** a function `f_lin(params, x)`.
 
-    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019).
+    **Raises:** `ValueError` (on a call) if the parameters' structure is not that of θ₀.
+
+    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
+    equation 5.
 
     ```python
     f_lin = jsci.ntk.linearize(f, params)
+    f_lin(trained, x)
     ```
     """
-    return taylor_expand(f, params, 1)
+    return taylor(f, params, order=1)
 
 
-def taylor_expand(f: Callable, params: PyTree, degree: int) -> Callable:
-    """The Taylor polynomial of a model in its parameters.
+def taylor(f: Callable, params: PyTree, *, order: int) -> Callable:
+    """The Taylor polynomial of a model in its parameters around θ₀.
 
-        f_k(θ, x) = Σⱼ₌₀ᵏ Dʲf(θ₀, x)[θ - θ₀, …, θ - θ₀] / j!
+        f_k(θ, x) = Σⱼ₌₀ᵏ (1/j!) dʲ/dsʲ f(θ₀ + s (θ - θ₀), x) at s = 0
 
     **Arguments:**
 
-    - `f`: `f(params, *x)` of one example.
-    - `params`: the expansion point θ₀.
-    - `degree`: k, from 0; each order costs one nested forward pass.
+    - `f`: a function `f(params, x)` of one example.
+    - `params`: θ₀.
+    - `order`: k; 1 is `linearize`. The cost grows as 2ᵏ forward passes.
 
-    **Returns:** `f_k(params, *x)`.
+    **Returns:** a function `f_k(params, x)`.
 
-    **Raises:** `ValueError` for a negative degree.
+    **Raises:** `ValueError` for a negative order, or on a call if the parameters' structure is not
+    that of θ₀.
 
     ```python
-    quadratic = jsci.ntk.taylor_expand(f, params, 2)
+    quadratic = jsci.ntk.taylor(f, params, order=2)
     ```
     """
-    if degree < 0:
-        raise ValueError(f"degree must not be negative, got {degree}.")
+    if order < 0:
+        raise ValueError(f"order must be 0 or more, got {order}.")
+    tree = jax.tree.structure(params)
 
-    def expanded(new_params, *x):
-        direction = jax.tree.map(lambda new, old: new - old, new_params, params)
+    def polynomial(theta, x):
+        if jax.tree.structure(theta) != tree:
+            raise ValueError(
+                f"The parameters have structure {jax.tree.structure(theta)}, but the expansion "
+                f"point has {tree}."
+            )
+        step = jax.tree.map(lambda a, b: a - b, theta, params)
 
-        def along(order):
-            def g(p):
-                return f(p, *x)
+        def derivative(j):
+            """f and its first j derivatives along the step, as a function of θ."""
+            if j == 0:
+                return lambda p: (f(p, x),)
+            lower = derivative(j - 1)
 
-            for _ in range(order):
-                g = _directional(g, direction)
-            return g(params)
+            def extended(p):
+                values, slopes = jax.jvp(lower, (p,), (step,))
+                return (*values, slopes[-1])
 
-        result, factorial = along(0), 1
-        for order in range(1, degree + 1):
-            factorial *= order
-            result = jax.tree.map(lambda y, d, k=factorial: y + d / k, result, along(order))
-        return result
+            return extended
 
-    return expanded
+        terms = derivative(order)(params)
+        return jax.tree.map(lambda *t: sum(d / math.factorial(j) for j, d in enumerate(t)), *terms)
 
-
-def _directional(g, direction):
-    return lambda p: jax.jvp(g, (p,), (direction,))[1]
+    return polynomial

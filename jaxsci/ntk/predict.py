@@ -1,156 +1,131 @@
-"""What a tangent kernel predicts: training in time, its limit, and Gaussian-process inference."""
+"""What a kernel predicts: training dynamics in closed form, and Gaussian-process inference."""
 
-import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import jax.scipy.linalg as jsl
+from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
+
+from .matrices import kernel_matrix, square_kernel
+from .spectrum import spectrum
 
 
 class Posterior(NamedTuple):
-    """A Gaussian process conditioned on data: the mean (m, *outputs) and covariance (m, m)."""
+    """Mean (m, ...) and covariance, (m, m) or (m o, m o), of a Gaussian process."""
 
-    mean: Array
-    covariance: Float[Array, "m m"]
+    mean: Float[Array, "m ..."]
+    covariance: Float[Array, "q q"]
 
 
 def predict(
-    k_train: Float[Array, "n n"],
-    y: Float[Array, "n *outputs"],
-    k_test: Float[Array, "m n"] | None = None,
+    kernel_train: Float[Array, "..."],
+    y_train: Float[Array, "..."],
     *,
-    t: float = math.inf,
-    f_train: Float[Array, "n *outputs"] | None = None,
-    f_test: Float[Array, "m *outputs"] | None = None,
-    ridge: float = 0.0,
-) -> Float[Array, "m *outputs"]:
-    """Outputs after gradient flow on the mean squared error for a time, in closed form.
+    kernel_test: Float[Array, "..."] | None = None,
+    f_train: Float[Array, "..."] | None = None,
+    f_test: Float[Array, "..."] | None = None,
+    t: Float[Array, ""] | float = jnp.inf,
+    damping: float = 0.0,
+) -> Float[Array, "q ..."]:
+    """The outputs of a linearised model after time t of gradient flow on ½ Σᵢ ‖f(xᵢ) - yᵢ‖².
 
-        L = ½n⁻¹ ‖f - y‖²,   df/dt = -n⁻¹ K (f - y)
-        f_train(t) = y + e^{-tK/n} (f₀ - y)
-        f_test(t)  = f₀' + K' K⁻¹ (1 - e^{-tK/n}) (y - f₀)
+        fₜ(x) = f₀(x) + Θ(x, X) (Θ + δ)⁻¹ (1 - exp(-(Θ + δ) t)) (y - f₀(X))
 
-    Exact for a linearised model; with gradient descent of learning rate η, t = η · steps. It
-    holds for a real network while its kernel does not move.
+    At t = ∞ this is kernel regression; with damping, kernel ridge regression.
 
     **Arguments:**
 
-    - `k_train`: kernel of the training examples; outputs are treated alike.
-    - `y`: targets.
-    - `k_test`: kernel between test and training examples; without it the training outputs are
-        returned.
-    - `t`: training time; infinite by default, which is kernel regression.
-    - `f_train`, `f_test`: outputs at initialisation; zero by default.
-    - `ridge`: weight decay toward the initialisation, replacing K by K + ridge; at infinite time
-        this is kernel ridge regression.
+    - `kernel_train`: Θ(X, X), (n, n) or (n, n, o, o). An (n, n) kernel serves every output alike.
+    - `y_train`: targets y, (n,) or (n, o).
+    - `kernel_test`: Θ(x, X), (m, n) or (m, n, o, o); without it the training outputs are predicted.
+    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default.
+    - `t`: learning rate times steps. For a loss that is the mean over n examples divide it by n.
+    - `damping`: δ, weight decay towards the initial parameters.
 
-    **Returns:** outputs `(m, *outputs)`, or `(n, *outputs)` without `k_test`.
+    **Returns:** predictions (m, ...) or (n, ...).
 
-    **Raises:** `ValueError` for shapes that do not fit, a negative time or a negative ridge. In
-    float32 the small eigenvalues are noise: use float64, or a ridge of 1e-6 times the largest.
+    **Raises:** `ValueError` for shapes that do not fit or a negative damping. Eigenvalues below
+    n ε λ₁ are rounding noise: without damping their directions are left at f₀.
 
-    Source: Lee et al. (2019), equations 10 and 11.
+    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
+    equations 8 to 11.
 
     ```python
-    theta = jsci.ntk.kernel(f, params, x)
-    trained = jsci.ntk.predict(theta, y, jsci.ntk.kernel(f, params, x_test, x))
+    theta = jsci.ntk.kernel(f, params, x, trace_axes=-1)
+    jsci.ntk.predict(theta, y, kernel_test=jsci.ntk.kernel(f, params, z, x, trace_axes=-1), t=10.0)
     ```
     """
-    _check_square(k_train, y)
-    if not t >= 0 or ridge < 0:
-        raise ValueError(f"t and ridge must not be negative, got t={t}, ridge={ridge}.")
-    n = y.shape[0]
-    start = jnp.zeros_like(y) if f_train is None else f_train
-    gap = (y - start).reshape(n, -1)
-    values, vectors = jnp.linalg.eigh(k_train + ridge * jnp.eye(n, dtype=k_train.dtype))
-    # (1 - e^{-λt/n}) / λ, whose limit at λ = 0 is t/n: no division by a vanishing eigenvalue.
-    modes = vectors.T @ gap
-    if k_test is None:
-        moved = vectors @ ((_learned(values, t, n) * (values - ridge))[:, None] * modes)
-        return start + moved.reshape(y.shape)
-    if k_test.shape[1:] != (n,):
+    if damping < 0:
+        raise ValueError(f"damping must not be negative, got {damping}.")
+    train = square_kernel(kernel_train, "kernel_train")
+    test = train if kernel_test is None else kernel_matrix(kernel_test, "kernel_test")
+    if test.matrix.shape[1] != train.matrix.shape[0] or test.outputs != train.outputs:
         raise ValueError(
-            f"k_test must have shape (m, {n}), test by training examples; got {k_test.shape}. "
-            "Use kernel(f, params, x_test, x_train)."
+            f"kernel_test {kernel_test.shape} must have one column for each training example of "
+            f"kernel_train {kernel_train.shape}, and the same output axes."
         )
-    m = k_test.shape[0]
-    moved = k_test @ (vectors @ (_learned(values, t, n)[:, None] * modes))
-    origin = jnp.zeros((m, *y.shape[1:]), y.dtype) if f_test is None else f_test
-    return origin + moved.reshape(m, *y.shape[1:])
+    start = jnp.zeros_like(y_train) if f_train is None else f_train
+    values, vectors = spectrum(kernel_train)
+    coefficients = vectors.T @ train.vectors(y_train - start)
+    weights = vectors @ (_learnt(values, t, damping)[:, None] * coefficients)
+    change = train.targets(test.matrix @ weights, y_train)
+    offset = start if kernel_test is None else f_test
+    return change if offset is None else offset + change
+
+
+def _learnt(values, t, damping):
+    """(1 - exp(-(λ + δ) t)) / (λ + δ), zero where λ is noise and nothing damps it."""
+    noise = values.size * jnp.finfo(values.dtype).eps * values[0]
+    rate = jnp.maximum(values, 0) + damping
+    known = rate > noise
+    safe = jnp.where(known, rate, 1)
+    return jnp.where(known, -jnp.expm1(-safe * t) / safe, 0)
 
 
 def posterior(
-    k_train: Float[Array, "n n"],
-    y: Float[Array, "n *outputs"],
-    k_test: Float[Array, "m n"],
-    k_test_test: Float[Array, "m m"],
+    kernel_train: Float[Array, "..."],
+    kernel_test: Float[Array, "..."],
+    kernel_test_test: Float[Array, "..."],
+    y_train: Float[Array, "..."],
     *,
     noise: float = 1e-6,
 ) -> Posterior:
-    """Gaussian-process inference with any kernel, and its uncertainty.
+    """Gaussian-process inference with any of the kernels.
 
-        mean = K' (K + σ²)⁻¹ y,   covariance = K'' - K' (K + σ²)⁻¹ K'ᵀ
+        mean = k (K + σ²)⁻¹ y,   covariance = k'' - k (K + σ²)⁻¹ kᵀ
+
+    With the NNGP kernel this is Bayesian inference of an infinitely wide network; with the tangent
+    kernel it is that of the linearised model with a unit normal prior on its parameters.
 
     **Arguments:**
 
-    - `k_train`, `k_test`, `k_test_test`: kernels train-train, test-train, test-test.
-    - `y`: targets.
-    - `noise`: σ², the variance of the observations, which also makes K invertible.
+    - `kernel_train`, `kernel_test`, `kernel_test_test`: K(X, X), k(x, X) and k''(x, x).
+    - `y_train`: targets, (n,) or (n, o).
+    - `noise`: σ², relative to the mean of the diagonal of K. In float32 at least 10⁻⁶.
 
-    **Returns:** a `Posterior`.
+    **Returns:** a `Posterior`; its covariance is the same for every output of an (n, n) kernel.
 
     **Raises:** `ValueError` for shapes that do not fit or a noise that is not positive.
 
-    Source: Rasmussen and Williams, "Gaussian processes for machine learning" (2006), (2.23-2.24).
+    Source: Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm 2.1.
 
     ```python
-    mean, covariance = jsci.ntk.posterior(k, y, k_test, k_test_test, noise=1e-4)
+    mean, covariance = jsci.ntk.posterior(K, k, kk, y, noise=1e-4)
     ```
     """
-    _check_square(k_train, y)
     if not noise > 0:
         raise ValueError(f"noise must be positive, got {noise}.")
-    n = y.shape[0]
-    factor = jsl.cho_factor(k_train + noise * jnp.eye(n, dtype=k_train.dtype), lower=True)
-    mean = k_test @ jsl.cho_solve(factor, y.reshape(n, -1))
-    half = jsl.solve_triangular(factor[0], k_test.T, lower=True)
-    return Posterior(mean.reshape(k_test.shape[0], *y.shape[1:]), k_test_test - half.T @ half)
-
-
-def max_learning_rate(k_train: Float[Array, "n n"], *, momentum: float = 0.0) -> Float[Array, ""]:
-    """The largest learning rate with which gradient descent on ½n⁻¹‖f - y‖² is stable.
-
-        η_max = 2 (1 + μ) n / λ_max(K)
-
-    **Arguments:**
-
-    - `k_train`: kernel of the training examples.
-    - `momentum`: μ of heavy-ball momentum, in [0, 1).
-
-    **Returns:** η_max.
-
-    ```python
-    optimizer = optax.sgd(0.9 * jsci.ntk.max_learning_rate(theta))
-    ```
-    """
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum must lie in [0, 1), got {momentum}.")
-    return 2 * (1 + momentum) * k_train.shape[0] / jnp.linalg.eigvalsh(k_train)[-1]
-
-
-def _learned(values, t, n):
-    """(1 - e^{-λt/n}) / λ for each eigenvalue."""
-    positive = values > 0
-    safe = jnp.where(positive, values, 1)
-    if math.isinf(t):
-        return jnp.where(positive, 1 / safe, 0)
-    return jnp.where(positive, -jnp.expm1(-safe * t / n) / safe, t / n)
-
-
-def _check_square(k_train, y):
-    if k_train.ndim != 2 or k_train.shape != (y.shape[0], y.shape[0]):
+    train = square_kernel(kernel_train, "kernel_train")
+    test = kernel_matrix(kernel_test, "kernel_test")
+    if test.matrix.shape[1] != train.matrix.shape[0]:
         raise ValueError(
-            f"k_train must have shape ({y.shape[0]}, {y.shape[0]}) for targets of shape {y.shape}; "
-            f"got {k_train.shape}. For several outputs use trace_axes=-1."
+            f"kernel_test {kernel_test.shape} must have one column for each training example of "
+            f"kernel_train {kernel_train.shape}."
         )
+    variance = noise * jnp.mean(jnp.diag(train.matrix))
+    identity = jnp.eye(train.matrix.shape[0], dtype=train.matrix.dtype)
+    factor = cho_factor(train.matrix + variance * identity, lower=True)
+    mean = test.matrix @ cho_solve(factor, train.vectors(y_train))
+    prior = square_kernel(kernel_test_test, "kernel_test_test").matrix
+    covariance = prior - test.matrix @ cho_solve(factor, test.matrix.T)
+    return Posterior(train.targets(mean, y_train), covariance)

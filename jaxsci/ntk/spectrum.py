@@ -1,66 +1,82 @@
-"""What a kernel learns first: its eigenvalues, and where a target lies among its modes."""
+"""The eigenvalues of a kernel, and what they say about training."""
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
-def spectrum(kernel: Float[Array, "n n"]) -> Float[Array, " n"]:
-    """The eigenvalues of a kernel, largest first.
-
-    A mode with eigenvalue λ is learnt by gradient flow at the rate λ/n.
-
-    **Arguments:**
-
-    - `kernel`: a symmetric matrix, such as `kernel(f, params, x, trace_axes=-1)`.
-
-    **Returns:** n eigenvalues, descending.
-
-    ```python
-    rates = jsci.ntk.spectrum(theta) / len(theta)
-    ```
-    """
-    return jnp.linalg.eigvalsh(kernel)[::-1]
+from .matrices import square_kernel
 
 
-def effective_dimension(kernel: Float[Array, "n n"], ridge: float) -> Float[Array, ""]:
-    """How many modes the data determine: tr K (K + λ)⁻¹.
+class Spectrum(NamedTuple):
+    """Eigenvalues in descending order, and eigenvectors as columns."""
 
-    **Arguments:**
+    values: Float[Array, " n"]
+    vectors: Float[Array, "n n"]
 
-    - `kernel`: a symmetric positive semi-definite matrix.
-    - `ridge`: λ, positive.
+    def effective_dimension(self, damping: Float[Array, ""] | float) -> Float[Array, ""]:
+        """Σ λᵢ / (λᵢ + damping): how many directions of the data the model resolves."""
+        positive = jnp.maximum(self.values, 0)
+        return jnp.sum(positive / (positive + damping))
 
-    **Returns:** a number between 0 and n.
-
-    **Raises:** `ValueError` if the ridge is not positive.
-
-    ```python
-    d = jsci.ntk.effective_dimension(theta, 1e-3)
-    ```
-    """
-    if not ridge > 0:
-        raise ValueError(f"ridge must be positive, got {ridge}.")
-    values = jnp.clip(jnp.linalg.eigvalsh(kernel), 0)
-    return jnp.sum(values / (values + ridge))
+    def alignment(self, y: Float[Array, "n ..."]) -> Float[Array, " n"]:
+        """The share of ‖y‖² along each eigenvector; the i-th is learnt at the rate λᵢ."""
+        projections = self.vectors.T @ y.reshape(self.vectors.shape[0], -1)
+        shares = jnp.sum(projections**2, axis=1)
+        return shares / jnp.sum(shares)
 
 
-def target_power(kernel: Float[Array, "n n"], y: Float[Array, " n"]) -> Float[Array, " n"]:
-    """The share of a target's power in each mode of the kernel, leading mode first.
+def spectrum(kernel: Float[Array, "..."]) -> Spectrum:
+    """The eigenvalues and eigenvectors of a kernel of a set with itself.
 
-        pₖ = (vₖ·y)² / ‖y‖²,   Σ pₖ = 1
+        Θ vᵢ = λᵢ vᵢ,   λ₁ ≥ λ₂ ≥ ...
 
-    A target whose power lies in the leading modes is learnt fast and generalises.
+    Under gradient flow the error along vᵢ decays as exp(-λᵢ t): a wide spectrum means that some
+    parts of the target are learnt long before others.
 
     **Arguments:**
 
-    - `kernel`: a symmetric matrix.
-    - `y`: the target on the same examples.
+    - `kernel`: (n, n), or (n, n, o, o), taken as a matrix of n·o rows.
 
-    **Returns:** n shares in the order of `spectrum`.
+    **Returns:** a `Spectrum`. Eigenvalues below n ε λ₁ (ε the precision) are rounding noise, and
+    may be negative.
+
+    **Raises:** `ValueError` if the kernel is not of a set with itself.
+
+    Source: Wang, Yu and Perdikaris, "When and why PINNs fail to train" (2022), section 4.
 
     ```python
-    cumulative = jnp.cumsum(jsci.ntk.target_power(theta, y))
+    s = jsci.ntk.spectrum(jsci.ntk.kernel(f, params, x, trace_axes=-1))
+    s.values[0] / s.values[-1], s.alignment(y)
     ```
     """
-    _, vectors = jnp.linalg.eigh(kernel)
-    return ((vectors.T @ y)[::-1] ** 2) / jnp.sum(y**2)
+    matrix = square_kernel(kernel, "kernel").matrix
+    values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
+    return Spectrum(values[::-1], vectors[:, ::-1])
+
+
+def max_learning_rate(kernel: Float[Array, "..."], *, momentum: float = 0.0) -> Float[Array, ""]:
+    """The largest stable learning rate of gradient descent on ½ Σᵢ ‖f(xᵢ) - yᵢ‖².
+
+        η < 2 (1 + β) / λ₁
+
+    For the mean over n examples multiply by n; for a squared error without the ½ halve it.
+
+    **Arguments:**
+
+    - `kernel`: the kernel of the training set, (n, n) or (n, n, o, o).
+    - `momentum`: β of the heavy ball, in [0, 1).
+
+    **Returns:** a scalar.
+
+    **Raises:** `ValueError` if the kernel is not square, or for a momentum outside [0, 1).
+
+    Source: Polyak (1964); Lee et al. (2019), section 2.
+
+    ```python
+    learning_rate = 0.5 * jsci.ntk.max_learning_rate(theta)
+    ```
+    """
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must lie in [0, 1), got {momentum}.")
+    return 2 * (1 + momentum) / spectrum(kernel).values[0]

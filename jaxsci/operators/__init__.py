@@ -4,7 +4,10 @@ from . import data as data
 from .deeponet import DeepONet as DeepONet
 from .fno import FNO as FNO
 from .fourier import resample as resample
+from .graph import GNO as GNO
 from .losses import h1 as h1, relative_l2 as relative_l2
 from .multigrid import MgNO as MgNO, VCycle as VCycle
+from .points import Attention as Attention, BallIntegral as BallIntegral
 from .spectral import SpectralConv as SpectralConv
+from .transformer import Transformer as Transformer
 from .uno import UNO as UNO

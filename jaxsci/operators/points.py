@@ -1,0 +1,176 @@
+"""Functions on scattered points: attention and kernel integrals as quadrature sums."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .products import Pointwise, gelu
+
+
+def attention(
+    query: Float[Array, "heads queries features"],
+    key: Float[Array, "heads points features"],
+    value: Float[Array, "heads points channels"],
+    weights: Float[Array, " points"],
+) -> Float[Array, "heads queries channels"]:
+    """Softmax attention as an integral over the domain.
+
+        u(y) = ∫ exp(q(y)·k(x)/√d) v(x) dx / ∫ exp(q(y)·k(x)/√d) dx,   ∫ f dx ≈ Σⱼ wⱼ f(xⱼ)
+
+    With equal weights this is ordinary attention; with quadrature weights the result does not
+    depend on where the points are dense.
+
+    **Arguments:**
+
+    - `query`, `key`, `value`: d features of the output points, d of the input points, and what
+        is averaged, for each head.
+    - `weights`: quadrature weights of the input points, positive.
+
+    **Returns:** the averages, one row a query.
+
+    Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
+    Spaces", 2025, section on attention.
+
+    ```python
+    u = attention(q, k, v, jnp.full(n, 1 / n))
+    ```
+    """
+    logits = jnp.einsum("hqd,hpd->hqp", query, key) / math.sqrt(query.shape[-1])
+    # The weight joins the exponent: a softmax that cannot overflow.
+    scores = jax.nn.softmax(logits + jnp.log(weights)[None, None], axis=-1)
+    return jnp.einsum("hqp,hpc->hqc", scores, value)
+
+
+class Attention(eqx.Module):
+    """Multi-head `attention` from the points of one field to those of another.
+
+    **Arguments:**
+
+    - `width`: channels of both fields and of the output, a multiple of `heads`.
+    - `heads`: number of independent averages.
+    - `key`: PRNG key of the weights.
+
+    Called as `layer(target, source, weights)`: fields `(queries, width)` and `(points, width)`,
+    and the quadrature weights `(points,)` of the second. Returns `(queries, width)`.
+
+    **Raises:** `ValueError` if `heads` does not divide `width`.
+    """
+
+    query: Pointwise
+    key_value: Pointwise
+    out: Pointwise
+    heads: int = eqx.field(static=True)
+
+    def __init__(self, width: int, *, heads: int, key: PRNGKeyArray):
+        if heads < 1 or width < 1 or width % heads:
+            raise ValueError(f"Attention needs heads that divide width, got {heads} and {width}.")
+        keys = jax.random.split(key, 3)
+        self.heads = heads
+        self.query = Pointwise(width, width, key=keys[0])
+        self.key_value = Pointwise(width, 2 * width, key=keys[1])
+        self.out = Pointwise(width, width, key=keys[2])
+
+    def __call__(
+        self,
+        target: Float[Array, "queries width"],
+        source: Float[Array, "points width"],
+        weights: Float[Array, " points"],
+    ) -> Float[Array, "queries width"]:
+        def by_head(x):
+            return x.reshape(len(x), self.heads, -1).swapaxes(0, 1)
+
+        k, v = jnp.split(self.key_value(source), 2, axis=-1)
+        mean = attention(by_head(self.query(target)), by_head(k), by_head(v), weights)
+        return self.out(mean.swapaxes(0, 1).reshape(target.shape))
+
+
+class BallIntegral(eqx.Module):
+    """Kernel integral over a ball, between any two sets of points.
+
+        u(y) = ∫_{|x - y| < r} φ(|x - y|/r) κ(y, x) ⊙ W a(x) dx ≈ Σⱼ wⱼ φ κ ⊙ W a(xⱼ)
+
+    κ is a network of the two points with one value a channel; the window φ(s) = (1 - s²)² ends
+    the kernel smoothly, so that no point enters or leaves with a jump.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of channels of a and of u.
+    - `dim`: dimension of the points.
+    - `radius`: r, a physical length: it does not shrink with the spacing.
+    - `width`: hidden channels of the kernel network, which has two hidden layers.
+    - `key`: PRNG key of the weights.
+
+    Called as `layer(a, x, weights, y)`: field `(points, in_channels)` at `x: (points, dim)` with
+    quadrature `weights: (points,)`, wanted at `y: (queries, dim)`. Returns
+    `(queries, out_channels)`. All pairs are formed: memory and time are queries × points × width.
+
+    **Raises:** `ValueError` if a size or the radius is not positive.
+
+    Source: Li et al., "Neural Operator: Graph Kernel Network", 2020, eq. (6), with a quadrature
+    weight in place of the mean over neighbours.
+    """
+
+    kernel: list[Pointwise]
+    mix: Pointwise
+    radius: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        dim: int,
+        radius: float,
+        width: int,
+        key: PRNGKeyArray,
+    ):
+        if min(in_channels, out_channels, dim, width) < 1 or radius <= 0:
+            raise ValueError(
+                "BallIntegral needs positive in_channels, out_channels, dim, width and radius; got "
+                f"{in_channels}, {out_channels}, {dim}, {width} and {radius}."
+            )
+        keys = jax.random.split(key, 4)
+        self.radius = float(radius)
+        self.kernel = [
+            Pointwise(2 * dim, width, key=keys[0]),
+            Pointwise(width, width, key=keys[1]),
+            Pointwise(width, out_channels, key=keys[2]),
+        ]
+        self.mix = Pointwise(in_channels, out_channels, bias=False, key=keys[3])
+
+    def __call__(
+        self,
+        a: Float[Array, "points in_channels"],
+        x: Float[Array, "points dim"],
+        weights: Float[Array, " points"],
+        y: Float[Array, "queries dim"],
+    ) -> Float[Array, "queries out_channels"]:
+        shape = (len(y), *x.shape)
+        pairs = jnp.concatenate(
+            [jnp.broadcast_to(y[:, None], shape), jnp.broadcast_to(x[None], shape)], -1
+        )
+        k = gelu(self.kernel[0](pairs))
+        k = self.kernel[2](gelu(self.kernel[1](k)))
+        square = jnp.sum((y[:, None] - x[None]) ** 2, -1) / self.radius**2
+        window = jnp.maximum(1 - square, 0) ** 2 * weights[None]
+        return jnp.einsum("qp,qpc,pc->qc", window, k, self.mix(a))
+
+
+def check_points(a, x, weights, y, channels: int, dim: int, name: str):
+    """`ValueError` unless a field comes with its points and weights, and y has their dimension."""
+    if a.ndim != 2 or a.shape[1] != channels:
+        raise ValueError(
+            f"{name} takes one field on scattered points, (points, {channels}); got shape "
+            f"{a.shape}. Flatten a grid; batch with jax.vmap."
+        )
+    if x.shape != (len(a), dim) or weights.shape != (len(a),):
+        raise ValueError(
+            f"{name} needs the {len(a)} points of its field, ({len(a)}, {dim}), and their "
+            f"quadrature weights, ({len(a)},); got {x.shape} and {weights.shape}. On a uniform "
+            "grid every weight is 1/points."
+        )
+    if y.ndim != 2 or y.shape[1] != dim:
+        raise ValueError(f"{name}: y are points of shape (queries, {dim}); got {y.shape}.")

@@ -10,6 +10,8 @@ from .elements import NUMBERS, check_symbol
 
 # Full four-centre integrals up to here; beyond, density fitting (bytes of the packed matrix).
 FULL_INTEGRALS_LIMIT = 1 << 30
+# Fits Coulomb and exchange, for H to Rn, whatever the orbital basis.
+AUXILIARY_BASIS = "def2-universal-jkfit"
 
 
 def import_pyscf() -> Any:
@@ -123,11 +125,11 @@ def repulsion(mol: Any) -> np.ndarray:
     return mol.intor("int2e", aosym="s4")
 
 
-def fitted_repulsion(mol: Any, auxiliary: str | None) -> np.ndarray:
+def fitted_repulsion(mol: Any, auxiliary: str) -> np.ndarray:
     """B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl over pairs i ≥ j: fitted in the Coulomb metric."""
     from pyscf import df
 
-    return df.incore.cholesky_eri(mol, auxbasis=auxiliary or df.make_auxbasis(mol))
+    return df.incore.cholesky_eri(mol, auxbasis=auxiliary)
 
 
 def minao_density(mol: Any) -> np.ndarray:

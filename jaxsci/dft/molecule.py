@@ -89,8 +89,8 @@ def molecule(
     - `spin`: number of unpaired electrons, N_α - N_β; 0 means restricted orbitals.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
     - `grid`: PySCF's level, 0 to 9. 3 gives about 1e-5 Hartree, 5 is fine for meta-GGAs.
-    - `density_fit`: `True` (PySCF's auxiliary basis), the name of one, or `False` for full
-        integrals. `None` takes full integrals while they are below 1 GiB (about 150 functions).
+    - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
+        `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about 150 functions).
 
     **Returns:** a `Molecule`; `stack` several to batch them.
 
@@ -111,7 +111,7 @@ def molecule(
     atom_grid = _grid.from_mole(mol, grid)
     _check_memory(mol, fitted, atom_grid.owner.shape[0])
     overlap, core_hamiltonian = integrals.one_electron(mol)
-    auxiliary = density_fit if isinstance(density_fit, str) else None
+    auxiliary = density_fit if isinstance(density_fit, str) else integrals.AUXILIARY_BASIS
     return Molecule(
         coordinates=jnp.asarray(mol.atom_coords()),
         charges=jnp.asarray(mol.atom_charges(), jnp.float64),

@@ -1,0 +1,193 @@
+"""Kohn-Sham fields: energies and batches against PySCF, and what gradients cost."""
+
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxsci as jsci
+
+from ..case import Baseline, Case, Run, Size
+
+WATER = np.array([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
+# PySCF's own convergence threshold: what remains of it is most of the difference between us.
+PYSCF_TOLERANCE = 1e-10
+
+
+def _waters(n: int) -> list[list[tuple[str, list[float]]]]:
+    """Geometries distorted by a normal deviate of 0.03 ångström in every coordinate."""
+    rng = np.random.default_rng(0)
+    shapes = WATER + 0.03 * rng.standard_normal((n, 3, 3))
+    return [list(zip("OHH", shape.tolist(), strict=True)) for shape in shapes]
+
+
+def _pyscf_energy(atoms: Any, basis: str, functional: str, grid: int) -> float:
+    from pyscf import dft, gto
+
+    field = dft.RKS(gto.M(atom=atoms, basis=basis, verbose=0))
+    field.xc, field.grids.level, field.conv_tol = functional, grid, PYSCF_TOLERANCE
+    return float(field.kernel())
+
+
+def make_water(size: Size) -> Run:
+    basis, grid = ("sto-3g", 1) if size == "smoke" else ("def2-svp", 3)
+    atoms = _waters(1)[0]
+    reference = _pyscf_energy(atoms, basis, "pbe", grid)
+    functional = jsci.dft.xc("pbe")
+    start = time.perf_counter()
+    water = jsci.dft.molecule(atoms, basis, grid=grid)
+    build = time.perf_counter() - start
+
+    def energy(molecule):
+        result = jsci.dft.scf(molecule, functional, throw=False)
+        return result.energy, result.steps
+
+    def batched(n):
+        molecules = [jsci.dft.molecule(a, basis, grid=grid) for a in _waters(n)]
+        return jsci.vmap(lambda m: energy(m)[0], batch_size=1), (jsci.dft.stack(molecules),)
+
+    return Run(
+        energy,
+        (water,),
+        error=lambda out: abs(float(out[0] if isinstance(out, tuple) else out) - reference),
+        batched=batched,
+        baseline=Baseline("PySCF", _pyscf_energy, (atoms, basis, "pbe", grid), host=True),
+        note=f"PBE, {basis}, grid {grid}; ours without, PySCF with integrals",
+        figures=lambda out: {"steps": out[1], "build in seconds": build, "nao": water.size},
+    )
+
+
+def make_end_to_end(size: Size) -> Run:
+    n = {"smoke": 2, "quick": 16, "full": 64}[size]
+    basis, grid = ("sto-3g", 1) if size == "smoke" else ("def2-svp", 1)
+    geometries = _waters(n)
+    reference = np.array([_pyscf_energy(a, basis, "pbe", grid) for a in geometries])
+    functional = jsci.dft.xc("pbe")
+
+    @jax.jit
+    def solve(batch):
+        one = lambda m: jsci.dft.scf(m, functional, throw=False).energy  # noqa: E731
+        return jsci.vmap(one, batch_size=1)(batch)
+
+    def ours():
+        batch = jsci.dft.stack([jsci.dft.molecule(a, basis, grid=grid) for a in geometries])
+        return np.asarray(solve(batch))
+
+    def theirs():
+        return np.array([_pyscf_energy(a, basis, "pbe", grid) for a in geometries])
+
+    jax.block_until_ready(ours())  # compiled before the clock starts
+    return Run(
+        ours,
+        (),
+        error=lambda out: float(np.abs(out - reference).max()),
+        baseline=Baseline("PySCF loop", theirs, (), host=True),
+        note=f"{n} distorted waters, PBE, {basis}, grid {grid}: integrals, grid and field",
+        figures={"molecules": n},
+        host=True,
+    )
+
+
+def _neural(key) -> tuple[jsci.dft.Functional, Any]:
+    k = jax.random.split(key, 3)
+    params = {
+        "in": jax.random.normal(k[0], (16, 3)),
+        "bias": jax.random.normal(k[1], (16,)),
+        "out": 0.1 * jax.random.normal(k[2], (16,)),
+    }
+
+    def network(p, x):
+        return p["out"] @ jnp.tanh(p["in"] @ x + p["bias"]) / 16
+
+    return jsci.dft.neural_functional(network), params
+
+
+def _gradient(size: Size, quantity: str, tolerance: float) -> Run:
+    basis, grid = ("sto-3g", 0) if size == "smoke" else ("def2-svp", 1)
+    water = jsci.dft.molecule(_waters(1)[0], basis, grid=grid)
+    functional, params = _neural(jax.random.key(0))
+
+    def value(p):
+        result = jsci.dft.scf(water, functional, p, tolerance=tolerance, throw=False)
+        if quantity == "energy":
+            return result.energy
+        return jnp.sum(result.density_matrix**2)
+
+    forward = jax.jit(value)
+    step = 1e-3
+
+    def along(s):
+        return float(forward({**params, "bias": params["bias"] + s}))
+
+    near = (along(step) - along(-step)) / (2 * step)
+    expected = (4 * near - (along(2 * step) - along(-2 * step)) / (4 * step)) / 3
+
+    def error(out):
+        if isinstance(out, tuple):
+            return abs(float(jnp.sum(out[1]["bias"])) / expected - 1)
+        return 0.0  # the baseline has no gradient to compare
+
+    return Run(
+        jax.value_and_grad(value),
+        (params,),
+        error=error,
+        baseline=("value alone", value, (params,)),
+        note=f"water, {basis}, grid {grid}, {sum(map(jnp.size, params.values()))} parameters",
+    )
+
+
+def make_energy_gradient(size: Size) -> Run:
+    return _gradient(size, "energy", 1e-12)
+
+
+def make_density_gradient(size: Size) -> Run:
+    return _gradient(size, "density", 1e-16)
+
+
+CASES = [
+    Case(
+        "dft.water",
+        "dft",
+        "Self-consistent field of a water molecule",
+        make_water,
+        "smoke",
+        reference="PySCF on the same grid and integrals",
+        tolerance=1e-8,
+        error_name="Hartree",
+        batches=(1, 4, 16, 64),
+        item="molecules",
+    ),
+    Case(
+        "dft.waters_end_to_end",
+        "dft",
+        "Distorted waters from coordinates to energies",
+        make_end_to_end,
+        "quick",
+        reference="PySCF, one by one",
+        tolerance=1e-8,
+        error_name="Hartree",
+        item="molecules",
+    ),
+    Case(
+        "dft.gradient_of_energy",
+        "dft",
+        "Energy of a neural functional and its gradient in the parameters",
+        make_energy_gradient,
+        "quick",
+        reference="finite differences of fourth order",
+        tolerance=1e-6,
+        error_name="relative",
+    ),
+    Case(
+        "dft.gradient_of_density",
+        "dft",
+        "tr(P²) of a neural functional and its implicit gradient in the parameters",
+        make_density_gradient,
+        "quick",
+        reference="finite differences of fourth order",
+        tolerance=1e-6,
+        error_name="relative",
+    ),
+]

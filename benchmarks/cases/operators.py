@@ -176,9 +176,8 @@ def sparse_darcy(a):
     diagonal = x[1:] + x[:-1] + y[:, 1:] + y[:, :-1]
     down, right = -x[1:-1].ravel(), -np.pad(y[:, 1:-1], ((0, 0), (0, 1))).ravel()[:-1]
     rows = cells - 1
-    matrix = sparse.diags(
-        [diagonal.ravel(), right, right, down, down], [0, 1, -1, rows, -rows], format="csc"
-    )
+    diagonals = [diagonal.ravel(), right, right, down, down]
+    matrix = sparse.diags_array(diagonals, offsets=[0, 1, -1, rows, -rows], format="csc")
     return spsolve(matrix, np.ones(rows**2)).reshape(rows, rows)
 
 
@@ -284,7 +283,8 @@ def zero_shot(size):
     f, params = jsci.pure(model, dtype=SINGLE)
     error = mean_error(f)
     tests = {n: (a[samples:, :: 256 // n], u[samples:, :: 256 // n]) for n in (32, 64, 128, 256)}
-    tests[63] = tuple(jax.vmap(partial(resample, out_grid=(63,)))(v[samples:]) for v in (a, u))
+    odd = jax.vmap(partial(resample, out_grid=(63,)))
+    tests[63] = (odd(a[samples:]), odd(u[samples:]))
     fit_a, fit_u = a[:samples, ::4], u[:samples, ::4]
 
     def step():

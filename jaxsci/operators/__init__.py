@@ -1,6 +1,7 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
 from . import data as data
+from .bases import BasisConv as BasisConv, basis_points as basis_points
 from .deeponet import DeepONet as DeepONet
 from .fno import FNO as FNO
 from .fourier import resample as resample

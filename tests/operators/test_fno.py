@@ -20,6 +20,7 @@ def test_gelu_is_exact():
 
 def test_pointwise_is_an_affine_map_at_every_point(key):
     layer = Pointwise(3, 2, key=key)
+    assert layer.bias is not None
     a = jax.random.normal(key, (5, 4, 3))
     np.testing.assert_allclose(layer(a), a @ layer.weight + layer.bias[None, None], atol=1e-15)
     np.testing.assert_allclose(jax.jit(jax.vmap(layer))(a), layer(a), atol=1e-15)

@@ -8,12 +8,13 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.operators import MgNO, VCycle
+from jaxsci.operators.multigrid import Boundary
 
 LAPLACIAN = np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
 FULL_WEIGHTING = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
-def poisson_cycle(n, key, boundary="dirichlet", levels=None):
+def poisson_cycle(n, key, boundary: Boundary = "dirichlet", levels=None):
     """V(2,2): five-point Laplacian, Jacobi, full weighting, bilinear transfer.
 
     The two Jacobi steps are damped by 1 / (5/4 ± 3/4 cos(pi/4)), the Chebyshev weights for the
@@ -141,7 +142,7 @@ def test_mgno_gradient_against_finite_differences(key):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda k: VCycle(1, 1, dim=2, levels=2, boundary="open", key=k), "'open' is unknown"),
+        (lambda k: VCycle(1, 1, dim=2, levels=2, boundary="open", key=k), "'open' is unknown"),  # pyright: ignore[reportArgumentType]
         (lambda k: VCycle(1, 1, dim=3, levels=2, key=k), "dim 1 or 2"),
         (lambda k: VCycle(1, 1, dim=1, levels=5, key=k)(jnp.ones((8, 1))), "need 16 points"),
         (

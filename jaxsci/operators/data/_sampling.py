@@ -9,8 +9,8 @@ from jaxtyping import Array, PRNGKeyArray, Shaped
 
 def generate(
     sample: Callable, key: PRNGKeyArray, n: int, *, chunk: int
-) -> tuple[Shaped[Array, "n ..."], ...]:
-    """`n` samples of independent keys, computed `chunk` at a time.
+) -> tuple[Shaped[Array, "n ..."], Shaped[Array, "n ..."]]:
+    """`n` pairs `sample(key)` of independent keys, computed `chunk` at a time.
 
     Sample i depends on `key` and i alone: a larger data set begins with the smaller one.
     """

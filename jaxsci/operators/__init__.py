@@ -10,5 +10,6 @@ from .losses import h1 as h1, relative_l2 as relative_l2
 from .multigrid import MgNO as MgNO, VCycle as VCycle
 from .points import Attention as Attention, BallIntegral as BallIntegral
 from .spectral import SpectralConv as SpectralConv
+from .sphere import spherical_harmonics as spherical_harmonics
 from .transformer import Transformer as Transformer
 from .uno import UNO as UNO

@@ -136,7 +136,8 @@ def _svg(draw: Any, size: tuple[float, float], name: str) -> str:
     from matplotlib.figure import Figure
 
     # The salt keeps the ids of the charts on one page apart.
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+    style: Any = STYLE | {"svg.hashsalt": name}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=size, layout="constrained", facecolor="none")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot(facecolor="none"))

@@ -40,7 +40,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {name: version(name) for name in PACKAGES},
         "flags": flags(),
-        "x64": bool(jax.config.jax_enable_x64),
+        "x64": bool(jax.config.read("jax_enable_x64")),
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
         "processor": processor(),
         "cores": usable_cores(),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from . import charts, units
-from .report_terminal import WORDS, figure
+from .report_terminal import WORDS, counts, figure
 from .result import CaseResult, Report
 
 STYLE = """
@@ -65,9 +65,8 @@ _NO_CHARTS = "<p class='grey'>Charts need Matplotlib: pip install 'jaxsci[plot]'
 
 def _summary(report: Report) -> str:
     env = report.environment
-    counts = {s: sum(case.status == s for case in report.cases) for s in WORDS}
     tiles = [(str(len(report.cases)), "cases"), (units.seconds(report.seconds), "in all")]
-    tiles += [(str(n), WORDS[s]) for s, n in counts.items() if n]
+    tiles += [(str(n), word) for word, n in counts(report)]
     tiles.append((f"{env['load']} → {report.load_after}", f"load on {env['cores']} cores"))
     boxes = "".join(f'<div class="tile"><b>{escape(b)}</b>{escape(t)}</div>' for b, t in tiles)
     return (

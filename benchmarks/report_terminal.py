@@ -165,9 +165,14 @@ def _join(row: Sequence[str], widths: Sequence[int], left: Sequence[int]) -> str
     return "  ".join(padded).rstrip()
 
 
+def counts(report: Report) -> list[tuple[str, int]]:
+    """How many rows have each status, those that occur."""
+    found = [(word, sum(c.status == s for c in report.cases)) for s, word in WORDS.items()]
+    return [(word, n) for word, n in found if n]
+
+
 def _verdict(report: Report, paint) -> str:
-    counts = {s: sum(case.status == s for case in report.cases) for s in WORDS}
-    text = ", ".join(f"{n} {WORDS[s]}" for s, n in counts.items() if n) or "no case was run"
+    text = ", ".join(f"{n} {word}" for word, n in counts(report)) or "no case was run"
     return "\n" + paint(text, RED if report.bad else GREEN)
 
 

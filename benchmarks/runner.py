@@ -126,7 +126,8 @@ def _time(result: CaseResult, run: Run, program: Program, first: float, session:
             times = measure(program, samples=wanted, seconds=budget.pair_seconds, clock=clock)
             result.seconds, result.samples = float(np.median(times)), len(times)
         return
-    baseline = Baseline(*run.baseline)
+    given = run.baseline
+    baseline = given if isinstance(given, Baseline) else Baseline(*given)
     session.say(f"against {baseline.label}")
     other = _program(baseline.function, baseline.args, baseline.host, clock)
     output, theirs = _once(other, clock)

@@ -51,7 +51,7 @@ def _extra(name: str, extra: str) -> str:
 
 def main() -> int:
     """Print the description; the exit code is 1 if any number came out wrong."""
-    default_x64 = bool(jax.config.jax_enable_x64)
+    default_x64 = bool(jax.config.read("jax_enable_x64"))
     # Both precisions are checked: the miscompiled programs differ between them.
     jax.config.update("jax_enable_x64", True)
     report = check_platform()

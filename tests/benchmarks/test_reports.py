@@ -7,7 +7,7 @@ import jax
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks.case import Case, Peer, Run
+from benchmarks.case import Case, Peer, Run, Size
 from benchmarks.catalogue import Broken, choose, load_cases
 from benchmarks.peers import explain
 from benchmarks.report_html import html
@@ -140,7 +140,7 @@ def test_numbers_as_people_read_them():
     assert ratio(Ratio(2.0, None, None, 1)) == "2.00 (1 pair)"
 
 
-def fake_case(name, tier="smoke", error=0.0, peers=()):
+def fake_case(name, tier: Size = "smoke", error=0.0, peers=()):
     run = Run(lambda: 0.0, (), error=lambda _: error, host=True)
     pillar = name.partition(".")[0]
     return Case(name, pillar, "A case", lambda size: run, tier, tolerance=1e-9, peers=peers)

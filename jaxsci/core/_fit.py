@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Int, Key, PyTree
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ._checkpoint import Checkpoint
 from ._objective import Objective

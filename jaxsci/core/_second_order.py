@@ -38,6 +38,7 @@ def levenberg_marquardt(
     *,
     factor: float = 4.0,
     max_tries: int = 12,
+    acceleration: bool = True,
     space: str = "auto",
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton steps whose damping adapts until the loss falls.
@@ -45,13 +46,16 @@ def levenberg_marquardt(
         δ = -(Jᵀ J + λ tr(J Jᵀ))⁻¹ Jᵀ r;   λ ← λ / factor if L(θ + δ) < L(θ), else λ · factor
 
     The default for residual problems in float64: reaches many digits where first-order
-    methods stop at three.
+    methods stop at three. With `acceleration` each step also follows the bend of the residual
+    surface, δ₂ = -½ (Jᵀ J + λ tr(J Jᵀ))⁻¹ Jᵀ r″(δ, δ), wherever δ + δ₂ is the better of the two:
+    two more evaluations and a solve for steps that stay in narrow curved valleys.
 
     **Arguments:**
 
     - `damping`: the initial λ, relative to tr(J Jᵀ).
     - `factor`: by which λ grows and shrinks.
     - `max_tries`: trial steps before a step is given up (the parameters then stay).
+    - `acceleration`: whether to try δ + δ₂.
     - `space`: `"auto"`, `"sample"` (J Jᵀ), `"parameter"` (Jᵀ J) or `"matrix_free"`.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
@@ -59,7 +63,9 @@ def levenberg_marquardt(
     **Raises:** `ValueError` in float32; `TypeError` for a plain loss. Stalls where the batch
     changes much between steps: resample every few dozen steps.
 
-    **Source:** Marquardt, "An algorithm for least-squares estimation" (1963).
+    **Source:** Marquardt, "An algorithm for least-squares estimation" (1963); Transtrum & Sethna,
+    "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization"
+    (2012), section on geodesic acceleration, whose difference step of 0.1 this uses.
 
     ```python
     loss = jsci.objective({"pde": r})
@@ -95,7 +101,20 @@ def levenberg_marquardt(
             # The first try uses the damping as it is; each further one is `factor` times larger.
             damping = jnp.where(tries == 0, damping, damping * factor)
             step = -model.solve(model.residual, damping * model.trace)
-            return tries + 1, damping, step, value_fn(unravel(flat + step))
+            new_value = value_fn(unravel(flat + step))
+            if acceleration:
+                bent = step - model.solve(bend(step), damping * model.trace)
+                bent_value = value_fn(unravel(flat + bent))
+                better = (bent_value < new_value) | jnp.isnan(new_value)
+                step = jnp.where(better, bent, step)
+                new_value = jnp.where(better, bent_value, new_value)
+            return tries + 1, damping, step, new_value
+
+        def bend(step):
+            """½ r″(step, step) by a central difference: no rule of forward mode is needed."""
+            h = 0.1
+            ahead, behind = (residual_fn.vector(unravel(flat + s * step)) for s in (h, -h))
+            return (ahead - 2 * model.residual + behind) / (2 * h**2)
 
         start = (jnp.array(0), state.damping, jnp.zeros_like(flat), jnp.full_like(value, jnp.inf))
         _, damping, step, new_value = jax.lax.while_loop(failed, attempt, start)

@@ -16,7 +16,7 @@ def _potential(edges, values):
     return lambda x: jnp.asarray(values)[jnp.sum(x[0] > jnp.asarray(edges[1:-1]))]
 
 
-def _solve(edges, values, state, key, *, kinks=True, steps=150):
+def _solve(edges, values, state, key, *, kinks=True, steps=120):
     inner = edges[1:-1]
     embedding = nn.KinkFeatures(inner) if kinks else None
     net = nn.MLP(1, "scalar", width=16, depth=1, embedding=embedding, key=key)
@@ -53,7 +53,7 @@ def test_wells_to_eight_digits_in_the_state_asked_for(shape, state, key):
     op = pde.schroedinger(_potential(*shape))
     energy = pde.rayleigh_quotient(op, psi, params["field"], points)
     np.testing.assert_allclose(energy, exact, rtol=1e-8)
-    np.testing.assert_allclose(params["eigenvalue"], exact, rtol=1e-5)
+    np.testing.assert_allclose(params["eigenvalue"], exact, rtol=1e-8)
 
 
 def test_ritz_values_are_upper_bounds_and_states_are_orthogonal(key):
@@ -64,10 +64,10 @@ def test_ritz_values_are_upper_bounds_and_states_are_orthogonal(key):
     (_, a, psi, (x, w)), (_, b, _, _) = solutions
     u, v = (jax.vmap(psi, (None, 0))(p["field"], x) for p in (a, b))
     np.testing.assert_allclose([w @ u**2, w @ v**2], 1.0, atol=1e-2)
-    assert abs(w @ (u * v)) < 1e-4
+    assert abs(w @ (u * v)) < 1e-3
     op = pde.schroedinger(_potential(*WELL))
     np.testing.assert_allclose(
-        pde.rayleigh_quotient(op, psi, a["field"], (x, w)), exact[0], rtol=1e-8
+        pde.rayleigh_quotient(op, psi, a["field"], (x, w)), exact[0], rtol=1e-6
     )
 
 

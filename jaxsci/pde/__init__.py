@@ -35,3 +35,10 @@ from .sampling import (
     uniform as uniform,
 )
 from .smoothness import require_smooth as require_smooth
+from .variational import ritz as ritz
+from .weighting import (
+    causal_loss as causal_loss,
+    causal_weights as causal_weights,
+    gradient_norm_weights as gradient_norm_weights,
+    ntk_weights as ntk_weights,
+)

@@ -56,13 +56,13 @@ def eigenproblem(
         with `.layers`.
 
     **Returns:** an `Eigenproblem`. After `fit` the eigenfunction is `field(params["field"], x)` and
-    the eigenvalue `params["eigenvalue"]`; its `rayleigh_quotient` has twice as many digits.
+    the eigenvalue `params["eigenvalue"]`; `rayleigh_quotient` is a check of it.
 
     **Raises:** `ValueError` if `state` exceeds the size of the basis, or ψ is not linear in the
     parameters selected; `TypeError` if they cannot be found.
 
     Good values: one or two hidden layers of 16 units, `KinkFeatures` where the potential jumps,
-    150 steps of `levenberg_marquardt`: eight digits in the Rayleigh quotient.
+    150 steps of `levenberg_marquardt`: nine digits.
 
     Source: Ritz (1909) for the start; Jin, Mattheakis & Protopapas, "Physics-informed neural
     networks for quantum eigenvalue problems" (2022) for the loss.

@@ -1,0 +1,69 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsci as jsci
+from jaxsci import nn, pde
+
+
+def _problem(key):
+    f, params = jsci.pure(nn.MLP(2, "scalar", width=5, depth=1, key=key))
+    loss = jsci.objective({"pde": jsci.residual(pde.heat(0.5), f), "initial": f})
+    points = jax.random.uniform(key, (6, 2))
+    return loss, params, {"pde": points, "initial": points[:4]}
+
+
+def test_ntk_weights_equalise_the_traces_of_the_kernel(key):
+    loss, params, batch = _problem(key)
+    weights = pde.ntk_weights(loss, params, batch)
+    traces = {}
+    for name in batch:
+        alone = loss.reweighted({n: float(n == name) for n in batch})
+        _, jacobian = alone.at(batch).jacobian(params)
+        traces[name] = jnp.sum(jacobian**2)
+    total = sum(traces.values())
+    for name in batch:
+        np.testing.assert_allclose(weights[name], total / traces[name], rtol=1e-10)
+    balanced = loss.reweighted(weights)
+    assert balanced.value(params, batch) > loss.value(params, batch)
+
+
+def test_gradient_norm_weights_equalise_the_gradients(key):
+    loss, params, batch = _problem(key)
+    weights = jax.jit(lambda p: pde.gradient_norm_weights(loss, p, batch))(params)
+    norms = []
+    for name in batch:
+        alone = loss.reweighted({n: weights[n] * (n == name) for n in batch})
+        gradient = jax.grad(alone.value)(params, batch)
+        norms.append(jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient))))
+    np.testing.assert_allclose(norms[0], norms[1], rtol=1e-10)
+
+
+def test_causal_weights_wait_for_earlier_times():
+    times = jnp.array([0.05, 0.1, 0.3, 0.6, 0.99, 1.0])
+    residuals = jnp.array([1.0, 3.0, 0.0, 2.0, 5.0, 7.0])
+    w = pde.causal_weights(residuals, times, tolerance=0.1, start=0.0, end=1.0, slices=4)
+    # Slice means of r²: 5, 0, 4, 37.
+    np.testing.assert_allclose(w, np.exp(-0.1 * np.array([0, 0, 5, 5, 9, 9])), rtol=1e-12)
+    solved = pde.causal_weights(0 * residuals, times, tolerance=0.1, start=0.0, end=1.0)
+    np.testing.assert_array_equal(solved, 1.0)
+
+
+def test_causal_loss_does_not_differentiate_its_weights():
+    def r(params, x):
+        return params * (1 + x[1])
+
+    points = jnp.stack([jnp.zeros(8), jnp.linspace(0, 1, 8)], axis=1)
+    loss = pde.causal_loss(r, tolerance=2.0, start=0.0, end=1.0, slices=4)
+    p = jnp.array(0.7)
+    w = pde.causal_weights(
+        p * (1 + points[:, 1]), points[:, 1], tolerance=2.0, start=0.0, end=1.0, slices=4
+    )
+    expected = jnp.mean(w * 2 * p * (1 + points[:, 1]) ** 2)
+    np.testing.assert_allclose(jax.jit(jax.grad(loss))(p, points), expected, rtol=1e-12)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="tolerance > 0, slices >= 1 and start < end"):
+        pde.causal_weights(jnp.ones(2), jnp.ones(2), tolerance=0.0, start=0.0, end=1.0)

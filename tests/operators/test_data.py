@@ -58,7 +58,7 @@ def test_darcy_solver_is_second_order():
 
 def test_darcy_solver_gradient(key):
     a, f, _ = smooth_problem(8)
-    loss = lambda a: jnp.sum(data.solve_darcy(a, f, tolerance=1e-14) ** 2)  # noqa: E731
+    loss = jax.jit(lambda a: jnp.sum(data.solve_darcy(a, f, tolerance=1e-14) ** 2))
     numeric = (loss(a.at[3, 5].add(1e-5)) - loss(a.at[3, 5].add(-1e-5))) / 2e-5
     np.testing.assert_allclose(jax.grad(loss)(a)[3, 5], numeric, rtol=1e-6)
 

@@ -57,10 +57,9 @@ def test_the_operator_does_not_depend_on_the_grid(key, padding):
 
 
 def test_float32_stays_float32(key):
-    model = jax.tree.map(
-        lambda w: w.astype(jnp.float32), FNO(1, 1, width=4, modes=(3,), depth=2, key=key)
-    )
-    assert model(jnp.ones((16, 1), jnp.float32)).dtype == jnp.float32
+    f, params = jsci.pure(FNO(1, 1, width=4, modes=(3,), depth=2, key=key), dtype=jnp.float32)
+    out = jax.eval_shape(f, params, jnp.ones((16, 1), jnp.float32))
+    assert out.dtype == jnp.float32
 
 
 def test_no_retrace_on_the_second_call(key):

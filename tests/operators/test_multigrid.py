@@ -84,11 +84,17 @@ def test_is_multigrid_on_a_periodic_grid(key):
     assert reduction(cycle, 32, key, "periodic") < 0.5
 
 
-@pytest.mark.parametrize("boundary", ["dirichlet", "periodic"])
-@pytest.mark.parametrize("grid", [(15,), (16,), (12, 7), (8, 8)])
+@pytest.mark.parametrize(
+    ("grid", "boundary"),
+    [
+        ((15,), "dirichlet"),
+        ((16,), "dirichlet"),
+        ((16,), "periodic"),
+        ((12, 7), "dirichlet"),
+        ((8, 8), "periodic"),
+    ],
+)
 def test_prolongation_is_the_transpose_of_restriction(key, grid, boundary):
-    if boundary == "periodic" and any(n % 2 for n in grid):
-        pytest.skip("a periodic grid must halve evenly")
     cycle = VCycle(2, 2, dim=len(grid), levels=2, boundary=boundary, key=key)
     keys = jax.random.split(key, 3)
     stencil = jax.random.normal(keys[0], (*(3,) * len(grid), 2, 2))

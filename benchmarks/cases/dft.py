@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-
-from ..case import Baseline, Case, Run, Size
+from benchmarks.case import Baseline, Case, Run, Size
 
 WATER = np.array([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
 # PySCF's own convergence threshold: what remains of it is most of the difference between us.

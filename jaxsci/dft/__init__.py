@@ -2,6 +2,7 @@
 
 from .batch import stack as stack
 from .features import Features as Features
+from .forces import forces as forces
 from .molecule import Molecule as Molecule, molecule as molecule
 from .neural import descriptors as descriptors, neural_functional as neural_functional
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf

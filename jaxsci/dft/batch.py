@@ -9,6 +9,7 @@ import numpy as np
 
 from .basis import Basis
 from .grid import Grid
+from .libcint import Libcint
 from .molecule import Molecule
 
 # Orbital energy of a basis function that only fills up a batch (Hartree): above every occupied
@@ -68,6 +69,9 @@ class _Sizes:
         self.primitives = largest(lambda m: m.basis.exponents.shape[0])
         self.shells = largest(lambda m: m.basis.contraction.shape[0])
         self.auxiliary = largest(lambda m: 0 if m.fit is None else m.fit.shape[0])
+        self.bas = largest(lambda m: m.libcint.bas.shape[0])
+        self.env = largest(lambda m: m.libcint.env.shape[0])
+        self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
         self.lmax = largest(lambda m: m.basis.lmax)
         self.restricted = all(m.restricted for m in molecules)
 
@@ -98,6 +102,7 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         basis_mask=_pad_to(m.basis_mask, n.nao, value=False),
         basis=_pad_basis(m.basis, n),
         grid=_pad_grid(m.grid, n),
+        libcint=_pad_libcint(m.libcint, n),
         restricted=n.restricted,
     )
 
@@ -113,6 +118,16 @@ def _pad_basis(b: Basis, n: _Sizes) -> Basis:
         atom=_pad_to(b.atom, n.nao),
         lmax=n.lmax,
         cartesian=b.cartesian,
+    )
+
+
+def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
+    return Libcint(
+        atm=_pad_to(t.atm, n.atoms, t.atm.shape[1]),
+        bas=_pad_to(t.bas, n.bas, t.bas.shape[1]),
+        env=_pad_to(t.env, n.env),
+        ecpbas=_pad_to(t.ecpbas, n.ecpbas, t.ecpbas.shape[1]),
+        cartesian=t.cartesian,
     )
 
 

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import require_x64
-from . import basis as _basis, grid as _grid, integrals
+from . import basis as _basis, grid as _grid, integrals, libcint as _libcint
 from .basis import Basis
 from .grid import Grid
+from .libcint import Libcint
 from .xyz import read_xyz
 
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
@@ -35,6 +36,7 @@ class Molecule(eqx.Module):
     - `guess`: total density matrix to start from.
     - `electrons`: numbers of α and β electrons.
     - `atom_mask`, `basis_mask`: false for what only fills up a batch.
+    - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
     - `restricted`: one set of orbitals for both spins.
     """
 
@@ -51,6 +53,7 @@ class Molecule(eqx.Module):
     basis_mask: Bool[Array, " nao"]
     basis: Basis
     grid: Grid
+    libcint: Libcint
     restricted: bool = eqx.field(static=True)
 
     @property
@@ -90,7 +93,8 @@ def molecule(
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
     - `grid`: PySCF's level, 0 to 9. 3 gives about 1e-5 Hartree, 5 is fine for meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
-        `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about 150 functions).
+        `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about
+        150 functions).
 
     **Returns:** a `Molecule`; `stack` several to batch them.
 
@@ -126,6 +130,7 @@ def molecule(
         basis_mask=jnp.ones(mol.nao, bool),
         basis=_basis.from_mole(mol),
         grid=atom_grid,
+        libcint=_libcint.from_mole(mol),
         restricted=mol.spin == 0,
     )
 

@@ -1,0 +1,60 @@
+"""libcint's own description of a molecule, kept so that derivative integrals can be asked for."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+
+class Libcint(eqx.Module):
+    """The tables of a PySCF `Mole`: atoms, shells, numbers, and effective core potentials."""
+
+    atm: Int[Array, "atoms atm_slots"]
+    bas: Int[Array, "shells bas_slots"]
+    env: Float[Array, " numbers"]
+    ecpbas: Int[Array, "ecp_shells bas_slots"]
+    cartesian: bool = eqx.field(static=True)
+
+
+def from_mole(mol: Any) -> Libcint:
+    """The tables of a built `Mole`."""
+    ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
+    return Libcint(
+        jnp.asarray(mol._atm),
+        jnp.asarray(mol._bas),
+        jnp.asarray(mol._env),
+        jnp.asarray(ecpbas),
+        bool(mol.cart),
+    )
+
+
+def to_mole(tables: Libcint, coordinates: np.ndarray, atoms: int) -> Any:
+    """A `Mole` good for integrals, with its nuclei at `coordinates`; padding is left out."""
+    from pyscf import gto
+
+    atm, bas, ecpbas, env = (
+        np.array(x) for x in (tables.atm, tables.bas, tables.ecpbas, tables.env)
+    )
+    mol = gto.Mole()
+    mol.cart, mol.verbose = tables.cartesian, 0
+    # A shell without primitives fills up a batch.
+    mol._atm, mol._bas, mol._ecpbas = (
+        np.ascontiguousarray(x, np.int32)
+        for x in (
+            atm[:atoms],
+            bas[bas[:, gto.NPRIM_OF] > 0],
+            ecpbas[ecpbas[:, gto.NPRIM_OF] > 0],
+        )
+    )
+    for atom, position in zip(mol._atm, coordinates[:atoms], strict=True):
+        start = atom[gto.PTR_COORD]
+        env[start : start + 3] = position
+    mol._env = env
+    # Names are asked for but do not enter integrals: ghosts of no basis.
+    mol._atom = [("H", tuple(position)) for position in coordinates[:atoms]]
+    if mol._ecpbas.size:
+        mol._ecp = {"present": True}
+    mol._built = True
+    return mol

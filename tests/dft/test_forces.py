@@ -1,0 +1,71 @@
+"""Forces against PySCF with grid response and against differences of the energy."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsci as jsci
+from jaxsci.dft import energy, forces, molecule, stack, xc
+
+pytest.importorskip("pyscf")
+
+BENT = [("O", (0.0, 0.0, 0.12)), ("H", (0.0, 0.76, -0.47)), ("H", (0.1, -0.70, -0.50))]
+BOHR = 0.52917721092
+
+
+def pyscf_forces(mol, name):
+    from pyscf import dft
+
+    field = (dft.UKS if mol.spin else dft.RKS)(mol)
+    field.xc, field.grids.level, field.conv_tol = name, 0, 1e-13
+    field.kernel()
+    gradient = field.nuc_grad_method()
+    gradient.grid_response = True
+    return -gradient.kernel()
+
+
+@pytest.mark.parametrize(("spin", "name"), [(0, "pbe"), (1, "b3lyp")])
+def test_equal_to_pyscf_with_grid_response(spin, name):
+    from pyscf import gto
+
+    mol = gto.M(atom=BENT, basis="6-31g", spin=spin, charge=spin, verbose=0)
+    ours = forces(molecule(mol, grid=0), xc(name))
+    np.testing.assert_allclose(ours, pyscf_forces(mol, name), atol=1e-6)
+    np.testing.assert_allclose(ours.sum(0), 0, atol=1e-12)  # a translation costs nothing
+
+
+def test_core_potential():
+    from pyscf import gto
+
+    mol = gto.M(atom="I 0 0 0; H 0.1 0 1.6", basis="def2-svp", ecp={"I": "def2-svp"}, verbose=0)
+    ours = forces(molecule(mol, grid=0), xc("lda,vwn"))
+    np.testing.assert_allclose(ours, pyscf_forces(mol, "lda,vwn"), atol=1e-6)
+
+
+def test_equal_to_differences_of_the_energy_in_a_batch():
+    h = 2e-3
+    shifts = np.array([0.0, -2 * h, -h, h, 2 * h])
+
+    def moved(s):
+        (symbol, position), *rest = BENT
+        return molecule(
+            [(symbol, (position[0], position[1], position[2] + s)), *rest], "sto-3g", grid=0
+        )
+
+    # A larger molecule in the batch, so that everyone else is padded.
+    helium = molecule([("He", (0.0, 0.0, 1.0 * i)) for i in range(8)], "sto-3g", grid=0)
+    batch = stack([*map(moved, shifts), helium])
+    functional = xc("svwn")
+    f = energy(functional, tolerance=1e-14)
+    e = jax.jit(jsci.vmap(lambda m: f(None, m)))(batch)
+    slope = (e[1] - 8 * e[2] + 8 * e[3] - e[4]) / (12 * h / BOHR)
+    by_atom = jsci.vmap(lambda m: forces(m, functional, throw=False))(batch)
+    np.testing.assert_allclose(by_atom[0, 0, 2], -slope, atol=1e-7)
+    np.testing.assert_array_equal(by_atom[0, 3:], 0)
+    np.testing.assert_allclose(by_atom[0, :3], forces(moved(0.0), functional), atol=1e-7)
+
+
+def test_bad_input_is_explained():
+    fitted = molecule(BENT, "sto-3g", grid=0, density_fit=True)
+    with pytest.raises(ValueError, match="build it with density_fit=False"):
+        forces(fitted, xc("pbe"))

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-# Below this many rows a triangle of blocks costs more in small products than it saves.
-_MIN_TRIANGLE = 64
-_TRIANGLE_BLOCKS = 4
+# A triangle of blocks saves work only while its products stay large: this many rows at least.
+_ROWS_OF_BLOCK = 128
+_MAX_BLOCKS = 4
 
 
 def kernel_blocks(
@@ -43,9 +43,11 @@ def leading_size(x, default=None) -> int:
 def triangle(contract: Callable, rows):
     """The kernel of one batch with itself: the lower triangle of blocks, mirrored."""
     n = leading_size(rows)
-    if n < _MIN_TRIANGLE:
+    full = jax.eval_shape(contract, rows, rows).shape[-1]
+    count = min(_MAX_BLOCKS, n, n * full // _ROWS_OF_BLOCK)
+    if count < 2:
         return contract(rows, rows)
-    edges = np.linspace(0, n, _TRIANGLE_BLOCKS + 1).astype(int)
+    edges = np.linspace(0, n, count + 1).astype(int)
     lower = []
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
         block = contract(take(rows, start, stop), take(rows, 0, stop))

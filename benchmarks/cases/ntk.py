@@ -1,0 +1,318 @@
+"""Tangent kernels: structured contraction against a well-chunked Jacobian, in one run.
+
+Cases 1 to 7 are those of the published comparison (Novak et al. 2022) in small; the "own" ones were
+fixed before anything was tuned. Errors are against the naive Jacobian in float64 on eight examples.
+"""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+import jaxsci as jsci
+from benchmarks.case import Case, Run
+
+_PIECE = 8192
+
+
+def _random(key, *shape):
+    """A weight of variance 1 / fan in."""
+    return jax.random.normal(key, shape, jnp.float32) / math.sqrt(math.prod(shape[:-1]))
+
+
+def _mlp(sizes, activation=jnp.tanh):
+    keys = jax.random.split(jax.random.key(0), len(sizes) - 1)
+    params = [
+        {"w": _random(k, a, b), "b": jnp.zeros(b, jnp.float32)}
+        for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
+    ]
+
+    def f(params, x):
+        for layer in params[:-1]:
+            x = activation(x @ layer["w"] + layer["b"])
+        return x @ params[-1]["w"] + params[-1]["b"]
+
+    return f, params
+
+
+def _cnn(channels, strides, *, depthwise=False):
+    keys = jax.random.split(jax.random.key(1), 2 * len(strides) + 1)
+    params, width = [], 3
+    for i in range(len(strides)):
+        layer = {"k": _random(keys[2 * i], 3, 3, width, channels)}
+        if depthwise and i:
+            layer = {
+                "d": _random(keys[2 * i], 3, 3, 1, channels),
+                "k": _random(keys[2 * i + 1], 1, 1, channels, channels),
+            }
+        params.append(layer | {"b": jnp.zeros(channels, jnp.float32)})
+        width = channels
+    params.append({"w": _random(keys[-1], channels, 10)})
+    numbers = ("NHWC", "HWIO", "NHWC")
+
+    def f(params, x):
+        x = x[None]
+        for layer, s in zip(params[:-1], strides, strict=True):
+            if "d" in layer:
+                x = lax.conv_general_dilated(
+                    x,
+                    layer["d"],
+                    (s, s),
+                    "SAME",
+                    dimension_numbers=numbers,
+                    feature_group_count=channels,
+                )
+                s = 1
+            x = lax.conv_general_dilated(x, layer["k"], (s, s), "SAME", dimension_numbers=numbers)
+            x = jax.nn.relu(x + layer["b"])
+        return x.mean((0, 1, 2)) @ params[-1]["w"]
+
+    return f, params
+
+
+def _normalised(x, scale):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-5) * scale
+
+
+def _transformer(width, heads):
+    keys = jax.random.split(jax.random.key(2), 7)
+    shapes = {name: (width, width) for name in "qkvo"}
+    shapes |= {"up": (width, 4 * width), "down": (4 * width, width), "head": (width, 10)}
+    params = {n: _random(k, *s) for k, (n, s) in zip(keys, shapes.items(), strict=True)}
+    params |= {"g1": jnp.ones(width, jnp.float32), "g2": jnp.ones(width, jnp.float32)}
+
+    def f(p, x):
+        z = _normalised(x, p["g1"])
+        q, k, v = ((z @ p[n]).reshape(len(z), heads, -1) for n in "qkv")
+        scores = jnp.einsum("thd,shd->hts", q, k) / math.sqrt(width // heads)
+        mixed = jnp.einsum("hts,shd->thd", jax.nn.softmax(scores), v).reshape(x.shape)
+        x = x + mixed @ p["o"]
+        x = x + jax.nn.gelu(_normalised(x, p["g2"]) @ p["up"]) @ p["down"]
+        return x.mean(0) @ p["head"]
+
+    return f, params
+
+
+def _recurrent(width, steps):
+    keys = jax.random.split(jax.random.key(3), 3)
+    params = {n: _random(k, width, width) for n, k in zip("xhy", keys, strict=True)}
+
+    def f(p, x):
+        def step(h, z):
+            return jnp.tanh(h @ p["h"] + z @ p["x"]), None
+
+        h, _ = lax.scan(step, jnp.zeros_like(x[0]), x)
+        return (h @ p["y"])[:4]
+
+    return f, params, (steps, width)
+
+
+def _autoencoder(width):
+    """One weight used as W and as Wᵀ."""
+    f, params = _mlp([width, 64, 16])
+
+    def tied(p, x):
+        h = jnp.tanh(jnp.tanh(x @ p[0]["w"]) @ p[1]["w"])
+        return jnp.sum((jnp.tanh(h @ p[1]["w"].T) @ p[0]["w"].T - x) ** 2)[None]
+
+    return tied, [{"w": layer["w"]} for layer in params]
+
+
+def _poisson_nested(u, x):
+    return jsci.derivative(u, 0, 0)(x) + jsci.derivative(u, 1, 1)(x) + jnp.sin(x[0])
+
+
+def _poisson_forward(u, x):
+    return jsci.laplacian(u)(x) + jnp.sin(x[0])
+
+
+def _burgers(u, x):
+    u_t, u_x, u_xx = jsci.derivative(u, 0), jsci.derivative(u, 1), jsci.derivative(u, 1, 1)
+    return u_t(x) + u(x) * u_x(x) - 0.01 / math.pi * u_xx(x)
+
+
+def _heat_in_ten_dimensions(u, x):
+    return jsci.derivative(u, 0)(x) - jsci.laplacian(u)(x)
+
+
+def _pinn(equation, dimension=2, width=128):
+    f, params = _mlp([dimension, width, width, width, width, 1])
+    residual = jsci.residual(equation, lambda p, x: f(p, x)[0])
+    return lambda p, x: residual(p, x)[None], params
+
+
+def _force(width):
+    """The gradient of a scalar network, as in force fields: weights inside reverse mode."""
+    f, params = _mlp([12, width, width, 1])
+    return lambda p, x: jax.grad(lambda y: f(p, y)[0])(x), params
+
+
+def _chunked_jacobian(f, params, x, *, traced):
+    """The contraction of full Jacobians, its long products in pieces: the best plain way."""
+
+    def rows(z):
+        y, pullback = jax.vjp(lambda p: f(p, z), params)
+        return jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))[0]
+
+    kernel = 0.0
+    for j in jax.tree.leaves(jax.vmap(rows)(x)):
+        n, outputs = j.shape[:2]
+        kernel = kernel + _long_product(j.reshape(n, -1) if traced else j.reshape(n * outputs, -1))
+    if traced:
+        return kernel / outputs
+    return kernel.reshape(n, outputs, n, outputs).transpose(0, 2, 1, 3)
+
+
+def _long_product(j):
+    pieces = j.shape[1] // _PIECE
+    if pieces < 2:
+        return j @ j.T
+
+    def add(i, total):
+        piece = lax.dynamic_slice_in_dim(j, i * _PIECE, _PIECE, axis=1)
+        return total + piece @ piece.T
+
+    total = lax.fori_loop(0, pieces, add, jnp.zeros((len(j), len(j)), j.dtype))
+    rest = j[:, pieces * _PIECE :]
+    return total + rest @ rest.T
+
+
+def _naive_in_float64(f, params, x, traced):
+    """J Jᵀ in float64 on the host, from Jacobians taken in float64 where it is switched on."""
+    cast = partial(jax.tree.map, lambda a: jnp.asarray(a, jnp.float64))
+    with jax.enable_x64(True):
+        flat, unravel = ravel_pytree(cast(params))
+
+        def row(z):
+            return jax.jacrev(lambda w: f(unravel(w), z))(flat)
+
+        j = np.stack([np.asarray(row(z), np.float64) for z in cast(x)])
+    kernel = np.einsum("nap,mbp->nmab", j, j)
+    return np.einsum("nmaa->nm", kernel) / j.shape[1] if traced else kernel
+
+
+def _run(build, points, size, traced, note=""):
+    f, params, shape = build()
+    n = {"smoke": max(8, points // 8), "quick": points, "full": points}[size]
+    x = jax.random.normal(jax.random.key(5), (n, *shape), jnp.float32)
+    axes = {"trace_axes": -1} if traced else {}
+    reference = _naive_in_float64(f, params, x[:8], traced)
+
+    def error(kernel):
+        difference = np.asarray(kernel, np.float64)[:8, :8] - reference
+        return float(np.abs(difference).max() / np.abs(reference).max())
+
+    def step(params, x):
+        return jsci.gram(f, params, x, **axes)
+
+    baseline = partial(_chunked_jacobian, f, traced=traced)
+    count = sum(a.size for a in jax.tree.leaves(params))
+    return Run(
+        step,
+        (params, x),
+        error,
+        baseline=("chunked Jacobian", baseline, (params, x)),
+        note=f"{n} points, {count:,} parameters, float32. {note}".strip(),
+    )
+
+
+def _case(name, title, build, points, *, traced=True, tier="quick", note="", sizes=None):
+    def make(size):
+        return _run(build, (sizes or {}).get(size, points), size, traced, note)
+
+    return Case(
+        name=f"ntk.{name}",
+        pillar="ntk",
+        title=title,
+        make=make,
+        tier=tier,
+        reference="naive Jacobian in float64, 8 examples",
+        tolerance=1e-4,
+        error_name="relative, largest entry",
+    )
+
+
+def _with_shape(model, *shape):
+    return lambda: (*model(), shape)
+
+
+_MLP10 = _with_shape(lambda: _mlp([784, 512, 512, 512, 10]), 784)
+_CNN = _with_shape(lambda: _cnn(32, (1, 2, 1, 2)), 16, 16, 3)
+_BLOCK = _with_shape(lambda: _transformer(64, 4), 32, 64)
+
+CASES = [
+    _case(
+        "mlp",
+        "MLP 3 x 512, one output",
+        _with_shape(lambda: _mlp([784, 512, 512, 512, 1]), 784),
+        64,
+        tier="smoke",
+    ),
+    _case("mlp-10", "MLP 3 x 512, 10 outputs, traced", _MLP10, 64, tier="full"),
+    _case("mlp-10-full", "MLP 3 x 512, 10 outputs, full", _MLP10, 64, traced=False, tier="full"),
+    _case("cnn", "CNN 16 x 16 x 3, 4 layers, 10 outputs, traced", _CNN, 32),
+    _case("cnn-full", "CNN 16 x 16 x 3, 4 layers, full", _CNN, 32, traced=False, tier="full"),
+    _case("transformer", "transformer block 32 x 64, 10 outputs, traced", _BLOCK, 16),
+    _case(
+        "transformer-full", "transformer block 32 x 64, full", _BLOCK, 16, traced=False, tier="full"
+    ),
+    _case(
+        "pinn-poisson-nested",
+        "Poisson residual, MLP 4 x 128, nested forward",
+        _with_shape(lambda: _pinn(_poisson_nested), 2),
+        256,
+        tier="full",
+        sizes={"full": 1000},
+    ),
+    _case(
+        "pinn-poisson-forward",
+        "Poisson residual, MLP 4 x 128, forward Laplacian",
+        _with_shape(lambda: _pinn(_poisson_forward), 2),
+        256,
+        sizes={"full": 1000},
+    ),
+    _case(
+        "pinn-burgers",
+        "Burgers residual, MLP 4 x 128, nested forward",
+        _with_shape(lambda: _pinn(_burgers), 2),
+        256,
+        sizes={"full": 1000},
+    ),
+    _case(
+        "own-heat-10d",
+        "heat residual in 10 dimensions, forward Laplacian",
+        _with_shape(lambda: _pinn(_heat_in_ten_dimensions, 10, 64), 10),
+        128,
+        tier="full",
+    ),
+    _case("own-forces", "gradient of a scalar network", _with_shape(lambda: _force(128), 12), 64),
+    _case(
+        "own-recurrent", "recurrent network, 16 steps", lambda: _recurrent(64, 16), 32, tier="full"
+    ),
+    _case(
+        "own-tied-autoencoder",
+        "autoencoder with tied weights",
+        _with_shape(lambda: _autoencoder(256), 256),
+        128,
+    ),
+    _case(
+        "own-depthwise-cnn",
+        "depthwise separable CNN 16 x 16 x 3",
+        _with_shape(lambda: _cnn(32, (1, 2, 2), depthwise=True), 16, 16, 3),
+        32,
+        tier="full",
+    ),
+    _case(
+        "own-deep-narrow",
+        "MLP 12 x 64, 3 outputs, full",
+        _with_shape(lambda: _mlp([16, *[64] * 12, 3]), 16),
+        128,
+        traced=False,
+        tier="full",
+    ),
+]

@@ -8,4 +8,5 @@ from .fourier_features import (
 from .kinks import KinkFeatures as KinkFeatures
 from .mlp import MLP as MLP
 from .modified_mlp import ModifiedMLP as ModifiedMLP
+from .piratenet import PirateNet as PirateNet
 from .siren import SIREN as SIREN

@@ -34,6 +34,7 @@ from .sampling import (
     sobol as sobol,
     uniform as uniform,
 )
+from .self_adaptation import SelfAdaptive as SelfAdaptive, self_adaptive as self_adaptive
 from .smoothness import require_smooth as require_smooth
 from .variational import ritz as ritz
 from .weighting import (

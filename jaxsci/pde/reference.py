@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .time_stepping import etdrk4 as etdrk4
 from .wells import well_energies as well_energies
 
 

@@ -41,6 +41,23 @@ def test_dense_initialisation_has_the_variance_it_promises(key):
     np.testing.assert_allclose(layer.bias.std(), 0.5 / np.sqrt(3), rtol=0.1)
 
 
+def test_piratenet_starts_linear_in_its_embedding_and_deepens(key):
+    features = nn.FourierFeatures(2, 4, scale=2.0, key=key)
+    net = nn.PirateNet(2, "scalar", depth=2, embedding=features, key=key)
+    x = jnp.array([0.3, -0.2])
+    linear = (features(x) @ net.last.weight + net.last.bias)[0]
+    np.testing.assert_allclose(net(x), linear, rtol=1e-12)
+    deep = eqx.tree_at(lambda n: n.gates, net, jnp.array([1.0, 0.5]))
+    e = features(x)
+    u, v = (jnp.tanh(d(e)) for d in net.encoders)
+    h = e
+    for (a, b, c), gate in zip(net.blocks, (1.0, 0.5), strict=True):
+        f = jnp.tanh(a(h))
+        g = jnp.tanh(b(f * u + (1 - f) * v))
+        h = gate * jnp.tanh(c(g * u + (1 - g) * v)) + (1 - gate) * h
+    np.testing.assert_allclose(deep(x), net.last(h)[0], rtol=1e-12)
+
+
 def test_siren_keeps_the_variance_of_its_layers(key):
     net = nn.SIREN(1, 1, width=200, depth=4, frequency=30.0, key=key)
     h, spread = jnp.linspace(-1, 1, 400)[:, None], []

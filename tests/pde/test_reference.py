@@ -81,7 +81,46 @@ def test_poisson_chebyshev_matches_the_series_for_a_constant_source():
     assert (orders > 3.5).all() and errors[-1] < 1e-7
 
 
+def test_etdrk4_is_exact_for_linear_equations_and_of_order_four_otherwise():
+    x = jnp.arange(32) / 32
+    u0 = jnp.sin(2 * jnp.pi * x) + 0.5
+    linear = reference.etdrk4(
+        lambda k: -0.1 * k**2, lambda u, d: 0 * u, u0, length=1.0, time=0.3, steps=2
+    )
+    decay = np.exp(-0.1 * 4 * np.pi**2 * 0.3)
+    np.testing.assert_allclose(linear, decay * np.sin(2 * np.pi * x) + 0.5, atol=1e-12)
+
+    def burgers(steps):
+        return reference.etdrk4(
+            lambda k: -0.05 * k**2, lambda u, d: -u * d(u), u0, length=1.0, time=0.3, steps=steps
+        )
+
+    best = burgers(512)
+    errors = [float(jnp.abs(burgers(n) - best).max()) for n in (8, 16, 32)]
+    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
+    assert (orders > 3.6).all() and errors[-1] < 1e-5
+
+
+def test_etdrk4_agrees_with_cole_hopf():
+    n = 256
+    x = jnp.arange(n) / n * 2 - 1
+    u = reference.etdrk4(
+        lambda k: -0.05 * k**2,
+        lambda u, d: -u * d(u),
+        -jnp.sin(jnp.pi * x),
+        length=2.0,
+        time=0.5,
+        steps=400,
+    )
+    exact = jax.vmap(
+        lambda y: reference.burgers_cole_hopf(jnp.stack([y, jnp.array(0.5)]), viscosity=0.05)
+    )(x)
+    np.testing.assert_allclose(u, exact, atol=1e-8)
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="steps >= 1, length > 0 and time > 0"):
+        reference.etdrk4(jnp.abs, jnp.add, jnp.ones(4), length=0.0, time=1.0, steps=1)
     with pytest.raises(ValueError, match="viscosity and nodes must be positive"):
         reference.burgers_cole_hopf(jnp.zeros(2), viscosity=0.0)
     with pytest.raises(ValueError, match="n >= 1 and start < end"):

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxsci as jsci
@@ -62,6 +63,28 @@ def test_causal_loss_does_not_differentiate_its_weights():
     )
     expected = jnp.mean(w * 2 * p * (1 + points[:, 1]) ** 2)
     np.testing.assert_allclose(jax.jit(jax.grad(loss))(p, points), expected, rtol=1e-12)
+
+
+def test_self_adaptive_weights_grow_where_the_residual_stays(key):
+    """Two points ask for different values of one number: the harder point gains weight."""
+
+    def r(p, x):
+        return p - x
+
+    loss = jsci.objective({"data": r}, weights={"data": 2.0})
+    batch = {"data": jnp.array([0.0, 0.0, 0.0, 1.0])}
+    problem = pde.self_adaptive(
+        loss, jnp.array(0.5), batch, optax.sgd(0.05), weight_optimizer=optax.sgd(0.05)
+    )
+    np.testing.assert_allclose(
+        problem.loss(problem.params, batch), loss.value(jnp.array(0.5), batch)
+    )
+    fit = jsci.fit(*problem, steps=40, progress=False)
+    weights = fit.params["weights"]["data"]
+    assert weights[3] > weights[0] > 1
+    assert 0.25 < fit.params["model"] < 0.5
+    with pytest.raises(TypeError, match="needs one fixed batch"):
+        pde.self_adaptive(loss, jnp.array(0.5), lambda k: batch, optax.sgd(0.1))
 
 
 def test_bad_input():

@@ -43,7 +43,7 @@ class Objective(eqx.Module):
         self._sizes(batch)
         return BatchResiduals(self, {name: batch[name] for name in self.names})
 
-    def reweighted(self, weights: Mapping[str, float]) -> "Objective":
+    def reweighted(self, weights: Mapping[str, Any]) -> "Objective":
         """The same terms under other weights; arrays are allowed, so weights can be adapted."""
         return objective(dict(zip(self.names, self.functions, strict=True)), weights)
 

@@ -32,20 +32,20 @@ def well_energies(
     well_energies((-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0))   # 4.685457431966
     ```
     """
-    edges, potential = np.asarray(edges, float), np.asarray(potential, float)
-    if len(edges) != len(potential) + 1 or not np.all(np.diff(edges) > 0) or states < 1:
+    ends, v = np.asarray(edges, float), np.asarray(potential, float)
+    if len(ends) != len(v) + 1 or not np.all(np.diff(ends) > 0) or states < 1:
         raise ValueError(
             "well_energies needs ascending edges, one more than values of the potential, and "
-            f"states >= 1, got {len(edges)} edges, {len(potential)} values and {states} states."
+            f"states >= 1, got {len(ends)} edges, {len(v)} values and {states} states."
         )
-    widths = np.diff(edges)
+    widths = np.diff(ends)
     # A box of the same length under the highest potential bounds every energy.
-    ceiling = potential.max() + (states * np.pi / widths.sum()) ** 2 + 1
+    ceiling = v.max() + (states * np.pi / widths.sum()) ** 2 + 1
     energies = []
     for state in range(states):
-        low, high = potential.min(), ceiling
+        low, high = v.min(), ceiling
         while (middle := (low + high) / 2) not in (low, high):
-            if _nodes(middle, widths, potential) > state:
+            if _nodes(middle, widths, v) > state:
                 high = middle
             else:
                 low = middle

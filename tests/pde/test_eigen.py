@@ -16,7 +16,8 @@ def _potential(edges, values):
     return lambda x: jnp.asarray(values)[jnp.sum(x[0] > jnp.asarray(edges[1:-1]))]
 
 
-def _solve(edges, values, state, key, *, kinks=True, steps=120):
+def _solve(shape, state, key, *, kinks=True, steps=120):
+    edges, values = shape
     inner = edges[1:-1]
     embedding = nn.KinkFeatures(inner) if kinks else None
     net = nn.MLP(1, "scalar", width=16, depth=1, embedding=embedding, key=key)
@@ -33,10 +34,14 @@ def _solve(edges, values, state, key, *, kinks=True, steps=120):
 
 def test_well_energies_are_the_transcendental_roots():
     k = lambda e, v: np.sqrt(abs(e - v))  # noqa: E731
-    even = brentq(
-        lambda e: k(e, 0) * np.tan(k(e, 0) * 0.5) - k(e, 20) / np.tanh(k(e, 20) * 0.5),
-        1.0, 9.0, xtol=1e-14,
-    )  # fmt: skip
+    even = float(
+        brentq(  # pyright: ignore[reportArgumentType]
+            lambda e: k(e, 0) * np.tan(k(e, 0) * 0.5) - k(e, 20) / np.tanh(k(e, 20) * 0.5),
+            1.0,
+            9.0,
+            xtol=1e-14,
+        )
+    )
     np.testing.assert_allclose(pde.reference.well_energies(*WELL)[0], even, rtol=1e-13)
     np.testing.assert_allclose(even, 4.685457431966, rtol=1e-12)
     barrier = pde.reference.well_energies(*BARRIER, states=2)
@@ -49,7 +54,7 @@ def test_well_energies_are_the_transcendental_roots():
 @pytest.mark.parametrize("state", [0, 1, 2])
 def test_wells_to_eight_digits_in_the_state_asked_for(shape, state, key):
     exact = pde.reference.well_energies(*shape, states=3)[state]
-    _, params, psi, points = _solve(*shape, state, key)
+    _, params, psi, points = _solve(shape, state, key)
     op = pde.schroedinger(_potential(*shape))
     energy = pde.rayleigh_quotient(op, psi, params["field"], points)
     np.testing.assert_allclose(energy, exact, rtol=1e-8)
@@ -58,7 +63,7 @@ def test_wells_to_eight_digits_in_the_state_asked_for(shape, state, key):
 
 def test_ritz_values_are_upper_bounds_and_states_are_orthogonal(key):
     exact = pde.reference.well_energies(*WELL, states=3)
-    solutions = [_solve(*WELL, state, key, steps=40) for state in (0, 1)]
+    solutions = [_solve(WELL, state, key, steps=40) for state in (0, 1)]
     ritz = solutions[0][0].ritz_values[:3]
     assert (ritz > exact - 1e-10).all() and (ritz < exact * 1.1).all()
     (_, a, psi, (x, w)), (_, b, _, _) = solutions
@@ -73,7 +78,7 @@ def test_ritz_values_are_upper_bounds_and_states_are_orthogonal(key):
 
 def test_kinks_are_what_makes_the_difference(key):
     exact = pde.reference.well_energies(*WELL)[0]
-    _, params, psi, points = _solve(*WELL, 0, key, kinks=False)
+    _, params, psi, points = _solve(WELL, 0, key, kinks=False)
     op = pde.schroedinger(_potential(*WELL))
     energy = pde.rayleigh_quotient(op, psi, params["field"], points)
     assert abs(energy / exact - 1) > 1e-7

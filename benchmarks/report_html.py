@@ -125,7 +125,7 @@ def _charts(cases: Sequence[CaseResult]) -> list[str]:
     sections.append(
         _cards(
             "Throughput as the batch grows",
-            [case for case in cases if case.scaling],
+            [case for case in cases if case.scaling and len(case.scaling.points) > 1],
             charts.scaling_curve,
             _scaling_caption,
         )
@@ -133,7 +133,7 @@ def _charts(cases: Sequence[CaseResult]) -> list[str]:
     sections.append(
         _cards(
             "Work and precision",
-            [case for case in cases if case.curves],
+            [case for case in cases if any(len(c) > 1 for c in case.curves.values())],
             charts.work_precision,
             lambda case: f"{case.error_name} against {case.reference}",
         )

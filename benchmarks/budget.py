@@ -17,7 +17,8 @@ class Budget:
     - `pair_seconds`: for one comparison, past the least number of pairs.
     - `batch_seconds`: for one throughput curve, compilation included.
     - `memory_bytes`: a batch whose program XLA predicts to need more is not run.
-    - `total_seconds`: what the whole run aims at; curves shrink as it is used up.
+    - `total_seconds`: what the whole run aims at; as it is used up, there are fewer pairs and
+      shorter curves, down to `pairs` and to three quarters of `batch_seconds`.
     """
 
     pairs: int
@@ -32,12 +33,12 @@ class Budget:
         return replace(
             self,
             pair_seconds=min(self.pair_seconds, 0.2 * fair),
-            batch_seconds=min(self.batch_seconds, 0.4 * fair),
+            batch_seconds=min(self.batch_seconds, max(0.4 * fair, 0.75 * self.batch_seconds)),
         )
 
 
 BUDGETS: dict[Size, Budget] = {
-    "smoke": Budget(5, 0.5, 3.0, 1 * GIB, 60.0),
-    "quick": Budget(5, 3.0, 10.0, 4 * GIB, 240.0),
+    "smoke": Budget(5, 0.5, 4.0, 1 * GIB, 60.0),
+    "quick": Budget(5, 3.0, 16.0, 4 * GIB, 240.0),
     "full": Budget(20, 20.0, 180.0, 16 * GIB, float("inf")),
 }

@@ -4,8 +4,8 @@ Cases 1 to 7 are those of the published comparison (Novak et al. 2022) in small;
 fixed before anything was tuned. Errors are against the naive Jacobian in float64 on eight examples.
 """
 
+import functools
 import math
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
-from benchmarks.case import Case, Run
+from benchmarks.case import Case, Run, Size
 
 _PIECE = 8192
 
@@ -159,10 +159,10 @@ def _chunked_jacobian(f, params, x, *, traced):
         y, pullback = jax.vjp(lambda p: f(p, z), params)
         return jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))[0]
 
-    kernel = 0.0
-    for j in jax.tree.leaves(jax.vmap(rows)(x)):
-        n, outputs = j.shape[:2]
-        kernel = kernel + _long_product(j.reshape(n, -1) if traced else j.reshape(n * outputs, -1))
+    leaves = jax.tree.leaves(jax.vmap(rows)(x))
+    n, outputs = leaves[0].shape[:2]
+    count = n if traced else n * outputs
+    kernel = functools.reduce(jnp.add, [_long_product(j.reshape(count, -1)) for j in leaves])
     if traced:
         return kernel / outputs
     return kernel.reshape(n, outputs, n, outputs).transpose(0, 2, 1, 3)
@@ -184,7 +184,7 @@ def _long_product(j):
 
 def _naive_in_float64(f, params, x, traced):
     """J Jᵀ in float64 on the host, from Jacobians taken in float64 where it is switched on."""
-    cast = partial(jax.tree.map, lambda a: jnp.asarray(a, jnp.float64))
+    cast = functools.partial(jax.tree.map, lambda a: jnp.asarray(a, jnp.float64))
     with jax.enable_x64(True):
         flat, unravel = ravel_pytree(cast(params))
 
@@ -200,7 +200,6 @@ def _run(build, points, size, traced, note=""):
     f, params, shape = build()
     n = {"smoke": max(8, points // 8), "quick": points, "full": points}[size]
     x = jax.random.normal(jax.random.key(5), (n, *shape), jnp.float32)
-    axes = {"trace_axes": -1} if traced else {}
     reference = _naive_in_float64(f, params, x[:8], traced)
 
     def error(kernel):
@@ -208,9 +207,9 @@ def _run(build, points, size, traced, note=""):
         return float(np.abs(difference).max() / np.abs(reference).max())
 
     def step(params, x):
-        return jsci.gram(f, params, x, **axes)
+        return jsci.gram(f, params, x, trace_axes=-1 if traced else ())
 
-    baseline = partial(_chunked_jacobian, f, traced=traced)
+    baseline = functools.partial(_chunked_jacobian, f, traced=traced)
     count = sum(a.size for a in jax.tree.leaves(params))
     return Run(
         step,
@@ -221,7 +220,7 @@ def _run(build, points, size, traced, note=""):
     )
 
 
-def _case(name, title, build, points, *, traced=True, tier="quick", note="", sizes=None):
+def _case(name, title, build, points, *, traced=True, tier: Size = "quick", note="", sizes=None):
     def make(size):
         return _run(build, (sizes or {}).get(size, points), size, traced, note)
 

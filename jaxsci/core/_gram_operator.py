@@ -80,7 +80,7 @@ class GramOperator(lx.AbstractLinearOperator):
 
     def trace(self) -> Float[Array, ""]:
         """The exact trace, the sum of the diagonal."""
-        return sum(jnp.sum(d) for d in jax.tree.leaves(self.diagonal()))
+        return jax.tree.reduce(jnp.add, jax.tree.map(jnp.sum, self.diagonal()))
 
     def hutchinson_trace(
         self, key: PRNGKeyArray, samples: int = 16

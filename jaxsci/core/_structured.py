@@ -19,7 +19,6 @@ from ._structured_cost import Shape, prefers_factors
 from ._structured_taps import Site, find_taps
 from ._structured_trace import Program, evaluate, trace
 
-
 # Products with fewer columns run at a fraction of full speed on a CPU.
 _NARROW = 32
 
@@ -186,7 +185,7 @@ def _keys_of_factors(traced, examples, sizes, implementation) -> frozenset[str]:
             shape = avals[t.program.outputs[places[0][3][0]]].shape
             entries = next(s.entries.shape for s in t.sites if s.key == key)
             uses.setdefault(key, []).append(
-                Shape(*size, shape[:3], entries[0], positions, entries[1], entries[2])
+                Shape(size[0], size[1], shape[:3], entries[0], positions, entries[1], entries[2])
             )
     return frozenset(key for key, shapes in uses.items() if prefers_factors(shapes))
 

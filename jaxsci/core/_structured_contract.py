@@ -1,5 +1,7 @@
 """Products of features: the arithmetic of J Jᵀ."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -24,7 +26,7 @@ def contract_features(rows, columns):
         n, diagonal, full = _sizes(rows)
         m, _, other = _sizes(columns)
         return jnp.zeros((n, m, diagonal, full, other))
-    return sum(parts)
+    return functools.reduce(jnp.add, parts)
 
 
 def _sizes(features):

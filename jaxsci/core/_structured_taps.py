@@ -54,7 +54,7 @@ class Taps(NamedTuple):
 
 def find_taps(program: Program, leaves: int) -> Taps:
     """Sites of the first `leaves` inputs of the program."""
-    views = {
+    views: dict[int | Literal, View] = {
         v: View(i, np.arange(math.prod(program.avals[v].shape)).reshape(program.avals[v].shape))
         for i, v in enumerate(program.inputs[:leaves])
     }

@@ -58,10 +58,11 @@ def predict(
     if damping < 0:
         raise ValueError(f"damping must not be negative, got {damping}.")
     train = square_kernel(kernel_train, "kernel_train")
-    test = train if kernel_test is None else kernel_matrix(kernel_test, "kernel_test")
+    cross = kernel_train if kernel_test is None else kernel_test
+    test = kernel_matrix(cross, "kernel_test")
     if test.matrix.shape[1] != train.matrix.shape[0] or test.outputs != train.outputs:
         raise ValueError(
-            f"kernel_test {kernel_test.shape} must have one column for each training example of "
+            f"kernel_test {cross.shape} must have one column for each training example of "
             f"kernel_train {kernel_train.shape}, and the same output axes."
         )
     start = jnp.zeros_like(y_train) if f_train is None else f_train

@@ -187,7 +187,7 @@ def test_bad_input(params, points):
     with pytest.raises(ValueError, match="examples of one kind"):
         gram(model, params, points, points[:, :3])
     with pytest.raises(ValueError, match="implementation='fast' is unknown"):
-        gram(model, params, points, implementation="fast")
+        gram(model, params, points, implementation="fast")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         gram(model, params, points, batch_size=0)
     with pytest.raises(TypeError, match="returns dtype int"):

@@ -1,0 +1,41 @@
+"""The kernel over 2 and 8 devices equals that on one; devices exist from a process's start."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+jax.config.update("jax_enable_x64", True)
+from jaxsci.core import gram
+
+def f(p, x):
+    return jnp.tanh(x @ p["w"]) @ p["v"]
+
+k = jax.random.split(jax.random.key(0), 3)
+params = {"w": jax.random.normal(k[0], (3, 6)), "v": jax.random.normal(k[1], (6, 2))}
+x = jax.random.normal(k[2], (13, 3))
+whole, rectangle = gram(f, params, x), gram(f, params, x, x[:5], trace_axes=-1)
+for count in (1, 2, 8):
+    mesh = Mesh(np.array(jax.devices()[:count]), ("rows",))
+    for options in ({}, {"batch_size": 2}):
+        sharded = gram(f, params, x, mesh=mesh, **options)
+        np.testing.assert_allclose(sharded, whole, rtol=1e-13, atol=1e-13)
+    part = gram(f, params, x, x[:5], trace_axes=-1, mesh=mesh)
+    np.testing.assert_allclose(part, rectangle, rtol=1e-13, atol=1e-13)
+    assert len(part.devices()) == count
+print("same on 1, 2 and 8 devices")
+"""
+
+
+def test_same_kernel_on_one_two_and_eight_devices():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+    )
+    assert "same on 1, 2 and 8 devices" in run.stdout, run.stderr

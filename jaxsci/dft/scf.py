@@ -11,10 +11,17 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import DIIS, fixed_point, require_x64
-from .energy import Density, fock_matrix, total_energy
+from .energy import total_energy
 from .molecule import Molecule
-from .operators import Operators, operators
-from .projector import occupied_orbitals, occupied_projector
+from .operators import operators
+from .projector import occupied_orbitals
+from .response import (
+    converged_projectors,
+    density_matrix,
+    electrons_per_orbital,
+    orthogonal_fock,
+    projectors,
+)
 from .xc import Functional, as_functional
 
 GUESSES = ("minao", "core")
@@ -61,8 +68,9 @@ def scf(
 
     The fixed point is the Fock matrix in an orthonormal basis, found by DIIS on the commutator
     of Fock and density matrix. Derivatives with respect to `params` and to every array of
-    `molecule` are implicit: memory and accuracy do not depend on the number of steps, and
-    degenerate orbitals do no harm. The energy's first derivative needs no linear solve.
+    `molecule` are implicit (the coupled-perturbed equations): memory and accuracy do not depend
+    on the number of steps, and degenerate orbitals do no harm. The energy's first derivative
+    needs no linear solve.
 
     **Arguments:**
 
@@ -135,76 +143,66 @@ def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> 
     # Arrays reach these two as arguments: the solver is data to JAX, and may not close over them.
     def step(args, fock):
         params, ops, counts = args
-        density = _density(ops, _projectors(fock, counts))
-        return _orthogonal_fock(functional, params, ops, density)
+        return orthogonal_fock(
+            functional, params, ops, density_matrix(ops, projectors(fock, counts))
+        )
 
     def commutator(args, old, new):
-        projectors = _projectors(old, args[2])
-        return new @ projectors - projectors @ new
+        occupied = projectors(old, args[2])
+        return new @ occupied - occupied @ new
 
     if start is None:
         bare = ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser
         fock0 = jnp.stack([bare] * counts.shape[0])
     else:
-        fock0 = _orthogonal_fock(functional, params, ops, start)
+        fock0 = orthogonal_fock(functional, params, ops, start)
+    # How the solution was found has no derivative; how it responds is in `converged_projectors`.
     solution = fixed_point(
         step,
-        (params, ops, counts),
-        jax.lax.stop_gradient(fock0),
+        _constant((params, ops, counts)),
+        _constant(fock0),
         solver=DIIS(rtol=0.0, atol=math.sqrt(tolerance), error=commutator),
         max_steps=max_steps,
         throw=throw,
     )
-    projectors = _projectors(solution.value, counts)
-    density = _density(ops, projectors)
-    energies, orthogonal = jnp.linalg.eigh(_orthogonal_fock(functional, params, ops, density))
-    occupied = jax.vmap(occupied_orbitals, (None, 0))(molecule.size, counts)
+    occupied = converged_projectors(
+        _constant(solution.value), params, ops, counts, functional=functional
+    )
+    density = density_matrix(ops, occupied)
+    energies, vectors = jnp.linalg.eigh(orthogonal_fock(functional, params, ops, density))
+    filled = jax.vmap(occupied_orbitals, (None, 0))(molecule.size, counts)
     result = SCFResult(
-        energy=_stationary_energy(projectors, params, ops, functional=functional),
+        energy=_stationary_energy(occupied, params, ops, functional=functional),
         density_matrix=density,
         orbital_energies=energies,
-        orbitals=ops.orthogonaliser @ orthogonal,
-        occupations=_electrons_per_orbital(counts) * occupied,
+        orbitals=ops.orthogonaliser @ vectors,
+        occupations=electrons_per_orbital(counts) * filled,
         converged=solution.result == optx.RESULTS.successful,
         steps=solution.stats["num_steps"],
     )
     return _without_channel(result) if molecule.restricted else result
 
 
-def _projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
-    return jax.vmap(occupied_projector)(fock, counts)
-
-
-def _electrons_per_orbital(channels: Array) -> float:
-    return 2.0 if channels.shape[0] == 1 else 1.0
-
-
-def _density(ops: Operators, projectors: Density) -> Density:
-    x = ops.orthogonaliser
-    return _electrons_per_orbital(projectors) * (x @ projectors @ x.T)
-
-
-def _orthogonal_fock(functional, params, ops, density) -> Density:
-    x = ops.orthogonaliser
-    return x.T @ fock_matrix(functional, params, ops, density) @ x
+def _constant(tree):
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)
 
 
 @eqx.filter_custom_jvp
-def _stationary_energy(projectors, params, ops, *, functional):
+def _stationary_energy(occupied, params, ops, *, functional):
     """The energy of converged orbitals, whose own change does not enter its first derivative.
 
     dE/dθ = ∂E/∂θ at fixed orthonormal orbitals. The derivative itself is an ordinary function of
     the projectors, so that differentiating it once more brings in the orbitals' response.
     """
-    return total_energy(functional, params, ops, _density(ops, projectors))
+    return total_energy(functional, params, ops, density_matrix(ops, occupied))
 
 
 @_stationary_energy.def_jvp
 def _stationary_energy_jvp(primals, tangents, *, functional):
-    projectors, params, ops = primals
+    occupied, params, ops = primals
 
     def at_fixed_orbitals(params, ops):
-        return total_energy(functional, params, ops, _density(ops, projectors))
+        return total_energy(functional, params, ops, density_matrix(ops, occupied))
 
     return eqx.filter_jvp(at_fixed_orbitals, (params, ops), tangents[1:])
 

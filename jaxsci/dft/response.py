@@ -1,0 +1,114 @@
+"""How converged orbitals respond to a change of the functional or of the molecule."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jaxtyping import Array, Float, Int
+
+from .energy import Density, fock_matrix
+from .operators import Operators
+from .projector import occupied_orbitals, occupied_projector
+from .xc import Functional
+
+_TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
+_SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
+
+
+def projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
+    """The occupied projector of each spin channel, from Fock matrices in an orthonormal basis."""
+    return jax.vmap(occupied_projector)(fock, counts)
+
+
+def density_matrix(ops: Operators, occupied: Density) -> Density:
+    """P = f X Π Xᵀ, with f = 2 electrons an orbital if one channel stands for both spins."""
+    x = ops.orthogonaliser
+    return electrons_per_orbital(occupied) * (x @ occupied @ x.T)
+
+
+def electrons_per_orbital(channels: Array) -> float:
+    """2 if one channel stands for both spins, else 1."""
+    return 2.0 if channels.shape[0] == 1 else 1.0
+
+
+def orthogonal_fock(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> Density:
+    """Xᵀ F[P] X."""
+    x = ops.orthogonaliser
+    return x.T @ fock_matrix(functional, params, ops, density) @ x
+
+
+@eqx.filter_custom_jvp
+def converged_projectors(
+    fock: Float[Array, "spins n n"],
+    params: Any,
+    ops: Operators,
+    counts: Int[Array, " spins"],
+    *,
+    functional: Functional,
+) -> Density:
+    """The projectors of a converged Fock matrix, as functions of the parameters and the molecule.
+
+    At convergence F Π = Π F. To first order in a change b of the Fock matrix at fixed orbitals,
+    the virtual-occupied part D of dΠ solves the coupled-perturbed equations
+
+        F D - D F + (1-Π) (∂F/∂Π)[D + Dᵀ] Π = -(1-Π) b Π
+
+    which are symmetric, positive definite at a minimum, and solved by conjugate gradients with the
+    orbital gaps as preconditioner. No eigenvector enters the equations, so that they can be
+    differentiated again, with degenerate orbitals too.
+
+    **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979), in projector form.
+    """
+    del params, ops, functional
+    return projectors(fock, counts)
+
+
+@converged_projectors.def_jvp
+def _converged_projectors_jvp(primals, tangents, *, functional):
+    fock, params, ops, counts = primals
+    _, d_params, d_ops, _ = tangents
+    occupied = converged_projectors(fock, params, ops, counts, functional=functional)
+    virtual = jnp.eye(fock.shape[-1], dtype=fock.dtype)[None] - occupied
+
+    def fock_of(occupied, params, ops):
+        return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
+
+    _, change = eqx.filter_jvp(
+        lambda params, ops: fock_of(occupied, params, ops), (params, ops), (d_params, d_ops)
+    )
+    at_solution, linear = jax.linearize(lambda q: fock_of(q, params, ops), occupied)
+
+    def coupled_perturbed(d):
+        inner = virtual @ d @ occupied
+        induced = virtual @ linear(inner + inner.transpose(0, 2, 1)) @ occupied
+        # The identity outside the virtual-occupied block makes the whole operator invertible.
+        commutator = virtual @ (at_solution @ inner - inner @ at_solution) @ occupied
+        return commutator + induced + (d - inner)
+
+    structure = jax.ShapeDtypeStruct(fock.shape, fock.dtype)
+    tag = lx.positive_semidefinite_tag
+    solution = lx.linear_solve(
+        lx.FunctionLinearOperator(coupled_perturbed, structure, tag),
+        -(virtual @ change @ occupied),
+        lx.CG(rtol=_TOLERANCE, atol=1e-14),
+        options={
+            "preconditioner": lx.FunctionLinearOperator(_by_gaps(fock, counts), structure, tag)
+        },
+        throw=False,
+    ).value
+    return occupied, solution + solution.transpose(0, 2, 1)
+
+
+def _by_gaps(fock, counts):
+    """Division by ε_a - ε_i in the virtual-occupied block: the inverse without coupling."""
+    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(fock))
+    occupied = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)
+    between = ~occupied[:, :, None] & occupied[:, None, :]
+    gaps = jnp.maximum(values[:, :, None] - values[:, None, :], _SMALLEST_GAP)
+    scale = 1 / jnp.where(between, gaps, 1)
+    back = vectors.transpose(0, 2, 1)
+    return lambda d: vectors @ (scale * (back @ d @ vectors)) @ back

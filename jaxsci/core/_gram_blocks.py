@@ -76,7 +76,7 @@ def _split(x, batch_size):
     def blocks(a):
         if padding:
             a = jnp.concatenate([a, jnp.broadcast_to(a[-1:], (padding, *a.shape[1:]))])
-        return a.reshape(-1, batch_size, *a.shape[1:])
+        return a.reshape(a.shape[0] // batch_size, batch_size, *a.shape[1:])
 
     return jax.tree.map(blocks, x), n
 

@@ -52,7 +52,9 @@ class GramOperator(lx.AbstractLinearOperator):
 
         n, size = jax.tree.leaves(self.x)[0].shape[0], self.batch_size
         whole = n - n % size
-        chunks = jax.tree.map(lambda a: a[:whole].reshape(-1, size, *a.shape[1:]), (self.x, vector))
+        chunks = jax.tree.map(
+            lambda a: a[:whole].reshape(whole // size, size, *a.shape[1:]), (self.x, vector)
+        )
         zero = jax.tree.map(jnp.zeros_like, self.params)
         total, _ = jax.lax.scan(chunk, zero, chunks)
         if whole < n:

@@ -60,6 +60,37 @@ def fixed_point():
     return f, {"a": jnp.asarray(rotation), "b": jnp.array(0.7)}, POINTS
 
 
+def burgers_with_exact_conditions():
+    f, params = _field()
+    domain = jsci.pde.Interval(-1.0, 1.0).during(0.0, 1.0)
+    u = jsci.pde.dirichlet(f, domain, lambda x: -jnp.sin(jnp.pi * x[0]))
+    return jsci.residual(jsci.pde.burgers(0.1), u), params, jnp.abs(POINTS)
+
+
+def fourier_neural_operator():
+    model = jsci.operators.FNO(1, 1, width=4, modes=3, depth=2, key=KEY)
+    samples = jax.random.normal(jax.random.key(2), (3, 9, 1))
+    return *jsci.pure(model, dtype=jnp.float64), samples
+
+
+def deep_operator_network():
+    model = jsci.operators.DeepONet(1, 1, sensors=5, dim=1, width=6, depth=1, key=KEY)
+    f, params = jsci.pure(model, dtype=jnp.float64)
+    samples = jax.random.normal(jax.random.key(2), (3, 5, 1))
+    return lambda p, a: f(p, a, jnp.array([[0.3]])), params, samples
+
+
+def scf_energy():
+    """H2 at three lengths, with a small neural functional."""
+    f, params = jsci.pure(jsci.nn.MLP(3, "scalar", width=3, depth=1, key=KEY, dtype=jnp.float64))
+    energy = jsci.dft.energy(jsci.dft.neural_functional(f))
+    lengths = (0.7, 0.75, 0.8)
+    molecules = [
+        jsci.dft.molecule([("H", (0, 0, 0)), ("H", (0, 0, r))], "sto-3g", grid=0) for r in lengths
+    ]
+    return energy, params, jsci.dft.stack(molecules)
+
+
 KERNELS = [
     equinox_mlp,
     linen_mlp,
@@ -69,4 +100,8 @@ KERNELS = [
     biharmonic,
     divergence_of_a_flux,
     fixed_point,
+    burgers_with_exact_conditions,
+    fourier_neural_operator,
+    deep_operator_network,
+    scf_energy,
 ]

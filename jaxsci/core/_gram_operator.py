@@ -190,8 +190,8 @@ def gram_operator(
 
     **Returns:** a `GramOperator`: `mv`, `diagonal()`, `trace()`, `hutchinson_trace(key)`,
     `block(row, column)`, `eigenpairs(k, key=key)`, `as_matrix()`, and everything of Lineax. A
-    product costs about five evaluations of the loss; the dense `gram` costs about as much as a
-    handful of them for a few hundred examples, so prefer it while n² entries fit in memory.
+    product costs one backward and one forward pass over the batch; prefer the dense `gram` while
+    its n² entries fit in memory.
 
     **Raises:** as `gram`.
 

@@ -74,7 +74,11 @@ def trace(function: Callable, *args: Any, unroll: int = 0) -> Program:
 
 
 def evaluate(program: Program, args: Sequence[Any], rewrite: Callable | None = None) -> list[Any]:
-    """Run the program; `rewrite(index, equation, outputs)` may replace an equation's outputs."""
+    """Run the program.
+
+    `rewrite(index, equation, outputs, read)` may replace an equation's outputs; `read` gives the
+    value of a variable.
+    """
     values: dict[int, Any] = dict(program.constants)
     values.update(zip(program.inputs, args, strict=True))
 

@@ -27,7 +27,8 @@ def _pyscf_energy(atoms: Any, basis: str, functional: str, grid: int) -> float:
 
     field = dft.RKS(gto.M(atom=atoms, basis=basis, verbose=0))
     field.xc, field.grids.level, field.conv_tol = functional, grid, PYSCF_TOLERANCE
-    return float(field.kernel())
+    field.kernel()
+    return float(field.e_tot)
 
 
 def make_water(size: Size) -> Run:

@@ -160,7 +160,7 @@ def _derivative_matrix(monomials, index, axis) -> np.ndarray:
 
 def _monomials(displacement, lmax) -> Float[Array, "monomials atoms points"]:
     """Every x^i y^j z^k with i + j + k ≤ lmax, each from one of lower degree by one product."""
-    done: dict[tuple[int, int, int], jax.Array] = {(0, 0, 0): jnp.ones_like(displacement[0])}
+    done: dict[tuple[int, ...], jax.Array] = {(0, 0, 0): jnp.ones_like(displacement[0])}
     for l in range(1, lmax + 1):
         for powers in _exponents_of(l):
             axis = next(k for k, p in enumerate(powers) if p)

@@ -76,7 +76,7 @@ class _Sizes:
         self.restricted = all(m.restricted for m in molecules)
 
 
-def _pad_to(x, *shape, value=0):
+def _pad_to(x, *shape, value: float = 0):
     x = np.asarray(x)
     widths = [(0, new - old) for old, new in zip(x.shape, shape, strict=True)]
     return jnp.asarray(np.pad(x, widths, constant_values=value))

@@ -27,10 +27,10 @@ def density_features(ops: Operators, density: Density, level: str) -> Features:
         sigma = jnp.sum(gradient**2, axis=0)
         return Features(rho, rho, sigma, sigma, sigma, tau, tau, polarised=False)
     (rho_a, grad_a, tau_a), (rho_b, grad_b, tau_b) = spins
-    sigma = [
+    aa, ab, bb = (
         jnp.sum(x * y, axis=0) for x, y in ((grad_a, grad_a), (grad_a, grad_b), (grad_b, grad_b))
-    ]
-    return Features(rho_a, rho_b, *sigma, tau_a, tau_b)
+    )
+    return Features(rho_a, rho_b, aa, ab, bb, tau_a, tau_b)
 
 
 def _spin_features(orbitals, density, level):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 # Where a density falls below this (electrons/Bohr³) its energy is below rounding: 1e-15 per
@@ -42,13 +43,13 @@ class Features(eqx.Module):
 
     def __init__(
         self,
-        rho_a,
-        rho_b,
-        sigma_aa=0.0,
-        sigma_ab=0.0,
-        sigma_bb=0.0,
-        tau_a=0.0,
-        tau_b=0.0,
+        rho_a: ArrayLike,
+        rho_b: ArrayLike,
+        sigma_aa: ArrayLike = 0.0,
+        sigma_ab: ArrayLike = 0.0,
+        sigma_bb: ArrayLike = 0.0,
+        tau_a: ArrayLike = 0.0,
+        tau_b: ArrayLike = 0.0,
         *,
         polarised: bool = True,
     ):

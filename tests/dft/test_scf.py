@@ -1,6 +1,7 @@
 """The self-consistent field against PySCF, in every kind of shell and functional."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +25,11 @@ METHYL = [
 ]
 
 
-def pyscf_field(atoms, basis, functional, *, spin=0, charge=0, grid=3, fit=False):
+def pyscf_field(atoms, basis, functional, *, spin=0, charge=0, grid=3, fit=False) -> Any:
     from pyscf import dft, gto
 
     mol = gto.M(atom=atoms, basis=basis, spin=spin, charge=charge, verbose=0)
-    field = (dft.UKS if spin else dft.RKS)(mol)
+    field: Any = (dft.UKS if spin else dft.RKS)(mol)
     if fit:
         field = field.density_fit()
     field.xc, field.grids.level, field.conv_tol = functional, grid, 1e-12

@@ -47,12 +47,9 @@ def difference(f, x, direction, h):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("atoms", "spin"),
-    [(WATER, 0), (NITROGEN, 0), (METHANE, 0), ([("O", (0, 0, 0)), ("H", (0, 0, 1))], 1)],
-)
-def test_parameters_of_a_neural_functional(atoms, spin, key):
-    m = molecule(atoms, "6-31g", spin=spin, grid=0)
+@pytest.mark.parametrize(("atoms", "charge"), [(WATER, 0), (NITROGEN, 0), (METHANE, 0), (WATER, 1)])
+def test_parameters_of_a_neural_functional(atoms, charge, key):
+    m = molecule(atoms, "6-31g", spin=charge, charge=charge, grid=0)
     functional = neural_functional(network)
     params = parameters(key)
     direction = jax.tree.map(jnp.ones_like, params)

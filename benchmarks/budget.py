@@ -39,6 +39,6 @@ class Budget:
 
 BUDGETS: dict[Size, Budget] = {
     "smoke": Budget(5, 0.5, 4.0, 1 * GIB, 60.0),
-    "quick": Budget(5, 3.0, 16.0, 4 * GIB, 240.0),
+    "quick": Budget(5, 2.0, 10.0, 4 * GIB, 200.0),
     "full": Budget(20, 20.0, 180.0, 16 * GIB, float("inf")),
 }

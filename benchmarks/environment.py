@@ -27,7 +27,13 @@ PACKAGES = (
     "pyscf",
     "matplotlib",
 )
-FLAGS = ("XLA_FLAGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+FLAGS = (
+    "XLA_FLAGS",
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
 
 
 def environment() -> dict[str, Any]:

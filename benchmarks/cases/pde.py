@@ -110,7 +110,7 @@ def poisson2d(size):
 
 def finite_well(size):
     """The three lowest energies of the well V0 = 20, a = 0.5 on [-1, 1]."""
-    steps = {"smoke": 5, "quick": 80, "full": 300}[size]
+    steps = {"smoke": 5, "quick": 60, "full": 300}[size]
     edges, values = (-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0)
     exact = pde.reference.well_energies(edges, values, states=3)
     line = pde.Interval(-1.0, 1.0)

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
+from ._gram_checks import check_examples, check_params, output_of_one
 from ._gram_layout import OutputLayout, output_layout
 from ._gram_products import products_kernel
 from ._structured import linearise
@@ -56,7 +57,8 @@ def gram(
     `K[a][b]`, cross blocks included; where `a` has more axes than `b` the rest follow.
 
     **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
-    that do not fit the outputs, no examples, or leading axes that differ.
+    that do not fit the outputs, no examples, leading axes that differ, or an `f` that wants a
+    batch or mixes its examples.
 
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
@@ -81,7 +83,7 @@ def gram(
 @eqx.filter_jit
 def _gram(f, params, x1, x2, trace_axes, diagonal_axes, implementation, batch_size, mesh):
     example = jax.tree.map(lambda a: a[0], x1)
-    layout = output_layout(jax.eval_shape(f, params, example), trace_axes, diagonal_axes)
+    layout = output_layout(output_of_one(f, params, x1, example), trace_axes, diagonal_axes)
 
     def arranged(p, x):
         return layout.arrange(f(p, x))
@@ -144,8 +146,8 @@ def gram_of_terms(
 def _gram_of_terms(terms, params, samples, scales, implementation):
     examples = [jax.tree.map(lambda a: a[0], x) for x in samples]
     layouts = [
-        output_layout(jax.eval_shape(r, params, x), (), ())
-        for r, x in zip(terms, examples, strict=True)
+        output_layout(output_of_one(r, params, batch, x), (), ())
+        for r, batch, x in zip(terms, samples, examples, strict=True)
     ]
     functions = [
         lambda p, x, r=r, layout=layout: layout.arrange(r(p, x))
@@ -193,50 +195,6 @@ def _ravel_order(sizes, count):
     return jnp.concatenate(
         [entries[:, a:b].reshape(-1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
     )
-
-
-def check_params(params: PyTree) -> None:
-    """Raise unless every leaf is a real floating-point array."""
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    if not leaves:
-        raise ValueError("params has no leaves: there is nothing to differentiate.")
-    for path, leaf in leaves:
-        dtype = jnp.result_type(leaf)
-        if jnp.issubdtype(dtype, jnp.floating):
-            continue
-        where = f"params{jax.tree_util.keystr(path)} has dtype {dtype}"
-        if jnp.issubdtype(dtype, jnp.complexfloating):
-            raise TypeError(
-                f"{where}; a tangent kernel needs real parameters. Keep real and imaginary parts "
-                "as two real leaves."
-            )
-        raise TypeError(
-            f"{where}, which cannot be differentiated. Leave it out of params (close over it), "
-            "or use jsci.pure, which does."
-        )
-
-
-def check_examples(name: str, x: PyTree, like: PyTree | None = None) -> PyTree:
-    """The batch as arrays; raise unless its leaves share one non-empty leading axis."""
-    leaves = jax.tree_util.tree_leaves_with_path(x)
-    shapes = {name + jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
-    sizes = {shape[0] if shape else None for shape in shapes.values()}
-    if len(sizes) != 1 or None in sizes:
-        raise ValueError(
-            f"{name} must have one leading axis of examples shared by all its leaves, got shapes "
-            f"{shapes}."
-        )
-    if sizes == {0}:
-        raise ValueError(f"{name} has no examples: its leaves have shapes {shapes}.")
-    x = jax.tree.map(jnp.asarray, x)
-    if like is not None:
-        one, other = (jax.tree.map(lambda a: a.shape[1:], tree) for tree in (like, x))
-        if one != other:
-            raise ValueError(
-                f"x1 and {name} must hold examples of one kind, got shapes {one} and {other} for "
-                "one example."
-            )
-    return x
 
 
 def _check_options(implementation, batch_size):

@@ -1,6 +1,7 @@
 """gram against the naive Jacobian: layouts, pytrees, blocks, shards, bad input."""
 
 import equinox as eqx
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from jaxsci.core._gram import gram, gram_of_terms
+from jaxsci.core._pure import pure
 
 IMPLEMENTATIONS = ["auto", "structured", "jacobian", "products"]
 
@@ -194,3 +196,34 @@ def test_bad_input(params, points):
         gram(lambda p, x: jnp.arange(3), params, points)
     with pytest.raises(ValueError, match=r"no entry for \['bc'\]"):
         gram_of_terms({"bc": model}, params, {"pde": points})
+
+
+def test_functions_of_a_batch_are_refused(params, points):
+    def on_a_batch(p, x):
+        hidden = jnp.einsum("ni,ij->nj", x, p["w"])
+        return hidden - jnp.mean(hidden, axis=0, keepdims=True)
+
+    with pytest.raises(ValueError, match=r"must take ONE example.*f\(params, x\[None\]\)\[0\]"):
+        gram(on_a_batch, params, points)
+    with pytest.raises(ValueError, match="must take ONE example"):
+        gram_of_terms({"a": on_a_batch}, params, {"a": points})
+
+    def over_the_batch_axis(p, x):
+        return x @ p["w"] - jax.lax.pmean(x @ p["w"], "batch")
+
+    with pytest.raises(ValueError, match="mixes examples, it communicates over the batch axis"):
+        gram(over_the_batch_axis, params, points)
+
+    class BatchNormalised(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.BatchNorm(use_running_average=False)(nn.Dense(3)(x))
+
+    f, weights = pure(BatchNormalised(), jax.random.key(0), points[0], dtype=jnp.float64)
+    with pytest.raises(ValueError, match="mixes examples, it updates statistics.*running averages"):
+        gram(f, weights, points)
+
+
+def test_errors_of_the_function_itself_come_through(params, points):
+    with pytest.raises(KeyError, match="missing"):
+        gram(lambda p, x: p["missing"] @ x, params, points)

@@ -71,6 +71,35 @@ def test_eigenpairs_of_a_kernel_of_low_rank_stay_finite():
     assert jnp.all(jnp.isfinite(found.vectors))
 
 
+def test_nystrom_sketch_is_exact_at_full_rank_and_below_the_kernel(problem):
+    params, x, dense = problem
+    operator = gram_operator(model, params, x)
+    top = jnp.linalg.eigvalsh(dense)[-1]
+
+    def matrix(rank):
+        found = operator.nystrom(rank, key=jax.random.key(3))
+        assert found.values.shape == (rank,) and jnp.all(found.values >= 0)
+        return found.vectors.T @ (found.values[:, None] * found.vectors)
+
+    # The shift of √n ε ‖K Ω‖ is all that separates the full sketch from the kernel.
+    np.testing.assert_allclose(matrix(27), dense, rtol=0, atol=1e-12 * top)
+    gaps = [jnp.linalg.eigvalsh(dense - matrix(rank)) for rank in (5, 15)]
+    assert all(gap[0] > -1e-12 * top for gap in gaps)
+    assert gaps[1][-1] < gaps[0][-1]
+
+
+def test_nystrom_sketch_of_a_kernel_of_low_rank_or_of_zeros_is_finite():
+    def f(p, x):
+        return p["w"] @ x
+
+    params, x = {"w": jnp.arange(1.0, 4.0, dtype=jnp.float32)}, jnp.ones((6, 3), jnp.float32)
+    found = gram_operator(f, params, x).nystrom(4, key=jax.random.key(0))
+    # √6 · 3 roundings of ‖K Ω‖ ≤ 18 in float32.
+    np.testing.assert_allclose(found.values, [18, 0, 0, 0], atol=1e-4)
+    nothing = gram_operator(f, params, 0 * x).nystrom(2, key=jax.random.key(0))
+    assert jnp.all(jnp.isfinite(nothing.vectors)) and jnp.all(nothing.values <= 1e-6)
+
+
 def test_hutchinson_within_its_stated_error(problem):
     params, x, dense = problem
     estimate, error = gram_operator(model, params, x).hutchinson_trace(jax.random.key(0), 256)
@@ -98,6 +127,8 @@ def test_bad_input(problem):
         operator.block("initial", "residual")
     with pytest.raises(ValueError, match="1 <= k <= steps <= 27"):
         operator.eigenpairs(28, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="1 <= rank <= 27"):
+        operator.nystrom(0, key=jax.random.key(0))
     with pytest.raises(ValueError, match="at least 2 samples"):
         operator.hutchinson_trace(jax.random.key(0), 1)
     with pytest.raises(TypeError, match="cannot be differentiated"):

@@ -24,6 +24,9 @@ PARTS = {
     "pbe_c": "GGA_C_PBE",
     "pbesol_c": "GGA_C_PBE_SOL",
     "lyp": "GGA_C_LYP",
+    "pz81": "LDA_C_PZ",
+    "tpss_x": "MGGA_X_TPSS",
+    "tpss_c": "MGGA_C_TPSS",
 }
 
 
@@ -50,6 +53,8 @@ def points(polarisation):
         np.stack([sigma[0, 0], sigma[1, 1]]), 8 * spin, where=spin > 0, out=np.zeros_like(spin)
     )
     tau = von_weizsaecker + rng.uniform(0, 3, (2, n)) * spin ** (5 / 3)
+    if polarisation == "none":
+        tau[1] = tau[0]
     return spin, gradient, sigma, tau
 
 

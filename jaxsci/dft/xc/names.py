@@ -9,7 +9,9 @@ from .functional import Functional
 from .lyp import lyp
 from .pbe import pbe_c, pbe_x, pbesol_c, pbesol_x, revpbe_x
 from .pw92 import pw92, pw92_mod
+from .pz81 import pz81
 from .slater import slater
+from .tpss import tpss_c, tpss_x
 from .vwn import vwn5, vwn_rpa
 
 
@@ -40,6 +42,7 @@ _EXCHANGE = {
     "revpbe_x": _single("revpbe_x", "gga", revpbe_x),
     "pbesol_x": _single("pbesol_x", "gga", pbesol_x),
     "b88": _single("b88", "gga", b88),
+    "tpss_x": _single("tpss_x", "mgga", tpss_x),
     "hf": Functional((), "lda", 1.0, "hf"),
 }
 _CORRELATION = {
@@ -49,7 +52,9 @@ _CORRELATION = {
     "pw92_mod": _single("pw92_mod", "lda", pw92_mod),
     "pbe_c": _single("pbe_c", "gga", pbe_c),
     "pbesol_c": _single("pbesol_c", "gga", pbesol_c),
+    "pz81": _single("pz81", "lda", pz81),
     "lyp": _single("lyp", "gga", lyp),
+    "tpss_c": _single("tpss_c", "mgga", tpss_c),
 }
 # What a part of "exchange,correlation" may also be called (PySCF's and libxc's habits).
 _EXCHANGE_ALIAS = {
@@ -59,6 +64,7 @@ _EXCHANGE_ALIAS = {
     "revpbe": "revpbe_x",
     "pbesol": "pbesol_x",
     "b": "b88",
+    "tpss": "tpss_x",
 }
 _CORRELATION_ALIAS = {
     "vwn": "vwn5",
@@ -66,6 +72,8 @@ _CORRELATION_ALIAS = {
     "pw_mod": "pw92_mod",
     "pbe": "pbe_c",
     "pbesol": "pbesol_c",
+    "pz": "pz81",
+    "tpss": "tpss_c",
 }
 
 
@@ -88,6 +96,7 @@ _COMBINED: dict[str, Functional] = {
     "revpbe": _EXCHANGE["revpbe_x"] + _CORRELATION["pbe_c"],
     "pbesol": _EXCHANGE["pbesol_x"] + _CORRELATION["pbesol_c"],
     "blyp": _EXCHANGE["b88"] + _CORRELATION["lyp"],
+    "tpss": _EXCHANGE["tpss_x"] + _CORRELATION["tpss_c"],
     "b3lyp": _b3lyp(),
     "pbe0": _pbe0(),
 }

@@ -28,8 +28,8 @@ def _exchange(features: Features, mu: float, kappa: float) -> Float[Array, "*n"]
     return spin_scaled(unpolarised, features)
 
 
-def _correlation(features: Features, beta: float) -> Float[Array, "*n"]:
-    """ρ (ε_c + H), equations 3, 7 and 8 of the paper."""
+def correlation_per_electron(features: Features, beta: float) -> Float[Array, "*n"]:
+    """ε_c + H, equations 3, 7 and 8 of the paper."""
     rho = features.rho
     phi = polarisation_power(features.zeta, 2 / 3) if features.polarised else jnp.ones_like(rho)
     phi3 = phi**3
@@ -39,7 +39,7 @@ def _correlation(features: Features, beta: float) -> Float[Array, "*n"]:
     a = beta / GAMMA / jnp.expm1(-local / (GAMMA * phi3))
     at2 = a * t2
     h = GAMMA * phi3 * jnp.log1p(beta / GAMMA * t2 * (1 + at2) / (1 + at2 + at2**2))
-    return rho * (local + h)
+    return local + h
 
 
 def pbe_x(features: Features) -> Float[Array, "*n"]:
@@ -73,7 +73,7 @@ def pbe_c(features: Features) -> Float[Array, "*n"]:
     **Source:** Perdew, Burke & Ernzerhof, Phys. Rev. Lett. 77, 3865 (1996), equations 3, 7, 8.
     libxc: GGA_C_PBE.
     """
-    return _correlation(features, BETA)
+    return features.rho * correlation_per_electron(features, BETA)
 
 
 def pbesol_c(features: Features) -> Float[Array, "*n"]:
@@ -81,4 +81,4 @@ def pbesol_c(features: Features) -> Float[Array, "*n"]:
 
     **Source:** Perdew et al., Phys. Rev. Lett. 100, 136406 (2008). libxc: GGA_C_PBE_SOL.
     """
-    return _correlation(features, 0.046)
+    return features.rho * correlation_per_electron(features, 0.046)

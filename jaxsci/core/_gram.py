@@ -1,23 +1,27 @@
 """J Jᵀ: the tangent kernel of any pure function."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
 from ._gram_checks import check_examples, check_params, output_of_one
 from ._gram_layout import OutputLayout, output_layout
-from ._gram_products import products_kernel
+from ._gram_products import contract_products
+from ._gram_stream import streamed
 from ._structured import linearise
 from ._structured_contract import contract_features
 
 Implementation = Literal["auto", "structured", "jacobian", "products"]
 _IMPLEMENTATIONS = ("auto", "structured", "jacobian", "products")
+# Examples in a block of a kernel computed with progress: products of this size run at full speed.
+_STREAMED = 256
 
 
 def gram(
@@ -31,6 +35,7 @@ def gram(
     implementation: Implementation = "auto",
     batch_size: int | None = None,
     mesh: Mesh | None = None,
+    progress: bool = False,
 ) -> PyTree[Float[Array, "..."]]:
     """The tangent kernel J(x₁) J(x₂)ᵀ of a pure function between two batches of inputs.
 
@@ -49,16 +54,19 @@ def gram(
         contracts activations with cotangents wherever the use of a leaf is understood;
         `"jacobian"` forms J; `"products"` applies J and Jᵀ to unit vectors, in the least memory.
     - `batch_size`: the kernel is computed in blocks of so many examples, which bounds memory to
-        two blocks of features and the kernel, and repeats the backward pass for each block.
+        the kernel, two blocks of features, and the features of all examples where these take at
+        most 2 GiB; where they take more, each pair of blocks repeats the backward pass.
     - `mesh`: a device mesh over which the rows are sharded.
+    - `progress`: show a progress bar. The blocks are then computed one by one from the host, with
+        256 examples each unless `batch_size` says otherwise, so not under `jax.jit`.
 
     **Returns:** for one output the kernel `(n, m, o₁, o₁', o₂, o₂', ...)`: each output axis twice,
     once if in `diagonal_axes`, absent if in `trace_axes`. For a pytree of outputs the blocks
     `K[a][b]`, cross blocks included; where `a` has more axes than `b` the rest follow.
 
     **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
-    that do not fit the outputs, no examples, leading axes that differ, or an `f` that wants a
-    batch or mixes its examples.
+    that do not fit the outputs, no examples, leading axes that differ, an `f` that wants a batch or
+    mixes its examples, or a progress bar inside a transformation or together with a mesh.
 
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
@@ -77,26 +85,70 @@ def gram(
     params = jax.tree.map(jnp.asarray, params)
     x1 = check_examples("x1", x1)
     x2 = None if x2 is None else check_examples("x2", x2, like=x1)
-    return _gram(f, params, x1, x2, trace_axes, diagonal_axes, implementation, batch_size, mesh)
+    problem = (trace_axes, diagonal_axes, implementation)
+    if progress:
+        _check_progress(mesh, (f, params, x1, x2))
+        return _gram_with_progress(f, params, x1, x2, problem, batch_size or _STREAMED)
+    return _gram(f, params, x1, x2, problem, batch_size, mesh)
 
 
 @eqx.filter_jit
-def _gram(f, params, x1, x2, trace_axes, diagonal_axes, implementation, batch_size, mesh):
-    example = jax.tree.map(lambda a: a[0], x1)
-    layout = output_layout(output_of_one(f, params, x1, example), trace_axes, diagonal_axes)
+def _gram(f, params, x1, x2, problem, batch_size, mesh):
+    sizes = (leading_size(x1), leading_size(x2, x1))
+    plan = _plan(f, params, x1, sizes, problem)
+    kernel = kernel_blocks(plan.features, plan.contract, x1, x2, batch_size=batch_size, mesh=mesh)
+    return plan.layout.blocks(kernel)
+
+
+class _Plan(NamedTuple):
+    """`contract(vmap(features)(x1), vmap(features)(x2))` is the kernel, for `layout` to arrange."""
+
+    features: Callable
+    contract: Callable
+    layout: OutputLayout
+
+
+def _plan(f, params, batch, sizes, problem) -> _Plan:
+    """How to compute the kernel between examples like those of `batch`, `sizes` in number."""
+    trace_axes, diagonal_axes, implementation = problem
+    example = jax.tree.map(lambda a: a[0], batch)
+    layout = output_layout(output_of_one(f, params, batch, example), trace_axes, diagonal_axes)
 
     def arranged(p, x):
         return layout.arrange(f(p, x))
 
     if implementation == "products":
-        kernel = products_kernel(arranged, params, x1, x2, layout.shape, batch_size, mesh)
-        return layout.blocks(kernel)
-    sizes = (leading_size(x1), leading_size(x2, x1))
+        return _Plan(lambda x: x, contract_products(arranged, params, layout.shape), layout)
     (term,) = linearise([arranged], params, [example], [sizes], implementation)
-    kernel = kernel_blocks(
-        term.features, contract_features, x1, x2, batch_size=batch_size, mesh=mesh
+    return _Plan(term.features, contract_features, layout)
+
+
+def _gram_with_progress(f, params, x1, x2, problem, batch_size):
+    sizes = (leading_size(x1), leading_size(x2, x1))
+    batch = jax.tree.map(lambda a: a[:1], x1)
+    kernel = streamed(
+        lambda block: _describe(f, params, block, sizes, problem),
+        lambda rows, columns: _contract(f, params, batch, sizes, problem, rows, columns),
+        x1,
+        x2,
+        batch_size=batch_size,
     )
-    return layout.blocks(kernel)
+    return _arrange(f, params, batch, sizes, problem, kernel)
+
+
+@eqx.filter_jit
+def _describe(f, params, block, sizes, problem):
+    return jax.vmap(_plan(f, params, block, sizes, problem).features)(block)
+
+
+@eqx.filter_jit
+def _contract(f, params, batch, sizes, problem, rows, columns):
+    return _plan(f, params, batch, sizes, problem).contract(rows, columns)
+
+
+@eqx.filter_jit
+def _arrange(f, params, batch, sizes, problem, kernel):
+    return _plan(f, params, batch, sizes, problem).layout.blocks(kernel)
 
 
 def gram_of_terms(
@@ -204,3 +256,13 @@ def _check_options(implementation, batch_size):
         )
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+
+
+def _check_progress(mesh, arguments):
+    if mesh is not None:
+        raise ValueError("progress=True computes on one device; leave out mesh, or progress.")
+    if any(isinstance(a, Tracer) for a in jax.tree.leaves(arguments)):
+        raise ValueError(
+            "progress=True works block by block from the host, so not inside jit, vmap or grad; "
+            "leave it out there."
+        )

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+# Features of all examples are kept up to so many bytes; above, they are taken again for each block.
+_KEPT = 2 * 2**30
 # A triangle of blocks saves work only while its products stay large: this many rows at least.
 _ROWS_OF_BLOCK = 128
 _MAX_BLOCKS = 4
@@ -68,7 +70,7 @@ def take(tree, start, stop):
     return jax.tree.map(lambda a: a[start:stop], tree)
 
 
-def _split(x, batch_size):
+def split(x, batch_size):
     """Blocks (blocks, batch_size, ...); the last one is filled with copies of the last example."""
     n = leading_size(x)
     padding = -n % batch_size
@@ -88,35 +90,52 @@ def _join(blocks, n, m):
     return blocks.reshape(rows * b, columns * c, *blocks.shape[4:])[:n, :m]
 
 
+def described(features, blocks):
+    """The features of blocks of examples, and a function from one of these to its features.
+
+    Taken once and kept where they fit; else the examples stand for their features.
+    """
+    describe = jax.vmap(features)
+    if fits(jax.eval_shape(jax.vmap(describe), blocks)):
+        return jax.lax.map(describe, blocks), lambda block: block
+    return blocks, describe
+
+
+def fits(features) -> bool:
+    """Whether features of such shapes may be kept."""
+    return sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(features)) <= _KEPT
+
+
 def _chunked(features, contract, x1, x2, batch_size):
-    x1, n = _split(x1, min(batch_size, leading_size(x1)))
-    x2, m = _split(x2, min(batch_size, leading_size(x2)))
+    x1, n = split(x1, min(batch_size, leading_size(x1)))
+    x2, m = split(x2, min(batch_size, leading_size(x2)))
+    columns, describe = described(features, x2)
 
     def row_of_blocks(x):
         rows = jax.vmap(features)(x)
-        return jax.lax.map(lambda y: contract(rows, jax.vmap(features)(y)), x2)
+        return jax.lax.map(lambda y: contract(rows, describe(y)), columns)
 
     return _join(jax.lax.map(row_of_blocks, x1), n, m)
 
 
 def _chunked_triangle(features, contract, x, batch_size):
     """Row i of the triangle has i + 1 blocks: with row b - 1 - i it makes b + 1, whatever i."""
-    x, n = _split(x, batch_size)
+    x, n = split(x, batch_size)
     count = leading_size(x)
     half = (count + 1) // 2
+    blocks, describe = described(features, x)
 
     def block(index):
-        return jax.tree.map(lambda a: a[index], x)
+        return describe(jax.tree.map(lambda a: a[index], blocks))
 
     def pair_of_rows(i):
-        pair = jax.vmap(features)(block(i)), jax.vmap(features)(block(count - 1 - i))
-        pair = jax.tree.map(lambda a, b: jnp.stack([a, b]), *pair)
+        pair = jax.tree.map(lambda a, b: jnp.stack([a, b]), block(i), block(count - 1 - i))
 
         def one(step):
             second = step > i
             rows = jax.tree.map(lambda a: a[second.astype(int)], pair)
             column = jnp.where(second, step - i - 1, step)
-            return contract(rows, jax.vmap(features)(block(column)))
+            return contract(rows, block(column))
 
         return jax.lax.map(one, jnp.arange(count + 1))
 
@@ -125,11 +144,9 @@ def _chunked_triangle(features, contract, x, batch_size):
     high, low = np.maximum(row, column), np.minimum(row, column)
     first = high < half
     at = np.where(first, high, count - 1 - high)
-    kernel = _join(folded[at, np.where(first, low, low + at + 1)], n, n)
-    block_of = np.arange(n) // batch_size
-    above = block_of[:, None] < block_of[None, :]
-    mirrored = _join(mirror_blocks(folded[at, np.where(first, low, low + at + 1)]), n, n)
-    return jnp.where(above[:, :, None, None, None], mirrored, kernel)
+    blocks = folded[at, np.where(first, low, low + at + 1)]
+    above = (row < column).reshape(count, count, *[1] * (blocks.ndim - 2))
+    return _join(jnp.where(above, mirror_blocks(blocks), blocks), n, n)
 
 
 def mirror_blocks(blocks):

@@ -1,16 +1,17 @@
 """The tangent kernel by matrix-free products: column by column, K e = J (Jᵀ e)."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
-from ._gram_blocks import kernel_blocks
 
+def contract_products(f: Callable, params, shape: tuple[int, int, int]) -> Callable:
+    """The contraction of examples that stand for their own features.
 
-def products_kernel(f, params, x1, x2, shape, batch_size, mesh):
-    """The kernel (n, m, diagonal, full, full) of `f(params, x) -> (trace, diagonal, full)`.
-
-    The features of an example are the example itself; one backward pass gives the row Jᵀ e of an
-    output of the column's example, and forward passes through all rows' examples contract it.
+    `f(params, x)` returns (trace, diagonal, full), of sizes `shape`. One backward pass gives the
+    row Jᵀ e of an output of the column's example, and forward passes through all rows' examples
+    contract it.
     """
     trace, diagonal, full = shape
 
@@ -30,4 +31,4 @@ def products_kernel(f, params, x1, x2, shape, batch_size, mesh):
     def contract(rows, columns):
         return jnp.moveaxis(jax.lax.map(lambda y: column(rows, y), columns), 0, 1)
 
-    return kernel_blocks(lambda x: x, contract, x1, x2, batch_size=batch_size, mesh=mesh)
+    return contract

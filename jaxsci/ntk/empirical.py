@@ -20,6 +20,7 @@ def kernel(
     implementation: Literal["auto", "structured", "jacobian", "products"] = "auto",
     batch_size: int | None = None,
     mesh: Mesh | None = None,
+    progress: bool = False,
 ) -> PyTree[Float[Array, "..."]]:
     """The neural tangent kernel Θ(x, x') = J(x) J(x')ᵀ of any pure function of one example.
 
@@ -36,7 +37,8 @@ def kernel(
     - `trace_axes`: output axes to average over: `-1` gives a classifier one (n, m) kernel, the
         usual surrogate for wide networks, whose kernel is nearly diagonal in the outputs.
     - `diagonal_axes`: output axes of which only equal indices are kept.
-    - `implementation`, `batch_size`, `mesh`: how it is computed, as in `jsci.gram`.
+    - `implementation`, `batch_size`, `mesh`, `progress`: how it is computed, as in `jsci.gram`.
+        `progress=True` shows a bar, for thousands of examples of a large model.
 
     **Returns:** `(n, m, o₁, o₁', ...)`, each output axis twice and interleaved; blocks
     `K[a][b]` for a pytree of outputs.
@@ -62,4 +64,5 @@ def kernel(
         implementation=implementation,
         batch_size=batch_size,
         mesh=mesh,
+        progress=progress,
     )

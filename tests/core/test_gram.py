@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from jaxsci.core import _gram_blocks
 from jaxsci.core._gram import gram, gram_of_terms
+from jaxsci.core._gram_blocks import kernel_blocks
+from jaxsci.core._gram_stream import streamed
 from jaxsci.core._pure import pure
 
 IMPLEMENTATIONS = ["auto", "structured", "jacobian", "products"]
@@ -93,6 +96,45 @@ def test_folded_triangle_covers_odd_and_even_numbers_of_blocks(params, n, batch_
     x = jax.random.normal(jax.random.key(3), (n, 4))
     whole = gram(model, params, x)
     np.testing.assert_allclose(gram(model, params, x, batch_size=batch_size), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_blocks_are_the_whole_kernel_whether_features_are_kept_or_not(kept, monkeypatch):
+    taken = []
+
+    def features(x):
+        jax.debug.callback(lambda: taken.append(1))
+        return jnp.outer(x, x)
+
+    def contract(u, v):
+        return jnp.einsum("nab,mac->nmbc", u, v)[:, :, None]
+
+    monkeypatch.setattr(_gram_blocks, "_KEPT", 10**9 if kept else 0)
+    x, y = jnp.arange(14.0).reshape(7, 2), jnp.arange(6.0).reshape(3, 2)
+    expected = {
+        "own": kernel_blocks(features, contract, x),
+        "other": kernel_blocks(features, contract, x, y),
+    }
+    for name, second in (("own", None), ("other", y)):
+        taken.clear()
+        blocks = kernel_blocks(features, contract, x, second, batch_size=2)
+        np.testing.assert_allclose(blocks, expected[name], rtol=1e-14)
+        jax.effects_barrier()
+        once = 4 if second is None else 4 + 2
+        assert len(taken) == once if kept else len(taken) > once
+        on_host = streamed(jax.vmap(features), contract, x, second, batch_size=2)
+        np.testing.assert_allclose(on_host, expected[name], rtol=1e-14)
+
+
+@pytest.mark.parametrize("implementation", ["auto", "products"])
+def test_progress_changes_nothing(params, points, implementation):
+    options = {"implementation": implementation, "trace_axes": 0}
+    whole = gram(model, params, points, **options)
+    kernel = gram(model, params, points, batch_size=3, progress=True, **options)
+    np.testing.assert_allclose(kernel, whole, rtol=1e-12)
+    assert kernel.dtype == whole.dtype
+    rectangle = gram(model, params, points, points[:2], progress=True, **options)
+    np.testing.assert_allclose(rectangle, whole[:, :2], rtol=1e-12)
 
 
 def two_outputs(params, x):
@@ -192,6 +234,10 @@ def test_bad_input(params, points):
         gram(model, params, points, implementation="fast")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         gram(model, params, points, batch_size=0)
+    with pytest.raises(ValueError, match="progress=True works block by block.*not inside jit"):
+        jax.jit(lambda p: gram(model, p, points, progress=True))(params)
+    with pytest.raises(ValueError, match="progress=True computes on one device"):
+        gram(model, params, points, progress=True, mesh=jax.make_mesh((1,), ("rows",)))
     with pytest.raises(TypeError, match="returns dtype int"):
         gram(lambda p, x: jnp.arange(3), params, points)
     with pytest.raises(ValueError, match=r"no entry for \['bc'\]"):

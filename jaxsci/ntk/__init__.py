@@ -1,5 +1,6 @@
 """Tangent kernels: of any model, their spectra, and what they predict about training."""
 
+from . import infinite as infinite
 from .descent import gradient_descent as gradient_descent
 from .empirical import kernel as kernel
 from .linearized import linearize as linearize, taylor as taylor

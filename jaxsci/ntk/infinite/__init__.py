@@ -1,0 +1,25 @@
+"""Infinitely wide networks: their kernels in closed form, and the finite networks they are of."""
+
+from .activations import (
+    Abs as Abs,
+    Cos as Cos,
+    Elementwise as Elementwise,
+    Elu as Elu,
+    Erf as Erf,
+    Gelu as Gelu,
+    LeakyRelu as LeakyRelu,
+    Polynomial as Polynomial,
+    Rbf as Rbf,
+    Relu as Relu,
+    Selu as Selu,
+    Sigmoid as Sigmoid,
+    Sin as Sin,
+    Tanh as Tanh,
+)
+from .attention import SelfAttention as SelfAttention
+from .compose import Identity as Identity, parallel as parallel, serial as serial
+from .layer import AbstractLayer as AbstractLayer, Kernels as Kernels
+from .monte_carlo import monte_carlo as monte_carlo
+from .norm import LayerNorm as LayerNorm
+from .pooling import AvgPool as AvgPool, Flatten as Flatten, GlobalAvgPool as GlobalAvgPool
+from .weights import Conv as Conv, Dense as Dense

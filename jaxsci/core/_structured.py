@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._structured_constant import constant_axes
 from ._structured_cost import Shape, prefers_factors
 from ._structured_taps import Site, find_taps
-from ._structured_trace import Program, evaluate, trace
+from ._structured_trace import Literal, Program, evaluate, trace
 
 # Products with fewer columns run at a fraction of full speed on a CPU.
 _NARROW = 32
@@ -144,7 +145,37 @@ def _trace_features(program, sites, direct, shapes, example) -> _Traced:
         rows = [_rows(d.reshape(*y.shape, -1)) for d in d_direct]
         return activations, cotangents, rows
 
-    return _Traced(trace(features, shapes, example), tuple(sites), direct)
+    traced = trace(features, shapes, example)
+    return _Traced(_collapsed(traced, len(sites), shapes, example), tuple(sites), direct)
+
+
+def _collapsed(program: Program, count: int, shapes, example) -> Program:
+    """The features with one position where all activations, or all cotangents, of a site are one.
+
+    Σₜ aₜ ⊗ ∂ = (Σₜ aₜ) ⊗ ∂: the weights below a mean over positions.
+    """
+    equal = constant_axes(program)
+
+    def same(v, axis):
+        return not isinstance(v, Literal) and axis in equal[v] and program.avals[v].shape[axis] > 1
+
+    pairs = list(zip(program.outputs[:count], program.outputs[count:], strict=False))
+    if not any(same(a, 1) or same(d, 4) for a, d in pairs):
+        return program
+
+    def features(leaves, x):
+        values = evaluate(program, [*leaves, *jax.tree.leaves(x)])
+        for i, (a, d) in enumerate(pairs):
+            activation, cotangent = values[i], values[count + i]
+            if same(d, 4):
+                values[i] = activation.sum(1, keepdims=True)
+                values[count + i] = cotangent[..., :1, :]
+            elif same(a, 1):
+                values[i] = activation[:, :1]
+                values[count + i] = cotangent.sum(4, keepdims=True)
+        return values
+
+    return trace(features, shapes, example)
 
 
 def _all_cotangents(pullback, y):

@@ -88,15 +88,17 @@ class Peer:
     - `make`: `make(size)` returns a `Run`, of which `step`, `args`, `error` and `host` are used:
       the peer's error stands beside its time.
     - `module`: the module whose presence means "installed"; `None` takes `name`.
-    - `clashes`: why it needs an environment of its own (pins that exclude ours); "" if it does
-      not.
+    - `interpreter`: for a peer whose pins exclude ours: the environment variable that holds the
+      path of a Python which has it. Its `make` returns a `benchmarks.remote.remote_run`.
+    - `beside`: what else must be installed there, since `install` then takes no dependencies.
     """
 
     name: str
     install: str
     make: Callable[[Size], Run]
     module: str | None = None
-    clashes: str = ""
+    interpreter: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True)

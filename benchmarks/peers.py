@@ -1,8 +1,10 @@
 """Other packages on the same problems: how to install them, and their runs."""
 
+import os
 import shlex
 from collections.abc import Iterable
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +17,9 @@ from .timing import interleave, ratio
 
 
 def installed(peer: Peer) -> bool:
-    """Whether the peer can be imported here; does not import it."""
+    """Whether the peer can be imported, here or by the interpreter of its own; does not do so."""
+    if peer.interpreter:
+        return Path(os.environ.get(peer.interpreter, "")).is_file()
     return find_spec((peer.module or peer.name).partition(".")[0]) is not None
 
 
@@ -29,20 +33,24 @@ def explain(cases: Iterable[Case]) -> str:
         lines.append(f"  {peer.name}: {'installed' if installed(peer) else 'not installed'}")
         if installed(peer):
             continue
-        install = shlex.join(shlex.split(peer.install))
-        if not peer.clashes:
-            lines.append(f"    pip install {install}")
-            continue
-        folder = f".venv-{peer.name.lower()}"
-        lines += [
-            f"    its pins clash with ours ({peer.clashes}): give it an environment of its own,",
-            f"    python -m venv {folder}",
-            f"    {folder}/bin/pip install {install}",
-            f"    {folder}/bin/pip install --no-deps -e .",
-            f"    {folder}/bin/python -m benchmarks --peers",
-        ]
-    lines.append("Only times from one run can be compared: a peer not installed here has no row.")
+        lines += [f"    {line}" for line in installation(peer)]
+    lines.append("Only times from one run can be compared: a peer not installed has no row.")
     return "\n".join(lines)
+
+
+def installation(peer: Peer) -> list[str]:
+    """The commands that install a peer."""
+    install = shlex.join(shlex.split(peer.install))
+    if not peer.interpreter:
+        return [f"pip install {install}"]
+    folder = f"../{peer.name.lower()}-environment"
+    return [
+        "its pins clash with ours: give it an environment of its own,",
+        f"python -m venv {folder}",
+        f"{folder}/bin/pip install {shlex.join(shlex.split(peer.beside))}",
+        f"{folder}/bin/pip install --no-deps {install}",
+        f"export {peer.interpreter}=$(realpath -s {folder}/bin/python)",
+    ]
 
 
 def run_peer(
@@ -53,7 +61,8 @@ def run_peer(
     `our_seconds` is given for a host case, which is not run again.
     """
     if not installed(peer):
-        return PeerResult(peer.name, "skipped", f"not installed: pip install {peer.install}", None)
+        hint = f"set {peer.interpreter}" if peer.interpreter else f"pip install {peer.install}"
+        return PeerResult(peer.name, "skipped", f"not installed: {hint}", None)
     session.say(f"peer {peer.name}")
     try:
         run = peer.make(session.size)

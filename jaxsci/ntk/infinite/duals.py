@@ -18,9 +18,19 @@ def safe_sqrt(x: Covariance) -> Covariance:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
 
 
+def root_determinant(c: Covariance, q1: Covariance, q2: Covariance) -> Covariance:
+    """√(q1 q2 - c²) = √(q1 q2) sin θ, zero for angles that are no more than rounding.
+
+    Kernels of rectifiers have a slope of 1/θ here: an input with itself must have none.
+    """
+    gap1, gap2 = q1 - jnp.abs(c), q2 - jnp.abs(c)
+    square = jnp.abs(c) * (gap1 + gap2) + gap1 * gap2
+    return safe_sqrt(jnp.where(square > 4 * jnp.finfo(c.dtype).eps * q1 * q2, square, 0))
+
+
 def rectifier(c: Covariance, q1: Covariance, q2: Covariance, below: float, above: float) -> Dual:
     """φ(x) = above x for x > 0, below x for x < 0 (Cho and Saul 2009, orders 0 and 1)."""
-    sine = safe_sqrt(q1 * q2 - c**2)  # √(q1 q2) sin θ, which keeps its digits near θ = 0
+    sine = root_determinant(c, q1, q2)
     both_zero = (sine == 0) & (c == 0)
     angle = jnp.arctan2(sine, jnp.where(both_zero, 1, c))
     bend, through = (above - below) ** 2, above * below

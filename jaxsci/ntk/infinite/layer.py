@@ -1,6 +1,7 @@
 """What an infinitely wide layer is: a rule for kernels and a finite layer, one for the other."""
 
 import abc
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -58,7 +59,8 @@ class AbstractLayer(eqx.Module):
         **Arguments:**
 
         - `x1`, `x2`: inputs (n, *positions, channels); without `x2` it is `x1`.
-        - `batch_size`: rows at a time, to bound memory; by default all of them.
+        - `batch_size`: rows at a time, to bound memory; by default as many as keep one array of
+          signals within a few megabytes, which is also the fastest.
         - `mesh`: a device mesh over which the rows are shared out.
 
         **Returns:** `Kernels(nngp, ntk)`, each (n, m); positions that the network neither
@@ -109,6 +111,8 @@ class AbstractLayer(eqx.Module):
 @eqx.filter_jit
 def _all_pairs(layer, x1, x2, batch_size, mesh):
     crossed = layer.needs_crossed(False)
+    if batch_size is None:
+        batch_size = default_rows(x2.shape, crossed)
 
     def one(a, b):
         pair = layer.propagate(input_pair(a, b, crossed)).at_equal_positions()
@@ -118,6 +122,12 @@ def _all_pairs(layer, x1, x2, batch_size, mesh):
         return jax.vmap(lambda b: one(a, b))(x2)
 
     return vmap(row, batch_size=batch_size, mesh=mesh)(x1)
+
+
+def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
+    """Rows of pairs of about a million numbers, but eight where what rows share would dominate."""
+    positions = math.prod(shape[1:-1])
+    return max(8, 2**20 // (shape[0] * positions ** (2 if crossed else 1)))
 
 
 def check_inputs(x1: Array, x2: Array) -> None:

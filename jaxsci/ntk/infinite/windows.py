@@ -66,7 +66,11 @@ def crossed_window_sum(
 
 
 def _window_sum(k: Array, axes: Iterable[int], size: int, stride: int) -> Array:
-    """The sum of whole windows along axes that move together."""
+    """The sum of whole windows along axes that move together.
+
+    The barrier keeps the compiler from computing what comes before anew for each shift.
+    """
+    k = jax.lax.optimization_barrier(k)
     return reduce(jnp.add, [_strided(k, axes, shift, size, stride) for shift in range(size)])
 
 

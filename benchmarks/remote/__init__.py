@@ -1,0 +1,78 @@
+"""Peers that cannot live beside us: run by an interpreter of their own, timed in the same run."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..case import Run
+
+
+class Remote:
+    """A program in another interpreter, driven by lines through a pipe.
+
+    A round trip costs some 0.1 ms, which our clock counts as the peer's. Arrays go through a
+    temporary folder, before and after the clock.
+    """
+
+    def __init__(self, python: str, module: str, case: str, arrays: Mapping[str, np.ndarray]):
+        self._folder = tempfile.TemporaryDirectory()
+        self._process = subprocess.Popen(
+            [python, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        inputs = self._path("inputs.npz")
+        np.savez(inputs, allow_pickle=False, **arrays)
+        self._ask(build=case, inputs=inputs)
+
+    def __call__(self) -> None:
+        self._ask(run=True)
+
+    def output(self) -> np.ndarray:
+        """What the last call returned there."""
+        path = self._path("output.npy")
+        self._ask(save=path)
+        return np.load(path)
+
+    def _path(self, name: str) -> str:
+        return str(Path(self._folder.name) / name)
+
+    def _ask(self, **message: Any) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().strip()
+        if answer != "done":
+            raise RuntimeError(answer or "the peer's interpreter ended without an answer")
+
+    def __del__(self):
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+
+def remote_run(
+    variable: str,
+    module: str,
+    case: str,
+    arrays: Mapping[str, Any],
+    error: Callable[[np.ndarray], float],
+) -> Run:
+    """A run of `case` by `module`, in the interpreter that the environment variable names."""
+    program = Remote(
+        os.environ[variable], module, case, {k: np.asarray(v) for k, v in arrays.items()}
+    )
+
+    def step():
+        program()
+        return program
+
+    return Run(step, (), lambda remote: error(remote.output()), host=True)

@@ -5,11 +5,13 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from ._gram_blocks import split
+
 # XLA on CPU runs one long (n, p) (p, m) product at a fifth of its speed; pieces of this many
 # columns restore it.
 _PIECE = 8192
-# Entries of an intermediate kernel between positions that are held at once.
-_HELD = 4_000_000
+# Entries of an intermediate kernel between positions that are held at once, in cache if they can.
+_HELD = 1_000_000
 
 
 def contract_features(rows, columns):
@@ -72,22 +74,42 @@ def factor_product(u, v):
     n, batch, t, _ = a.shape
     m, _, s, _ = a2.shape
     _, _, diagonal, full = d.shape[:4]
-    held = m * batch * t * s * diagonal * full * d2.shape[3]
     if batch * t * s == 1:
         return _single_position(a, d, a2, d2)
-
-    def some_rows(a, d):
-        between = jnp.einsum("nbtl,mbsl->btnsm", a, a2)
-        outputs = jnp.einsum("nrdqbtf,mrdkbsf->bdtnqsmk", d, d2)
-        weighted = between[:, None, :, :, None, :, :, None] * outputs
-        return weighted.sum((0, 2, 5)).transpose(1, 3, 0, 2, 4)
-
-    at_once = max(1, _HELD // held)
+    at_once = max(1, _HELD // (m * batch * t * s * diagonal * full * d2.shape[3]))
+    columns = _positions_first(a2, d2)
     if at_once >= n:
-        return some_rows(a, d)
-    return jax.lax.map(
-        lambda row: some_rows(row[0][None], row[1][None])[0], (a, d), batch_size=at_once
-    )
+        return _many_positions(_positions_first(a, d), columns)
+    rows, _ = split((a, d), -(-n // -(-n // at_once)))
+    kernel = jax.lax.map(lambda z: _many_positions(_positions_first(*z), columns), rows)
+    return kernel.reshape(-1, *kernel.shape[2:])[:n]
+
+
+def _positions_first(a, d):
+    """Activations (b, t, n, l) and cotangents (b, diagonal, full, t, n, trace · f).
+
+    Examples come last in their products, so that what follows runs along memory.
+    """
+    d = jnp.transpose(d, (4, 2, 3, 5, 0, 1, 6))
+    return jnp.transpose(a, (1, 2, 0, 3)), d.reshape(*d.shape[:5], -1)
+
+
+def _many_positions(rows, columns):
+    (a, d), (a2, d2) = rows, columns
+    (batch, t, n, _), (_, s, m, _) = a.shape, a2.shape
+    _, diagonal, full, other = *d.shape[:3], d2.shape[2]
+    between = _batched_product(a.reshape(batch, t * n, -1), a2.reshape(batch, s * m, -1))
+    d = d.reshape(batch * diagonal, full * t * n, -1)
+    d2 = d2.reshape(batch * diagonal, other * s * m, -1)
+    outputs = _batched_product(d, d2)
+    between = between.reshape(batch, 1, 1, t, n, 1, s, m)
+    outputs = outputs.reshape(batch, diagonal, full, t, n, other, s, m)
+    return jnp.transpose((between * outputs).sum((0, 3, 6)), (2, 4, 0, 1, 3))
+
+
+def _batched_product(u, v):
+    """u vᵀ of (b, n, p) and (b, m, p); XLA on CPU copies transposed operands that have a batch."""
+    return (u[0] @ v[0].T)[None] if len(u) == 1 else u @ jnp.swapaxes(v, 1, 2)
 
 
 def _single_position(a, d, a2, d2):

@@ -24,7 +24,7 @@ def _random(key, *shape):
     return jax.random.normal(key, shape, jnp.float32) / math.sqrt(math.prod(shape[:-1]))
 
 
-def _mlp(sizes, activation=jnp.tanh):
+def mlp(sizes, activation=jnp.tanh):
     keys = jax.random.split(jax.random.key(0), len(sizes) - 1)
     params = [
         {"w": _random(k, a, b), "b": jnp.zeros(b, jnp.float32)}
@@ -114,7 +114,7 @@ def _recurrent(width, steps):
 
 def _autoencoder(width):
     """One weight used as W and as Wᵀ."""
-    f, params = _mlp([width, 64, 16])
+    f, params = mlp([width, 64, 16])
 
     def tied(p, x):
         h = jnp.tanh(jnp.tanh(x @ p[0]["w"]) @ p[1]["w"])
@@ -131,24 +131,32 @@ def _poisson_forward(u, x):
     return jsci.laplacian(u)(x) + jnp.sin(x[0])
 
 
-def _burgers(u, x):
+def burgers(u, x):
     u_t, u_x, u_xx = jsci.derivative(u, 0), jsci.derivative(u, 1), jsci.derivative(u, 1, 1)
     return u_t(x) + u(x) * u_x(x) - 0.01 / math.pi * u_xx(x)
+
+
+def _burgers_forward(u, x):
+    def along(y):
+        return u(jnp.append(x[:1], y))
+
+    u_t, u_x = jsci.derivative(u, 0), jsci.derivative(u, 1)
+    return u_t(x) + u(x) * u_x(x) - 0.01 / math.pi * jsci.laplacian(along)(x[1:])
 
 
 def _heat_in_ten_dimensions(u, x):
     return jsci.derivative(u, 0)(x) - jsci.laplacian(u)(x)
 
 
-def _pinn(equation, dimension=2, width=128):
-    f, params = _mlp([dimension, width, width, width, width, 1])
+def pinn(equation, dimension=2, width=128):
+    f, params = mlp([dimension, width, width, width, width, 1])
     residual = jsci.residual(equation, lambda p, x: f(p, x)[0])
     return lambda p, x: residual(p, x)[None], params
 
 
 def _force(width):
     """The gradient of a scalar network, as in force fields: weights inside reverse mode."""
-    f, params = _mlp([12, width, width, 1])
+    f, params = mlp([12, width, width, 1])
     return lambda p, x: jax.grad(lambda y: f(p, y)[0])(x), params
 
 
@@ -162,13 +170,13 @@ def _chunked_jacobian(f, params, x, *, traced):
     leaves = jax.tree.leaves(jax.vmap(rows)(x))
     n, outputs = leaves[0].shape[:2]
     count = n if traced else n * outputs
-    kernel = functools.reduce(jnp.add, [_long_product(j.reshape(count, -1)) for j in leaves])
+    kernel = functools.reduce(jnp.add, [long_product(j.reshape(count, -1)) for j in leaves])
     if traced:
         return kernel / outputs
     return kernel.reshape(n, outputs, n, outputs).transpose(0, 2, 1, 3)
 
 
-def _long_product(j):
+def long_product(j):
     pieces = j.shape[1] // _PIECE
     if pieces < 2:
         return j @ j.T
@@ -182,7 +190,7 @@ def _long_product(j):
     return total + rest @ rest.T
 
 
-def _naive_in_float64(f, params, x, traced):
+def naive_in_float64(f, params, x, traced):
     """J Jᵀ in float64 on the host, from Jacobians taken in float64 where it is switched on."""
     cast = functools.partial(jax.tree.map, lambda a: jnp.asarray(a, jnp.float64))
     with jax.enable_x64(True):
@@ -200,7 +208,7 @@ def _run(build, points, size, traced, note=""):
     f, params, shape = build()
     n = {"smoke": max(8, points // 8), "quick": points, "full": points}[size]
     x = jax.random.normal(jax.random.key(5), (n, *shape), jnp.float32)
-    reference = _naive_in_float64(f, params, x[:8], traced)
+    reference = naive_in_float64(f, params, x[:8], traced)
 
     def error(kernel):
         difference = np.asarray(kernel, np.float64)[:8, :8] - reference
@@ -240,7 +248,7 @@ def _with_shape(model, *shape):
     return lambda: (*model(), shape)
 
 
-_MLP10 = _with_shape(lambda: _mlp([784, 512, 512, 512, 10]), 784)
+_MLP10 = _with_shape(lambda: mlp([784, 512, 512, 512, 10]), 784)
 _CNN = _with_shape(lambda: _cnn(32, (1, 2, 1, 2)), 16, 16, 3)
 _BLOCK = _with_shape(lambda: _transformer(64, 4), 32, 64)
 
@@ -248,7 +256,7 @@ CASES = [
     _case(
         "mlp",
         "MLP 3 x 512, one output",
-        _with_shape(lambda: _mlp([784, 512, 512, 512, 1]), 784),
+        _with_shape(lambda: mlp([784, 512, 512, 512, 1]), 784),
         64,
         tier="smoke",
     ),
@@ -263,7 +271,7 @@ CASES = [
     _case(
         "pinn-poisson-nested",
         "Poisson residual, MLP 4 x 128, nested forward",
-        _with_shape(lambda: _pinn(_poisson_nested), 2),
+        _with_shape(lambda: pinn(_poisson_nested), 2),
         256,
         tier="full",
         sizes={"full": 1000},
@@ -271,21 +279,29 @@ CASES = [
     _case(
         "pinn-poisson-forward",
         "Poisson residual, MLP 4 x 128, forward Laplacian",
-        _with_shape(lambda: _pinn(_poisson_forward), 2),
+        _with_shape(lambda: pinn(_poisson_forward), 2),
         256,
         sizes={"full": 1000},
     ),
     _case(
         "pinn-burgers",
         "Burgers residual, MLP 4 x 128, nested forward",
-        _with_shape(lambda: _pinn(_burgers), 2),
+        _with_shape(lambda: pinn(burgers), 2),
         256,
+        sizes={"full": 1000},
+    ),
+    _case(
+        "pinn-burgers-forward",
+        "Burgers residual, MLP 4 x 128, forward Laplacian",
+        _with_shape(lambda: pinn(_burgers_forward), 2),
+        256,
+        tier="full",
         sizes={"full": 1000},
     ),
     _case(
         "own-heat-10d",
         "heat residual in 10 dimensions, forward Laplacian",
-        _with_shape(lambda: _pinn(_heat_in_ten_dimensions, 10, 64), 10),
+        _with_shape(lambda: pinn(_heat_in_ten_dimensions, 10, 64), 10),
         128,
         tier="full",
     ),
@@ -309,7 +325,7 @@ CASES = [
     _case(
         "own-deep-narrow",
         "MLP 12 x 64, 3 outputs, full",
-        _with_shape(lambda: _mlp([16, *[64] * 12, 3]), 16),
+        _with_shape(lambda: mlp([16, *[64] * 12, 3]), 16),
         128,
         traced=False,
         tier="full",

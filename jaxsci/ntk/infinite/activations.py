@@ -104,8 +104,8 @@ class Erf(AbstractActivation):
 class Gelu(AbstractActivation):
     """φ(x) = x Φ(x), exactly (not the tanh approximation).
 
-        E φ(u) φ(v) = c/4 + c asin(ρ)/2π + (q₁ q₂ + c² (1 - q₁/a - q₂/b)) / (2π √(a b - c²)),
-        a = 1 + q₁, b = 1 + q₂, ρ = c / √(a b)
+        E φ(u) φ(v) = c/4 + c asin(c/√d)/2π + (q₁ q₂ + c² (1 - q₁ q₂)/d) / (2π √(d - c²)),
+        d = (1 + q₁) (1 + q₂)
 
     Source: Tsuchida, Pearce, van der Heide, Roosta and Gallagher (2021), by Stein's lemma here.
 

@@ -4,18 +4,13 @@ Each takes the covariance c of u and v and their variances q1, q2, arrays of one
 returns both expectations; the second is the derivative of the first with respect to c.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .angle import angle, safe_sqrt
+
 Covariance = Float[Array, "*#entries"]
 Dual = tuple[Covariance, Covariance]
-
-
-def safe_sqrt(x: Covariance) -> Covariance:
-    """√x, zero with a zero derivative where rounding made x negative or zero."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
 
 
 def root_determinant(c: Covariance, q1: Covariance, q2: Covariance) -> Covariance:
@@ -31,31 +26,29 @@ def root_determinant(c: Covariance, q1: Covariance, q2: Covariance) -> Covarianc
 def rectifier(c: Covariance, q1: Covariance, q2: Covariance, below: float, above: float) -> Dual:
     """φ(x) = above x for x > 0, below x for x < 0 (Cho and Saul 2009, orders 0 and 1)."""
     sine = root_determinant(c, q1, q2)
-    both_zero = (sine == 0) & (c == 0)
-    angle = jnp.arctan2(sine, jnp.where(both_zero, 1, c))
     bend, through = (above - below) ** 2, above * below
-    steps = (jnp.pi - angle) / (2 * jnp.pi)
+    steps = (jnp.pi - angle(c, sine)) / (2 * jnp.pi)
     value = bend * (sine / (2 * jnp.pi) + steps * c) + through * c
     return value, bend * steps + through
 
 
 def erf(c: Covariance, q1: Covariance, q2: Covariance) -> Dual:
     """φ = erf (Williams 1997)."""
-    a, b = 1 + 2 * q1, 1 + 2 * q2
-    value = 2 / jnp.pi * jnp.arcsin(2 * c / jnp.sqrt(a * b))
-    return value, 4 / jnp.pi / jnp.sqrt(a * b - 4 * c**2)
+    root = jnp.sqrt((1 + 2 * q1) * (1 + 2 * q2) - 4 * c**2)
+    return 1 - 2 / jnp.pi * angle(2 * c, root), 4 / jnp.pi / root
 
 
 def gelu(c: Covariance, q1: Covariance, q2: Covariance) -> Dual:
     """φ(x) = x Φ(x), by Stein's lemma on the orthant probability of Φ(u) Φ(v)."""
 
-    def value(c):
-        a, b = 1 + q1, 1 + q2
-        root = jnp.sqrt(a * b - c**2)
-        orthant = c / 4 + c * jnp.arcsin(c / jnp.sqrt(a * b)) / (2 * jnp.pi)
-        return orthant + (q1 * q2 + c**2 * (1 - q1 / a - q2 / b)) / (2 * jnp.pi * root)
-
-    return jax.jvp(value, (c,), (jnp.ones_like(c),))
+    product, scale = q1 * q2, (1 + q1) * (1 + q2)
+    root = jnp.sqrt(scale - c**2)
+    orthant = (jnp.pi - angle(c, root)) / (2 * jnp.pi)  # E Φ(u) Φ(v)
+    bend = (1 - product) / scale
+    smooth = (product + c**2 * bend) / root
+    value = c * orthant + smooth / (2 * jnp.pi)
+    slope = orthant + c * (1 + 2 * bend + smooth / root) / (2 * jnp.pi * root)
+    return value, slope
 
 
 def sine(c: Covariance, q1: Covariance, q2: Covariance, frequency: float, phase: float) -> Dual:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..gaussian import NODES, WEIGHTS
-from .duals import safe_sqrt
+from .angle import safe_sqrt
 
 
 @lru_cache

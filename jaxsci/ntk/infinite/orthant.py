@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr
 
-from .duals import Covariance, Dual, rectifier, root_determinant, safe_sqrt
+from .angle import safe_sqrt
+from .duals import Covariance, Dual, rectifier, root_determinant
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 def scaled_orthant(
@@ -15,24 +16,24 @@ def scaled_orthant(
 ) -> Covariance:
     """exp(log_scale) P(z₁ < h, z₂ < k) for standard Gaussians of correlation ρ = cos θ.
 
-        P = Φ(h) Φ(k) + 1/(2π) ∫ exp(-(h - k)² / (2 cos² t) - h k / (1 + sin t)) dt,  0 < t < asin ρ
+        P = Φ(h) Φ(k) + 1/(2π) ∫ exp(-(h - k)² / (2 sin² s) - h k / (1 + cos s)) ds,  θ < s < π/2
 
     The scale goes into the exponents, so that large scales of small probabilities stay exact.
-    For ρ < 0 the integral is that of -ρ and -k with a minus sign. Near ρ = 1 the integrand bends
-    at cos t ~ |h - k|: nodes in the fourth root of the distance from the end resolve that at any
-    size.
+    For ρ < 0 the integral is that of -ρ and -k with a minus sign. In v = tan(s/2) the integrand is
+    free of trigonometry. Near ρ = 1 it bends at v ~ |h - k|: nodes in the fourth root of v resolve
+    that at any size.
     """
     sign = jnp.where(cosine < 0, -1.0, 1.0).astype(cosine.dtype)
-    angle = jnp.arctan2(sine, jnp.abs(cosine))
-    low, high = safe_sqrt(safe_sqrt(angle)), (jnp.pi / 2) ** 0.25
+    low = safe_sqrt(safe_sqrt(sine / (1 + jnp.abs(cosine))))
+    far, near = (h - sign * k) ** 2 / 8, sign * h * k / 2
     nodes, weights = (jnp.asarray(a, cosine.dtype) for a in ((_NODES + 1) / 2, _WEIGHTS / 2))
 
     def add(i, total):
-        w = low + (high - low) * nodes[i]
-        far, near = (h - sign * k) ** 2, sign * h * k
-        exponent = far / (2 * jnp.sin(w**4) ** 2) + near / (1 + jnp.cos(w**4))
-        measure = weights[i] * (high - low) * 4 * w**3 / (2 * jnp.pi)
-        return total + sign * measure * jnp.exp(log_scale - exponent)
+        w = low + (1 - low) * nodes[i]
+        v = w**4
+        more = 1 + v**2
+        measure = sign * weights[i] * (1 - low) * 8 * w**3 / (more * 2 * jnp.pi)
+        return total + measure * jnp.exp(log_scale - far * (more / v) ** 2 - near * more)
 
     product = jnp.exp(log_scale + log_ndtr(h) + log_ndtr(k))
     return jax.lax.fori_loop(0, nodes.size, add, product)

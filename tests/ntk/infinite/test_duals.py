@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxsci.ntk import infinite
+from jaxsci.ntk.infinite.angle import angle
 
 # In polar coordinates (u, v) = (√q1 r cos t, √q2 r cos(t - θ)) no ray crosses a kink, and the
 # angles where a sign changes are known: panels that end there make Gauss-Legendre spectral.
@@ -132,3 +133,12 @@ def test_single_precision(name):
 def test_bad_degree():
     with pytest.raises(ValueError, match="degree must be 1 or more"):
         infinite.Elementwise(jnp.tanh, degree=0)
+
+
+def test_angle_is_that_of_the_library():
+    t = jnp.concatenate([jnp.linspace(0, jnp.pi, 1001), 10.0 ** jnp.linspace(-12, -1, 100)])
+    x, y = 3 * jnp.cos(t), jnp.maximum(3 * jnp.sin(t), 0)
+    np.testing.assert_allclose(angle(x, y), jnp.arctan2(y, x), rtol=1e-15, atol=0)
+    by_x, by_y = jax.vmap(jax.grad(lambda x, y: angle(x[None], y[None])[0], argnums=(0, 1)))(x, y)
+    np.testing.assert_allclose(by_x, -y / 9, atol=1e-13)
+    np.testing.assert_allclose(by_y, x / 9, atol=1e-13)

@@ -273,3 +273,28 @@ def test_functions_of_a_batch_are_refused(params, points):
 def test_errors_of_the_function_itself_come_through(params, points):
     with pytest.raises(KeyError, match="missing"):
         gram(lambda p, x: p["missing"] @ x, params, points)
+
+
+def test_damping_relative_to_the_largest_eigenvalue_keeps_single_precision_finite():
+    """Half of the small eigenvalues come out negative; 1e-6 of the largest lifts them all."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    weights = {
+        "a": jax.random.normal(keys[0], (1, 16), jnp.float32),
+        "b": jax.random.normal(keys[1], (16, 16), jnp.float32) / 4,
+    }
+
+    def slope(p, x):
+        def u(y):
+            return jnp.sum(jnp.tanh(jnp.tanh(y @ p["a"]) @ p["b"]))
+
+        return jax.grad(lambda y: jax.grad(u)(y)[0])(x)
+
+    x = jnp.linspace(-1, 1, 150, dtype=jnp.float32)[:, None]
+    kernel = gram(slope, weights, x, trace_axes=-1)
+    assert kernel.dtype == jnp.float32
+    values = jnp.linalg.eigvalsh(kernel)
+    assert values[0] < 0 and not jnp.isfinite(jnp.linalg.cholesky(kernel)).all()
+    damped = kernel + 1e-6 * values[-1] * jnp.eye(150, dtype=jnp.float32)
+    assert jnp.isfinite(jnp.linalg.cholesky(damped)).all()
+    bound = 1e-6 * jnp.trace(kernel)  # costs no eigenvalues
+    assert jnp.isfinite(jnp.linalg.cholesky(kernel + bound * jnp.eye(150, dtype=jnp.float32))).all()

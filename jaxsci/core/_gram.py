@@ -68,6 +68,9 @@ def gram(
     that do not fit the outputs, no examples, leading axes that differ, an `f` that wants a batch or
     mixes its examples, or a progress bar inside a transformation or together with a mesh.
 
+    One program is compiled for each function object `f`: define it once, outside of loops, or call
+    `gram` inside a function of your own under `jax.jit`; a new lambda in each call compiles anew.
+
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ._structured_constant import constant_axes
 from ._structured_cost import Shape, prefers_factors
+from ._structured_degenerate import warn_of_lone_means
 from ._structured_taps import Site, find_taps
 from ._structured_trace import Literal, Program, evaluate, trace
 
@@ -74,6 +75,8 @@ def linearise(
         trace(flat(f), shapes, x, unroll=len(leaves))
         for f, x in zip(functions, examples, strict=True)
     ]
+    for program in programs:
+        warn_of_lone_means(program)
     if implementation == "jacobian":
         taps = [((), frozenset(range(len(leaves)))) for _ in programs]
     else:

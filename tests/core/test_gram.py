@@ -270,6 +270,20 @@ def test_functions_of_a_batch_are_refused(params, points):
         gram(f, weights, points)
 
 
+def test_batch_normalisation_of_a_single_example_is_warned_of(params, points):
+    def normalised(p, x, axis):
+        h = jnp.einsum("ni,ij->nj", x, p["w"])
+        h = h - jnp.mean(h, axis=axis, keepdims=True)
+        return jnp.tanh(h / jnp.sqrt(h.var(axis, keepdims=True) + 1e-5) + p["b"][None])[0]
+
+    with pytest.warns(UserWarning, match="mean over an axis of size 1.*running averages"):
+        gram(lambda p, x: normalised(p, x[None], 0), params, points)
+    # Warnings are errors here: layers that look like it and are not.
+    gram(lambda p, x: normalised(p, x[None], 1), params, points)
+    gram(lambda p, x: jax.nn.softmax((x - x.sum()) @ p["w"]), params, points)
+    gram(lambda p, x: jnp.tanh((x[:, None] - x[None, :]) @ p["w"]).sum(0), params, points)
+
+
 def test_errors_of_the_function_itself_come_through(params, points):
     with pytest.raises(KeyError, match="missing"):
         gram(lambda p, x: p["missing"] @ x, params, points)

@@ -1,9 +1,22 @@
 """Tangent kernels: of any model, their spectra, and what they predict about training."""
 
 from . import infinite as infinite
+from .criticality import (
+    Criticality as Criticality,
+    Susceptibilities as Susceptibilities,
+    criticality as criticality,
+    kernel_recursion as kernel_recursion,
+    susceptibilities as susceptibilities,
+)
 from .descent import gradient_descent as gradient_descent
 from .empirical import kernel as kernel
+from .finite_width import (
+    four_point_recursion as four_point_recursion,
+    linear_kernel_variance as linear_kernel_variance,
+    relu_vertex as relu_vertex,
+)
 from .linearized import linearize as linearize, taylor as taylor
+from .moments import Moments as Moments, moment_map as moment_map
 from .predict import Posterior as Posterior, posterior as posterior, predict as predict
 from .spectrum import (
     Spectrum as Spectrum,

@@ -56,13 +56,13 @@ def check_energy(atoms, name, spin=0, charge=0, atol=1e-9):
     assert ours.density_matrix.ndim == (3 if spin else 2)
 
 
-@pytest.mark.parametrize("name", ["lda,vwn", "b3lyp", "tpss", "hf"])
+@pytest.mark.parametrize("name", ["lda,vwn", "b3lyp", "r2scan", "hf"])
 def test_restricted_functionals(name):
     check_energy(WATER, name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["blyp", "pbe0", "pbesol", "revpbe"])
+@pytest.mark.parametrize("name", ["blyp", "pbe0", "pbesol", "revpbe", "tpss"])
 def test_more_restricted_functionals(name):
     check_energy(WATER, name)
 
@@ -74,7 +74,12 @@ def test_open_shell():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("atoms", "spin", "charge", "name"),
-    [(OXYGEN, 2, 0, "pbe"), (METHYL, 1, 0, "b3lyp"), (METHYL, 1, 0, "tpss"), (WATER, 1, 1, "pbe0")],
+    [
+        (OXYGEN, 2, 0, "pbe"),
+        (METHYL, 1, 0, "b3lyp"),
+        (METHYL, 1, 0, "r2scan"),
+        (WATER, 1, 1, "pbe0"),
+    ],
 )
 def test_more_open_shells(atoms, spin, charge, name):
     check_energy(atoms, name, spin, charge)

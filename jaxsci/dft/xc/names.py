@@ -10,6 +10,7 @@ from .lyp import lyp
 from .pbe import pbe_c, pbe_x, pbesol_c, pbesol_x, revpbe_x
 from .pw92 import pw92, pw92_mod
 from .pz81 import pz81
+from .r2scan import r2scan_c, r2scan_x
 from .slater import slater
 from .tpss import tpss_c, tpss_x
 from .vwn import vwn5, vwn_rpa
@@ -43,6 +44,7 @@ _EXCHANGE = {
     "pbesol_x": _single("pbesol_x", "gga", pbesol_x),
     "b88": _single("b88", "gga", b88),
     "tpss_x": _single("tpss_x", "mgga", tpss_x),
+    "r2scan_x": _single("r2scan_x", "mgga", r2scan_x),
     "hf": Functional((), "lda", 1.0, "hf"),
 }
 _CORRELATION = {
@@ -55,6 +57,7 @@ _CORRELATION = {
     "pz81": _single("pz81", "lda", pz81),
     "lyp": _single("lyp", "gga", lyp),
     "tpss_c": _single("tpss_c", "mgga", tpss_c),
+    "r2scan_c": _single("r2scan_c", "mgga", r2scan_c),
 }
 # What a part of "exchange,correlation" may also be called (PySCF's and libxc's habits).
 _EXCHANGE_ALIAS = {
@@ -65,6 +68,7 @@ _EXCHANGE_ALIAS = {
     "pbesol": "pbesol_x",
     "b": "b88",
     "tpss": "tpss_x",
+    "r2scan": "r2scan_x",
 }
 _CORRELATION_ALIAS = {
     "vwn": "vwn5",
@@ -74,6 +78,7 @@ _CORRELATION_ALIAS = {
     "pbesol": "pbesol_c",
     "pz": "pz81",
     "tpss": "tpss_c",
+    "r2scan": "r2scan_c",
 }
 
 
@@ -97,6 +102,7 @@ _COMBINED: dict[str, Functional] = {
     "pbesol": _EXCHANGE["pbesol_x"] + _CORRELATION["pbesol_c"],
     "blyp": _EXCHANGE["b88"] + _CORRELATION["lyp"],
     "tpss": _EXCHANGE["tpss_x"] + _CORRELATION["tpss_c"],
+    "r2scan": _EXCHANGE["r2scan_x"] + _CORRELATION["r2scan_c"],
     "b3lyp": _b3lyp(),
     "pbe0": _pbe0(),
 }

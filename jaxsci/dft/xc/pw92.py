@@ -37,16 +37,22 @@ def _g(constants: _Constants, i: int, rs: Float[Array, "*n"]) -> Float[Array, "*
     return -2 * a * (1 + _ALPHA1[i] * rs) * jnp.log1p(1 / q)
 
 
-def energy_per_electron(features: Features, constants: _Constants = _EXACT) -> Float[Array, "*n"]:
-    """ε_c(r_s, ζ), equation 8 of the paper, with the digits that PBE uses."""
-    rs = wigner_seitz(features.rho)
+def of_rs(
+    rs: Float[Array, "*n"], zeta: Float[Array, "*n"] | None, constants: _Constants = _EXACT
+) -> Float[Array, "*n"]:
+    """ε_c(r_s, ζ), equation 8 of the paper; `None` stands for ζ = 0."""
     para = _g(constants, 0, rs)
-    if not features.polarised:
+    if zeta is None:
         return para
-    zeta = features.zeta
     f, z4 = von_barth_hedin(zeta), zeta**4
     stiffness = -_g(constants, 2, rs) * f * (1 - z4) / constants.f_second
     return para + stiffness + (_g(constants, 1, rs) - para) * f * z4
+
+
+def energy_per_electron(features: Features, constants: _Constants = _EXACT) -> Float[Array, "*n"]:
+    """`of_rs` at one point, by default with the digits that PBE uses."""
+    zeta = features.zeta if features.polarised else None
+    return of_rs(wigner_seitz(features.rho), zeta, constants)
 
 
 def pw92(features: Features) -> Float[Array, "*n"]:

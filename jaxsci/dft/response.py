@@ -1,5 +1,7 @@
 """How converged orbitals respond to a change of the functional or of the molecule."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +16,10 @@ from .projector import occupied_orbitals, occupied_projector
 from .xc import Functional
 
 _TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
+_WORST = 1e-7  # relative residual of a solution that is still used
+# Curvature of the energy along a response (Hartree) below which it counts as flat. Orbitals that
+# symmetry lets rotate freely measured below 1e-3 (OH, NO, B), all others above 1e-2.
+_FLATTEST = 1e-3
 _SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
 
 
@@ -61,6 +67,10 @@ def converged_projectors(
     orbital gaps as preconditioner. No eigenvector enters the equations, so that they can be
     differentiated again, with degenerate orbitals too.
 
+    Where the energy is flat along the response, the derivative does not exist, as for a hole in a
+    degenerate shell pushed from one orbital to the next: then, and where the solver fails, it
+    is NaN.
+
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979), in projector form.
     """
     del params, ops, functional
@@ -89,18 +99,28 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
         commutator = virtual @ (at_solution @ inner - inner @ at_solution) @ occupied
         return commutator + induced + (d - inner)
 
-    structure = jax.ShapeDtypeStruct(fock.shape, fock.dtype)
-    tag = lx.positive_semidefinite_tag
-    solution = lx.linear_solve(
-        lx.FunctionLinearOperator(coupled_perturbed, structure, tag),
+    solution = jax.lax.custom_linear_solve(
+        coupled_perturbed,
         -(virtual @ change @ occupied),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, counts)),
+        symmetric=True,
+    )
+    return occupied, solution + solution.transpose(0, 2, 1)
+
+
+def solve_or_nan(operator: Callable, b: Array, *, preconditioner: Callable) -> Array:
+    """A⁻¹ b for a symmetric A, or NaN unless A x = b and A is clearly positive along x."""
+    structure, tag = jax.ShapeDtypeStruct(b.shape, b.dtype), lx.positive_semidefinite_tag
+    x = lx.linear_solve(
+        lx.FunctionLinearOperator(operator, structure, tag),
+        b,
         lx.CG(rtol=_TOLERANCE, atol=1e-14),
-        options={
-            "preconditioner": lx.FunctionLinearOperator(_by_gaps(fock, counts), structure, tag)
-        },
+        options={"preconditioner": lx.FunctionLinearOperator(preconditioner, structure, tag)},
         throw=False,
     ).value
-    return occupied, solution + solution.transpose(0, 2, 1)
+    solved = jnp.linalg.norm(operator(x) - b) <= _WORST * jnp.linalg.norm(b) + 1e-12
+    curved = jnp.vdot(x, b) >= _FLATTEST * jnp.vdot(x, x)
+    return jnp.where(solved & curved, x, jnp.nan)
 
 
 def _by_gaps(fock, counts):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
-from ..core import DIIS, fixed_point, require_x64
+from ..core import require_x64
+from .convergence import EnergyDIIS
 from .energy import total_energy
 from .molecule import Molecule
 from .operators import operators
@@ -39,7 +40,10 @@ class SCFResult(eqx.Module):
     - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
         orbitals, are arbitrary: differentiate what does not depend on them.
     - `occupations`: electrons in each orbital.
-    - `converged`: whether the orbital gradient fell below the square root of the tolerance.
+    - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
+        is none of either. Where it is nearly zero, derivatives fail, but not only there: see
+        `scf`.
+    - `converged`: whether energy and orbital gradient fell below their tolerances.
     - `steps`: Fock matrices built.
     """
 
@@ -48,6 +52,7 @@ class SCFResult(eqx.Module):
     orbital_energies: Float[Array, "*spin nao"]
     orbitals: Float[Array, "*spin nao nao"]
     occupations: Float[Array, "*spin nao"]
+    gap: Float[Array, "*spin"]
     converged: Bool[Array, ""]
     steps: Int[Array, ""]
 
@@ -72,6 +77,10 @@ def scf(
     on the number of steps, and degenerate orbitals do no harm. The energy's first derivative
     needs no linear solve.
 
+    All other derivatives need an energy that rises by more than 1e-3 Hartree along the orbitals'
+    response; elsewhere they are NaN. So they are without a gap, and in open shells with a hole
+    in a degenerate level (OH, NO, B) for whatever turns the hole. They hold only if `converged`.
+
     **Arguments:**
 
     - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
@@ -79,8 +88,9 @@ def scf(
     - `params`: the functional's parameters.
     - `guess`: "minao" (atomic densities in a minimal basis), "core" (the core Hamiltonian's
         orbitals), or a density matrix, of both spins together or of each.
-    - `tolerance`: of the energy in Hartree; stops when the largest element of the orbital gradient
-        FP - PF is below its square root, in which the energy's error is quadratic.
+    - `tolerance`: of the energy in Hartree. Stops when the energy changes by less (or by rounding)
+        from one step to the next and the largest element of the orbital gradient FP - PF, in
+        which the energy's error is quadratic, is below its square root.
     - `max_steps`: Fock matrices built before giving up.
     - `throw`: raise without convergence, rather than flag it in `.converged`.
 
@@ -141,11 +151,11 @@ def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> 
     counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
 
     # Arrays reach these two as arguments: the solver is data to JAX, and may not close over them.
-    def step(args, fock):
+    def step(fock, args):
         params, ops, counts = args
-        return orthogonal_fock(
-            functional, params, ops, density_matrix(ops, projectors(fock, counts))
-        )
+        density = density_matrix(ops, projectors(fock, counts))
+        energy = total_energy(functional, params, ops, density)
+        return orthogonal_fock(functional, params, ops, density), energy
 
     def commutator(args, old, new):
         occupied = projectors(old, args[2])
@@ -157,11 +167,12 @@ def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> 
     else:
         fock0 = orthogonal_fock(functional, params, ops, start)
     # How the solution was found has no derivative; how it responds is in `converged_projectors`.
-    solution = fixed_point(
+    solution = optx.fixed_point(
         step,
-        _constant((params, ops, counts)),
+        EnergyDIIS(0.0, math.sqrt(tolerance), error=commutator, energy_tolerance=tolerance),
         _constant(fock0),
-        solver=DIIS(rtol=0.0, atol=math.sqrt(tolerance), error=commutator),
+        _constant((params, ops, counts)),
+        has_aux=True,
         max_steps=max_steps,
         throw=throw,
     )
@@ -177,10 +188,18 @@ def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> 
         orbital_energies=energies,
         orbitals=ops.orthogonaliser @ vectors,
         occupations=electrons_per_orbital(counts) * filled,
+        gap=jax.vmap(_gap, (0, 0, None))(energies, counts, jnp.sum(molecule.basis_mask)),
         converged=solution.result == optx.RESULTS.successful,
         steps=solution.stats["num_steps"],
     )
     return _without_channel(result) if molecule.restricted else result
+
+
+def _gap(energies, count, size):
+    """ε_LUMO - ε_HOMO among the `size` orbitals that do not only fill up a batch."""
+    exists = (count > 0) & (count < size)
+    lumo = jnp.where(exists, count, 1)
+    return jnp.where(exists, energies[lumo] - energies[lumo - 1], jnp.inf)
 
 
 def _constant(tree):
@@ -209,7 +228,7 @@ def _stationary_energy_jvp(primals, tangents, *, functional):
 
 def _without_channel(result: SCFResult) -> SCFResult:
     def arrays(r):
-        return r.density_matrix, r.orbital_energies, r.orbitals, r.occupations
+        return r.density_matrix, r.orbital_energies, r.orbitals, r.occupations, r.gap
 
     return eqx.tree_at(arrays, result, tuple(x[0] for x in arrays(result)))
 

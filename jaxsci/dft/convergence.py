@@ -1,15 +1,85 @@
 """The iteration of a self-consistent field, and when it has converged."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import optimistix as optx
 from jaxtyping import Array, Float
 
 from ..core import DIIS
+from .energy import Density, total_energy
+from .response import density_matrix, orthogonal_fock, projectors, unoccupied
+from .xc import Functional
 
 # Energies are sums of many terms: changes below this fraction of them are rounding.
 _ROUNDING = 1e-14
+
+
+class Iteration(NamedTuple):
+    """How to iterate, and until when: the arguments of these names of `scf`."""
+
+    tolerance: float
+    max_steps: int
+    level_shift: float = 0.0
+    damping: float = 0.0
+
+    def check(self) -> "Iteration":
+        """Itself, or a `ValueError` that says what is allowed."""
+        if not self.tolerance > 0:
+            raise ValueError(f"tolerance must be positive, got {self.tolerance}.")
+        if self.max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, got {self.max_steps}.")
+        if not 0 <= self.level_shift < math.inf:
+            raise ValueError(f"level_shift must be zero or positive, got {self.level_shift}.")
+        if not 0 <= self.damping < 1:
+            raise ValueError(f"damping must lie in [0, 1), got {self.damping}.")
+        return self
+
+
+def iterate(
+    functional: Functional, args: Any, fock: Density, iteration: Iteration, throw: bool
+) -> optx.Solution:
+    """Find the fixed point of Fock matrices in an orthonormal basis, from `fock`.
+
+        F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
+
+    The shift s and the damping d leave the solution's projector as it is.
+
+    **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
+    occupied orbitals; the others are as in `scf`.
+    """
+
+    # Arrays reach these two as arguments: the solver is data to JAX, and may not close over them.
+    def step(fock, args):
+        params, ops, counts = args
+        occupied = projectors(fock, counts)
+        density = density_matrix(ops, occupied)
+        new = orthogonal_fock(functional, params, ops, density)
+        new = new + iteration.level_shift * unoccupied(occupied)
+        mixed = (1 - iteration.damping) * new + iteration.damping * fock
+        return mixed, total_energy(functional, params, ops, density)
+
+    def commutator(args, old, new):
+        # Shift and old matrix commute with the projector: what is left is (1-d) times F[Π]'s.
+        occupied = projectors(old, args[2])
+        return (new @ occupied - occupied @ new) / (1 - iteration.damping)
+
+    return optx.fixed_point(
+        step,
+        EnergyDIIS(
+            0.0,
+            math.sqrt(iteration.tolerance),
+            error=commutator,
+            energy_tolerance=iteration.tolerance,
+        ),
+        fock,
+        args,
+        has_aux=True,
+        max_steps=iteration.max_steps,
+        throw=throw,
+    )
 
 
 class _Progress(eqx.Module):

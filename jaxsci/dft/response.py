@@ -28,6 +28,11 @@ def projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
     return jax.vmap(occupied_projector)(fock, counts)
 
 
+def unoccupied(occupied: Density) -> Density:
+    """1 - Π."""
+    return jnp.eye(occupied.shape[-1], dtype=occupied.dtype)[None] - occupied
+
+
 def density_matrix(ops: Operators, occupied: Density) -> Density:
     """P = f X Π Xᵀ, with f = 2 electrons an orbital if one channel stands for both spins."""
     x = ops.orthogonaliser
@@ -82,7 +87,7 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
     fock, params, ops, counts = primals
     _, d_params, d_ops, _ = tangents
     occupied = converged_projectors(fock, params, ops, counts, functional=functional)
-    virtual = jnp.eye(fock.shape[-1], dtype=fock.dtype)[None] - occupied
+    virtual = unoccupied(occupied)
 
     def fock_of(occupied, params, ops):
         return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))

@@ -1,6 +1,5 @@
 """The self-consistent field as one differentiable fixed point."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import require_x64
-from .convergence import EnergyDIIS
+from .convergence import Iteration, iterate
 from .energy import total_energy
 from .molecule import Molecule
 from .operators import operators
@@ -21,7 +20,7 @@ from .response import (
     density_matrix,
     electrons_per_orbital,
     orthogonal_fock,
-    projectors,
+    unoccupied,
 )
 from .xc import Functional, as_functional
 
@@ -36,13 +35,13 @@ class SCFResult(eqx.Module):
 
     - `energy`: total energy in Hartree.
     - `density_matrix`: of both spins together if restricted, else of each.
-    - `orbital_energies`: ascending, in Hartree.
+    - `orbital_energies`: in Hartree, occupied and empty orbitals each ascending.
     - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
         orbitals, are arbitrary: differentiate what does not depend on them.
     - `occupations`: electrons in each orbital.
     - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
         is none of either. Where it is nearly zero, derivatives fail, but not only there: see
-        `scf`.
+        `scf`. Negative only where a level shift led to a state that is not the lowest.
     - `converged`: whether energy and orbital gradient fell below their tolerances.
     - `steps`: Fock matrices built.
     """
@@ -65,6 +64,8 @@ def scf(
     guess: str | Float[Array, "*spin nao nao"] = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
     throw: bool = True,
 ) -> SCFResult:
     """Solve the Kohn-Sham equations of one molecule.
@@ -92,16 +93,20 @@ def scf(
         from one step to the next and the largest element of the orbital gradient FP - PF, in
         which the energy's error is quadratic, is below its square root.
     - `max_steps`: Fock matrices built before giving up.
+    - `level_shift`: added to the empty orbitals' energies (Hartree) while iterating, against
+        occupations that flip; the solution and its derivatives are those of zero.
+    - `damping`: share of the old Fock matrix in the new one, from 0 to below 1.
     - `throw`: raise without convergence, rather than flag it in `.converged`.
 
     **Returns:** an `SCFResult`.
 
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
     density of the wrong shape, or float32; `TypeError` for something that is not a functional.
-    Small gaps, stretched bonds and 3d metals may not converge.
+    Small gaps, stretched bonds and 3d metals may not converge, or to a state that is not the
+    lowest: then try another guess, and mind a gap that is negative.
 
-    **Good values:** the defaults; `tolerance=1e-14` before differentiating anything but the energy
-    to more than four digits.
+    **Good values:** the defaults; `level_shift=0.2` for small gaps; `tolerance=1e-14` before
+    differentiating anything but the energy to more than four digits.
 
     **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982).
 
@@ -113,9 +118,10 @@ def scf(
     """
     require_x64("jsci.dft.scf")
     functional = as_functional(functional)
-    _check(molecule, tolerance, max_steps)
+    _check(molecule)
     start = _initial_density(molecule, guess)
-    return _solve(molecule, functional, params, start, tolerance, max_steps, throw)
+    iteration = Iteration(tolerance, max_steps, level_shift, damping).check()
+    return _solve(molecule, functional, params, start, iteration, throw)
 
 
 def energy(
@@ -145,43 +151,30 @@ def energy(
 
 
 @eqx.filter_jit
-def _solve(molecule, functional, params, start, tolerance, max_steps, throw) -> SCFResult:
+def _solve(molecule, functional, params, start, iteration: Iteration, throw) -> SCFResult:
     ops = operators(molecule, functional.level)
     # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
     counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
 
-    # Arrays reach these two as arguments: the solver is data to JAX, and may not close over them.
-    def step(fock, args):
-        params, ops, counts = args
-        density = density_matrix(ops, projectors(fock, counts))
-        energy = total_energy(functional, params, ops, density)
-        return orthogonal_fock(functional, params, ops, density), energy
-
-    def commutator(args, old, new):
-        occupied = projectors(old, args[2])
-        return new @ occupied - occupied @ new
-
     if start is None:
         bare = ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser
-        fock0 = jnp.stack([bare] * counts.shape[0])
+        fock = jnp.stack([bare] * counts.shape[0])
     else:
-        fock0 = orthogonal_fock(functional, params, ops, start)
+        fock = orthogonal_fock(functional, params, ops, start)
     # How the solution was found has no derivative; how it responds is in `converged_projectors`.
-    solution = optx.fixed_point(
-        step,
-        EnergyDIIS(0.0, math.sqrt(tolerance), error=commutator, energy_tolerance=tolerance),
-        _constant(fock0),
-        _constant((params, ops, counts)),
-        has_aux=True,
-        max_steps=max_steps,
-        throw=throw,
+    solution = iterate(
+        functional, _constant((params, ops, counts)), _constant(fock), iteration, throw
     )
     occupied = converged_projectors(
         _constant(solution.value), params, ops, counts, functional=functional
     )
     density = density_matrix(ops, occupied)
-    energies, vectors = jnp.linalg.eigh(orthogonal_fock(functional, params, ops, density))
     filled = jax.vmap(occupied_orbitals, (None, 0))(molecule.size, counts)
+    # The shift keeps those orbitals first that it held occupied.
+    shift = iteration.level_shift
+    fock = orthogonal_fock(functional, params, ops, density)
+    energies, vectors = jnp.linalg.eigh(fock + shift * unoccupied(occupied))
+    energies = energies - shift * ~filled
     result = SCFResult(
         energy=_stationary_energy(occupied, params, ops, functional=functional),
         density_matrix=density,
@@ -263,7 +256,7 @@ def _initial_density(molecule: Molecule, guess: str | Array) -> Array | None:
     return share[:, None, None] * density[None]
 
 
-def _check(molecule: Molecule, tolerance: float, max_steps: int) -> None:
+def _check(molecule: Molecule) -> None:
     if not isinstance(molecule, Molecule):
         raise TypeError(
             f"scf() takes a Molecule, got {type(molecule).__name__}; make one with "
@@ -274,7 +267,3 @@ def _check(molecule: Molecule, tolerance: float, max_steps: int) -> None:
             f"scf() takes one molecule, got a batch of {molecule.overlap.shape[0]}; map it: "
             "jsci.vmap(lambda m: jsci.dft.scf(m, functional, throw=False))(batch)."
         )
-    if not tolerance > 0:
-        raise ValueError(f"tolerance must be positive, got {tolerance}.")
-    if max_steps < 1:
-        raise ValueError(f"max_steps must be at least 1, got {max_steps}.")

@@ -110,9 +110,41 @@ def test_hole_in_a_degenerate_shell(hydroxyl):
     assert np.isnan(forward(0.0, fields["across"]))
 
 
-def test_small_gaps_show(hydroxyl):
-    radical, _ = hydroxyl
-    assert float(scf(radical, xc("pbe"), throw=False).gap[1]) < 0.05
+def test_level_shift_solves_what_else_oscillates():
+    fluorine = molecule([("F", (0.0, 0.0, 0.0))], "6-31g", spin=1, grid=0)
+    functional = xc("svwn")
+    assert not bool(scf(fluorine, functional, throw=False, max_steps=30).converged)
+    shifted = scf(fluorine, functional, level_shift=0.2)
+    assert 0 <= float(shifted.gap[1]) < 1e-3 < float(shifted.gap[0])
+
+
+def test_shift_and_damping_change_no_solution():
+    water = molecule(WATER, "sto-3g", grid=0)
+    settings: list[dict] = [{}, {"level_shift": 0.5}, {"damping": 0.4}]
+
+    def properties(strength, setting):
+        core = water.core_hamiltonian + strength * water.dipole_integrals[2]
+        m = eqx.tree_at(lambda t: t.core_hamiltonian, water, core)
+        r = scf(m, xc("hf"), tolerance=1e-15, throw=False, **setting)
+        return jnp.sum(r.density_matrix**2), (r.energy, r.orbital_energies, r.gap, r.converged)
+
+    plain, *others = (
+        jax.jit(jax.grad(lambda x, s=s: properties(x, s), has_aux=True))(0.0) for s in settings
+    )
+    for slope, (energy, levels, gap, converged) in others:
+        assert bool(converged)
+        np.testing.assert_allclose(slope, plain[0], rtol=1e-6)
+        np.testing.assert_allclose(energy, plain[1][0], rtol=1e-14)
+        np.testing.assert_allclose(levels, plain[1][1], atol=1e-6)
+        np.testing.assert_allclose(gap, plain[1][2], atol=1e-6)
+
+
+def test_bad_settings_are_explained():
+    helium = molecule([("He", (0, 0, 0))], "sto-3g", grid=0)
+    with pytest.raises(ValueError, match="level_shift must be zero or positive, got -0.1"):
+        scf(helium, xc("hf"), level_shift=-0.1)
+    with pytest.raises(ValueError, match=r"damping must lie in \[0, 1\), got 1"):
+        scf(helium, xc("hf"), damping=1.0)
 
 
 def test_energy_keeps_its_derivative(hydroxyl):

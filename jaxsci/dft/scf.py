@@ -41,7 +41,7 @@ class SCFResult(eqx.Module):
     - `occupations`: electrons in each orbital.
     - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
         is none of either. Where it is nearly zero, derivatives fail, but not only there: see
-        `scf`. Negative only where a level shift led to a state that is not the lowest.
+        `scf`. Negative only where a level shift holds electrons above an empty orbital.
     - `converged`: whether energy and orbital gradient fell below their tolerances.
     - `steps`: Fock matrices built.
     """
@@ -103,7 +103,7 @@ def scf(
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
     density of the wrong shape, or float32; `TypeError` for something that is not a functional.
     Small gaps, stretched bonds and 3d metals may not converge, or to a state that is not the
-    lowest: then try another guess, and mind a gap that is negative.
+    lowest, which nothing but a negative gap would show: try another guess.
 
     **Good values:** the defaults; `level_shift=0.2` for small gaps; `tolerance=1e-14` before
     differentiating anything but the energy to more than four digits.

@@ -111,11 +111,23 @@ def test_hole_in_a_degenerate_shell(hydroxyl):
 
 
 def test_level_shift_solves_what_else_oscillates():
-    fluorine = molecule([("F", (0.0, 0.0, 0.0))], "6-31g", spin=1, grid=0)
+    hydride = molecule([("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 4.8))], "sto-3g", grid=0)
     functional = xc("svwn")
-    assert not bool(scf(fluorine, functional, throw=False, max_steps=30).converged)
-    shifted = scf(fluorine, functional, level_shift=0.2)
-    assert 0 <= float(shifted.gap[1]) < 1e-3 < float(shifted.gap[0])
+    stopped = scf(hydride, functional, throw=False, max_steps=30)
+    shifted = scf(hydride, functional, level_shift=0.2)
+    assert not bool(stopped.converged)
+    assert float(shifted.energy) < float(stopped.energy)
+    assert 0 < float(shifted.gap) < 0.02
+
+
+def test_orbitals_out_of_order_show():
+    """In this approximation fluorine's hole lies below the highest occupied orbital."""
+    fluorine = molecule([("F", (0.0, 0.0, 0.0))], "6-31g", spin=1, grid=0)
+    held = scf(fluorine, xc("svwn"), level_shift=0.2)
+    assert -0.01 < float(held.gap[1]) < 0
+    hole, below = held.orbital_energies[1, 4], held.orbital_energies[1, 3]
+    np.testing.assert_allclose(held.gap[1], hole - below)
+    assert held.occupations[1, 4] == 0
 
 
 def test_shift_and_damping_change_no_solution():

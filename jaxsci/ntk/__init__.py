@@ -8,6 +8,12 @@ from .criticality import (
     kernel_recursion as kernel_recursion,
     susceptibilities as susceptibilities,
 )
+from .deep_limit import (
+    DeepLimit as DeepLimit,
+    deep_kernel as deep_kernel,
+    deep_limit as deep_limit,
+    optimal_activation as optimal_activation,
+)
 from .descent import gradient_descent as gradient_descent
 from .empirical import kernel as kernel
 from .finite_width import (

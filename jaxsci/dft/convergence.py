@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from ..core import DIIS
 from .energy import Density, total_energy
 from .response import density_matrix, orthogonal_fock, projectors, unoccupied
+from .smearing import fermi_operators
 from .xc import Functional
 
 # Energies are sums of many terms: changes below this fraction of them are rounding.
@@ -24,6 +25,7 @@ class Iteration(NamedTuple):
     max_steps: int
     level_shift: float = 0.0
     damping: float = 0.0
+    temperature: float = 0.0
 
     def check(self) -> "Iteration":
         """Itself, or a `ValueError` that says what is allowed."""
@@ -35,6 +37,15 @@ class Iteration(NamedTuple):
             raise ValueError(f"level_shift must be zero or positive, got {self.level_shift}.")
         if not 0 <= self.damping < 1:
             raise ValueError(f"damping must lie in [0, 1), got {self.damping}.")
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(
+                f"temperature is k_B T in Hartree, zero or positive, got {self.temperature}."
+            )
+        if self.level_shift and self.temperature:
+            raise ValueError(
+                "a level shift would change fractional occupations: set level_shift=0 or "
+                "temperature=0."
+            )
         return self
 
 
@@ -45,33 +56,43 @@ def iterate(
 
         F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
 
-    The shift s and the damping d leave the solution's projector as it is.
+    The shift s and the damping d leave the solution's projector as it is. At a temperature Π is
+    the operator of the occupations.
 
     **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
     occupied orbitals; the others are as in `scf`.
     """
 
-    # Arrays reach these two as arguments: the solver is data to JAX, and may not close over them.
+    def fill(fock, counts):
+        if iteration.temperature:
+            return fermi_operators(fock, counts, iteration.temperature)
+        return projectors(fock, counts)
+
+    # Arrays reach these as arguments: the solver is data to JAX, and may not close over them.
     def step(fock, args):
         params, ops, counts = args
-        occupied = projectors(fock, counts)
+        occupied = fill(fock, counts)
         density = density_matrix(ops, occupied)
         new = orthogonal_fock(functional, params, ops, density)
         new = new + iteration.level_shift * unoccupied(occupied)
         mixed = (1 - iteration.damping) * new + iteration.damping * fock
         return mixed, total_energy(functional, params, ops, density)
 
+    # Both are (1-d) times those of F[Π]: shift and old matrix commute with the projector.
     def commutator(args, old, new):
-        # Shift and old matrix commute with the projector: what is left is (1-d) times F[Π]'s.
         occupied = projectors(old, args[2])
         return (new @ occupied - occupied @ new) / (1 - iteration.damping)
+
+    def difference(args, old, new):
+        return (new - old) / (1 - iteration.damping)
 
     return optx.fixed_point(
         step,
         EnergyDIIS(
             0.0,
             math.sqrt(iteration.tolerance),
-            error=commutator,
+            # Fractional occupations may still change where everything commutes.
+            error=difference if iteration.temperature else commutator,
             energy_tolerance=iteration.tolerance,
         ),
         fock,

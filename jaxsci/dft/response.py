@@ -8,14 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .energy import Density, fock_matrix
 from .operators import Operators
 from .projector import occupied_orbitals, occupied_projector
 from .xc import Functional
 
-_TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
+TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
 _WORST = 1e-7  # relative residual of a solution that is still used
 # Curvature of the energy along a response (Hartree) below which it counts as flat. Orbitals that
 # symmetry lets rotate freely measured below 1e-3 (OH, NO, B), all others above 1e-2.
@@ -119,13 +119,17 @@ def solve_or_nan(operator: Callable, b: Array, *, preconditioner: Callable) -> A
     x = lx.linear_solve(
         lx.FunctionLinearOperator(operator, structure, tag),
         b,
-        lx.CG(rtol=_TOLERANCE, atol=1e-14),
+        lx.CG(rtol=TOLERANCE, atol=1e-14),
         options={"preconditioner": lx.FunctionLinearOperator(preconditioner, structure, tag)},
         throw=False,
     ).value
-    solved = jnp.linalg.norm(operator(x) - b) <= _WORST * jnp.linalg.norm(b) + 1e-12
     curved = jnp.vdot(x, b) >= _FLATTEST * jnp.vdot(x, x)
-    return jnp.where(solved & curved, x, jnp.nan)
+    return jnp.where(is_solution(operator, x, b) & curved, x, jnp.nan)
+
+
+def is_solution(operator: Callable, x: Array, b: Array) -> Bool[Array, ""]:
+    """Whether A x = b as closely as derivatives are promised."""
+    return jnp.linalg.norm(operator(x) - b) <= _WORST * jnp.linalg.norm(b) + 1e-12
 
 
 def _by_gaps(fock, counts):

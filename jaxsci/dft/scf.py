@@ -1,5 +1,6 @@
 """The self-consistent field as one differentiable fixed point."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from .response import (
     orthogonal_fock,
     unoccupied,
 )
+from .smearing import converged_fermi_operators, entropy, occupations
 from .xc import Functional, as_functional
 
 GUESSES = ("minao", "core")
@@ -34,6 +36,8 @@ class SCFResult(eqx.Module):
     energy.
 
     - `energy`: total energy in Hartree.
+    - `free_energy`: energy less temperature times entropy, which is what is stationary at a
+        temperature; without one, the energy.
     - `density_matrix`: of both spins together if restricted, else of each.
     - `orbital_energies`: in Hartree, occupied and empty orbitals each ascending.
     - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
@@ -47,6 +51,7 @@ class SCFResult(eqx.Module):
     """
 
     energy: Float[Array, ""]
+    free_energy: Float[Array, ""]
     density_matrix: Float[Array, "*spin nao nao"]
     orbital_energies: Float[Array, "*spin nao"]
     orbitals: Float[Array, "*spin nao nao"]
@@ -66,6 +71,7 @@ def scf(
     max_steps: int = 100,
     level_shift: float = 0.0,
     damping: float = 0.0,
+    temperature: float = 0.0,
     throw: bool = True,
 ) -> SCFResult:
     """Solve the Kohn-Sham equations of one molecule.
@@ -80,7 +86,8 @@ def scf(
 
     All other derivatives need an energy that rises by more than 1e-3 Hartree along the orbitals'
     response; elsewhere they are NaN. So they are without a gap, and in open shells with a hole
-    in a degenerate level (OH, NO, B) for whatever turns the hole. They hold only if `converged`.
+    in a degenerate level (OH, NO, B) for whatever turns the hole: a temperature mends both. They
+    hold only if `converged`.
 
     **Arguments:**
 
@@ -96,6 +103,9 @@ def scf(
     - `level_shift`: added to the empty orbitals' energies (Hartree) while iterating, against
         occupations that flip; the solution and its derivatives are those of zero.
     - `damping`: share of the old Fock matrix in the new one, from 0 to below 1.
+    - `temperature`: of the electrons, k_B T in Hartree (0.01 is 3158 K): occupations after Fermi
+        and Dirac, each spin keeping its number of electrons. Derivatives are first ones, and the
+        free energy's second; higher ones are NaN.
     - `throw`: raise without convergence, rather than flag it in `.converged`.
 
     **Returns:** an `SCFResult`.
@@ -108,7 +118,8 @@ def scf(
     **Good values:** the defaults; `level_shift=0.2` for small gaps; `tolerance=1e-14` before
     differentiating anything but the energy to more than four digits.
 
-    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982).
+    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982);
+    Mermin, Phys. Rev. 137, A1441 (1965) for temperatures.
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -120,7 +131,7 @@ def scf(
     functional = as_functional(functional)
     _check(molecule)
     start = _initial_density(molecule, guess)
-    iteration = Iteration(tolerance, max_steps, level_shift, damping).check()
+    iteration = Iteration(tolerance, max_steps, level_shift, damping, temperature).check()
     return _solve(molecule, functional, params, start, iteration, throw)
 
 
@@ -165,27 +176,51 @@ def _solve(molecule, functional, params, start, iteration: Iteration, throw) -> 
     solution = iterate(
         functional, _constant((params, ops, counts)), _constant(fock), iteration, throw
     )
-    occupied = converged_projectors(
-        _constant(solution.value), params, ops, counts, functional=functional
-    )
+    state = _constant(solution.value), params, ops, counts
+    if iteration.temperature:
+        occupied = converged_fermi_operators(
+            *state, functional=functional, temperature=iteration.temperature
+        )
+    else:
+        occupied = converged_projectors(*state, functional=functional)
+    energy, free_energy = _energies(functional, params, ops, occupied, iteration.temperature)
     density = density_matrix(ops, occupied)
-    filled = jax.vmap(occupied_orbitals, (None, 0))(molecule.size, counts)
-    # The shift keeps those orbitals first that it held occupied.
-    shift = iteration.level_shift
     fock = orthogonal_fock(functional, params, ops, density)
-    energies, vectors = jnp.linalg.eigh(fock + shift * unoccupied(occupied))
-    energies = energies - shift * ~filled
+    levels, vectors, filled = _orbitals(fock, occupied, counts, iteration)
     result = SCFResult(
-        energy=_stationary_energy(occupied, params, ops, functional=functional),
+        energy=energy,
+        free_energy=free_energy,
         density_matrix=density,
-        orbital_energies=energies,
+        orbital_energies=levels,
         orbitals=ops.orthogonaliser @ vectors,
         occupations=electrons_per_orbital(counts) * filled,
-        gap=jax.vmap(_gap, (0, 0, None))(energies, counts, jnp.sum(molecule.basis_mask)),
+        gap=jax.vmap(_gap, (0, 0, None))(levels, counts, jnp.sum(molecule.basis_mask)),
         converged=solution.result == optx.RESULTS.successful,
         steps=solution.stats["num_steps"],
     )
     return _without_channel(result) if molecule.restricted else result
+
+
+def _energies(functional, params, ops, occupied, temperature):
+    """Energy and free energy: at a temperature only the latter is stationary."""
+    stationary = _stationary_energy(occupied, params, ops, functional=functional)
+    if not temperature:
+        return stationary, stationary
+    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
+    energy = total_energy(functional, params, ops, density_matrix(ops, occupied))
+    return energy, stationary - temperature * disorder
+
+
+def _orbitals(fock, occupied, counts, iteration: Iteration):
+    """Energies, orthonormal vectors and electrons of the orbitals of each channel."""
+    if iteration.temperature:
+        levels, vectors = jnp.linalg.eigh(fock)
+        fill = functools.partial(occupations, temperature=iteration.temperature)
+        return levels, vectors, jax.vmap(fill)(levels, counts)
+    # The shift keeps those orbitals first that it held occupied.
+    levels, vectors = jnp.linalg.eigh(fock + iteration.level_shift * unoccupied(occupied))
+    filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)
+    return levels - iteration.level_shift * ~filled, vectors, filled
 
 
 def _gap(energies, count, size):
@@ -202,6 +237,8 @@ def _constant(tree):
 @eqx.filter_custom_jvp
 def _stationary_energy(occupied, params, ops, *, functional):
     """The energy of converged orbitals, whose own change does not enter its first derivative.
+
+    At a temperature the derivative is the free energy's, whose entropy has none of its own.
 
     dE/dθ = ∂E/∂θ at fixed orthonormal orbitals. The derivative itself is an ordinary function of
     the projectors, so that differentiating it once more brings in the orbitals' response.

@@ -5,6 +5,11 @@ from .features import Features as Features
 from .forces import forces as forces
 from .molecule import Molecule as Molecule, molecule as molecule
 from .neural import descriptors as descriptors, neural_functional as neural_functional
+from .properties import (
+    dipole as dipole,
+    mulliken_charges as mulliken_charges,
+    polarisability as polarisability,
+)
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf
 from .xc import (
     Functional as Functional,

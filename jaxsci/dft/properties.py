@@ -1,0 +1,126 @@
+"""What a density says about a molecule: its dipole, its atoms' charges, its response to a field."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .molecule import Molecule
+from .scf import scf
+from .xc import Functional, as_functional
+
+
+def dipole(molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"]) -> Float[Array, " 3"]:
+    """Dipole moment of nuclei and electrons.
+
+        μ = Σ_A Z_A R_A - tr(P r)
+
+    **Arguments:**
+
+    - `molecule`: one molecule.
+    - `density_matrix`: of both spins together, or of each; `scf(...).density_matrix`.
+
+    **Returns:** the moment in e Bohr (2.5417 debye), about the origin, on which it depends if the
+    molecule is charged.
+
+    **Raises:** `ValueError` for a density of the wrong shape.
+
+    ```python
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    jsci.dft.dipole(water, result.density_matrix)
+    ```
+    """
+    total = _total(molecule, density_matrix)
+    nuclei = molecule.charges @ molecule.coordinates
+    return nuclei - jnp.einsum("xij,ij->x", molecule.dipole_integrals, total)
+
+
+def mulliken_charges(
+    molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"]
+) -> Float[Array, " atoms"]:
+    """Charges of the atoms, by Mulliken's share of the electrons in each basis function.
+
+        q_A = Z_A - Σ_{i on A} (P S)_ii
+
+    **Arguments:** as in `dipole`.
+
+    **Returns:** charges in units of e, which add up to the molecule's; zero for atoms that fill up
+    a batch. They depend on the basis, and mean little in large or diffuse ones.
+
+    **Raises:** `ValueError` for a density of the wrong shape.
+
+    **Source:** Mulliken, J. Chem. Phys. 23, 1833 (1955).
+
+    ```python
+    jsci.dft.mulliken_charges(water, result.density_matrix)
+    ```
+    """
+    total = _total(molecule, density_matrix)
+    electrons = jnp.sum(total * molecule.overlap, axis=1)
+    return molecule.charges - jax.ops.segment_sum(
+        electrons, molecule.basis.atom, num_segments=molecule.charges.shape[0]
+    )
+
+
+def polarisability(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    tolerance: float = 1e-14,
+    max_steps: int = 100,
+    throw: bool = True,
+) -> Float[Array, "3 3"]:
+    """Static dipole polarisability, by the response of the self-consistent density.
+
+        α_xy = ∂μ_x/∂E_y = -∂²E/∂E_x ∂E_y
+
+    The derivative is implicit: three solutions of the coupled-perturbed equations, no finite
+    fields. It may be differentiated with respect to `params`.
+
+    **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
+
+    **Returns:** α in Bohr³; NaN without convergence and with `throw=False`.
+
+    **Raises:** what `scf` raises.
+
+    **Good values:** a basis with diffuse functions (aug-cc-pvdz): others miss up to half of α.
+
+    ```python
+    alpha = jsci.dft.polarisability(water, jsci.dft.xc("pbe"))
+    jnp.trace(alpha) / 3
+    ```
+    """
+    return _polarisability(molecule, as_functional(functional), params, tolerance, max_steps, throw)
+
+
+@eqx.filter_jit
+def _polarisability(molecule, functional, params, tolerance, max_steps, throw):
+    def moment(field):
+        # The electrons' energy in a field E is +E·r; the nuclei do not respond.
+        core = molecule.core_hamiltonian + jnp.tensordot(field, molecule.dipole_integrals, 1)
+        result = scf(
+            eqx.tree_at(lambda m: m.core_hamiltonian, molecule, core),
+            functional,
+            params,
+            tolerance=tolerance,
+            max_steps=max_steps,
+            throw=throw,
+        )
+        return dipole(molecule, result.density_matrix), result.converged
+
+    alpha, converged = jax.jacfwd(moment, has_aux=True)(jnp.zeros(3))
+    return jnp.where(converged, alpha, jnp.nan)
+
+
+def _total(molecule: Molecule, density_matrix: Array) -> Float[Array, "nao nao"]:
+    n = molecule.size
+    if density_matrix.shape not in ((n, n), (2, n, n)):
+        raise ValueError(
+            f"density_matrix has shape {density_matrix.shape}; allowed for this molecule are "
+            f"({n}, {n}) and (2, {n}, {n}): scf(...).density_matrix."
+        )
+    return density_matrix if density_matrix.ndim == 2 else density_matrix.sum(0)

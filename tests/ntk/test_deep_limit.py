@@ -97,7 +97,7 @@ def kernel_regression(activation, train, x, depth):
     ("activation", "depth", "same"),
     [
         (second_hermite, 15, 0.99),
-        (jnp.square, 60, 1.0),
+        (jnp.square, 120, 1.0),
         (ntk.optimal_activation(2).activation, 60, 0.97),
     ],
     ids=["nearest neighbour", "majority vote", "singular kernel"],

@@ -24,6 +24,9 @@ def forces(
     *,
     tolerance: float = 1e-12,
     max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
+    temperature: float = 0.0,
     throw: bool = True,
 ) -> Float[Array, "atoms 3"]:
     """Forces on the nuclei at the self-consistent density.
@@ -35,7 +38,7 @@ def forces(
     response of the grid is included and the forces are those of the energy that is computed.
 
     **Arguments:** as in `scf`. The tolerance is tighter: the error of a force is linear in that of
-    the density.
+    the density. At a temperature the forces are those of the free energy.
 
     **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
 
@@ -57,7 +60,15 @@ def forces(
             "density_fit=False."
         )
     result = scf(
-        molecule, functional, params, tolerance=tolerance, max_steps=max_steps, throw=throw
+        molecule,
+        functional,
+        params,
+        tolerance=tolerance,
+        max_steps=max_steps,
+        level_shift=level_shift,
+        damping=damping,
+        temperature=temperature,
+        throw=throw,
     )
     shape = (-1, molecule.size, molecule.size)
     slope = _gradient(molecule, functional, params, result.density_matrix.reshape(shape))

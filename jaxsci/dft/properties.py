@@ -72,14 +72,18 @@ def polarisability(
     *,
     tolerance: float = 1e-14,
     max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
+    temperature: float = 0.0,
     throw: bool = True,
 ) -> Float[Array, "3 3"]:
     """Static dipole polarisability, by the response of the self-consistent density.
 
-        α_xy = ∂μ_x/∂E_y = -∂²E/∂E_x ∂E_y
+        α_xy = ∂μ_x/∂E_y
 
     The derivative is implicit: three solutions of the coupled-perturbed equations, no finite
-    fields. It may be differentiated with respect to `params`.
+    fields. It may be differentiated once more, with respect to `params` for example, unless there
+    is a temperature.
 
     **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
 
@@ -94,11 +98,8 @@ def polarisability(
     jnp.trace(alpha) / 3
     ```
     """
-    return _polarisability(molecule, as_functional(functional), params, tolerance, max_steps, throw)
+    functional = as_functional(functional)
 
-
-@eqx.filter_jit
-def _polarisability(molecule, functional, params, tolerance, max_steps, throw):
     def moment(field):
         # The electrons' energy in a field E is +E·r; the nuclei do not respond.
         core = molecule.core_hamiltonian + jnp.tensordot(field, molecule.dipole_integrals, 1)
@@ -108,6 +109,9 @@ def _polarisability(molecule, functional, params, tolerance, max_steps, throw):
             params,
             tolerance=tolerance,
             max_steps=max_steps,
+            level_shift=level_shift,
+            damping=damping,
+            temperature=temperature,
             throw=throw,
         )
         return dipole(molecule, result.density_matrix), result.converged

@@ -136,14 +136,20 @@ def scf(
 
 
 def energy(
-    functional: Functional | Callable, *, tolerance: float = 1e-9, max_steps: int = 100
+    functional: Functional | Callable,
+    *,
+    tolerance: float = 1e-9,
+    max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
+    temperature: float = 0.0,
 ) -> Callable[[Any, Molecule], Float[Array, ""]]:
     """The self-consistent energy as a kernel `f(params, molecule)` for `objective` and `gram`.
 
     **Arguments:** as in `scf`.
 
-    **Returns:** a pure function of parameters and one molecule: the energy in Hartree, or NaN
-    where the field did not converge.
+    **Returns:** a pure function of parameters and one molecule: the energy in Hartree (at a
+    temperature the free energy), or NaN where the field did not converge.
 
     ```python
     f = jsci.dft.energy(functional)
@@ -154,9 +160,17 @@ def energy(
 
     def scf_energy(params: Any, molecule: Molecule) -> Float[Array, ""]:
         result = scf(
-            molecule, functional, params, tolerance=tolerance, max_steps=max_steps, throw=False
+            molecule,
+            functional,
+            params,
+            tolerance=tolerance,
+            max_steps=max_steps,
+            level_shift=level_shift,
+            damping=damping,
+            temperature=temperature,
+            throw=False,
         )
-        return jnp.where(result.converged, result.energy, jnp.nan)
+        return jnp.where(result.converged, result.free_energy, jnp.nan)
 
     return scf_energy
 

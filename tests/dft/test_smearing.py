@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import molecule, scf, xc
+from jaxsci.dft import energy, forces, molecule, scf, xc
 from jaxsci.dft.smearing import fermi_operator, occupations
 
 pytest.importorskip("pyscf")
@@ -96,6 +96,16 @@ def test_no_further_derivative_is_made_up(in_field):
     _, solve = in_field
     for derivative in (jax.jacfwd, jax.grad):
         assert np.isnan(jax.jit(derivative(jax.grad(lambda s: solve(s, 2).energy)))(0.0))
+
+
+def test_forces_are_those_of_the_free_energy():
+    def at(distance):
+        return molecule([("H", (0, 0, 0)), ("H", (0, 0, distance))], "sto-3g", unit="bohr", grid=0)
+
+    free = energy(xc("hf"), tolerance=1e-13, temperature=0.2)
+    expected = central(lambda s: -free(None, at(3.0 + s)), 1e-2)
+    force = forces(at(3.0), xc("hf"), temperature=0.2)
+    np.testing.assert_allclose(force[1], [0, 0, expected], atol=1e-7)
 
 
 def test_operator_and_its_derivative():

@@ -44,8 +44,8 @@ class SCFResult(eqx.Module):
         orbitals, are arbitrary: differentiate what does not depend on them.
     - `occupations`: electrons in each orbital.
     - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
-        is none of either. Where it is nearly zero, derivatives fail, but not only there: see
-        `scf`. Negative only where a level shift holds electrons above an empty orbital.
+        is none of either. Nearly zero, it warns that derivatives may not exist (see `scf`);
+        negative, that a level shift holds electrons above an empty orbital.
     - `converged`: whether energy and orbital gradient fell below their tolerances.
     - `steps`: Fock matrices built.
     """
@@ -85,9 +85,9 @@ def scf(
     needs no linear solve.
 
     All other derivatives need an energy that rises by more than 1e-3 Hartree along the orbitals'
-    response; elsewhere they are NaN. So they are without a gap, and in open shells with a hole
-    in a degenerate level (OH, NO, B) for whatever turns the hole: a temperature mends both. They
-    hold only if `converged`.
+    response; elsewhere they are NaN. So they may be where `gap` is nearly zero, and they are in
+    open shells with a hole in a degenerate level (OH, NO, B) for whatever turns the hole, be the
+    gap large or small: a temperature mends both. They hold only if `converged`.
 
     **Arguments:**
 

@@ -15,92 +15,15 @@ from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
 from benchmarks.case import Case, Run, Size
+from benchmarks.models import MODELS, cnn, mlp, random_weight
+from benchmarks.remote import NEURAL_TANGENTS, remote_run
 
 _PIECE = 8192
 
 
-def _random(key, *shape):
-    """A weight of variance 1 / fan in."""
-    return jax.random.normal(key, shape, jnp.float32) / math.sqrt(math.prod(shape[:-1]))
-
-
-def mlp(sizes, activation=jnp.tanh):
-    keys = jax.random.split(jax.random.key(0), len(sizes) - 1)
-    params = [
-        {"w": _random(k, a, b), "b": jnp.zeros(b, jnp.float32)}
-        for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
-    ]
-
-    def f(params, x):
-        for layer in params[:-1]:
-            x = activation(x @ layer["w"] + layer["b"])
-        return x @ params[-1]["w"] + params[-1]["b"]
-
-    return f, params
-
-
-def _cnn(channels, strides, *, depthwise=False):
-    keys = jax.random.split(jax.random.key(1), 2 * len(strides) + 1)
-    params, width = [], 3
-    for i in range(len(strides)):
-        layer = {"k": _random(keys[2 * i], 3, 3, width, channels)}
-        if depthwise and i:
-            layer = {
-                "d": _random(keys[2 * i], 3, 3, 1, channels),
-                "k": _random(keys[2 * i + 1], 1, 1, channels, channels),
-            }
-        params.append(layer | {"b": jnp.zeros(channels, jnp.float32)})
-        width = channels
-    params.append({"w": _random(keys[-1], channels, 10)})
-    numbers = ("NHWC", "HWIO", "NHWC")
-
-    def f(params, x):
-        x = x[None]
-        for layer, s in zip(params[:-1], strides, strict=True):
-            if "d" in layer:
-                x = lax.conv_general_dilated(
-                    x,
-                    layer["d"],
-                    (s, s),
-                    "SAME",
-                    dimension_numbers=numbers,
-                    feature_group_count=channels,
-                )
-                s = 1
-            x = lax.conv_general_dilated(x, layer["k"], (s, s), "SAME", dimension_numbers=numbers)
-            x = jax.nn.relu(x + layer["b"])
-        return x.mean((0, 1, 2)) @ params[-1]["w"]
-
-    return f, params
-
-
-def _normalised(x, scale):
-    centred = x - x.mean(-1, keepdims=True)
-    return centred / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-5) * scale
-
-
-def _transformer(width, heads):
-    keys = jax.random.split(jax.random.key(2), 7)
-    shapes = {name: (width, width) for name in "qkvo"}
-    shapes |= {"up": (width, 4 * width), "down": (4 * width, width), "head": (width, 10)}
-    params = {n: _random(k, *s) for k, (n, s) in zip(keys, shapes.items(), strict=True)}
-    params |= {"g1": jnp.ones(width, jnp.float32), "g2": jnp.ones(width, jnp.float32)}
-
-    def f(p, x):
-        z = _normalised(x, p["g1"])
-        q, k, v = ((z @ p[n]).reshape(len(z), heads, -1) for n in "qkv")
-        scores = jnp.einsum("thd,shd->hts", q, k) / math.sqrt(width // heads)
-        mixed = jnp.einsum("hts,shd->thd", jax.nn.softmax(scores), v).reshape(x.shape)
-        x = x + mixed @ p["o"]
-        x = x + jax.nn.gelu(_normalised(x, p["g2"]) @ p["up"]) @ p["down"]
-        return x.mean(0) @ p["head"]
-
-    return f, params
-
-
 def _recurrent(width, steps):
     keys = jax.random.split(jax.random.key(3), 3)
-    params = {n: _random(k, width, width) for n, k in zip("xhy", keys, strict=True)}
+    params = {n: random_weight(k, width, width) for n, k in zip("xhy", keys, strict=True)}
 
     def f(p, x):
         def step(h, z):
@@ -204,15 +127,24 @@ def naive_in_float64(f, params, x, traced):
     return np.einsum("nmaa->nm", kernel) / j.shape[1] if traced else kernel
 
 
-def _run(build, points, size, traced, note=""):
-    f, params, shape = build()
+def _inputs(shape, points, size):
     n = {"smoke": max(8, points // 8), "quick": points, "full": points}[size]
-    x = jax.random.normal(jax.random.key(5), (n, *shape), jnp.float32)
+    return jax.random.normal(jax.random.key(5), (n, *shape), jnp.float32)
+
+
+def _error(f, params, x, traced):
     reference = naive_in_float64(f, params, x[:8], traced)
 
     def error(kernel):
         difference = np.asarray(kernel, np.float64)[:8, :8] - reference
         return float(np.abs(difference).max() / np.abs(reference).max())
+
+    return error
+
+
+def _run(build, points, size, traced, note=""):
+    f, params, shape = build()
+    x = _inputs(shape, points, size)
 
     def step(params, x):
         return jsci.gram(f, params, x, trace_axes=-1 if traced else ())
@@ -222,15 +154,47 @@ def _run(build, points, size, traced, note=""):
     return Run(
         step,
         (params, x),
-        error,
+        _error(f, params, x, traced),
         baseline=("chunked Jacobian", baseline, (params, x)),
-        note=f"{n} points, {count:,} parameters, float32. {note}".strip(),
+        note=f"{len(x)} points, {count:,} parameters, float32. {note}".strip(),
     )
 
 
-def _case(name, title, build, points, *, traced=True, tier: Size = "quick", note="", sizes=None):
+def _peer(model, implementation, points, traced):
+    """One of the three ways in which neural-tangents computes the kernel of the same network."""
+
     def make(size):
-        return _run(build, (sizes or {}).get(size, points), size, traced, note)
+        f, params, shape = _published(model)()
+        x = _inputs(shape, points(size), size)
+        leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
+        return remote_run(
+            NEURAL_TANGENTS.variable,
+            "benchmarks.remote.neural_tangents",
+            f"empirical {model} {'traced' if traced else 'full'} {implementation}",
+            {"x": x, **leaves},
+            _error(f, params, x, traced),
+        )
+
+    return NEURAL_TANGENTS.peer(f"neural-tangents {implementation}", make)
+
+
+def _case(
+    name,
+    title,
+    build,
+    points,
+    *,
+    traced=True,
+    tier: Size = "quick",
+    note="",
+    sizes=None,
+    peer="",
+):
+    def at(size):
+        return (sizes or {}).get(size, points)
+
+    def make(size):
+        return _run(build, at(size), size, traced, note)
 
     return Case(
         name=f"ntk.{name}",
@@ -241,6 +205,7 @@ def _case(name, title, build, points, *, traced=True, tier: Size = "quick", note
         reference="naive Jacobian in float64, 8 examples",
         tolerance=1e-4,
         error_name="relative, largest entry",
+        peers=tuple(_peer(peer, i, at, traced) for i in (1, 2, 3)) if peer else (),
     )
 
 
@@ -248,25 +213,63 @@ def _with_shape(model, *shape):
     return lambda: (*model(), shape)
 
 
-_MLP10 = _with_shape(lambda: mlp([784, 512, 512, 512, 10]), 784)
-_CNN = _with_shape(lambda: _cnn(32, (1, 2, 1, 2)), 16, 16, 3)
-_BLOCK = _with_shape(lambda: _transformer(64, 4), 32, 64)
+def _published(name):
+    return lambda: (*MODELS[name].build(), MODELS[name].shape)
+
 
 CASES = [
     _case(
         "mlp",
         "MLP 3 x 512, one output",
-        _with_shape(lambda: mlp([784, 512, 512, 512, 1]), 784),
+        _published("mlp"),
         64,
         tier="smoke",
+        peer="mlp",
     ),
-    _case("mlp-10", "MLP 3 x 512, 10 outputs, traced", _MLP10, 64, tier="full"),
-    _case("mlp-10-full", "MLP 3 x 512, 10 outputs, full", _MLP10, 64, traced=False, tier="full"),
-    _case("cnn", "CNN 16 x 16 x 3, 4 layers, 10 outputs, traced", _CNN, 32),
-    _case("cnn-full", "CNN 16 x 16 x 3, 4 layers, full", _CNN, 32, traced=False, tier="full"),
-    _case("transformer", "transformer block 32 x 64, 10 outputs, traced", _BLOCK, 16),
     _case(
-        "transformer-full", "transformer block 32 x 64, full", _BLOCK, 16, traced=False, tier="full"
+        "mlp-10",
+        "MLP 3 x 512, 10 outputs, traced",
+        _published("mlp-10"),
+        64,
+        tier="full",
+        peer="mlp-10",
+    ),
+    _case(
+        "mlp-10-full",
+        "MLP 3 x 512, 10 outputs, full",
+        _published("mlp-10"),
+        64,
+        traced=False,
+        tier="full",
+        peer="mlp-10",
+    ),
+    _case(
+        "cnn", "CNN 16 x 16 x 3, 4 layers, 10 outputs, traced", _published("cnn"), 32, peer="cnn"
+    ),
+    _case(
+        "cnn-full",
+        "CNN 16 x 16 x 3, 4 layers, full",
+        _published("cnn"),
+        32,
+        traced=False,
+        tier="full",
+        peer="cnn",
+    ),
+    _case(
+        "transformer",
+        "transformer block 32 x 64, 10 outputs, traced",
+        _published("transformer"),
+        16,
+        peer="transformer",
+    ),
+    _case(
+        "transformer-full",
+        "transformer block 32 x 64, full",
+        _published("transformer"),
+        16,
+        traced=False,
+        tier="full",
+        peer="transformer",
     ),
     _case(
         "pinn-poisson-nested",
@@ -275,6 +278,7 @@ CASES = [
         256,
         tier="full",
         sizes={"full": 1000},
+        peer="poisson",
     ),
     _case(
         "pinn-poisson-forward",
@@ -282,6 +286,7 @@ CASES = [
         _with_shape(lambda: pinn(_poisson_forward), 2),
         256,
         sizes={"full": 1000},
+        peer="poisson",
     ),
     _case(
         "pinn-burgers",
@@ -289,6 +294,7 @@ CASES = [
         _with_shape(lambda: pinn(burgers), 2),
         256,
         sizes={"full": 1000},
+        peer="burgers",
     ),
     _case(
         "pinn-burgers-forward",
@@ -297,6 +303,7 @@ CASES = [
         256,
         tier="full",
         sizes={"full": 1000},
+        peer="burgers",
     ),
     _case(
         "own-heat-10d",
@@ -318,7 +325,7 @@ CASES = [
     _case(
         "own-depthwise-cnn",
         "depthwise separable CNN 16 x 16 x 3",
-        _with_shape(lambda: _cnn(32, (1, 2, 2), depthwise=True), 16, 16, 3),
+        _with_shape(lambda: cnn(32, (1, 2, 2), depthwise=True), 16, 16, 3),
         32,
         tier="full",
     ),

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.case import Case, Peer, Run, Size
-from benchmarks.remote import remote_run
+from benchmarks.case import Case, Run, Size
+from benchmarks.remote import NEURAL_TANGENTS, remote_run
 from jaxsci.ntk import infinite
 
 _LAYERS = {
@@ -19,7 +19,6 @@ _LAYERS = {
     "selu": infinite.Selu(),
 }
 _POINTS: dict[Size, int] = {"smoke": 32, "quick": 500, "full": 500}
-_VARIABLE = "NEURAL_TANGENTS_PYTHON"
 
 
 def _network(kind, activation, depth, layers=None):
@@ -70,23 +69,14 @@ def _case(kind, activation, depth, tier: Size, tolerance=1e-4):
 
     def peer(size):
         return remote_run(
-            _VARIABLE,
+            NEURAL_TANGENTS.variable,
             "benchmarks.remote.neural_tangents",
             f"infinite {kind} {activation} {depth}",
             {"x": _inputs(kind, size)},
             _error(kind, activation, depth, size),
         )
 
-    peers = (
-        Peer(
-            "neural-tangents",
-            "neural-tangents==0.6.5",
-            peer,
-            interpreter=_VARIABLE,
-            beside="jax==0.4.25 jaxlib==0.4.25 'numpy<2' 'scipy<1.13' "
-            "frozendict typing_extensions absl-py flatbuffers",
-        ),
-    )
+    peers = (NEURAL_TANGENTS.peer("neural-tangents", peer),)
     return Case(
         name=f"ntk.infinite-{kind}-{activation}",
         pillar="ntk",

@@ -14,8 +14,9 @@ from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run
-from benchmarks.cases.ntk import burgers, long_product, mlp, naive_in_float64, pinn
+from benchmarks.cases.ntk import burgers, long_product, naive_in_float64, pinn
 from benchmarks.memory import MIB, peak_resident, restart_peak
+from benchmarks.models import mlp
 
 _DAMPING = 1e-4
 

@@ -6,11 +6,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..case import Run
+from ..case import Peer, Run, Size
 
 
 class Remote:
@@ -76,3 +76,22 @@ def remote_run(
         return program
 
     return Run(step, (), lambda remote: error(remote.output()), host=True)
+
+
+class Environment(NamedTuple):
+    """An environment of its own: the variable that names its Python, and what it must hold."""
+
+    variable: str
+    install: str
+    beside: str
+
+    def peer(self, name: str, make: Callable[[Size], Run]) -> Peer:
+        return Peer(name, self.install, make, interpreter=self.variable, beside=self.beside)
+
+
+NEURAL_TANGENTS = Environment(
+    "NEURAL_TANGENTS_PYTHON",
+    "neural-tangents==0.6.5",
+    "jax==0.4.25 jaxlib==0.4.25 'numpy<2' 'scipy<1.13' "
+    "frozendict typing_extensions absl-py flatbuffers",
+)

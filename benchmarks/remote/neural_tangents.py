@@ -8,6 +8,7 @@ import types
 import jax
 import jax.numpy as jnp
 
+from ..models import MODELS
 from .serve import serve
 
 
@@ -35,7 +36,8 @@ def _import():
     return importlib.import_module("neural_tangents")
 
 
-stax = _import().stax
+neural_tangents = _import()
+stax = neural_tangents.stax
 _ACTIVATIONS = {
     "relu": stax.Relu,
     "erf": stax.Erf,
@@ -55,13 +57,33 @@ def _conv(activation, depth):
     return stax.serial(*hidden, stax.Flatten(), stax.Dense(1, W_std=1.4, b_std=0.1))
 
 
-def build(case, arrays):
-    """`infinite <dense|conv> <activation> <depth>`: the NNGP and NTK of all pairs, stacked."""
-    _, kind, activation, depth = case.split()
+def _infinite(arrays, kind, activation, depth):
+    """The NNGP and NTK of all pairs, stacked."""
     net = {"dense": _dense, "conv": _conv}[kind](activation, int(depth))
     kernel = jax.jit(lambda x: jnp.stack(net[2](x, None, ("nngp", "ntk"))))
-    x = jnp.asarray(arrays["x"])
-    return lambda: jax.block_until_ready(kernel(x))
+    return kernel, (jnp.asarray(arrays["x"]),)
+
+
+def _empirical(arrays, name, outputs, implementation):
+    """The kernel of a finite network, with the parameters that we were given."""
+    f, params = MODELS[name].build()
+    structure = jax.tree.structure(params)
+    leaves = [jnp.asarray(arrays[f"leaf{i}"]) for i in range(structure.num_leaves)]
+    kernel = neural_tangents.empirical_ntk_fn(
+        jax.vmap(f, (None, 0)),
+        trace_axes=(-1,) if outputs == "traced" else (),
+        vmap_axes=0,
+        implementation=int(implementation),
+    )
+    swapped = jax.jit(lambda params, x: kernel(x, None, params))
+    return swapped, (jax.tree.unflatten(structure, leaves), jnp.asarray(arrays["x"]))
+
+
+def build(case, arrays):
+    """`infinite <dense|conv> <activation> <depth>` or `empirical <model> <traced|full> <1|2|3>`."""
+    kind, *options = case.split()
+    program, inputs = {"infinite": _infinite, "empirical": _empirical}[kind](arrays, *options)
+    return lambda: jax.block_until_ready(program(*inputs))
 
 
 if __name__ == "__main__":

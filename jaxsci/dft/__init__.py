@@ -1,6 +1,8 @@
 """Kohn-Sham density functional theory: molecules as arrays, differentiable and batched."""
 
+from . import constraints as constraints
 from .batch import stack as stack
+from .constraints import constraint_table as constraint_table
 from .features import Features as Features
 from .forces import forces as forces
 from .molecule import Molecule as Molecule, molecule as molecule

@@ -6,7 +6,12 @@ from .constraints import constraint_table as constraint_table
 from .features import Features as Features
 from .forces import forces as forces
 from .molecule import Molecule as Molecule, molecule as molecule
-from .neural import descriptors as descriptors, neural_functional as neural_functional
+from .neural import (
+    descriptors as descriptors,
+    neural_exchange as neural_exchange,
+    neural_functional as neural_functional,
+    weighted_functional as weighted_functional,
+)
 from .properties import (
     dipole as dipole,
     mulliken_charges as mulliken_charges,

@@ -1,61 +1,18 @@
 """Functionals with a trainable part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .features import LEVELS, Features
+from .features import LEVELS, Features, SpinFeatures
 from .xc import Functional, xc
+from .xc._powers import spin_scaled
 from .xc.pbe import reduced_gradient_squared
-from .xc.slater import slater
+from .xc.slater import slater, uniform_exchange
 
-
-def neural_functional(
-    f: Callable[[Any, Float[Array, " descriptors"]], Float[Array, ""]],
-    *,
-    base: Functional | None = None,
-    level: str = "gga",
-) -> Functional:
-    """A functional that a network corrects: the base plus local exchange times the network.
-
-        e_xc(θ) = e_base + e_x^LDA f(θ, d),   d = descriptors(ρ_α, ρ_β, ...)
-
-    The network sees bounded, dimensionless descriptors of one point (see `descriptors`) and returns
-    one number; where it returns zero the base remains. Its descriptors do not change when α and β
-    are exchanged, so neither does the energy.
-
-    **Arguments:**
-
-    - `f`: `f(params, d) -> scalar`, for example from `jsci.pure(network)`. Smooth, or its
-        potential is not: tanh, softplus or GELU rather than ReLU.
-    - `base`: what is corrected; PBE by default.
-    - `level`: which descriptors: "lda" (2), "gga" (3) or "mgga" (4).
-
-    **Returns:** a `Functional`, called with the network's parameters.
-
-    **Raises:** `ValueError` for an unknown level; `TypeError` if `f` is not callable.
-
-    **Good values:** scale the last layer by 0.01 to 0.1 at the start: the self-consistent field
-    then converges as easily as the base's.
-
-    ```python
-    f, params = jsci.pure(network)  # 3 descriptors in, a scalar out
-    functional = jsci.dft.neural_functional(f)
-    jsci.dft.scf(water, functional, params).energy
-    ```
-    """
-    if not callable(f):
-        raise TypeError(f"f must be a function f(params, descriptors), got {type(f).__name__}.")
-    if level not in LEVELS:
-        raise ValueError(f"level is {level!r}; allowed are {', '.join(LEVELS)}.")
-    base = xc("pbe") if base is None else base
-
-    def correction(params: Any, features: Features) -> Float[Array, ""]:
-        return slater(features) * f(params, descriptors(features, level))
-
-    return base + Functional(((1.0, correction),), level, name="neural")
+Network = Callable[[Any, Float[Array, " descriptors"]], Float[Array, "..."]]
 
 
 def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
@@ -74,3 +31,147 @@ def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
         uniform = 0.3 * (3 * jnp.pi**2) ** (2 / 3) * rho * root**2
         found.append(features.tau / (features.tau + uniform))
     return jnp.stack(found)
+
+
+def neural_functional(
+    f: Network,
+    *,
+    base: Functional | None = None,
+    level: str = "gga",
+    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+) -> Functional:
+    """A functional that a network corrects: the base plus local exchange times the network.
+
+        e_xc(θ) = e_base + e_x^LDA f(θ, d),   d = descriptors(ρ_α, ρ_β, ...)
+
+    The network sees bounded, dimensionless descriptors of one point (see `descriptors`) and returns
+    one number; where it returns zero the base remains. Its descriptors do not change when α and β
+    are exchanged, so neither does the energy.
+
+    **Arguments:**
+
+    - `f`: `f(params, d) -> scalar`, for example from `jsci.pure(network)`. Smooth, or its
+        potential is not: tanh, softplus or GELU rather than ReLU.
+    - `base`: what is corrected; PBE by default.
+    - `level`: which descriptors: "lda" (2), "gga" (3) or "mgga" (4).
+    - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
+
+    **Returns:** a `Functional`, called with the network's parameters.
+
+    **Raises:** `ValueError` for an unknown level, or (at the first call) if `f` does not return one
+    number; `TypeError` if `f` is not callable.
+
+    **Good values:** scale the last layer by 0.01 to 0.1 at the start: the self-consistent field
+    then converges as easily as the base's.
+
+    ```python
+    f, params = jsci.pure(network)  # 3 descriptors in, a scalar out
+    functional = jsci.dft.neural_functional(f)
+    jsci.dft.scf(water, functional, params).energy
+    ```
+    """
+    _check(f, level)
+    base = xc("pbe") if base is None else base
+
+    def correction(params: Any, features: Features) -> Float[Array, ""]:
+        return slater(features) * _call(f, params, inputs(features, level), ())
+
+    return base + Functional(((1.0, correction),), level, name="neural")
+
+
+def neural_exchange(
+    f: Network,
+    *,
+    level: str = "gga",
+    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+) -> Functional:
+    """Exchange with an enhancement factor that is a network.
+
+        E_x[ρ_α, ρ_β] = ½ Σ_s ∫ e_x^LDA(2ρ_s) F(θ, d(2ρ_s))
+
+    The network sees one spin at a time, as an unpolarised density, so that spin scaling holds by
+    construction.
+
+    **Arguments:** as in `neural_functional`; here `f` is the enhancement factor F itself.
+
+    **Returns:** a `Functional`; add a correlation functional to it.
+
+    **Raises:** as `neural_functional`.
+
+    **Source:** Oliver & Perdew, Phys. Rev. A 20, 397 (1979).
+
+    ```python
+    functional = jsci.dft.neural_exchange(f) + jsci.dft.xc("pbe_c")
+    ```
+    """
+    _check(f, level)
+
+    def exchange(params: Any, features: Features) -> Float[Array, ""]:
+        def unpolarised(spin: SpinFeatures):
+            rho, sigma, tau = spin.rho / 2, spin.sigma / 4, spin.tau / 2
+            both = Features(rho, rho, sigma, sigma, sigma, tau, tau, polarised=False)
+            return uniform_exchange(spin.rho) * _call(f, params, inputs(both, level), ())
+
+        return spin_scaled(unpolarised, features)
+
+    return Functional(((1.0, exchange),), level, name="neural exchange")
+
+
+def weighted_functional(
+    f: Network,
+    parts: Sequence[Functional],
+    *,
+    level: str = "gga",
+    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+) -> Functional:
+    """Energy densities mixed at every point by a network.
+
+        e_xc(θ) = Σ_k c_k(θ; d) e_k
+
+    **Arguments:** as in `neural_functional`, and
+
+    - `f`: `f(params, d) -> (k,)`, one coefficient for each part.
+    - `parts`: semilocal functionals e_k.
+
+    **Returns:** a `Functional`, called with the network's parameters.
+
+    **Raises:** as `neural_functional`; `ValueError` for no parts, or one with exact exchange, which
+    has no energy density here.
+
+    **Source:** Casares et al., J. Chem. Phys. 160, 062501 (2024).
+
+    ```python
+    functional = jsci.dft.weighted_functional(f, [jsci.dft.xc("b88"), jsci.dft.xc("lyp")])
+    ```
+    """
+    _check(f, level)
+    parts = tuple(parts)
+    if not parts or any(part.exact_exchange for part in parts):
+        raise ValueError(
+            "weighted_functional() mixes one or more semilocal functionals, got "
+            f"{list(parts)!r:.200}. Add exact exchange to the result instead."
+        )
+
+    def mixture(params: Any, features: Features) -> Float[Array, ""]:
+        coefficients = _call(f, params, inputs(features, level), (len(parts),))
+        return jnp.sum(coefficients * jnp.stack([e(params, features) for e in parts]))
+
+    highest = max((level, *(part.level for part in parts)), key=LEVELS.index)
+    return Functional(((1.0, mixture),), highest, name="weighted")
+
+
+def _call(f, params, d, shape):
+    out = f(params, d)
+    if jnp.shape(out) != shape:
+        raise ValueError(
+            f"the network must return shape {shape} for one point, got {jnp.shape(out)}"
+            + (": take its only entry with [0]." if jnp.shape(out) == (1,) else ".")
+        )
+    return out
+
+
+def _check(f, level):
+    if not callable(f):
+        raise TypeError(f"f must be a function f(params, descriptors), got {type(f).__name__}.")
+    if level not in LEVELS:
+        raise ValueError(f"level is {level!r}; allowed are {', '.join(LEVELS)}.")

@@ -1,0 +1,55 @@
+"""Forms of functionals with a network: classical ones are special cases."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci.dft import neural_exchange, neural_functional, weighted_functional, xc
+from jaxsci.dft.constraints import exchange_spin_scaling, sample_features
+
+POINTS = sample_features(jax.random.key(0), 64)
+
+
+def values(functional, params=None):
+    return jax.vmap(lambda f: functional(params, f))(POINTS)
+
+
+def test_enhancement_factor_of_pbe_gives_pbe():
+    def pbe(kappa, d):
+        s2 = d[2] / (1 - d[2])
+        return 1 + kappa - kappa / (1 + 0.2195149727645171 * s2 / kappa)
+
+    ours = values(neural_exchange(pbe), 0.804)
+    np.testing.assert_allclose(ours, values(xc("pbe_x")), rtol=1e-12)
+
+
+def test_any_enhancement_factor_obeys_spin_scaling():
+    functional = neural_exchange(lambda w, d: 1 + jnp.tanh(w @ d), level="mgga")
+    w = jnp.array([1.0, 2.0, -1.0, 0.5])
+    violation = jax.vmap(lambda f: exchange_spin_scaling(functional, w, f))(POINTS)
+    np.testing.assert_allclose(violation, 0, atol=1e-14)
+
+
+def test_constant_weights_give_the_sum():
+    parts = [xc("b88"), xc("lyp")]
+    functional = weighted_functional(lambda c, d: c, parts)
+    ours = values(functional, jnp.array([0.8, 1.0]))
+    np.testing.assert_allclose(ours, values(0.8 * xc("b88") + xc("lyp")), rtol=1e-13)
+
+
+def test_own_descriptors():
+    functional = neural_functional(
+        lambda p, d: p * d[0], base=xc("slater"), level="lda", inputs=lambda f, level: f.rho[None]
+    )
+    expected = values(xc("slater")) * (1 + 0.1 * POINTS.rho)
+    np.testing.assert_allclose(values(functional, 0.1), expected, rtol=1e-13)
+
+
+def test_bad_input_is_explained():
+    with pytest.raises(ValueError, match=r"must return shape \(\) for one point, got \(1,\)"):
+        values(neural_functional(lambda p, d: d[:1]))
+    with pytest.raises(ValueError, match=r"must return shape \(2,\).*got \(3,\)"):
+        values(weighted_functional(lambda p, d: d, [xc("b88"), xc("lyp")]))
+    with pytest.raises(ValueError, match="Add exact exchange to the result"):
+        weighted_functional(lambda p, d: d, [xc("hf")])

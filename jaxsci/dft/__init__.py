@@ -18,6 +18,16 @@ from .properties import (
     polarisability as polarisability,
 )
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf
+from .train import (
+    Reaction as Reaction,
+    Sample as Sample,
+    density_error as density_error,
+    energy_error as energy_error,
+    reaction as reaction,
+    reaction_error as reaction_error,
+    training_batch as training_batch,
+    training_report as training_report,
+)
 from .xc import (
     Functional as Functional,
     as_functional as as_functional,

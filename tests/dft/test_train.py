@@ -1,0 +1,109 @@
+"""Training functionals: known ones are recovered, failures do not steer, runs resume exactly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxsci as jsci
+from jaxsci.dft import (
+    density_error,
+    energy_error,
+    molecule,
+    neural_exchange,
+    reaction,
+    reaction_error,
+    scf,
+    stack,
+    training_batch,
+    training_report,
+)
+
+pytest.importorskip("pyscf")
+
+FUNCTIONAL = neural_exchange(lambda w, d: 1 + w[0] + w[1] * d[0], level="lda")
+TRUTH, START = jnp.array([0.05, 0.1]), jnp.zeros(2)
+
+
+@pytest.fixture(scope="module")
+def molecules():
+    h2 = [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.74))]
+    return [molecule([("He", (0.0, 0.0, 0.0))], "6-31g", grid=0), molecule(h2, "6-31g", grid=0)]
+
+
+@pytest.fixture(scope="module")
+def data(molecules):
+    solve = jax.vmap(lambda m: scf(m, FUNCTIONAL, TRUTH, tolerance=1e-14, throw=False))
+    exact = solve(stack(molecules))
+    return training_batch(molecules, exact.energy, densities=exact.density_matrix)
+
+
+def test_energies_recover_the_functional(data):
+    loss = jsci.objective({"energy": energy_error(FUNCTIONAL)})
+    found = jsci.fit(
+        loss, START, {"energy": data}, jsci.gauss_newton(1e-14), steps=6, progress=False
+    )
+    np.testing.assert_allclose(found.params, TRUTH, atol=1e-5)
+    report = training_report(FUNCTIONAL, found.params, data)
+    assert report.mae < 1e-4
+    assert report.unconverged == 0
+
+
+def test_fixed_density_gives_the_energy_of_that_density(data):
+    fixed = jax.jit(jax.vmap(energy_error(FUNCTIONAL, density="fixed"), (None, 0)))
+    np.testing.assert_allclose(fixed(TRUTH, data), 0, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_gradient_of_density_and_reaction_errors(data, molecules):
+    sample = jax.tree.map(lambda x: x[1], data)
+    density = density_error(FUNCTIONAL, tolerance=1e-17)
+    change = reaction_error(FUNCTIONAL)
+    step = reaction(molecules, (-1.0, 2.0), 0.3)
+    energy = jax.vmap(lambda m: scf(m, FUNCTIONAL, START, throw=False).energy)(step.species)
+    both = jax.jit(lambda w: jnp.stack([density(w, sample), change(w, step)]))
+    np.testing.assert_allclose(both(START)[1], 2 * energy[1] - energy[0] - 0.3, atol=1e-8)
+    direction, h = jnp.array([1.0, 0.5]), 1e-3
+    _, slope = jax.jvp(both, (START,), (direction,))
+    difference = (both(START + h * direction) - both(START - h * direction)) / (2 * h)
+    np.testing.assert_allclose(slope, difference, rtol=1e-4)
+
+
+def test_resumes_exactly_and_refuses_another_functional(data, tmp_path):
+    loss = jsci.objective({"energy": energy_error(FUNCTIONAL, density="fixed")})
+    run = {"data": {"energy": data}, "optimizer": optax.adam(1e-2), "progress": False}
+    whole = jsci.fit(loss, START, **run, steps=6)
+    file = tmp_path / "run.jsci"
+    jsci.fit(loss, START, **run, steps=3, checkpoint=file)
+    resumed = jsci.fit(loss, START, **run, steps=6, checkpoint=file)
+    assert (resumed.params == whole.params).all()
+    with pytest.raises(ValueError, match="another model or optimiser"):
+        jsci.fit(loss, jnp.zeros(3), **run, steps=6, checkpoint=file)
+
+
+def test_unconverged_molecules_do_not_steer(data):
+    from jaxsci.dft.train import _if_converged
+
+    result = scf(
+        jax.tree.map(lambda x: x[1], data.molecule), FUNCTIONAL, START, max_steps=1, throw=False
+    )
+    assert not result.converged
+    assert jax.grad(lambda x: _if_converged(result, x))(1.0) == 0
+
+
+def test_bad_input_is_explained(molecules):
+    with pytest.raises(ValueError, match="energies not finite for H2"):
+        training_batch(molecules, [-2.9, np.nan], names=["He", "H2"])
+    with pytest.raises(ValueError, match=r"energies must have shape \(2,\), got \(3,\)"):
+        training_batch(molecules, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="2 molecules, but 1 names"):
+        training_batch(molecules, [1.0, 2.0], names=["He"])
+    with pytest.raises(ValueError, match="allowed are 'scf' and 'fixed'"):
+        energy_error(FUNCTIONAL, density="harris")
+    without = jax.tree.map(lambda x: x[0], training_batch(molecules, [1.0, 2.0]))
+    with pytest.raises(ValueError, match="needs densities in the batch"):
+        density_error(FUNCTIONAL)(START, without)
+    wild = training_batch(molecules, [1.0, 2.0])
+    with pytest.raises(RuntimeError, match="None of the 2 molecules converged"):
+        training_report(FUNCTIONAL, jnp.array([jnp.nan, 0.0]), wild)

@@ -1,6 +1,7 @@
 """Tangent kernels: of any model, their spectra, and what they predict about training."""
 
 from . import infinite as infinite
+from .bundled import BundledDense as BundledDense, bundle as bundle
 from .criticality import (
     Criticality as Criticality,
     Susceptibilities as Susceptibilities,
@@ -23,7 +24,12 @@ from .finite_width import (
 )
 from .linearized import linearize as linearize, taylor as taylor
 from .moments import Moments as Moments, moment_map as moment_map
+from .neuron_features import (
+    ArcCosineNeuronFeatures as ArcCosineNeuronFeatures,
+    FourierNeuronFeatures as FourierNeuronFeatures,
+)
 from .predict import Posterior as Posterior, posterior as posterior, predict as predict
+from .random_features import Features as Features, random_features as random_features
 from .spectrum import (
     Spectrum as Spectrum,
     max_learning_rate as max_learning_rate,

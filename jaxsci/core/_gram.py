@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
-from ._gram_checks import check_examples, check_params, output_of_one
+from ._gram_checks import check_examples, check_kernel_fits, check_params, output_of_one
 from ._gram_layout import OutputLayout, output_layout
 from ._gram_products import contract_products
 from ._gram_stream import streamed
@@ -66,7 +66,8 @@ def gram(
 
     **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
     that do not fit the outputs, no examples, leading axes that differ, an `f` that wants a batch or
-    mixes its examples, or a progress bar inside a transformation or together with a mesh.
+    mixes its examples, a kernel larger than the machine's memory, or a progress bar inside a
+    transformation or together with a mesh.
 
     One program is compiled for each function object `f`: define it once, outside of loops, or call
     `gram` inside a function of your own under `jax.jit`; a new lambda in each call compiles anew.
@@ -116,6 +117,7 @@ def _plan(f, params, batch, sizes, problem) -> _Plan:
     trace_axes, diagonal_axes, implementation = problem
     example = jax.tree.map(lambda a: a[0], batch)
     layout = output_layout(output_of_one(f, params, batch, example), trace_axes, diagonal_axes)
+    check_kernel_fits(sizes, layout.shape, jnp.result_type(*jax.tree.leaves(params)))
 
     def arranged(p, x):
         return layout.arrange(f(p, x))

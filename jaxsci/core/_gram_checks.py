@@ -1,5 +1,6 @@
 """What a tangent kernel can be made of: real parameters, a batch, a function of one example."""
 
+import os
 from collections.abc import Callable
 
 import jax
@@ -82,3 +83,30 @@ def _takes_a_batch(f, params, batch):
     except Exception:  # f is wrong in another way, and its first error is the one to show
         return False
     return all(a.shape[:1] == (count,) for a in outputs)
+
+
+def check_kernel_fits(
+    sizes: tuple[int, int], outputs: tuple[int, int, int], dtype: jnp.dtype
+) -> None:
+    """Raise if a kernel of `sizes` examples with (trace, diagonal, full) outputs cannot be held."""
+    n, m = sizes
+    _, diagonal, full = outputs
+    need, have = n * m * diagonal * full**2 * dtype.itemsize, memory_of_machine()
+    if need > have:
+        raise ValueError(
+            f"The kernel of {n} x {m} examples with {diagonal * full} outputs takes "
+            f"{need / 2**30:.3g} GiB, and this machine has {have / 2**30:.3g}. Average over output "
+            "axes (trace_axes), keep their diagonal (diagonal_axes), take fewer examples, or use "
+            "gram_operator, which never forms it."
+        )
+
+
+def memory_of_machine() -> float:
+    """Bytes of all devices, over which a kernel may be sharded; infinite where it is not known."""
+    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()]
+    if all(limits):
+        return float(sum(limits))
+    try:  # on a CPU all devices share the host's memory
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError):
+        return float("inf")

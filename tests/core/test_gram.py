@@ -312,3 +312,10 @@ def test_damping_relative_to_the_largest_eigenvalue_keeps_single_precision_finit
     assert jnp.isfinite(jnp.linalg.cholesky(damped)).all()
     bound = 1e-6 * jnp.trace(kernel)  # costs no eigenvalues
     assert jnp.isfinite(jnp.linalg.cholesky(kernel + bound * jnp.eye(150, dtype=jnp.float32))).all()
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_a_kernel_larger_than_the_memory_is_refused(progress):
+    x = jnp.zeros((100_000, 1))
+    with pytest.raises(ValueError, match=r"GiB, and this machine has .*trace_axes"):
+        gram(lambda p, x: p, jnp.ones(100), x, progress=progress)

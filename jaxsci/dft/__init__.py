@@ -17,6 +17,7 @@ from .properties import (
     mulliken_charges as mulliken_charges,
     polarisability as polarisability,
 )
+from .reference import reference_energies as reference_energies
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf
 from .train import (
     Reaction as Reaction,

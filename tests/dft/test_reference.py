@@ -1,0 +1,59 @@
+"""Reference energies: known values, the cache, several processes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxsci.dft import reference_energies
+
+pytest.importorskip("pyscf")
+
+H2 = [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.4))]
+HE = [("He", (0.0, 0.0, 0.0))]
+
+
+def test_methods_agree_where_they_must():
+    # Szabo and Ostlund, table 4.5 and section 3.5.2: minimal basis, 1.4 Bohr.
+    hf, full = (reference_energies([H2], "sto-3g", method=m, unit="bohr") for m in ("hf", "fci"))
+    np.testing.assert_allclose(hf, -1.1167, atol=1e-4)
+    np.testing.assert_allclose(full - hf, -0.02056, atol=2e-4)
+    # Two electrons: coupled cluster with doubles is exact.
+    coupled = reference_energies([H2, HE], "6-31g", method="ccsd", unit="bohr")
+    exact = reference_energies([H2, HE], "6-31g", method="fci", unit="bohr")
+    np.testing.assert_allclose(coupled, exact, atol=1e-7)
+
+
+def test_atoms_without_triples():
+    hydrogen, oxygen = ([(s, (0.0, 0.0, 0.0))] for s in "HO")
+    hf, triples = (
+        reference_energies([hydrogen, oxygen], "sto-3g", spins=[1, 2], method=m)
+        for m in ("hf", "ccsd(t)")
+    )
+    np.testing.assert_allclose(triples, hf, atol=1e-8)
+
+
+def test_cache_is_read_and_belongs_to_its_content(tmp_path):
+    first = reference_energies([HE], "sto-3g", method="hf", cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_text(json.dumps({"energy": -7.0}))
+    assert reference_energies([HE], "sto-3g", method="hf", cache=tmp_path) == -7.0
+    other = reference_energies([HE], "sto-3g", method="ccsd", cache=tmp_path)
+    np.testing.assert_allclose(other, first, atol=1e-9)  # one orbital: no correlation
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_processes_change_nothing():
+    one = reference_energies([H2, HE], "6-31g", spins=[0, 0])
+    two = reference_energies([H2, HE], "6-31g", workers=2)
+    np.testing.assert_allclose(one, two, atol=1e-9)
+
+
+def test_bad_input_is_explained():
+    with pytest.raises(ValueError, match="method is 'mp2'; allowed are 'hf', 'ccsd'"):
+        reference_energies([HE], "sto-3g", method="mp2")
+    with pytest.raises(ValueError, match="2 molecules, 2 charges and 1 spins"):
+        reference_energies([HE, H2], "sto-3g", spins=[0])
+    with pytest.raises(ValueError, match=r"2 electrons cannot have spin=1"):
+        reference_energies([HE], "sto-3g", spins=[1])

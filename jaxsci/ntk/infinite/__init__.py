@@ -17,7 +17,12 @@ from .activations import (
     Tanh as Tanh,
 )
 from .attention import SelfAttention as SelfAttention
-from .compose import Identity as Identity, parallel as parallel, serial as serial
+from .compose import (
+    Identity as Identity,
+    concatenate as concatenate,
+    parallel as parallel,
+    serial as serial,
+)
 from .layer import AbstractLayer as AbstractLayer, Kernels as Kernels
 from .monte_carlo import monte_carlo as monte_carlo
 from .norm import LayerNorm as LayerNorm

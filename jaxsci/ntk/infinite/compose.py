@@ -1,6 +1,8 @@
 """Layers one after another, and side by side."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 
 import equinox as eqx
@@ -70,6 +72,39 @@ def parallel(*branches: AbstractLayer) -> AbstractLayer:
     return _Parallel(tuple(branches))
 
 
+def concatenate(*branches: AbstractLayer, shares: Sequence[float] | None = None) -> AbstractLayer:
+    """The channels of branches that read the same input, side by side.
+
+        f(x) = [f₁(x), f₂(x), ...],   K = Σᵢ aᵢ Kᵢ,   Θ = Σᵢ aᵢ Θᵢ
+
+    A layer of weights must follow before an activation, as channels of several variances are left.
+
+    **Arguments:**
+
+    - `branches`: layers whose outputs have the same positions.
+    - `shares`: aᵢ, the part of the channels that each branch has; equal by default.
+
+    **Returns:** a layer.
+
+    **Raises:** `ValueError` without branches, for shares that are not one positive number each, and
+    from `.network` where the widths of the finite branches do not have these shares.
+
+    Source: Huang et al., "Densely connected convolutional networks" (2017), for its use.
+
+    ```python
+    narrow, broad = infinite.Conv(64, (1, 1)), infinite.Conv(64, (5, 5))
+    net = infinite.serial(infinite.concatenate(narrow, broad), infinite.Conv(64, (3, 3)))
+    ```
+    """
+    shares = [1.0] * len(branches) if shares is None else list(shares)
+    if not branches or len(shares) != len(branches) or min(shares) <= 0:
+        raise ValueError(
+            f"concatenate needs branches and one positive share for each, got {len(branches)} and "
+            f"{shares}."
+        )
+    return _Concatenated(tuple(branches), tuple(a / sum(shares) for a in shares))
+
+
 class _Serial(AbstractLayer):
     layers: tuple[AbstractLayer, ...]
 
@@ -100,18 +135,19 @@ class _Serial(AbstractLayer):
         return _Chain(tuple(modules)), shape
 
 
-class _Parallel(AbstractLayer):
-    branches: tuple[AbstractLayer, ...]
+class _Branches(AbstractLayer):
+    branches: eqx.AbstractVar[tuple[AbstractLayer, ...]]
 
-    def propagate(self, pair: Pair) -> Pair:
+    def weighted_sum(self, pair: Pair, factors: Sequence[float]) -> Pair:
+        """Σᵢ aᵢ Kᵢ of the branches, of all kernels alike."""
         pairs = [branch.propagate(pair) for branch in self.branches]
         crossed = all(p.crossed for p in pairs)
         pairs = pairs if crossed else [p.at_equal_positions() for p in pairs]
         shapes = {p.nngp.shape for p in pairs}
         if len(shapes) > 1:
-            raise ValueError(f"Branches of different positions cannot be added: {sorted(shapes)}.")
+            raise ValueError(f"Branches of different positions cannot be joined: {sorted(shapes)}.")
         nngp, ntk, cov1, cov2 = (
-            reduce(jnp.add, [getattr(p, name) for p in pairs])
+            reduce(jnp.add, [a * getattr(p, name) for a, p in zip(factors, pairs, strict=True)])
             for name in ("nngp", "ntk", "cov1", "cov2")
         )
         gaussian = all(p.gaussian for p in pairs)
@@ -123,15 +159,45 @@ class _Parallel(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return all(branch.independent(before) for branch in self.branches)
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init_branches(
+        self, shape: tuple[int, ...], key: PRNGKeyArray
+    ) -> tuple[tuple[Callable, ...], tuple[tuple[int, ...], ...]]:
         keys = jax.random.split(key, len(self.branches))
-        modules, shapes = zip(
-            *(branch.init(shape, k) for branch, k in zip(self.branches, keys, strict=True)),
-            strict=True,
-        )
+        each = [branch.init(shape, k) for branch, k in zip(self.branches, keys, strict=True)]
+        modules, shapes = zip(*each, strict=True)
+        return modules, shapes
+
+
+class _Parallel(_Branches):
+    branches: tuple[AbstractLayer, ...]
+
+    def propagate(self, pair: Pair) -> Pair:
+        return self.weighted_sum(pair, (1.0,) * len(self.branches))
+
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+        modules, shapes = self.init_branches(shape, key)
         if len(set(shapes)) > 1:
             raise ValueError(f"Branches of different shapes cannot be added: {shapes}.")
         return _Sum(modules), shapes[0]
+
+
+class _Concatenated(_Branches):
+    branches: tuple[AbstractLayer, ...]
+    shares: tuple[float, ...] = eqx.field(static=True)
+
+    def propagate(self, pair: Pair) -> Pair:
+        return replace(self.weighted_sum(pair, self.shares), gaussian=False)
+
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+        modules, shapes = self.init_branches(shape, key)
+        channels = [s[-1] for s in shapes]
+        total = sum(channels)
+        if any(not math.isclose(c, a * total) for c, a in zip(channels, self.shares, strict=True)):
+            raise ValueError(
+                f"Branches of {channels} channels do not have the shares {self.shares} that the "
+                "kernel assumes; change the widths or `shares`."
+            )
+        return _Joined(modules), (*shapes[0][:-1], total)
 
 
 class Identity(AbstractLayer):
@@ -158,3 +224,10 @@ class _Sum(eqx.Module):
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         return reduce(jnp.add, [branch(x) for branch in self.branches])
+
+
+class _Joined(eqx.Module):
+    branches: tuple[Callable, ...]
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.concatenate([branch(x) for branch in self.branches], axis=-1)

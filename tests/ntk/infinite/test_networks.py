@@ -55,6 +55,15 @@ def networks(n):
                 infinite.Flatten(),
             ],
         ),
+        "concatenated": (
+            (4, 3, 2),
+            [
+                infinite.concatenate(infinite.serial(conv(n), relu), conv(n, (1, 1))),
+                conv(n),
+                erf,
+                infinite.Flatten(),
+            ],
+        ),
         "one axis": ((7, 2), [conv(n, (3,), strides=2), relu, infinite.Flatten()]),
         "attention": ((4, 3), [dense(n), attention, relu, dense(n), infinite.GlobalAvgPool()]),
     }
@@ -257,3 +266,22 @@ def test_other_bad_input():
         infinite.monte_carlo(dense(1), jnp.ones((2, 3)), key=KEY, samples=0)
     with pytest.raises(ValueError, match="flatten or pool"):
         infinite.monte_carlo(conv(1), jnp.ones((2, 5, 4, 3)), key=KEY, samples=1)
+
+
+def test_concatenated_channels_share_by_their_widths():
+    x = jax.random.normal(KEY, (3, 4))
+    wide, narrow = dense(30), infinite.serial(dense(10), infinite.Relu())
+    both = infinite.concatenate(wide, narrow, shares=(3, 1))
+    for kernel, first, second in zip(both.kernel(x), wide.kernel(x), narrow.kernel(x), strict=True):
+        np.testing.assert_allclose(kernel, 0.75 * first + 0.25 * second, rtol=1e-12)
+    assert both.network((4,), key=KEY)(x[0]).shape == (40,)
+
+
+def test_concatenations_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="one positive share for each"):
+        infinite.concatenate(dense(8), dense(8), shares=(1.0,))
+    with pytest.raises(ValueError, match="do not have the shares"):
+        infinite.concatenate(dense(8), dense(9)).network((4,), key=KEY)
+    with pytest.raises(ValueError, match="must stand behind a layer of weights"):
+        mixed = infinite.concatenate(dense(8), dense(8))
+        infinite.serial(mixed, infinite.Relu()).kernel(jnp.ones((2, 3)))

@@ -206,6 +206,10 @@ def _gram_of_terms(terms, params, samples, scales, implementation):
         output_layout(output_of_one(r, params, batch, x), (), ())
         for r, batch, x in zip(terms, samples, examples, strict=True)
     ]
+    rows = sum(
+        leading_size(x) * layout.shape[-1] for x, layout in zip(samples, layouts, strict=True)
+    )
+    check_kernel_fits((rows, rows), (1, 1, 1), jnp.result_type(*jax.tree.leaves(params)))
     functions = [
         lambda p, x, r=r, layout=layout: layout.arrange(r(p, x))
         for r, layout in zip(terms, layouts, strict=True)

@@ -319,3 +319,10 @@ def test_a_kernel_larger_than_the_memory_is_refused(progress):
     x = jnp.zeros((100_000, 1))
     with pytest.raises(ValueError, match=r"GiB, and this machine has .*trace_axes"):
         gram(lambda p, x: p, jnp.ones(100), x, progress=progress)
+
+
+def test_a_kernel_of_terms_larger_than_the_memory_is_refused():
+    batch = {"pde": jnp.zeros((10**6, 1)), "bc": jnp.zeros((3, 1))}
+    terms = {"pde": lambda p, x: p * x[0], "bc": lambda p, x: p * x[0]}
+    with pytest.raises(ValueError, match="kernel of 1000003 x 1000003 examples with 1 outputs"):
+        gram_of_terms(terms, jnp.ones(()), batch)

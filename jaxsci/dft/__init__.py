@@ -19,6 +19,7 @@ from .properties import (
 )
 from .reference import reference_energies as reference_energies
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf
+from .stability import Stability as Stability, stability as stability
 from .train import (
     Reaction as Reaction,
     Sample as Sample,

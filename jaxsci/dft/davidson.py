@@ -1,0 +1,100 @@
+"""The lowest eigenpair of a symmetric operator with a large diagonal."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+_STARTS = 6  # vectors to begin with, and kept on a restart
+_SUBSPACE = 30  # vectors held before a restart
+_SMALLEST = 1e-2  # denominator of the preconditioner
+_UNUSED = 1e12  # Ritz value of rows that hold no vector
+
+
+class _Search(NamedTuple):
+    basis: Float[Array, "subspace n"]
+    images: Float[Array, "subspace n"]
+    count: Array
+    value: Array
+    vector: Float[Array, " n"]
+    residual: Float[Array, " n"]
+    products: Array
+
+
+def lowest_eigenpair(
+    operator: Callable[[Array], Array],
+    diagonal: Float[Array, "*shape"],
+    support: Bool[Array, "*shape"],
+    *,
+    tolerance: float,
+    max_steps: int,
+) -> tuple[Float[Array, ""], Float[Array, "*shape"], Bool[Array, ""]]:
+    """The lowest eigenvalue of A, its unit eigenvector, and whether |A x - λ x| ≤ tolerance.
+
+    A maps vectors that vanish outside `support` to such; `diagonal` approximates its diagonal. The
+    search begins at the smallest of the diagonal, mixed with noise from a fixed key: symmetry would
+    keep it from vectors that the beginning is orthogonal to. Infinite where the support is empty.
+
+    **Source:** Davidson, J. Comput. Phys. 17, 87 (1975).
+    """
+    shape, n = diagonal.shape, diagonal.size
+    flat = jnp.where(support, diagonal, jnp.inf).ravel()
+    inside = support.ravel()
+
+    def apply(x):
+        return operator(x.reshape(shape)).ravel()
+
+    def ritz(basis, images, products, count):
+        used = jnp.sum(basis**2, axis=1) > 0.5
+        projected = basis @ images.T + jnp.diag(jnp.where(used, 0, _UNUSED))
+        values, vectors = jnp.linalg.eigh(0.5 * (projected + projected.T))
+        # Restarts keep the lowest; rows beyond them are forgotten.
+        whole = count == _SUBSPACE
+        keep = jnp.where(jnp.arange(_SUBSPACE) < _STARTS, 1.0, 0.0)[:, None]
+        keep = keep * (values < 0.5 * _UNUSED)[:, None]
+        vector = vectors[:, 0] @ basis
+        residual = vectors[:, 0] @ images - values[0] * vector
+        basis, images = (jnp.where(whole, keep * (vectors.T @ x), x) for x in (basis, images))
+        count = jnp.where(whole, _STARTS, count)
+        return _Search(basis, images, count, values[0], vector, residual, products)
+
+    def small(s):
+        return jnp.linalg.norm(s.residual) <= tolerance
+
+    def unfinished(s):
+        return ~small(s) & (s.products < max_steps)
+
+    def extend(s):
+        step = flat - s.value
+        step = jnp.where(jnp.abs(step) < _SMALLEST, _SMALLEST, step)
+        new = _orthonormal(s.basis, jnp.where(inside, s.residual / step, 0))
+        basis, images = (x.at[s.count].set(y) for x, y in ((s.basis, new), (s.images, apply(new))))
+        return ritz(basis, images, s.products + 1, s.count + 1)
+
+    basis = jnp.zeros((_SUBSPACE, n), diagonal.dtype)
+    noise = jax.random.normal(jax.random.key(0), (_STARTS, n), diagonal.dtype) / n**0.5
+    order = jnp.argsort(flat)
+    for i in range(min(_STARTS, n)):
+        start = 0.1 * noise[i] + jax.nn.one_hot(order[i], n, dtype=diagonal.dtype)
+        basis = basis.at[i].set(_orthonormal(basis, jnp.where(inside, start, 0)))
+    images = jnp.zeros_like(basis).at[:_STARTS].set(jax.lax.map(apply, basis[:_STARTS]))
+    search = jax.lax.while_loop(
+        unfinished, extend, ritz(basis, images, jnp.array(_STARTS), jnp.array(_STARTS))
+    )
+    any_inside = jnp.any(inside)
+    value = jnp.where(any_inside, search.value, jnp.inf)
+    return value, search.vector.reshape(shape), ~any_inside | small(search)
+
+
+def _orthonormal(basis, x):
+    """The unit vector of x beyond the basis, or zero if nothing of x is left."""
+    size = jnp.linalg.norm(x)
+    x = x / jnp.where(size > 0, size, 1)
+    for _ in range(2):
+        x = x - (basis @ x) @ basis
+    left = jnp.linalg.norm(x)
+    x = jnp.where(left > 1e-10, x / jnp.where(left > 1e-10, left, 1), 0)
+    # A third time: rounding of a small remainder has been blown up.
+    return x - (basis @ x) @ basis

@@ -4,6 +4,10 @@ from . import constraints as constraints
 from .batch import stack as stack
 from .constraints import constraint_table as constraint_table
 from .features import Features as Features
+from .fixed_density import (
+    fixed_density_energy as fixed_density_energy,
+    harris_energy as harris_energy,
+)
 from .forces import forces as forces
 from .molecule import Molecule as Molecule, molecule as molecule
 from .neural import (

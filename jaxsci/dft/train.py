@@ -11,14 +11,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .batch import stack
-from .energy import total_energy
+from .fixed_density import fixed_density_energy, harris_energy
 from .molecule import Molecule
-from .operators import operators
 from .scf import SCFResult, scf
 from .units import HARTREE_IN_KCAL_PER_MOL
 from .xc import Functional, as_functional
 
 Residual = Callable[[Any, Any], Float[Array, ""]]
+_WITHOUT_SCF = {"fixed": fixed_density_energy, "harris": harris_energy}
 # Distance of densities below which its square root is rounded off, so that it has a derivative.
 _NEGLIGIBLE = 1e-12
 
@@ -120,33 +120,31 @@ def energy_error(functional: Functional | Callable, *, density: str = "scf") -> 
 
     - `functional`: as in `scf`.
     - `density`: "scf" solves the Kohn-Sham equations of the functional in training, with implicit
-        derivatives; "fixed" evaluates it at the density of the sample, which costs no iterations.
+        derivatives; "fixed" evaluates it at the density of the sample, which costs no iterations;
+        "harris" lets that density take one step first.
 
     **Returns:** `r(params, sample) -> ()` in Hartree. Where the field did not converge the error
     counts in the loss, but has no derivative: such a molecule does not steer the training.
 
-    **Raises:** `ValueError` for another `density`, or "fixed" and a sample without one.
+    **Raises:** `ValueError` for another `density`, or a sample without the density that is needed.
 
     ```python
     loss = jsci.objective({"energy": jsci.dft.energy_error(functional)})
     ```
     """
     functional = as_functional(functional)
-    if density not in ("scf", "fixed"):
-        raise ValueError(f"density is {density!r}; allowed are 'scf' and 'fixed'.")
-
-    def at_fixed_density(params: Any, sample: Sample) -> Float[Array, ""]:
-        if sample.density is None:
-            raise ValueError(
-                "density='fixed' needs densities in the batch: training_batch(..., densities=...)."
-            )
-        m = sample.molecule
-        matrix = sample.density.reshape(-1, m.size, m.size)
-        return total_energy(functional, params, operators(m, functional.level), matrix)
+    if density not in ("scf", *_WITHOUT_SCF):
+        raise ValueError(f"density is {density!r}; allowed are 'scf', 'fixed' and 'harris'.")
 
     def residual(params: Any, sample: Sample) -> Float[Array, ""]:
-        if density == "fixed":
-            return at_fixed_density(params, sample) - sample.energy
+        if density != "scf":
+            if sample.density is None:
+                raise ValueError(
+                    f"density={density!r} needs densities in the batch: "
+                    "training_batch(..., densities=...)."
+                )
+            energy = _WITHOUT_SCF[density]
+            return energy(sample.molecule, functional, sample.density, params) - sample.energy
         result = scf(sample.molecule, functional, params, throw=False)
         return _if_converged(result, result.energy - sample.energy)
 

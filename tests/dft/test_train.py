@@ -50,8 +50,9 @@ def test_energies_recover_the_functional(data):
     assert report.unconverged == 0
 
 
-def test_fixed_density_gives_the_energy_of_that_density(data):
-    fixed = jax.jit(jax.vmap(energy_error(FUNCTIONAL, density="fixed"), (None, 0)))
+@pytest.mark.parametrize("density", ["fixed", "harris"])
+def test_without_iterations_the_energy_is_that_of_the_given_density(data, density):
+    fixed = jax.jit(jax.vmap(energy_error(FUNCTIONAL, density=density), (None, 0)))
     np.testing.assert_allclose(fixed(TRUTH, data), 0, atol=1e-10)
 
 
@@ -99,8 +100,8 @@ def test_bad_input_is_explained(molecules):
         training_batch(molecules, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="2 molecules, but 1 names"):
         training_batch(molecules, [1.0, 2.0], names=["He"])
-    with pytest.raises(ValueError, match="allowed are 'scf' and 'fixed'"):
-        energy_error(FUNCTIONAL, density="harris")
+    with pytest.raises(ValueError, match="allowed are 'scf', 'fixed' and 'harris'"):
+        energy_error(FUNCTIONAL, density="guess")
     without = jax.tree.map(lambda x: x[0], training_batch(molecules, [1.0, 2.0]))
     with pytest.raises(ValueError, match="needs densities in the batch"):
         density_error(FUNCTIONAL)(START, without)

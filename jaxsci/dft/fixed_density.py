@@ -1,0 +1,109 @@
+"""Energies without self-consistency: at a given density, and Harris' improvement on it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..core import require_x64
+from .energy import fock_matrix, total_energy
+from .molecule import Molecule
+from .operators import Operators, operators
+from .projector import occupied_projector
+from .response import density_matrix, orthogonal_fock
+from .xc import Functional, as_functional
+
+
+def fixed_density_energy(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    density_matrix: Float[Array, "*spin nao nao"],
+    params: Any = None,
+) -> Float[Array, ""]:
+    """The energy of a density that need not be the functional's own.
+
+        E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
+
+    For a density of orthonormal orbitals its error against the self-consistent energy is of second
+    order in the turn of these orbitals, and not negative at a minimum. With the density of
+    Hartree-Fock this is density-corrected DFT.
+
+    **Arguments:**
+
+    - `molecule`, `functional`, `params`: as in `scf`.
+    - `density_matrix`: P, (nao, nao) or, unrestricted, (2, nao, nao); such as
+        `scf(...).density_matrix` of another functional.
+
+    **Returns:** the energy in Hartree.
+
+    **Raises:** `ValueError` for float32 or a density of another shape.
+
+    ```python
+    hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf")).density_matrix
+    jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), hartree_fock)
+    ```
+    """
+    density = _with_channels(molecule, density_matrix)
+    return _fixed_density_energy(molecule, as_functional(functional), density, params)
+
+
+def harris_energy(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    density_matrix: Float[Array, "*spin nao nao"],
+    params: Any = None,
+) -> Float[Array, ""]:
+    """The energy after one diagonalisation, linear in the change of the density (Harris, Foulkes).
+
+        E_H[P] = E[P] + Σ_s tr((P'_s - P_s) F_s[P]),   P' the lowest orbitals of F[P]
+
+    Its error is of second order in that of P, whether or not P is of orthonormal orbitals, usually
+    smaller than that of E[P], and of either sign.
+
+    **Arguments:** and **Raises:** as in `fixed_density_energy`.
+
+    **Returns:** the energy in Hartree. Its derivative in `params` needs a gap of the orbitals.
+
+    **Source:** Harris, Phys. Rev. B 31, 1770 (1985); Foulkes & Haydock, Phys. Rev. B 39, 12520
+    (1989).
+
+    ```python
+    jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), molecule.guess)
+    ```
+    """
+    density = _with_channels(molecule, density_matrix)
+    return _harris_energy(molecule, as_functional(functional), density, params)
+
+
+@eqx.filter_jit
+def _fixed_density_energy(molecule, functional, density, params):
+    return total_energy(functional, params, operators(molecule, functional.level), density)
+
+
+@eqx.filter_jit
+def _harris_energy(molecule, functional, density, params):
+    ops = operators(molecule, functional.level)
+    fock = fock_matrix(functional, params, ops, density)
+    change = _next_density(molecule, functional, params, ops, density) - density
+    return total_energy(functional, params, ops, density) + jnp.sum(change * fock)
+
+
+def _next_density(molecule, functional, params, ops: Operators, density):
+    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
+    fock = orthogonal_fock(functional, params, ops, density)
+    return density_matrix(ops, jax.vmap(occupied_projector)(fock, counts))
+
+
+def _with_channels(molecule: Molecule, density: Array) -> Array:
+    require_x64("jsci.dft")
+    n = molecule.size
+    expected = (n, n) if molecule.restricted else (2, n, n)
+    if jnp.shape(density) != expected:
+        raise ValueError(
+            f"density_matrix has shape {jnp.shape(density)}; for this molecule it must be "
+            f"{expected}."
+        )
+    return jnp.asarray(density).reshape(-1, n, n)

@@ -1,0 +1,84 @@
+"""Energies off self-consistency: second order in the density's error, and PySCF's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.scipy.linalg import expm
+
+from jaxsci.dft import fixed_density_energy, harris_energy, molecule, scf, xc
+
+pytest.importorskip("pyscf")
+
+WATER = [("O", (0.0, 0.0, 0.12)), ("H", (0.0, 0.76, -0.47)), ("H", (0.0, -0.76, -0.47))]
+CH = [("C", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.12))]
+PBE = xc("pbe")
+
+
+@pytest.fixture(scope="module", params=["closed", "open"])
+def solved(request):
+    if request.param == "closed":
+        m = molecule(WATER, "sto-3g", grid=0)
+    else:
+        m = molecule(CH, "sto-3g", spin=3, grid=0)
+    return m, scf(m, PBE, tolerance=1e-12)
+
+
+def test_at_the_functionals_own_density_all_energies_agree(solved):
+    m, result = solved
+    for energy in (fixed_density_energy, harris_energy):
+        np.testing.assert_allclose(energy(m, PBE, result.density_matrix), result.energy, atol=1e-10)
+
+
+def turned(result, t):
+    """The density of the result's orbitals, turned by an angle of order t."""
+    n = result.orbitals.shape[-1]
+    noise = jax.random.normal(jax.random.key(0), (n, n))
+    orbitals = result.orbitals @ expm(t * (noise - noise.T))
+    return (orbitals * result.occupations[..., None, :]) @ jnp.swapaxes(orbitals, -1, -2)
+
+
+def mixed(result, t):
+    """A density that is no longer that of orthonormal orbitals."""
+    return (1 - t) * result.density_matrix + t * turned(result, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("energy", "path"),
+    [(fixed_density_energy, turned), (harris_energy, turned), (harris_energy, mixed)],
+)
+def test_errors_are_of_second_order_in_the_density(solved, energy, path):
+    m, result = solved
+    errors = [float(energy(m, PBE, path(result, t)) - result.energy) for t in (0.01, 0.005)]
+    # halving t quarters the error, but for terms of third order
+    assert abs(errors[0] / errors[1] - 4) < 0.4
+    if energy is fixed_density_energy:
+        assert min(errors) > 0
+
+
+def test_energy_of_a_density_is_pyscfs():
+    from pyscf import dft, gto
+
+    m = molecule(WATER, "sto-3g", grid=0)
+    density = scf(m, xc("hf"), tolerance=1e-10).density_matrix
+    field = dft.RKS(gto.M(atom=WATER, basis="sto-3g", verbose=0), xc="pbe,pbe")
+    field.grids.level = 0
+    wanted = field.energy_tot(dm=np.asarray(density))
+    np.testing.assert_allclose(fixed_density_energy(m, PBE, density), wanted, atol=1e-9)
+
+
+def test_derivative_of_the_harris_energy_in_a_parameter():
+    m = molecule(WATER, "sto-3g", grid=0)
+
+    def energy(a):
+        return harris_energy(m, lambda p, f: p * PBE(None, f), m.guess, a)
+
+    h = 1e-4
+    difference = (energy(1.0 + h) - energy(1.0 - h)) / (2 * h)
+    np.testing.assert_allclose(jax.grad(energy)(1.0), difference, rtol=1e-6)
+
+
+def test_a_density_of_another_shape_is_refused():
+    m = molecule(WATER, "sto-3g", grid=0)
+    with pytest.raises(ValueError, match=r"shape \(3, 3\); for this molecule it must be \(7, 7\)"):
+        fixed_density_energy(m, PBE, jnp.eye(3))

@@ -40,4 +40,4 @@ from .xc import (
     functional_names as functional_names,
     xc as xc,
 )
-from .xyz import read_xyz as read_xyz
+from .xyz import read_xyz as read_xyz, read_xyz_frames as read_xyz_frames

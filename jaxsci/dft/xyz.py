@@ -17,31 +17,65 @@ def read_xyz(path: str | pathlib.Path) -> Atoms:
     ```
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no such .xyz file: {path}. Give a path, a list of (symbol, (x, y, z)), or a PySCF "
-            "Mole."
-        )
-    lines = path.read_text(encoding="utf-8").splitlines()
-    count = _count(path, lines)
-    body = lines[2 : 2 + count]
-    filled = sum(1 for line in body if line.strip())
-    if len(body) < count or filled < count:
-        raise ValueError(
-            f"{path}, line 1: announces {count} atoms, but only {filled} atom lines follow."
-        )
+    lines = _lines(path)
+    atoms = _frame(path, lines, 0)
+    count = len(atoms)
     extra = [i for i, line in enumerate(lines[2 + count :], 3 + count) if line.strip()]
     if extra and len(lines[extra[0] - 1].split()) == 4:
         raise ValueError(
             f"{path}, line {extra[0]}: more atoms than the {count} that line 1 announces."
         )
-    return [_atom(path, number, line) for number, line in enumerate(body, 3)]
+    return atoms
 
 
-def _count(path, lines) -> int:
-    first = lines[0].strip() if lines else ""
+def read_xyz_frames(path: str | pathlib.Path) -> list[Atoms]:
+    """Read every molecule of an .xyz file, e.g. of a trajectory, one after another.
+
+    **Returns:** a list of what `read_xyz` returns.
+
+    **Raises:** as `read_xyz`.
+
+    ```python
+    frames = jsci.dft.read_xyz_frames("trajectory.xyz")
+    batch = jsci.dft.stack([jsci.dft.molecule(atoms, "def2-svp") for atoms in frames])
+    ```
+    """
+    path = pathlib.Path(path)
+    lines = _lines(path)
+    frames, start = [], 0
+    while start == 0 or any(line.strip() for line in lines[start:]):
+        atoms = _frame(path, lines, start)
+        frames.append(atoms)
+        start += 2 + len(atoms)
+    return frames
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no such .xyz file: {path}. Give a path, a list of (symbol, (x, y, z)), or a PySCF "
+            "Mole."
+        )
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _frame(path, lines, start) -> Atoms:
+    """The molecule whose count stands on line `start`, counted from zero."""
+    count = _count(path, lines, start)
+    body = lines[start + 2 : start + 2 + count]
+    filled = sum(1 for line in body if line.strip())
+    if filled < count:
+        raise ValueError(
+            f"{path}, line {start + 1}: announces {count} atoms, but only {filled} atom lines "
+            "follow."
+        )
+    return [_atom(path, number, line) for number, line in enumerate(body, start + 3)]
+
+
+def _count(path, lines, start) -> int:
+    first = lines[start].strip() if lines else ""
     if not first.isdigit() or int(first) == 0:
-        raise ValueError(f"{path}, line 1: expected the number of atoms, got {first!r}.")
+        raise ValueError(f"{path}, line {start + 1}: expected the number of atoms, got {first!r}.")
     return int(first)
 
 

@@ -81,6 +81,17 @@ def test_same_molecule_from_list_file_and_mole(tmp_path):
     assert "atoms=3, nao=7" in repr(given[0])
 
 
+def test_every_frame_of_a_file(tmp_path):
+    path = tmp_path / "frames.xyz"
+    path.write_text(XYZ + "1\nhelium\nHe 0 0 1\n\n")
+    first, second = jsci.dft.read_xyz_frames(path)
+    assert first == WATER == jsci.dft.read_xyz(path)
+    assert second == [("He", (0.0, 0.0, 1.0))]
+    path.write_text(XYZ + "2\nhelium\nHe 0 0 1\n")
+    with pytest.raises(ValueError, match="line 6: announces 2 atoms, but only 1"):
+        jsci.dft.read_xyz_frames(path)
+
+
 def test_heavy_element_gets_its_core_potential():
     iodine = jsci.dft.molecule([("I", (0.0, 0.0, 0.0))], "def2-svp", spin=1, grid=0)
     assert float(iodine.charges[0]) == 25

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from .integrals import build_mole, import_pyscf
+from .integrals import build_mole, import_pyscf, machine_memory
 
 METHODS = ("hf", "ccsd", "ccsd(t)", "fci")
 
@@ -101,6 +101,9 @@ def _energy(job: dict[str, Any]) -> float:
     from pyscf import scf
 
     mol = _mole(job)
+    # In a process whose arrays exceed PySCF's own limit it would work on disk, where the path for
+    # a spin without empty orbitals fails.
+    mol.max_memory = machine_memory() / 1e6
     field = (scf.UHF if mol.spin else scf.RHF)(mol)
     field.conv_tol = 1e-11
     # Left to the garbage collector, PySCF's temporary file warns that it is open.
@@ -113,7 +116,8 @@ def _of_field(field, mol, method) -> float:
 
     if not field.converged:
         return float("nan")
-    if method == "hf" or mol.nelectron == 1:
+    # One electron, or no empty orbital, has no correlation.
+    if method == "hf" or mol.nelectron == 1 or min(mol.nelec) == mol.nao:
         return float(field.e_tot)
     if method == "fci":
         return float(fci.FCI(field).kernel()[0])

@@ -1,6 +1,6 @@
 """Kohn-Sham density functional theory: molecules as arrays, differentiable and batched."""
 
-from . import constraints as constraints
+from . import constraints as constraints, data as data
 from .batch import stack as stack
 from .constraints import constraint_table as constraint_table
 from .features import Features as Features

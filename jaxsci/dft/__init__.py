@@ -9,6 +9,10 @@ from .fixed_density import (
     harris_energy as harris_energy,
 )
 from .forces import forces as forces
+from .local_exchange import (
+    exchange_energy_density as exchange_energy_density,
+    pair_potentials as pair_potentials,
+)
 from .molecule import Molecule as Molecule, molecule as molecule
 from .neural import (
     descriptors as descriptors,

@@ -35,9 +35,11 @@ from .train import (
     energy_error as energy_error,
     reaction as reaction,
     reaction_error as reaction_error,
+    self_consistency_error as self_consistency_error,
     training_batch as training_batch,
     training_report as training_report,
 )
+from .validation import Validation as Validation
 from .xc import (
     Functional as Functional,
     as_functional as as_functional,

@@ -8,6 +8,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.dft import (
+    Validation,
     density_error,
     energy_error,
     molecule,
@@ -15,6 +16,7 @@ from jaxsci.dft import (
     reaction,
     reaction_error,
     scf,
+    self_consistency_error,
     stack,
     training_batch,
     training_report,
@@ -54,6 +56,27 @@ def test_energies_recover_the_functional(data):
 def test_without_iterations_the_energy_is_that_of_the_given_density(data, density):
     fixed = jax.jit(jax.vmap(energy_error(FUNCTIONAL, density=density), (None, 0)))
     np.testing.assert_allclose(fixed(TRUTH, data), 0, atol=1e-10)
+
+
+def test_density_is_self_consistent_for_its_own_functional_alone(data):
+    error = jax.jit(jax.vmap(self_consistency_error(FUNCTIONAL), (None, 0)))
+    np.testing.assert_allclose(error(TRUTH, data), 0, atol=1e-7)
+    assert (error(START, data) > 1e-4).all()
+
+
+def test_validation_keeps_the_best_and_stops(data):
+    watch = Validation(FUNCTIONAL, data, patience=2, progress=False)
+    assert [watch(i, {}, p) for i, p in enumerate([START, TRUTH, START, START])] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    np.testing.assert_array_equal(watch.best_params, TRUTH)
+    assert watch.best.mae < 1e-4
+    assert len(watch.reports) == 4
+    with pytest.raises(ValueError, match="patience must be at least 1, got 0"):
+        Validation(FUNCTIONAL, data, patience=0)
 
 
 @pytest.mark.slow
@@ -105,6 +128,8 @@ def test_bad_input_is_explained(molecules):
     without = jax.tree.map(lambda x: x[0], training_batch(molecules, [1.0, 2.0]))
     with pytest.raises(ValueError, match="needs densities in the batch"):
         density_error(FUNCTIONAL)(START, without)
+    with pytest.raises(ValueError, match="self_consistency_error needs densities"):
+        self_consistency_error(FUNCTIONAL)(START, without)
     wild = training_batch(molecules, [1.0, 2.0])
     with pytest.raises(RuntimeError, match="None of the 2 molecules converged"):
         training_report(FUNCTIONAL, jnp.array([jnp.nan, 0.0]), wild)

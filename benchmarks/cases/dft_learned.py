@@ -38,13 +38,14 @@ PREDICTED = {
 }
 
 
-def _atoms(text: str) -> list[tuple[str, tuple[float, ...]]]:
+def parse_atoms(text: str) -> list[tuple[str, tuple[float, ...]]]:
+    """Symbols and positions of "H 0 0 0; F 0 0 .917"."""
     return [(s, tuple(map(float, xyz))) for s, *xyz in map(str.split, text.split(";"))]
 
 
 def _batch(texts: list[str], basis: str) -> Any:
     """Molecules with PBE's self-consistent energies and densities."""
-    molecules = [jsci.dft.molecule(_atoms(t), basis, grid=0) for t in texts]
+    molecules = [jsci.dft.molecule(parse_atoms(t), basis, grid=0) for t in texts]
     pbe = jsci.dft.xc("pbe")
 
     @jax.jit

@@ -9,8 +9,8 @@ import optimistix as optx
 from jaxtyping import Array, Float
 
 from ..core import DIIS
-from .energy import Density, total_energy
-from .response import density_matrix, orthogonal_fock, projectors, unoccupied
+from .energy import Density, energy_and_fock
+from .response import density_matrix, projectors, unoccupied
 from .smearing import fermi_operators
 from .xc import Functional
 
@@ -73,10 +73,11 @@ def iterate(
         params, ops, counts = args
         occupied = fill(fock, counts)
         density = density_matrix(ops, occupied)
-        new = orthogonal_fock(functional, params, ops, density)
-        new = new + iteration.level_shift * unoccupied(occupied)
+        energy, new = energy_and_fock(functional, params, ops, density)
+        x = ops.orthogonaliser
+        new = x.T @ new @ x + iteration.level_shift * unoccupied(occupied)
         mixed = (1 - iteration.damping) * new + iteration.damping * fock
-        return mixed, total_energy(functional, params, ops, density)
+        return mixed, energy
 
     # Both are (1-d) times those of F[Π]: shift and old matrix commute with the projector.
     def commutator(args, old, new):

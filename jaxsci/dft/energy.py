@@ -63,27 +63,39 @@ def total_energy(
 
     E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
     """
-    total = jnp.sum(density, axis=0)
-    energy = ops.nuclear_repulsion + jnp.sum(
-        total * (ops.core_hamiltonian + 0.5 * coulomb(ops, total))
-    )
+    energy = _mean_field(functional, ops, density)[0]
     if functional.terms:
         energy = energy + xc_energy(functional, params, ops, density)
-    if functional.exact_exchange:
-        energy = energy + 0.5 * jnp.sum(density * _exact_exchange(functional, ops, density))
     return energy
 
 
-def fock_matrix(functional: Functional, params: Any, ops: Operators, density: Density) -> Density:
-    """F_s = ∂E/∂P_s = h + J - a K_s + V_xc,s, symmetric."""
-    total = jnp.sum(density, axis=0)
-    fock = (ops.core_hamiltonian + coulomb(ops, total))[None]
+def energy_and_fock(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> tuple[Float[Array, ""], Density]:
+    """E[P] and F_s = ∂E/∂P_s = h + J - a K_s + V_xc,s (symmetric), for little more than one."""
+    energy, fock = _mean_field(functional, ops, density)
     if functional.terms:
-        potential = jax.grad(xc_energy, argnums=3)(functional, params, ops, density)
+        xc, potential = jax.value_and_grad(xc_energy, argnums=3)(functional, params, ops, density)
+        energy = energy + xc
         fock = fock + 0.5 * (potential + potential.transpose(0, 2, 1))
+    return energy, fock
+
+
+def fock_matrix(functional: Functional, params: Any, ops: Operators, density: Density) -> Density:
+    """F_s = ∂E/∂P_s."""
+    return energy_and_fock(functional, params, ops, density)[1]
+
+
+def _mean_field(functional, ops, density) -> tuple[Float[Array, ""], Density]:
+    """What of energy and Fock matrix is not on the grid."""
+    total = jnp.sum(density, axis=0)
+    j = coulomb(ops, total)
+    energy = ops.nuclear_repulsion + jnp.sum(total * (ops.core_hamiltonian + 0.5 * j))
+    fock = jnp.broadcast_to((ops.core_hamiltonian + j)[None], density.shape)
     if functional.exact_exchange:
-        fock = fock + _exact_exchange(functional, ops, density)
-    return jnp.broadcast_to(fock, density.shape)
+        k = _exact_exchange(functional, ops, density)
+        energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k
+    return energy, fock
 
 
 def _exact_exchange(functional, ops, density) -> Density:

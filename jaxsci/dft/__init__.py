@@ -13,12 +13,19 @@ from .local_exchange import (
     exchange_energy_density as exchange_energy_density,
     pair_potentials as pair_potentials,
 )
+from .molecular_density import MolecularDensity as MolecularDensity
 from .molecule import Molecule as Molecule, molecule as molecule
 from .neural import (
     descriptors as descriptors,
     neural_exchange as neural_exchange,
     neural_functional as neural_functional,
     weighted_functional as weighted_functional,
+)
+from .nonlocal_functional import (
+    feature_functional as feature_functional,
+    local_hybrid as local_hybrid,
+    nonlocal_functional as nonlocal_functional,
+    with_pair_potentials as with_pair_potentials,
 )
 from .properties import (
     dipole as dipole,

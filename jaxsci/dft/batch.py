@@ -48,6 +48,7 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     for what, values in (
         ("full integrals and density fitting", {m.fit is None for m in molecules}),
         ("spherical and Cartesian basis functions", {m.basis.cartesian for m in molecules}),
+        ("molecules with different extras", {tuple(sorted(m.extras)) for m in molecules}),
     ):
         if len(values) > 1:
             raise ValueError(f"stack() cannot mix {what}: build all molecules with the same.")
@@ -74,6 +75,10 @@ class _Sizes:
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
         self.lmax = largest(lambda m: m.basis.lmax)
         self.restricted = all(m.restricted for m in molecules)
+        self.extras = {
+            name: np.max([np.shape(m.extras[name]) for m in molecules], axis=0)
+            for name in molecules[0].extras
+        }
 
 
 def _pad_to(x, *shape, value: float = 0):
@@ -104,6 +109,7 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         grid=_pad_grid(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
         restricted=n.restricted,
+        extras={name: _pad_to(x, *n.extras[name]) for name, x in m.extras.items()},
     )
 
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .coulomb import coulomb, exchange
-from .features import Features
+from .features import DENSITY_CUTOFF, Features
+from .molecular_density import MolecularDensity, both_spins
 from .operators import Operators
 from .xc import Functional
 
@@ -50,10 +51,29 @@ def _spin_features(orbitals, density, level):
 def xc_energy(
     functional: Functional, params: Any, ops: Operators, density: Density
 ) -> Float[Array, ""]:
-    """∫ e_xc(r) dr on the grid, without exact exchange."""
+    """∫ e_xc(r) dr on the grid with all that is not local, but without exact exchange."""
     features = density_features(ops, density, functional.level)
     per_volume = jax.vmap(lambda f: functional(params, f))(features)
-    return jnp.sum(ops.weights * per_volume)
+    energy = jnp.sum(ops.weights * per_volume)
+    if functional.nonlocal_terms:
+        energy = energy + functional.nonlocal_energy(params, _whole(ops, density, features))
+    return energy
+
+
+def _whole(ops: Operators, density: Density, features: Features) -> MolecularDensity:
+    # Where there is no density any will do, if it has finite derivatives: it gets no weight.
+    present = features.rho > DENSITY_CUTOFF
+    return MolecularDensity(
+        features=jax.tree.map(lambda x: jnp.where(present, x, 1), features),
+        points=ops.points,
+        weights=jnp.where(present, ops.weights, 0),
+        orbitals=ops.orbitals[0],
+        density_matrix=both_spins(density),
+        coordinates=ops.coordinates,
+        charges=ops.charges,
+        atom_mask=ops.atom_mask,
+        extras=ops.extras,
+    )
 
 
 def total_energy(
@@ -64,7 +84,7 @@ def total_energy(
     E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
     """
     energy = _mean_field(functional, ops, density)[0]
-    if functional.terms:
+    if functional.on_grid:
         energy = energy + xc_energy(functional, params, ops, density)
     return energy
 
@@ -74,7 +94,7 @@ def energy_and_fock(
 ) -> tuple[Float[Array, ""], Density]:
     """E[P] and F_s = ∂E/∂P_s = h + J - a K_s + V_xc,s (symmetric), for little more than one."""
     energy, fock = _mean_field(functional, ops, density)
-    if functional.terms:
+    if functional.on_grid:
         xc, potential = jax.value_and_grad(xc_energy, argnums=3)(functional, params, ops, density)
         energy = energy + xc
         fock = fock + 0.5 * (potential + potential.transpose(0, 2, 1))

@@ -59,6 +59,11 @@ def forces(
             "forces need full integrals, and this molecule is density-fitted: build it with "
             "density_fit=False."
         )
+    if functional.nonlocal_terms and isinstance(molecule, Molecule) and molecule.extras:
+        raise ValueError(
+            "forces cannot know how the molecule's extras "
+            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
+        )
     result = scf(
         molecule,
         functional,

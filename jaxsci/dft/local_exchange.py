@@ -94,6 +94,15 @@ def exchange_energy_density(
     points, _ = points_and_weights(molecule.grid, molecule.coordinates, molecule.atom_mask)
     orbitals = basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=False)[0]
     spins = density_matrix if density_matrix.ndim == 3 else jnp.stack([density_matrix / 2] * 2)
+    return of_orbitals(orbitals, spins, potentials)
+
+
+def of_orbitals(
+    orbitals: Float[Array, "nao points"],
+    spins: Float[Array, "2 nao nao"],
+    potentials: Float[Array, "points pairs"],
+) -> Float[Array, "2 points"]:
+    """As `exchange_energy_density`, from the values of the basis functions at the points."""
     i, j = np.tril_indices(orbitals.shape[0])
     twice = jnp.asarray(np.where(i == j, 1.0, 2.0))[:, None]
 

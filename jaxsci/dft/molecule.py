@@ -1,5 +1,6 @@
 """A molecule as arrays: made once on the host, then pure data for jit, vmap and grad."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -38,6 +39,7 @@ class Molecule(eqx.Module):
     - `atom_mask`, `basis_mask`: false for what only fills up a batch.
     - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
     - `restricted`: one set of orbitals for both spins.
+    - `extras`: arrays of your own, from `with_extras`.
     """
 
     coordinates: Float[Array, "atoms 3"]
@@ -55,11 +57,19 @@ class Molecule(eqx.Module):
     grid: Grid
     libcint: Libcint
     restricted: bool = eqx.field(static=True)
+    extras: dict[str, Array] = eqx.field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Number of basis functions, padding included."""
         return self.overlap.shape[-1]
+
+    def with_extras(self, **arrays: Array) -> "Molecule":
+        """The molecule with arrays of your own, which functionals find in `MolecularDensity`.
+
+        `stack` fills them up with zeros at the end of every axis; all must have the same names.
+        """
+        return dataclasses.replace(self, extras={**self.extras, **arrays})
 
     def __repr__(self) -> str:
         batch = self.overlap.shape[:-2]

@@ -70,11 +70,11 @@ def neural_functional(
     jsci.dft.scf(water, functional, params).energy
     ```
     """
-    _check(f, level)
+    check_network(f, level)
     base = xc("pbe") if base is None else base
 
     def correction(params: Any, features: Features) -> Float[Array, ""]:
-        return slater(features) * _call(f, params, inputs(features, level), ())
+        return slater(features) * call_network(f, params, inputs(features, level), ())
 
     return base + Functional(((1.0, correction),), level, name="neural")
 
@@ -104,13 +104,13 @@ def neural_exchange(
     functional = jsci.dft.neural_exchange(f) + jsci.dft.xc("pbe_c")
     ```
     """
-    _check(f, level)
+    check_network(f, level)
 
     def exchange(params: Any, features: Features) -> Float[Array, ""]:
         def unpolarised(spin: SpinFeatures):
             rho, sigma, tau = spin.rho / 2, spin.sigma / 4, spin.tau / 2
             both = Features(rho, rho, sigma, sigma, sigma, tau, tau, polarised=False)
-            return uniform_exchange(spin.rho) * _call(f, params, inputs(both, level), ())
+            return uniform_exchange(spin.rho) * call_network(f, params, inputs(both, level), ())
 
         return spin_scaled(unpolarised, features)
 
@@ -135,8 +135,8 @@ def weighted_functional(
 
     **Returns:** a `Functional`, called with the network's parameters.
 
-    **Raises:** as `neural_functional`; `ValueError` for no parts, or one with exact exchange, which
-    has no energy density here.
+    **Raises:** as `neural_functional`; `ValueError` for no parts, or one that is not semilocal.
+    For exact exchange see `local_hybrid`.
 
     **Source:** Casares et al., J. Chem. Phys. 160, 062501 (2024).
 
@@ -144,23 +144,24 @@ def weighted_functional(
     functional = jsci.dft.weighted_functional(f, [jsci.dft.xc("b88"), jsci.dft.xc("lyp")])
     ```
     """
-    _check(f, level)
+    check_network(f, level)
     parts = tuple(parts)
-    if not parts or any(part.exact_exchange for part in parts):
+    if not parts or any(part.exact_exchange or part.nonlocal_terms for part in parts):
         raise ValueError(
             "weighted_functional() mixes one or more semilocal functionals, got "
             f"{list(parts)!r:.200}. Add exact exchange to the result instead."
         )
 
     def mixture(params: Any, features: Features) -> Float[Array, ""]:
-        coefficients = _call(f, params, inputs(features, level), (len(parts),))
+        coefficients = call_network(f, params, inputs(features, level), (len(parts),))
         return jnp.sum(coefficients * jnp.stack([e(params, features) for e in parts]))
 
     highest = max((level, *(part.level for part in parts)), key=LEVELS.index)
     return Functional(((1.0, mixture),), highest, name="weighted")
 
 
-def _call(f, params, d, shape):
+def call_network(f: Network, params: Any, d: Array, shape: tuple[int, ...]) -> Array:
+    """What the network says of one point, in the shape that it must have."""
     out = f(params, d)
     if jnp.shape(out) != shape:
         raise ValueError(
@@ -170,8 +171,9 @@ def _call(f, params, d, shape):
     return out
 
 
-def _check(f, level):
+def check_network(f: Any, level: str, like: str = "f(params, descriptors)") -> None:
+    """Refuse what is not a function, or a level that is unknown."""
     if not callable(f):
-        raise TypeError(f"f must be a function f(params, descriptors), got {type(f).__name__}.")
+        raise TypeError(f"expected a function {like}, got {type(f).__name__}.")
     if level not in LEVELS:
         raise ValueError(f"level is {level!r}; allowed are {', '.join(LEVELS)}.")

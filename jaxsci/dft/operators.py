@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from . import basis, grid
 from .molecule import Molecule
@@ -20,6 +20,7 @@ class Operators(eqx.Module):
         functionals their x, y, z derivatives.
     - `weights`: of the points, in Bohr³.
     - `nuclear_repulsion`: in Hartree.
+    - `points`, `coordinates`, `charges`, `atom_mask`, `extras`: for functionals that are not local.
     """
 
     orthogonaliser: Float[Array, "nao nao"]
@@ -29,6 +30,11 @@ class Operators(eqx.Module):
     orbitals: Float[Array, "components nao points"]
     weights: Float[Array, " points"]
     nuclear_repulsion: Float[Array, ""]
+    points: Float[Array, "points 3"]
+    coordinates: Float[Array, "atoms 3"]
+    charges: Float[Array, " atoms"]
+    atom_mask: Bool[Array, " atoms"]
+    extras: dict[str, Array]
 
 
 def operators(molecule: Molecule, level: str) -> Operators:
@@ -45,6 +51,11 @@ def operators(molecule: Molecule, level: str) -> Operators:
         orbitals=orbitals,
         weights=weights,
         nuclear_repulsion=nuclear_repulsion(molecule),
+        points=points,
+        coordinates=molecule.coordinates,
+        charges=molecule.charges,
+        atom_mask=molecule.atom_mask,
+        extras=molecule.extras,
     )
 
 

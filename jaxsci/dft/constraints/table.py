@@ -113,9 +113,9 @@ def _worst(functional, params, features, constraints) -> list[Float[Array, ""]]:
 
 def _semilocal(functional) -> Functional:
     functional = as_functional(functional)
-    if functional.exact_exchange:
+    if functional.exact_exchange or functional.nonlocal_terms:
         raise ValueError(
-            f"{functional!r} has exact exchange, which is no function of the density at a point: "
+            f"{functional!r} has a part that is no function of the density at a point: "
             "test its semilocal part."
         )
     return functional

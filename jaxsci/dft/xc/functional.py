@@ -9,12 +9,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..features import DENSITY_CUTOFF, LEVELS, Features
+from ..molecular_density import MolecularDensity
 
 EnergyDensity = Callable[[Any, Features], Float[Array, "*n"]]
+NonlocalEnergy = Callable[[Any, MolecularDensity], Float[Array, ""]]
 
 
 class Functional(eqx.Module):
     """An exchange-correlation functional E_xc = ∫ Σ_k w_k e_k(θ; features) dr + a E_x[exact].
+
+    Terms that are not local add Σ_k w_k E_k[ρ; θ].
 
     Called as `functional(params, features)`: the energy per volume (Hartree/Bohr³) at one point.
     Functionals add, and scale with a number; parameters are handed to every term.
@@ -25,6 +29,8 @@ class Functional(eqx.Module):
     - `level`: what the terms need: "lda" (densities), "gga" (gradients), "mgga" (τ too).
     - `exact_exchange`: the fraction a of exact exchange.
     - `name`: for people.
+    - `nonlocal_terms`: pairs of weight and pure function `E(params, MolecularDensity)`, an energy;
+        made by `nonlocal_functional`.
 
     ```python
     hybrid = 0.75 * jsci.dft.xc("pbe_x") + jsci.dft.xc("pbe_c") + 0.25 * jsci.dft.xc("hf")
@@ -35,6 +41,7 @@ class Functional(eqx.Module):
     level: str = eqx.field(static=True, default="mgga")
     exact_exchange: float = eqx.field(static=True, default=0.0)
     name: str = eqx.field(static=True, default="")
+    nonlocal_terms: tuple[tuple[float, NonlocalEnergy], ...] = eqx.field(static=True, default=())
 
     def __check_init__(self):
         if self.level not in LEVELS:
@@ -50,6 +57,22 @@ class Functional(eqx.Module):
             total = total + weight * term(params, safe)
         return jnp.where(present, total, 0)
 
+    @property
+    def on_grid(self) -> bool:
+        """Whether there is more to it than exact exchange."""
+        return bool(self.terms or self.nonlocal_terms)
+
+    def nonlocal_energy(self, params: Any, density: MolecularDensity) -> Float[Array, ""]:
+        """Σ_k w_k E_k of the terms that are not local, in Hartree."""
+        energies = [weight * term(params, density) for weight, term in self.nonlocal_terms]
+        wrong = [jnp.shape(e) for e in energies if jnp.shape(e) != ()]
+        if wrong:
+            raise ValueError(
+                f"a nonlocal term must return one energy, got shape {wrong[0]}: integrate it with "
+                "jnp.sum(density.weights * ...)."
+            )
+        return sum(energies, jnp.zeros(()))
+
     def __add__(self, other: "Functional") -> "Functional":
         if not isinstance(other, Functional):
             return NotImplemented
@@ -58,6 +81,7 @@ class Functional(eqx.Module):
             max(self.level, other.level, key=LEVELS.index),
             self.exact_exchange + other.exact_exchange,
             f"{self.name} + {other.name}",
+            self.nonlocal_terms + other.nonlocal_terms,
         )
 
     def __mul__(self, factor: float) -> "Functional":
@@ -68,6 +92,7 @@ class Functional(eqx.Module):
             self.level,
             factor * self.exact_exchange,
             f"{factor:g} ({self.name})",
+            tuple((factor * weight, term) for weight, term in self.nonlocal_terms),
         )
 
     __rmul__ = __mul__

@@ -1,5 +1,6 @@
 """Functionals by name: `xc("pbe")`, `xc("lda,vwn")`, `xc("b3lyp")`."""
 
+import dataclasses
 import difflib
 from collections.abc import Callable
 from typing import Any
@@ -148,7 +149,7 @@ def xc(name: str) -> Functional:
 
 
 def _named(functional: Functional, name: str) -> Functional:
-    return Functional(functional.terms, functional.level, functional.exact_exchange, name)
+    return dataclasses.replace(functional, name=name)
 
 
 def _part(key: str, table: dict[str, Functional], alias: dict[str, str], name: str) -> Functional:

@@ -4,9 +4,9 @@ import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-import optimistix as optx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..core import DIIS
 from .energy import Density, energy_and_fock
@@ -18,40 +18,73 @@ from .xc import Functional
 _ROUNDING = 1e-14
 
 
-class Iteration(NamedTuple):
-    """How to iterate, and until when: the arguments of these names of `scf`."""
+class Iteration(eqx.Module):
+    """How to iterate, and until when: the arguments of these names of `scf`.
 
-    tolerance: float
-    max_steps: int
-    level_shift: float = 0.0
-    damping: float = 0.0
-    temperature: float = 0.0
+    Numbers that do not change the program are data, so that another value compiles nothing.
+    """
 
-    def check(self) -> "Iteration":
-        """Itself, or a `ValueError` that says what is allowed."""
-        if not self.tolerance > 0:
-            raise ValueError(f"tolerance must be positive, got {self.tolerance}.")
-        if self.max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, got {self.max_steps}.")
-        if not 0 <= self.level_shift < math.inf:
-            raise ValueError(f"level_shift must be zero or positive, got {self.level_shift}.")
-        if not 0 <= self.damping < 1:
-            raise ValueError(f"damping must lie in [0, 1), got {self.damping}.")
-        if not 0 <= self.temperature < math.inf:
+    tolerance: Float[Array, ""]
+    max_steps: Int[Array, ""]
+    level_shift: Float[Array, ""]
+    damping: Float[Array, ""]
+    temperature: float = eqx.field(static=True)
+
+    @classmethod
+    def checked(
+        cls,
+        tolerance: float,
+        max_steps: int,
+        level_shift: float = 0.0,
+        damping: float = 0.0,
+        temperature: float = 0.0,
+    ) -> "Iteration":
+        """An `Iteration`, or a `ValueError` that says what is allowed."""
+        if not tolerance > 0:
+            raise ValueError(f"tolerance must be positive, got {tolerance}.")
+        if max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
+        if not 0 <= level_shift < math.inf:
+            raise ValueError(f"level_shift must be zero or positive, got {level_shift}.")
+        if not 0 <= damping < 1:
+            raise ValueError(f"damping must lie in [0, 1), got {damping}.")
+        if not 0 <= temperature < math.inf:
             raise ValueError(
-                f"temperature is k_B T in Hartree, zero or positive, got {self.temperature}."
+                f"temperature is k_B T in Hartree, zero or positive, got {temperature}."
             )
-        if self.level_shift and self.temperature:
+        if level_shift and temperature:
             raise ValueError(
                 "a level shift would change fractional occupations: set level_shift=0 or "
                 "temperature=0."
             )
-        return self
+        numbers = (jnp.asarray(x, float) for x in (level_shift, damping))
+        return cls(jnp.asarray(tolerance, float), jnp.asarray(max_steps), *numbers, temperature)
 
 
-def iterate(
-    functional: Functional, args: Any, fock: Density, iteration: Iteration, throw: bool
-) -> optx.Solution:
+class Solution(NamedTuple):
+    """Where an iteration ended.
+
+    - `fock`: whose lowest orbitals are the occupied ones; the empty ones are raised by `shift`.
+    - `gradient`: the largest element of the orbital gradient.
+    - `change`: of the energy in the last step.
+    - `steps`: Fock matrices built.
+    """
+
+    fock: Density
+    shift: Float[Array, ""]
+    energy: Float[Array, ""]
+    gradient: Float[Array, ""]
+    change: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+def has_converged(solution: Solution, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the orbital gradient is small, and the energy has settled, both."""
+    smallest = jnp.maximum(tolerance, _ROUNDING * jnp.abs(solution.energy))
+    return (solution.gradient < jnp.sqrt(tolerance)) & (jnp.abs(solution.change) <= smallest)
+
+
+def iterate(functional: Functional, args: Any, fock: Density, iteration: Iteration) -> Solution:
     """Find the fixed point of Fock matrices in an orthonormal basis, from `fock`.
 
         F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
@@ -62,80 +95,44 @@ def iterate(
     **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
     occupied orbitals; the others are as in `scf`.
     """
+    shift, damping, temperature = iteration.level_shift, iteration.damping, iteration.temperature
 
-    def fill(fock, counts):
-        if iteration.temperature:
-            return fermi_operators(fock, counts, iteration.temperature)
-        return projectors(fock, counts)
-
-    # Arrays reach these as arguments: the solver is data to JAX, and may not close over them.
     def step(fock, args):
         params, ops, counts = args
-        occupied = fill(fock, counts)
+        if temperature:
+            occupied = fermi_operators(fock, counts, temperature)
+        else:
+            occupied = projectors(fock, counts)
         density = density_matrix(ops, occupied)
         energy, new = energy_and_fock(functional, params, ops, density)
         x = ops.orthogonaliser
-        new = x.T @ new @ x + iteration.level_shift * unoccupied(occupied)
-        mixed = (1 - iteration.damping) * new + iteration.damping * fock
-        return mixed, energy
+        new = x.T @ new @ x + shift * unoccupied(occupied)
+        return (1 - damping) * new + damping * fock, energy
 
     # Both are (1-d) times those of F[Π]: shift and old matrix commute with the projector.
     def commutator(args, old, new):
         occupied = projectors(old, args[2])
-        return (new @ occupied - occupied @ new) / (1 - iteration.damping)
+        return (new @ occupied - occupied @ new) / (1 - damping)
 
     def difference(args, old, new):
-        return (new - old) / (1 - iteration.damping)
+        return (new - old) / (1 - damping)
 
-    return optx.fixed_point(
-        step,
-        EnergyDIIS(
-            0.0,
-            math.sqrt(iteration.tolerance),
-            # Fractional occupations may still change where everything commutes.
-            error=difference if iteration.temperature else commutator,
-            energy_tolerance=iteration.tolerance,
-        ),
-        fock,
-        args,
-        has_aux=True,
-        max_steps=iteration.max_steps,
-        throw=throw,
-    )
+    # Fractional occupations may still change where everything commutes.
+    diis = DIIS(0.0, 1.0, error=difference if temperature else commutator)
 
+    def unfinished(state):
+        solution, _ = state
+        return ~has_converged(solution, iteration.tolerance) & (
+            solution.steps < iteration.max_steps
+        )
 
-class _Progress(eqx.Module):
-    """DIIS's history, the last energy, and whether the one before was the same."""
+    def advance(state):
+        last, history = state
+        fock, history, energy = diis.step(step, last.fock, args, {}, history, frozenset())
+        change = energy - last.energy
+        return Solution(fock, shift, energy, history.size, change, last.steps + 1), history
 
-    history: Any
-    energy: Float[Array, ""]
-    settled: Array
-
-
-class EnergyDIIS(DIIS):
-    """DIIS that stops when its error is small and the energy has settled, both.
-
-    **Arguments:** as in `DIIS`; the function iterated returns `(g(y), energy)`.
-
-    - `energy_tolerance`: largest change of the energy from one iteration to the next, or the
-        rounding of the energy where that is larger.
-    """
-
-    energy_tolerance: float = 1e-9
-
-    def init(self, fn, y, args, options, f_struct, aux_struct, tags):
-        history = super().init(fn, y, args, options, f_struct, aux_struct, tags)
-        return _Progress(history, jnp.full(aux_struct.shape, jnp.inf), jnp.array(False))
-
-    def step(self, fn, y, args, options, state, tags):
-        y, history, energy = super().step(fn, y, args, options, state.history, tags)
-        smallest = jnp.maximum(self.energy_tolerance, _ROUNDING * jnp.abs(energy))
-        settled = jnp.abs(energy - state.energy) <= smallest
-        return y, _Progress(history, energy, settled), energy
-
-    def terminate(self, fn, y, args, options, state, tags):
-        small, result = super().terminate(fn, y, args, options, state.history, tags)
-        return small & state.settled, result
-
-    def postprocess(self, fn, y, aux, args, options, state, tags, result):
-        return super().postprocess(fn, y, aux, args, options, state.history, tags, result)
+    inf = jnp.asarray(jnp.inf, fock.dtype)
+    start = Solution(fock, shift, inf, inf, inf, jnp.asarray(0))
+    history = diis.init(step, fock, args, {}, None, None, frozenset())
+    return jax.lax.while_loop(unfinished, advance, (start, history))[0]

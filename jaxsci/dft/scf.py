@@ -7,11 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import require_x64
-from .convergence import Iteration, iterate
+from .convergence import Iteration, has_converged, iterate
 from .energy import total_energy
 from .molecule import Molecule
 from .operators import operators
@@ -131,8 +130,9 @@ def scf(
     functional = as_functional(functional)
     _check(molecule)
     start = _initial_density(molecule, guess)
-    iteration = Iteration(tolerance, max_steps, level_shift, damping, temperature).check()
-    return _solve(molecule, functional, params, start, iteration, throw)
+    iteration = Iteration.checked(tolerance, max_steps, level_shift, damping, temperature)
+    result = _solve(molecule, functional, params, start, iteration)
+    return _or_raise(result) if throw else result
 
 
 def energy(
@@ -176,7 +176,7 @@ def energy(
 
 
 @eqx.filter_jit
-def _solve(molecule, functional, params, start, iteration: Iteration, throw) -> SCFResult:
+def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
     ops = operators(molecule, functional.level)
     # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
     counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
@@ -187,10 +187,8 @@ def _solve(molecule, functional, params, start, iteration: Iteration, throw) -> 
     else:
         fock = orthogonal_fock(functional, params, ops, start)
     # How the solution was found has no derivative; how it responds is in `converged_projectors`.
-    solution = iterate(
-        functional, _constant((params, ops, counts)), _constant(fock), iteration, throw
-    )
-    state = _constant(solution.value), params, ops, counts
+    solution = iterate(functional, _constant((params, ops, counts)), _constant(fock), iteration)
+    state = _constant(solution.fock), params, ops, counts
     if iteration.temperature:
         occupied = converged_fermi_operators(
             *state, functional=functional, temperature=iteration.temperature
@@ -200,7 +198,9 @@ def _solve(molecule, functional, params, start, iteration: Iteration, throw) -> 
     energy, free_energy = _energies(functional, params, ops, occupied, iteration.temperature)
     density = density_matrix(ops, occupied)
     fock = orthogonal_fock(functional, params, ops, density)
-    levels, vectors, filled = _orbitals(fock, occupied, counts, iteration)
+    levels, vectors, filled = _orbitals(
+        fock, occupied, counts, solution.shift, iteration.temperature
+    )
     result = SCFResult(
         energy=energy,
         free_energy=free_energy,
@@ -209,8 +209,8 @@ def _solve(molecule, functional, params, start, iteration: Iteration, throw) -> 
         orbitals=ops.orthogonaliser @ vectors,
         occupations=electrons_per_orbital(counts) * filled,
         gap=jax.vmap(_gap, (0, 0, None))(levels, counts, jnp.sum(molecule.basis_mask)),
-        converged=solution.result == optx.RESULTS.successful,
-        steps=solution.stats["num_steps"],
+        converged=has_converged(solution, iteration.tolerance),
+        steps=solution.steps,
     )
     return _without_channel(result) if molecule.restricted else result
 
@@ -225,16 +225,16 @@ def _energies(functional, params, ops, occupied, temperature):
     return energy, stationary - temperature * disorder
 
 
-def _orbitals(fock, occupied, counts, iteration: Iteration):
+def _orbitals(fock, occupied, counts, shift, temperature):
     """Energies, orthonormal vectors and electrons of the orbitals of each channel."""
-    if iteration.temperature:
+    if temperature:
         levels, vectors = jnp.linalg.eigh(fock)
-        fill = functools.partial(occupations, temperature=iteration.temperature)
+        fill = functools.partial(occupations, temperature=temperature)
         return levels, vectors, jax.vmap(fill)(levels, counts)
     # The shift keeps those orbitals first that it held occupied.
-    levels, vectors = jnp.linalg.eigh(fock + iteration.level_shift * unoccupied(occupied))
+    levels, vectors = jnp.linalg.eigh(fock + shift * unoccupied(occupied))
     filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)
-    return levels - iteration.level_shift * ~filled, vectors, filled
+    return levels - shift * ~filled, vectors, filled
 
 
 def _gap(energies, count, size):
@@ -268,6 +268,19 @@ def _stationary_energy_jvp(primals, tangents, *, functional):
         return total_energy(functional, params, ops, density_matrix(ops, occupied))
 
     return eqx.filter_jvp(at_fixed_orbitals, (params, ops), tangents[1:])
+
+
+def _or_raise(result: SCFResult) -> SCFResult:
+    """The result, or an error where it has not converged: at once, or when the program runs."""
+    advice = (
+        "Try level_shift=0.2, damping=0.3, another guess, more max_steps or a temperature; or "
+        "throw=False for a result with converged=False."
+    )
+    if isinstance(result.converged, jax.core.Tracer):
+        return eqx.error_if(result, ~result.converged, f"scf did not converge. {advice}")
+    if not bool(result.converged):
+        raise RuntimeError(f"scf did not converge in {int(result.steps)} steps. {advice}")
+    return result
 
 
 def _without_channel(result: SCFResult) -> SCFResult:

@@ -1,5 +1,6 @@
 """The functional API: verbs on pure functions f(params, x), knowing no physics."""
 
+from ._averaging import averaged as averaged
 from ._derivatives import (
     biharmonic as biharmonic,
     derivative as derivative,

@@ -7,9 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from ._gram import gram_of_terms
+from ._map import vmap
 
 
 class Objective(eqx.Module):
@@ -18,6 +20,8 @@ class Objective(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     functions: tuple[Callable, ...] = eqx.field(static=True)
     weights: tuple[Any, ...]
+    batch_size: int | None = eqx.field(static=True, default=None)
+    mesh: Mesh | None = eqx.field(static=True, default=None)
 
     def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
         """The loss Σₖ wₖ meanᵢ ‖rₖ(params, xᵢ)‖²."""
@@ -45,11 +49,20 @@ class Objective(eqx.Module):
 
     def reweighted(self, weights: Mapping[str, Any]) -> "Objective":
         """The same terms under other weights; arrays are allowed, so weights can be adapted."""
-        return objective(dict(zip(self.names, self.functions, strict=True)), weights)
+        return objective(
+            dict(zip(self.names, self.functions, strict=True)),
+            weights,
+            batch_size=self.batch_size,
+            mesh=self.mesh,
+        )
+
+    def _map(self, f):
+        """`f(params, x)` of one sample over a batch."""
+        return vmap(f, (None, 0), batch_size=self.batch_size, mesh=self.mesh)
 
     def _raw(self, params, batch):
         residuals = {
-            name: jax.vmap(r, (None, 0))(params, batch[name])
+            name: self._map(r)(params, batch[name])
             for name, r in zip(self.names, self.functions, strict=True)
         }
         for name, r in residuals.items():
@@ -100,12 +113,12 @@ class BatchResiduals(eqx.Module):
         scales = self.objective._scales(self.batch)
 
         def rows(name, r):
-            def sample(x):
+            def sample(flat, x):
                 y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
                 (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
                 return y, jacobian
 
-            y, jacobian = jax.vmap(sample)(self.batch[name])
+            y, jacobian = self.objective._map(sample)(flat, self.batch[name])
             return scales[name] * y.reshape(-1), scales[name] * jacobian.reshape(-1, flat.size)
 
         named = zip(self.objective.names, self.objective.functions, strict=True)
@@ -119,7 +132,13 @@ class BatchResiduals(eqx.Module):
         return self.vector(params), gram_of_terms(terms, params, self.batch, scales)
 
 
-def objective(terms: Mapping[str, Callable], weights: Mapping[str, Any] | None = None) -> Objective:
+def objective(
+    terms: Mapping[str, Callable],
+    weights: Mapping[str, Any] | None = None,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+) -> Objective:
     """Combine named residuals into one objective for every optimiser.
 
         value(params, batch) = Σₖ wₖ meanᵢ ‖rₖ(params, xₖᵢ)‖²
@@ -129,6 +148,9 @@ def objective(terms: Mapping[str, Callable], weights: Mapping[str, Any] | None =
     - `terms`: name to residual `r(params, x)` of ONE sample, returning an array of any shape.
         The objective maps it over the leading axis of `batch[name]`, a pytree.
     - `weights`: name to a positive weight; 1 where absent.
+    - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
+        them. Where samples differ in cost, as self-consistent fields do, `batch_size=1` spares the
+        quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes neither.
 
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.
@@ -158,6 +180,8 @@ def objective(terms: Mapping[str, Callable], weights: Mapping[str, Any] | None =
         names=names,
         functions=tuple(terms[name] for name in names),
         weights=tuple(weights.get(name, 1.0) for name in names),
+        batch_size=batch_size,
+        mesh=mesh,
     )
 
 

@@ -3,6 +3,7 @@
 from . import constraints as constraints, data as data
 from .batch import stack as stack
 from .constraints import constraint_table as constraint_table
+from .dispersion_tail import dispersion_tail as dispersion_tail
 from .features import Features as Features
 from .fixed_density import (
     fixed_density_energy as fixed_density_energy,
@@ -12,6 +13,10 @@ from .forces import forces as forces
 from .local_exchange import (
     exchange_energy_density as exchange_energy_density,
     pair_potentials as pair_potentials,
+)
+from .message_passing import (
+    message_functional as message_functional,
+    message_size as message_size,
 )
 from .molecular_density import MolecularDensity as MolecularDensity
 from .molecule import Molecule as Molecule, molecule as molecule
@@ -33,16 +38,20 @@ from .properties import (
     polarisability as polarisability,
 )
 from .reference import reference_energies as reference_energies
+from .residuals import (
+    density_error as density_error,
+    energy_error as energy_error,
+    force_error as force_error,
+    mixed_error as mixed_error,
+    reaction_error as reaction_error,
+    self_consistency_error as self_consistency_error,
+)
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf
 from .stability import Stability as Stability, stability as stability
 from .train import (
     Reaction as Reaction,
     Sample as Sample,
-    density_error as density_error,
-    energy_error as energy_error,
     reaction as reaction,
-    reaction_error as reaction_error,
-    self_consistency_error as self_consistency_error,
     training_batch as training_batch,
     training_report as training_report,
 )

@@ -111,6 +111,13 @@ def evaluate(
     return jnp.stack([radial * value, *by_axis])
 
 
+def solid_harmonics(
+    displacement: Float[Array, "3 atoms points"], lmax: int
+) -> Float[Array, "functions atoms points"]:
+    """r^l Y_lm for l up to lmax in libcint's order: rows l² to (l+1)² - 1 belong to l."""
+    return jnp.tensordot(angular_table(lmax, False)[0], _monomials(displacement, lmax), 1)
+
+
 def _exponents_of(l: int) -> list[tuple[int, int, int]]:
     """x, y, z powers of degree l in libcint's order."""
     return [(i, j, l - i - j) for i in range(l, -1, -1) for j in range(l - i, -1, -1)]

@@ -1,5 +1,6 @@
-"""Residuals and batches for training functionals with `jsci.objective` and `jsci.fit`."""
+"""Batches of molecules with what is known of them, and how well a functional does on them."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,18 +12,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .batch import stack
-from .fixed_density import fixed_density_energy, harris_energy
+from .integral_slopes import IntegralSlopes, integral_slopes, pad_slopes
 from .molecule import Molecule
-from .operators import operators
-from .response import electrons_per_orbital, orthogonal_fock
-from .scf import SCFResult, scf
+from .scf import scf
 from .units import HARTREE_IN_KCAL_PER_MOL
 from .xc import Functional, as_functional
-
-Residual = Callable[[Any, Any], Float[Array, ""]]
-_WITHOUT_SCF = {"fixed": fixed_density_energy, "harris": harris_energy}
-# Distance of densities below which its square root is rounded off, so that it has a derivative.
-_NEGLIGIBLE = 1e-12
 
 
 class Sample(eqx.Module):
@@ -31,11 +25,15 @@ class Sample(eqx.Module):
     - `molecule`: one, or many on a leading axis.
     - `energy`: total energy in Hartree.
     - `density`: density matrix in the shape of `SCFResult.density_matrix`, or `None`.
+    - `force`: on each nucleus in Hartree/Bohr, or `None`; then also `slopes`, the derivatives of
+        the integrals.
     """
 
     molecule: Molecule
     energy: Float[Array, "*n"]
     density: Float[Array, "... nao nao"] | None = None
+    force: Float[Array, "*n atoms 3"] | None = None
+    slopes: IntegralSlopes | None = None
 
 
 class Reaction(eqx.Module):
@@ -56,6 +54,7 @@ def training_batch(
     energies: ArrayLike,
     *,
     densities: ArrayLike | None = None,
+    forces: Sequence[ArrayLike] | None = None,
     names: Sequence[str] | None = None,
 ) -> Sample:
     """Molecules and their reference values, padded and stacked.
@@ -66,6 +65,9 @@ def training_batch(
     - `energies`: total energies in Hartree, one a molecule.
     - `densities`: density matrices of the stacked molecules, for example
         `jsci.vmap(lambda m: scf(m, reference, throw=False).density_matrix)(stack(molecules))`.
+    - `forces`: for each molecule the forces on its nuclei in Hartree/Bohr, (atoms, 3). The
+        derivatives of the integrals are then kept with the molecules: 12 n⁴ bytes each for n basis
+        functions.
     - `names`: for error messages; "molecule 0", ... by default.
 
     **Returns:** a `Sample` with the batch on axis 0.
@@ -84,11 +86,29 @@ def training_batch(
     names = [f"molecule {i}" for i in range(n)] if names is None else list(names)
     if len(names) != n:
         raise ValueError(f"{n} molecules, but {len(names)} names.")
-    energy = _checked("energies", energies, (n,), names)
-    if densities is None:
-        return Sample(batch, energy)
-    shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
-    return Sample(batch, energy, _checked("densities", densities, shape, names))
+    sample = Sample(batch, _checked("energies", energies, (n,), names))
+    if densities is not None:
+        shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
+        known = _checked("densities", densities, shape, names)
+        sample = dataclasses.replace(sample, density=known)
+    if forces is not None:
+        known, slopes = _forces(molecules, forces, batch, names)
+        sample = dataclasses.replace(sample, force=known, slopes=slopes)
+    return sample
+
+
+def _forces(molecules, forces, batch, names):
+    """Forces and derivatives of the integrals, padded as the batch is."""
+    if len(forces) != len(names):
+        raise ValueError(f"{len(names)} molecules, but forces for {len(forces)}.")
+    atoms, nao = batch.charges.shape[1], batch.overlap.shape[1]
+    known, slopes = [], []
+    for m, force, name in zip(molecules, forces, names, strict=True):
+        n = len(m.charges)
+        force = _checked("forces", jnp.asarray(force)[None], (1, n, 3), [name])[0]
+        known.append(jnp.pad(force, ((0, atoms - n), (0, 0))))
+        slopes.append(pad_slopes(integral_slopes(m), atoms, nao))
+    return jnp.stack(known), jax.tree.map(lambda *x: jnp.stack(x), *slopes)
 
 
 def reaction(species: Sequence[Molecule], coefficients: Sequence[float], energy: float) -> Reaction:
@@ -113,144 +133,6 @@ def reaction(species: Sequence[Molecule], coefficients: Sequence[float], energy:
     names = [f"coefficient {i}" for i in range(len(species))]
     nu = _checked("coefficients", coefficients, (len(species),), names)
     return Reaction(stack(species), nu, _checked("energy", energy, (), ["the reaction"]))
-
-
-def energy_error(functional: Functional | Callable, *, density: str = "scf") -> Residual:
-    """E(θ) - E_ref of one molecule, as a residual for `objective`.
-
-    **Arguments:**
-
-    - `functional`: as in `scf`.
-    - `density`: "scf" solves the Kohn-Sham equations of the functional in training, with implicit
-        derivatives; "fixed" evaluates it at the density of the sample, which costs no iterations;
-        "harris" lets that density take one step first.
-
-    **Returns:** `r(params, sample) -> ()` in Hartree. Where the field did not converge the error
-    counts in the loss, but has no derivative: such a molecule does not steer the training.
-
-    **Raises:** `ValueError` for another `density`, or a sample without the density that is needed.
-
-    ```python
-    loss = jsci.objective({"energy": jsci.dft.energy_error(functional)})
-    ```
-    """
-    functional = as_functional(functional)
-    if density not in ("scf", *_WITHOUT_SCF):
-        raise ValueError(f"density is {density!r}; allowed are 'scf', 'fixed' and 'harris'.")
-
-    def residual(params: Any, sample: Sample) -> Float[Array, ""]:
-        if density != "scf":
-            if sample.density is None:
-                raise ValueError(
-                    f"density={density!r} needs densities in the batch: "
-                    "training_batch(..., densities=...)."
-                )
-            energy = _WITHOUT_SCF[density]
-            return energy(sample.molecule, functional, sample.density, params) - sample.energy
-        result = scf(sample.molecule, functional, params, throw=False)
-        return _if_converged(result, result.energy - sample.energy)
-
-    return residual
-
-
-def reaction_error(functional: Functional | Callable) -> Residual:
-    """Σ_i ν_i E_i(θ) - ΔE of one reaction, as a residual for `objective`.
-
-    **Arguments:** `functional`: as in `scf`.
-
-    **Returns:** `r(params, reaction) -> ()` in Hartree, without a derivative unless every species
-    converged.
-
-    ```python
-    jsci.objective({"energy": energy_error(functional), "reaction": reaction_error(functional)})
-    ```
-    """
-    functional = as_functional(functional)
-
-    def residual(params: Any, r: Reaction) -> Float[Array, ""]:
-        results = jax.vmap(lambda m: scf(m, functional, params, throw=False))(r.species)
-        return _if_converged(results, jnp.vdot(r.coefficients, results.energy) - r.energy)
-
-    return residual
-
-
-def density_error(functional: Functional | Callable, *, tolerance: float = 1e-12) -> Residual:
-    """The distance of the self-consistent density matrix from the sample's, for `objective`.
-
-        r = ‖S^½ (P(θ) - P_ref) S^½‖ / N
-
-    **Arguments:**
-
-    - `functional`: as in `scf`.
-    - `tolerance`: of the field; tight, for the error of a density is the root of the energy's.
-
-    **Returns:** `r(params, sample) -> ()`, dimensionless: per electron. No derivative where the
-    field did not converge.
-
-    **Raises:** `ValueError` for a sample without a density.
-
-    ```python
-    terms = {"energy": energy_error(functional), "density": density_error(functional)}
-    loss = jsci.objective(terms, weights={"density": 0.1})
-    ```
-    """
-    functional = as_functional(functional)
-
-    def residual(params: Any, sample: Sample) -> Float[Array, ""]:
-        if sample.density is None:
-            raise ValueError(
-                "density_error needs densities in the batch: training_batch(..., densities=...)."
-            )
-        m = sample.molecule
-        result = scf(m, functional, params, tolerance=tolerance, throw=False)
-        lower = jnp.linalg.cholesky(m.overlap)
-        difference = lower.T @ (result.density_matrix - sample.density) @ lower
-        distance = jnp.sqrt(jnp.sum(difference**2) + _NEGLIGIBLE**2)
-        return _if_converged(result, distance / jnp.sum(m.electrons))
-
-    return residual
-
-
-def self_consistency_error(functional: Functional | Callable) -> Residual:
-    """How far the sample's density is from being the functional's own, for `objective`.
-
-        r = ‖F Π - Π F‖ / N,   F = Xᵀ F[P_ref; θ] X,   Π the projector of P_ref
-
-    Zero where P_ref is a solution of the Kohn-Sham equations. It takes no iterations and always has
-    a derivative, so it trains densities before the field converges, and as a regulariser holds the
-    field near a known density.
-
-    **Arguments:** `functional`: as in `scf`.
-
-    **Returns:** `r(params, sample) -> ()` in Hartree per electron.
-
-    **Raises:** `ValueError` for a sample without a density.
-
-    **Good values:** a weight of 0.1 to 1 beside `energy_error`.
-
-    ```python
-    terms = {"energy": energy_error(functional), "field": self_consistency_error(functional)}
-    loss = jsci.objective(terms, weights={"field": 0.1})
-    ```
-    """
-    functional = as_functional(functional)
-
-    def residual(params: Any, sample: Sample) -> Float[Array, ""]:
-        if sample.density is None:
-            raise ValueError(
-                "self_consistency_error needs densities in the batch: "
-                "training_batch(..., densities=...)."
-            )
-        m = sample.molecule
-        density = sample.density.reshape(-1, m.size, m.size)
-        fock = orthogonal_fock(functional, params, operators(m, functional.level), density)
-        lower = jnp.linalg.cholesky(m.overlap)
-        occupied = lower.T @ density @ lower / electrons_per_orbital(density)
-        commutator = fock @ occupied - occupied @ fock
-        norm = jnp.sqrt(jnp.sum(commutator**2) + _NEGLIGIBLE**2)
-        return norm / jnp.sum(m.electrons)
-
-    return residual
 
 
 class Report(NamedTuple):
@@ -303,10 +185,6 @@ def _solve_all(functional, params, molecules):
         return r.energy, r.converged, r.steps
 
     return jax.lax.map(one, molecules)
-
-
-def _if_converged(result: SCFResult, x: Float[Array, ""]) -> Float[Array, ""]:
-    return jnp.where(jnp.all(result.converged), x, jax.lax.stop_gradient(x))
 
 
 def _checked(what, values, shape, names) -> Array:

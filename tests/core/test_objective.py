@@ -1,5 +1,9 @@
 """objective and residual: values, scaling, Jacobian, and what bad batches get."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,3 +91,36 @@ def test_jacobian_and_gram_match_jacrev():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+PROGRAM = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+import jaxsci as jsci
+
+def residual(w, x):
+    return jnp.tanh(w @ x)
+
+w, batch = jnp.array([0.3, -0.7, 1.1]), {"r": jax.random.normal(jax.random.key(0), (13, 3))}
+whole = jsci.objective({"r": residual}, {"r": 2.0})
+mesh = jax.make_mesh((8,), ("batch",))
+for options in ({"mesh": mesh}, {"batch_size": 1}, {"mesh": mesh, "batch_size": 1}):
+    other = jsci.objective({"r": residual}, {"r": 2.0}, **options).reweighted({"r": 2.0})
+    for f in (lambda o: jax.value_and_grad(o.value)(w, batch), lambda o: o.at(batch).jacobian(w)):
+        expected, found = f(whole), jax.jit(lambda: f(other))()
+        for a, b in zip(expected, found):
+            np.testing.assert_allclose(a, b, rtol=1e-13)
+print("same in chunks and on 8 devices")
+"""
+
+
+def test_chunks_and_eight_devices_change_nothing():
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+    )
+    assert "same in chunks" in run.stdout, run.stderr

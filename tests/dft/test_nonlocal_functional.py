@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from jaxsci.dft import (
+    dispersion_tail,
     feature_functional,
+    fixed_density_energy,
     forces,
     local_hybrid,
+    message_functional,
+    message_size,
     molecule,
     nonlocal_functional,
     scf,
@@ -97,3 +101,85 @@ def test_bad_input_is_explained():
         weighted_functional(lambda p, d: d, [EXACT])
     with pytest.raises(ValueError, match="different extras"):
         stack([m, m.with_extras(one=jnp.ones(1))])
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """A functional of two random linear networks, and its parameters."""
+    size = message_size(2)
+
+    def send(w, d):
+        return jnp.tanh(w @ d)
+
+    def read(w, x):
+        return 0.1 * jnp.tanh(w @ x)
+
+    keys = jax.random.split(jax.random.key(0))
+    params = {
+        "send": jax.random.normal(keys[0], (2, 3)),
+        "read": jax.random.normal(keys[1], (3 + size,)) / 6,
+    }
+    return message_functional(send, read, channels=2, base=xc("pbe")), params
+
+
+def energy_of_guess(functional, params, atoms, spin=0):
+    m = molecule(atoms, "sto-3g", grid=0, spin=spin)
+    share = m.electrons / jnp.sum(m.electrons)
+    density = m.guess if m.restricted else share[:, None, None] * m.guess
+    return float(fixed_density_energy(m, functional, density, params)), m
+
+
+# Without base and Hartree terms: what the messages alone say of moved and of distant molecules.
+def test_messages_do_not_depend_on_position_and_add_up(messages):
+    functional, params = messages
+    messages_only = functional + -1.0 * xc("pbe")
+    plain = nonlocal_functional(lambda p, d: jnp.zeros(()))
+
+    def alone(atoms):
+        with_, m = energy_of_guess(messages_only, params, atoms)
+        without = float(fixed_density_energy(m, plain, m.guess, params))
+        return with_ - without
+
+    water = [("O", (0.0, 0.0, 0.1)), ("H", (0.0, 0.8, -0.5)), ("H", (0.1, -0.7, -0.5))]
+    # A quarter turn about x, a reflection, a shift and another order: the grid goes along.
+    moved = [(s, (x + 1.0, -z - 2.0, y)) for s, (x, y, z) in water[::-1]]
+    far = [(s, (x, y, z + 30.0)) for s, (x, y, z) in water]
+    one = alone(water)
+    assert abs(one) > 1e-3
+    np.testing.assert_allclose(alone(moved), one, atol=1e-10)
+    np.testing.assert_allclose(alone(water + far), 2 * one, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_messages_reach_across_and_have_the_right_potential(messages):
+    functional, params = messages
+    m = lih()
+    f = jax.jit(lambda p: fixed_density_energy(m, functional, p, params))
+    slope = jax.grad(f)(m.guess)
+    change = jax.random.normal(jax.random.key(1), m.guess.shape)
+    change = change + change.T
+    h = 1e-4
+    difference = (f(m.guess + h * change) - f(m.guess - h * change)) / (2 * h)
+    np.testing.assert_allclose(jnp.vdot(slope, change), difference, rtol=1e-6)
+    assert scf(m, functional, params).converged
+
+
+def test_dispersion_falls_as_the_sixth_power_and_gives_forces():
+    functional = dispersion_tail(lambda w, a: w * jnp.ones(2))
+
+    def tail(distance):
+        helium = [("He", (0.0, 0.0, 0.0)), ("He", (0.0, 0.0, distance))]
+        m = molecule(helium, "sto-3g", unit="bohr", grid=0)
+        zero = nonlocal_functional(lambda p, d: jnp.zeros(()))
+        with_, without = (
+            fixed_density_energy(m, f, m.guess, jnp.array(0.0)) for f in (functional, zero)
+        )
+        return float(with_ - without)
+
+    np.testing.assert_allclose(tail(200.0), -20 / (200.0**6 + 4.0**6), rtol=1e-3)
+    np.testing.assert_allclose(tail(4.0), -20 / (2 * 4.0**6), rtol=1e-8)
+    # Its force is one of the two nuclei on each other, whatever the orbitals do.
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 2.0))], "sto-3g", unit="bohr", grid=0)
+    extra = forces(m, xc("svwn") + functional, jnp.array(0.0)) - forces(m, xc("svwn"))
+    slope = 20 * 6 * 2.0**5 / (2.0**6 + 4.0**6) ** 2
+    np.testing.assert_allclose(extra[:, 2], [slope, -slope], rtol=1e-6)

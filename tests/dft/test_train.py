@@ -11,6 +11,9 @@ from jaxsci.dft import (
     Validation,
     density_error,
     energy_error,
+    force_error,
+    forces,
+    mixed_error,
     molecule,
     neural_exchange,
     reaction,
@@ -21,6 +24,7 @@ from jaxsci.dft import (
     training_batch,
     training_report,
 )
+from jaxsci.dft.converged_only import converged_only
 
 pytest.importorskip("pyscf")
 
@@ -106,14 +110,49 @@ def test_resumes_exactly_and_refuses_another_functional(data, tmp_path):
         jsci.fit(loss, jnp.zeros(3), **run, steps=6, checkpoint=file)
 
 
-def test_unconverged_molecules_do_not_steer(data):
-    from jaxsci.dft.train import _if_converged
+def test_molecules_that_fail_neither_steer_nor_stop_the_others():
+    def field(w, sample):
+        """An error whose derivative is NaN for a negative sample, which does not converge."""
+        return jnp.sqrt(w[0] * sample), sample > 0
 
-    result = scf(
-        jax.tree.map(lambda x: x[1], data.molecule), FUNCTIONAL, START, max_steps=1, throw=False
+    residual = converged_only(field)
+    samples, w = jnp.array([4.0, -4.0]), jnp.array([1.0])
+    values, slopes = jax.vmap(jax.value_and_grad(residual), (None, 0))(w, samples)
+    np.testing.assert_allclose(values, [2.0, 1.0])
+    np.testing.assert_allclose(slopes, [[1.0], [0.0]])
+    _, forward = jax.jvp(lambda w: jax.vmap(residual, (None, 0))(w, samples), (w,), (w,))
+    np.testing.assert_allclose(forward, [1.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def with_forces(molecules):
+    h2 = molecules[1]
+    exact = scf(h2, FUNCTIONAL, TRUTH, tolerance=1e-14)
+    known = {
+        "densities": exact.density_matrix[None],
+        "forces": [forces(h2, FUNCTIONAL, TRUTH, tolerance=1e-14)],
+    }
+    return training_batch([h2], [exact.energy], **known)
+
+
+# One field gives three residuals; the forces' own integrals come another way than `forces`.
+def test_mixed_error_vanishes_at_the_truth_and_has_its_derivative(with_forces):
+    sample = jax.tree.map(lambda x: x[0], with_forces)
+    error = jax.jit(mixed_error(FUNCTIONAL, density=0.5, force=2.0, tolerance=1e-16))
+    np.testing.assert_allclose(error(TRUTH, sample), 0, atol=1e-8)
+    direction, h = jnp.array([1.0, 0.5]), 1e-3
+    _, slope = jax.jvp(lambda w: error(w, sample), (START,), (direction,))
+    ahead, behind = (error(START + s * h * direction, sample) for s in (1, -1))
+    np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_energies_and_forces_recover_the_functional(with_forces):
+    loss = jsci.objective({"mixed": mixed_error(FUNCTIONAL, force=1.0)}, batch_size=1)
+    found = jsci.fit(
+        loss, START, {"mixed": with_forces}, jsci.gauss_newton(1e-14), steps=8, progress=False
     )
-    assert not result.converged
-    assert jax.grad(lambda x: _if_converged(result, x))(1.0) == 0
+    np.testing.assert_allclose(found.params, TRUTH, atol=1e-5)
 
 
 def test_bad_input_is_explained(molecules):
@@ -130,6 +169,12 @@ def test_bad_input_is_explained(molecules):
         density_error(FUNCTIONAL)(START, without)
     with pytest.raises(ValueError, match="self_consistency_error needs densities"):
         self_consistency_error(FUNCTIONAL)(START, without)
+    with pytest.raises(ValueError, match=r"forces must have shape \(1, 1, 3\)"):
+        training_batch(molecules, [1.0, 2.0], forces=[np.zeros((2, 3)), np.zeros((2, 3))])
+    with pytest.raises(ValueError, match="force_error needs forces in the batch"):
+        force_error(FUNCTIONAL)(START, without)
+    with pytest.raises(ValueError, match="one of them positive"):
+        mixed_error(FUNCTIONAL, energy=0.0)
     wild = training_batch(molecules, [1.0, 2.0])
     with pytest.raises(RuntimeError, match="None of the 2 molecules converged"):
         training_report(FUNCTIONAL, jnp.array([jnp.nan, 0.0]), wild)

@@ -1,0 +1,153 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline as SciPySpline
+
+from jaxsci import nn
+
+BASES = {
+    "spline": nn.BSpline(5),
+    "chebyshev": nn.Chebyshev(7),
+    "fourier": nn.Fourier(4),
+    "gaussians": nn.Gaussians(8),
+    "products": nn.ActivationProducts(5),
+    "mixture": nn.Mixture([nn.BSpline(3), nn.Chebyshev(2)]),
+}
+X = jnp.linspace(-1.3, 1.3, 41)
+
+
+def test_splines_equal_those_of_the_recursion_and_sum_to_one():
+    values = nn.BSpline(5, -1.0, 1.0)(X)
+    h = 2 / 5
+    for c in range(8):
+        centre = -1 + (c - 1) * h
+        knots = centre + h * np.arange(-2, 3)
+        expected = SciPySpline.basis_element(knots, extrapolate=False)(X)
+        np.testing.assert_allclose(values[:, c], np.nan_to_num(expected), atol=1e-14)
+    inside = np.abs(X) <= 1
+    np.testing.assert_allclose(jnp.sum(values, -1)[inside], 1, rtol=1e-14)
+
+
+def test_chebyshev_and_fourier_recursions_equal_their_definitions():
+    t = np.tanh(X)
+    expected = np.cos(np.arange(8) * np.arccos(t)[:, None])
+    np.testing.assert_allclose(nn.Chebyshev(7)(X), expected, atol=1e-13)
+    k = np.arange(1, 5)
+    angles = np.asarray(X)[:, None] * k
+    expected = np.concatenate([np.cos(angles), np.sin(angles)], -1)
+    np.testing.assert_allclose(nn.Fourier(4)(X), expected, atol=1e-14)
+
+
+def test_gaussians_peak_at_their_centres_and_fall_by_e_at_the_next():
+    values = nn.Gaussians(5, -1.0, 1.0)(jnp.linspace(-1.0, 1.0, 5))
+    np.testing.assert_allclose(jnp.diagonal(values), 1)
+    np.testing.assert_allclose(jnp.diagonal(values, 1), np.exp(-1))
+
+
+def test_activation_products_are_normalised_within_a_sample():
+    basis = nn.ActivationProducts(5)
+    batch = jax.random.normal(jax.random.key(0), (3, 4))
+    values = jax.vmap(basis)(batch)
+    np.testing.assert_allclose(values[1], basis(batch[1]), rtol=1e-14)
+    np.testing.assert_allclose(jnp.min(values, (1, 2)), 0, atol=1e-14)
+    np.testing.assert_allclose(jnp.max(values, (1, 2)), 1, rtol=1e-12)
+    relu = nn.ActivationProducts(5, activation=jax.nn.relu)
+    # With ReLU each bump is (x - l)²(u - x)² between its bounds: zero outside all of them.
+    one = jnp.array([0.05])
+    low, high = -1 + 0.4 * (np.arange(-1, 7) - 2), -1 + 0.4 * (np.arange(-1, 7) + 2)
+    bumps = np.maximum(0.05 - low, 0) ** 2 * np.maximum(high - 0.05, 0) ** 2
+    np.testing.assert_allclose(relu(one)[0], bumps / bumps.max(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_layer_is_a_sum_of_functions_of_one_input(name, key):
+    layer = nn.KANLayer(3, 2, basis=BASES[name], key=key)
+    x = jnp.array([0.3, -0.2, 0.8])
+    b = BASES[name](x)
+    expected = layer.base.bias + sum(
+        layer.base.weight[i] * jax.nn.silu(x[i])
+        + sum(layer.weight[i * b.shape[1] + c] * b[i, c] for c in range(b.shape[1]))
+        for i in range(3)
+    )
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-12)
+    if name != "products":  # whose normalisation couples the inputs
+        mixed = jax.hessian(layer)(x)
+        np.testing.assert_allclose(mixed[:, 0, 1], 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_networks_keep_dtype_and_batch_by_vmap(name, key):
+    net = nn.KAN(2, "scalar", width=4, depth=1, basis=BASES[name], key=key, dtype=jnp.float32)
+    net = jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_array(x) else x, net)
+    x = jnp.array([[0.3, -0.2], [0.9, 0.1]], jnp.float32)
+    y = jax.vmap(net)(x)
+    assert y.dtype == jnp.float32 and y.shape == (2,)
+    np.testing.assert_allclose(y[1], net(x[1]), rtol=1e-5)
+
+
+def test_selection_keeps_the_largest_share_and_its_function(key):
+    basis = nn.Mixture([nn.BSpline(3), nn.Chebyshev(2), nn.Fourier(2)])
+    basis = eqx.tree_at(lambda m: m.logits, basis, jnp.array([1.0, 40.0, 1.5]))
+    layer = nn.KANLayer(2, 2, basis=basis, key=key)
+    x = jnp.array([0.3, -0.7])
+    one = layer.select()
+    assert one.basis == nn.Chebyshev(2)
+    # All but e⁻³⁸ of the share is on the kept basis.
+    np.testing.assert_allclose(one(x), layer(x), rtol=1e-12)
+    np.testing.assert_allclose(layer.select(3)(x), layer(x), rtol=1e-12)
+    shares = jax.nn.softmax(basis.logits)
+    two = layer.select(2)
+    assert two.basis.bases == (nn.Chebyshev(2), nn.Fourier(2))
+    left_out = shares[0] * (
+        nn.BSpline(3)(x).reshape(-1) @ layer.weight.reshape(2, -1, 2)[:, :6].reshape(-1, 2)
+    )
+    np.testing.assert_allclose(two(x) + left_out, layer(x), rtol=1e-12)
+
+
+def test_a_gate_learns_the_basis_that_fits(key):
+    """A kink-free cosine is Fourier's own: the share of its basis must grow."""
+    import optax
+
+    basis = nn.Mixture([nn.BSpline(3), nn.Fourier(2)])
+    layer = nn.KANLayer(1, 1, basis=basis, key=key)
+    x = jnp.linspace(-3, 3, 64)[:, None]
+    target = jnp.cos(2 * x)
+    optimizer = optax.adam(3e-2)
+
+    def loss(layer):
+        return jnp.mean((jax.vmap(layer)(x) - target) ** 2)
+
+    @eqx.filter_jit
+    def train(layer):
+        def step(carry, _):
+            layer, state = carry
+            updates, state = optimizer.update(eqx.filter_grad(loss)(layer), state)
+            return (eqx.apply_updates(layer, updates), state), None
+
+        return jax.lax.scan(step, (layer, optimizer.init(layer)), length=200)[0][0]
+
+    trained = train(layer)
+    assert loss(trained) < 0.2 * loss(layer)
+    assert trained.basis.logits[1] > trained.basis.logits[0] + 0.5
+
+
+@pytest.mark.parametrize(
+    "build, message",
+    [
+        (lambda key: nn.KAN(2, 1, width=0, depth=1, key=key), "width must be a positive"),
+        (lambda key: nn.BSpline(0), "intervals must be a positive"),
+        (lambda key: nn.BSpline(3, 1.0, -1.0), "low must be below high"),
+        (lambda key: nn.Gaussians(1), "at least 2"),
+        (lambda key: nn.Mixture([]), "at least one basis"),
+        (lambda key: nn.KANLayer(1, 1, key=key).select(), "only a Mixture"),
+        (
+            lambda key: nn.KANLayer(1, 1, basis=BASES["mixture"], key=key).select(3),
+            "from 1 to 2",
+        ),
+    ],
+)
+def test_bad_input(build, message, key):
+    with pytest.raises((ValueError, TypeError), match=message):
+        build(key)

@@ -4,7 +4,7 @@ from . import data as data
 from .bases import BasisConv as BasisConv, basis_points as basis_points
 from .deeponet import DeepONet as DeepONet
 from .fno import FNO as FNO
-from .fourier import resample as resample
+from .fourier import resample as resample, spectral_derivative as spectral_derivative
 from .graph import GNO as GNO
 from .losses import h1 as h1, relative_l2 as relative_l2
 from .multigrid import MgNO as MgNO, VCycle as VCycle

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .factorised import Factorisation
 from .products import Pointwise, as_modes, check_field, gelu, grid_coordinates
 from .spectral import SpectralConv
 
@@ -30,6 +31,7 @@ class FNO(eqx.Module):
     - `depth`: number of Fourier layers. Good value: 4.
     - `padding`: for fields that are not periodic: by which fraction of the domain the periodic
         cell exceeds it. Good values: 0 if periodic, else 0.25 to 1.
+    - `factorisation`, `rank`: of the spectral weights, as in `SpectralConv`.
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
@@ -64,6 +66,8 @@ class FNO(eqx.Module):
         modes: int | Sequence[int],
         depth: int,
         padding: float = 0.0,
+        factorisation: Factorisation | None = None,
+        rank: float = 0.1,
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "FNO")
@@ -77,7 +81,15 @@ class FNO(eqx.Module):
         coordinates = len(self.modes) * (1 if padding else 2)
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.convolutions = [
-            SpectralConv(width, width, modes=self.modes, period=1 + padding, key=next(keys))
+            SpectralConv(
+                width,
+                width,
+                modes=self.modes,
+                period=1 + padding,
+                factorisation=factorisation,
+                rank=rank,
+                key=next(keys),
+            )
             for _ in range(depth)
         ]
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]

@@ -8,7 +8,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .fourier import analysis, fft_analysis, fft_synthesis, prefer_fft, synthesis
+from .factorised import CPTensor, Factorisation, TuckerTensor, factorised_normal
+from .fourier import (
+    analysis,
+    fft_analysis,
+    fft_synthesis,
+    prefer_fft,
+    scattered_analysis,
+    scattered_synthesis,
+    synthesis,
+)
+from .points import check_points
 from .products import as_modes, check_field
 
 
@@ -32,10 +42,13 @@ class SpectralConv(eqx.Module):
         L > 1 the field counts as zero outside the domain, and L = 2 is a general convolution
         with no wrap-around: this is "domain padding", free and independent of the grid. The
         coefficients are then second-order accurate in the spacing, not exact.
+    - `factorisation`, `rank`: `None` for a full tensor of weights, or "tucker" or "cp" with about
+        the share `rank` of its parameters, in (0, 1]. Good value: 0.1.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(*grid, in_channels)`, `out_grid` the
     numbers of points of the output grid (default: that of `a`). Returns `(*grid, out_channels)`.
+    On scattered points the same layer is `layer.at_points(a, x, weights, y)`.
 
     **Raises:** `ValueError` for a grid of another dimension, other channels, or fewer than
     2m + 1 points on an axis of a periodic grid (mode m would be aliased).
@@ -51,7 +64,7 @@ class SpectralConv(eqx.Module):
     ```
     """
 
-    weight: Float[Array, "*modes in_channels 2 out_channels"]
+    weight: Float[Array, "*modes in_channels 2 out_channels"] | CPTensor | TuckerTensor
     in_channels: int = eqx.field(static=True)
     out_channels: int = eqx.field(static=True)
     modes: tuple[int, ...] = eqx.field(static=True)
@@ -64,6 +77,8 @@ class SpectralConv(eqx.Module):
         *,
         modes: int | Sequence[int],
         period: float = 1.0,
+        factorisation: Factorisation | None = None,
+        rank: float = 0.1,
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "SpectralConv")
@@ -76,7 +91,16 @@ class SpectralConv(eqx.Module):
         shape = (*(2 * m + 1 for m in self.modes[:-1]), self.modes[-1] + 1)
         # Keeps the variance of each coefficient: E|b_k|² = E|a_k|².
         scale = 1 / math.sqrt(2 * in_channels)
-        self.weight = scale * jax.random.normal(key, (*shape, in_channels, 2, out_channels))
+        if factorisation is None:
+            self.weight = scale * jax.random.normal(key, (*shape, in_channels, 2, out_channels))
+        else:
+            self.weight = factorised_normal(
+                key,
+                (*shape, in_channels, 2 * out_channels),
+                factorisation=factorisation,
+                rank=rank,
+                scale=scale,
+            )
 
     def __call__(
         self, a: Float[Array, "*grid in_channels"], out_grid: Sequence[int] | None = None
@@ -94,11 +118,45 @@ class SpectralConv(eqx.Module):
             return fft_synthesis(real, imag, target, self.modes)
         return synthesis(real, imag, target, self.modes, self.period)
 
+    def at_points(
+        self,
+        a: Float[Array, "points in_channels"],
+        x: Float[Array, "..."],
+        weights: Float[Array, "..."],
+        y: Float[Array, "..."] | None = None,
+    ) -> Float[Array, "queries out_channels"]:
+        """The same layer for a function on scattered points.
+
+            a_k ≈ L⁻ᵈ Σⱼ wⱼ a(xⱼ) exp(-2πi k·xⱼ/L)
+
+        The coefficients are as good as the quadrature; on a uniform grid with equal weights they
+        are those of `layer(a)`. Memory is points × modes.
+
+        **Arguments:**
+
+        - `a`, `x`, `weights`: the function, its points in [0, 1]ᵈ and their quadrature weights.
+        - `y`: where the result is wanted; by default at x.
+
+        **Returns:** the field `(queries, out_channels)`.
+
+        **Raises:** `ValueError` for fields, points or weights that do not belong together.
+
+        ```python
+        b = layer.at_points(a, x, jnp.full(len(x), 1 / len(x)))
+        ```
+        """
+        y = x if y is None else y
+        check_points(a, x, weights, y, self.in_channels, len(self.modes), "SpectralConv")
+        real, imag = scattered_analysis(a, x, weights, self.modes, self.period)
+        return scattered_synthesis(*self._multiply(real, imag), y, self.modes, self.period)
+
     def _multiply(self, real, imag):
         """R_k a_k as one real product a mode: [re; im] [Re R | Im R]."""
         c, d = self.in_channels, self.out_channels
+        factorised = isinstance(self.weight, CPTensor | TuckerTensor)
+        weight = self.weight.dense() if factorised else self.weight
         a = jnp.stack([real.reshape(-1, c), imag.reshape(-1, c)], 1)
-        b = a @ self.weight.reshape(-1, c, 2 * d)
+        b = a @ weight.reshape(-1, c, 2 * d)
         shape = (*real.shape[:-1], d)
         return (
             (b[:, 0, :d] - b[:, 1, d:]).reshape(shape),

@@ -11,5 +11,6 @@ from .multigrid import MgNO as MgNO, VCycle as VCycle
 from .points import Attention as Attention, BallIntegral as BallIntegral
 from .spectral import SpectralConv as SpectralConv
 from .sphere import spherical_harmonics as spherical_harmonics
+from .spherical import SphericalConv as SphericalConv, sphere_grid as sphere_grid
 from .transformer import Transformer as Transformer
 from .uno import UNO as UNO

@@ -1,15 +1,19 @@
 """The Fourier neural operator."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .bases import Basis, BasisConv, basis_points
 from .factorised import Factorisation
-from .products import Pointwise, as_modes, check_field, gelu, grid_coordinates
+from .products import Pointwise, as_modes, check_field, gelu, grid_coordinates, mesh
 from .spectral import SpectralConv
+from .spherical import SphericalConv, sphere_grid
 
 
 class FNO(eqx.Module):
@@ -17,11 +21,12 @@ class FNO(eqx.Module):
 
         v₀ = P[a, x],   vₗ₊₁ = σ(Wₗvₗ + cₗ + Kₗvₗ),   u = Q v_depth
 
-    with σ the exact GELU (absent in the last layer), K a `SpectralConv`, W pointwise, P affine,
-    and Q a pointwise network with one hidden layer. The position enters as x, or as
-    cos 2πx and sin 2πx where fields are periodic. The parameters belong to functions, not to a
-    grid: train on one grid and evaluate on any that resolves the modes. Grids agree to the decay
-    of the fields' spectra, or with padding to second order in the spacing.
+    with σ the exact GELU (absent in the last layer), K a spectral convolution, W pointwise, P
+    affine, and Q a pointwise network with one hidden layer. The position enters as x, or as
+    functions of it that are smooth in the basis (`position`). The parameters belong to functions,
+    not to a grid: train on one grid and evaluate on any that resolves the modes. Grids agree to
+    the decay of the fields' spectra; with padding, and in the sine basis, to second order in the
+    spacing.
 
     **Arguments:**
 
@@ -31,14 +36,17 @@ class FNO(eqx.Module):
     - `depth`: number of Fourier layers. Good value: 4.
     - `padding`: for fields that are not periodic: by which fraction of the domain the periodic
         cell exceeds it. Good values: 0 if periodic, else 0.25 to 1.
-    - `factorisation`, `rank`: of the spectral weights, as in `SpectralConv`.
+    - `basis`: "fourier" for periodic fields; "sine", "cosine" or "chebyshev" for fields that
+        vanish, are flat, or are anything at the boundary, on `basis_points`; "sphere" for fields on
+        a `sphere_grid`, with one number of modes, the degree.
+    - `factorisation`, `rank`: of the Fourier weights, as in `SpectralConv`.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
-    output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`.
+    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, or those
+    of the basis, the output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`.
 
-    **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, and for
-    other channels.
+    **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
+    channels, an unknown basis, and padding or factorised weights of a basis other than Fourier's.
 
     Source: Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations",
     ICLR 2021, eq. (2) to (5).
@@ -51,11 +59,13 @@ class FNO(eqx.Module):
     """
 
     lift: Pointwise
-    convolutions: list[SpectralConv]
+    convolutions: list[SpectralConv] | list[BasisConv] | list[SphericalConv]
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
     modes: tuple[int, ...] = eqx.field(static=True)
+    basis: str = eqx.field(static=True)
+    padded: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -66,6 +76,7 @@ class FNO(eqx.Module):
         modes: int | Sequence[int],
         depth: int,
         padding: float = 0.0,
+        basis: Basis | Literal["fourier", "sphere"] = "fourier",
         factorisation: Factorisation | None = None,
         rank: float = 0.1,
         key: PRNGKeyArray,
@@ -76,22 +87,34 @@ class FNO(eqx.Module):
                 "FNO needs in_channels, out_channels, width and depth >= 1 and padding >= 0; got "
                 f"{in_channels}, {out_channels}, {width}, {depth} and padding={padding}."
             )
-        self.in_channels = in_channels
-        keys = iter(jax.random.split(key, 2 * depth + 3))
-        coordinates = len(self.modes) * (1 if padding else 2)
-        self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
-        self.convolutions = [
-            SpectralConv(
-                width,
-                width,
-                modes=self.modes,
-                period=1 + padding,
-                factorisation=factorisation,
-                rank=rank,
-                key=next(keys),
+        if basis != "fourier" and (padding or factorisation):
+            raise ValueError(
+                f"padding and factorised weights belong to basis='fourier', not {basis!r}."
             )
-            for _ in range(depth)
-        ]
+        if basis == "sphere" and len(self.modes) != 1:
+            raise ValueError(f"on the sphere modes is the one degree kept, got {modes!r}.")
+        self.in_channels, self.basis, self.padded = in_channels, basis, padding > 0
+        keys = iter(jax.random.split(key, 2 * depth + 3))
+
+        def convolution(key):
+            if basis == "fourier":
+                return SpectralConv(
+                    width,
+                    width,
+                    modes=self.modes,
+                    period=1 + padding,
+                    factorisation=factorisation,
+                    rank=rank,
+                    key=key,
+                )
+            if basis == "sphere":
+                return SphericalConv(width, width, degree=self.modes[0], key=key)
+            return BasisConv(width, width, modes=self.modes, basis=basis, key=key)
+
+        self.convolutions = [convolution(next(keys)) for _ in range(depth)]
+        dim = 2 if basis == "sphere" else len(self.modes)
+        coordinates = position((1,) * dim, self.padded, jnp.float32, basis).shape[-1]
+        self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
         self.project = [
             Pointwise(width, 2 * width, key=next(keys)),
@@ -99,8 +122,9 @@ class FNO(eqx.Module):
         ]
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        check_field(a, self.in_channels, len(self.modes), "FNO")
-        x = position(a.shape[:-1], self.convolutions[0].period > 1, a.dtype)
+        dim = 2 if self.basis == "sphere" else len(self.modes)
+        check_field(a, self.in_channels, dim, "FNO")
+        x = position(a.shape[:-1], self.padded, a.dtype, self.basis)
         v = self.lift(jnp.concatenate([a, x], -1))
         for layer, (convolution, skip) in enumerate(
             zip(self.convolutions, self.skips, strict=True)
@@ -111,8 +135,22 @@ class FNO(eqx.Module):
         return self.project[1](gelu(self.project[0](v)))
 
 
-def position(grid: Sequence[int], padded: bool, dtype) -> Float[Array, "*grid channels"]:
-    """x itself, or for periodic fields its cosine and sine: smooth on the domain either way."""
+def position(
+    grid: Sequence[int], padded: bool, dtype, basis: str = "fourier"
+) -> Float[Array, "*grid channels"]:
+    """Where the points are, as functions that are smooth in the basis.
+
+    x itself; for periodic fields cos 2πx and sin 2πx; for even ones cos πx; on the sphere the
+    unit vector.
+    """
+    if basis == "sphere":
+        theta, phi, _ = sphere_grid(*grid)
+        t, p = np.meshgrid(theta, phi, indexing="ij")
+        unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], -1)
+        return jnp.asarray(unit, dtype)
+    if basis != "fourier":
+        x = mesh([basis_points(basis, n) for n in grid])
+        return jnp.asarray(np.cos(np.pi * x) if basis == "cosine" else x, dtype)
     x = grid_coordinates(grid, dtype)
     if padded:
         return x

@@ -90,8 +90,12 @@ class Pointwise(eqx.Module):
 
 def grid_coordinates(grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
     """The points xᵢ = i/N of a uniform grid on [0, 1)ᵈ, as a field of d channels."""
-    axes = [np.arange(n) / n for n in grid]
-    return jnp.asarray(np.stack(np.meshgrid(*axes, indexing="ij"), -1), dtype)
+    return jnp.asarray(mesh([np.arange(n) / n for n in grid]), dtype)
+
+
+def mesh(axes: Sequence[np.ndarray]) -> Float[np.ndarray, "*grid dim"]:
+    """The points of a grid that is a product of axes."""
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1)
 
 
 def check_field(a, channels: int, dim: int | None, name: str):

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import jaxsci as jsci
-from jaxsci.operators import FNO, data, relative_l2
+from jaxsci.operators import FNO, basis_points, data, relative_l2, sphere_grid
 from jaxsci.operators.products import Pointwise, gelu
 
 
@@ -54,6 +54,45 @@ def test_the_operator_does_not_depend_on_the_grid(key, padding):
         assert jnp.log2(first / second) > 1.7
     else:
         assert first < 1e-10 * scale
+
+
+@pytest.mark.parametrize("basis", ["sine", "cosine", "chebyshev", "sphere"])
+def test_bases_for_boundaries_do_not_depend_on_the_grid(key, basis):
+    """The same function on the points of two grids, odd ones: equal up to aliasing."""
+    model = eqx.filter_jit(FNO(1, 1, width=3, modes=4, depth=2, basis=basis, key=key))
+
+    def on(n):
+        if basis == "sphere":
+            theta, phi, _ = sphere_grid(n, 2 * n)
+            return model(jnp.asarray(np.cos(theta)[:, None] * np.ones_like(phi))[..., None])
+        x = basis_points(basis, n)
+        a = {"sine": np.sin(np.pi * x), "cosine": np.cos(np.pi * x), "chebyshev": np.exp(x)}[basis]
+        return model(jnp.asarray(a)[:, None])
+
+    # A third of the points of 3n are those of n: on the sphere compare the integrals instead.
+    if basis == "sphere":
+        weights = [sphere_grid(n, 2 * n)[2][..., None] for n in (31, 41)]
+        first, second = (jnp.sum(w * on(n)) for w, n in zip(weights, (31, 41), strict=True))
+        np.testing.assert_allclose(first, second, rtol=1e-8)
+        return
+    coarse, fine = on(81), on(243)
+    shared = fine[::3] if basis == "sine" else fine[1::3]
+    # Products of sines do not vanish with all their derivatives at the ends: second order.
+    tolerance = 2e-3 if basis == "sine" else 1e-8
+    assert jnp.max(jnp.abs(coarse - shared)) < tolerance * jnp.max(jnp.abs(fine))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"basis": "sine", "padding": 0.5}, "belong to basis='fourier'"),
+        ({"basis": "sphere", "modes": (3, 3)}, "one degree"),
+        ({"basis": "wavelet"}, "is unknown"),
+    ],
+)
+def test_bases_refused(key, options, message):
+    with pytest.raises(ValueError, match=message):
+        FNO(1, 1, **({"width": 3, "modes": 4, "depth": 1, "key": key} | options))
 
 
 def test_float32_stays_float32(key):

@@ -2,6 +2,7 @@
 
 from . import constraints as constraints, data as data
 from .batch import stack as stack
+from .building import molecules as molecules
 from .constraints import constraint_table as constraint_table
 from .dispersion_tail import dispersion_tail as dispersion_tail
 from .features import Features as Features

@@ -31,14 +31,9 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
     **Raises:** `ValueError` for what PySCF would refuse or misread, saying how to mend it.
     """
     gto = import_pyscf().gto
-    atoms = [(check_symbol(s, f"atom {i}"), tuple(map(float, x))) for i, (s, x) in enumerate(atoms)]
-    if not atoms:
-        raise ValueError("a molecule needs at least one atom, got none.")
-    _check_positions(atoms)
-    symbols = sorted({symbol for symbol, _ in atoms})
-    _check_basis(gto, basis, symbols)
-    ecp = _core_potentials(gto, basis, symbols)
-    _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
+    atoms = check_atoms(atoms, basis, charge, spin)
+    symbols = tuple(sorted({symbol for symbol, _ in atoms}))
+    ecp = _core_potentials(basis, symbols) if isinstance(basis, str) else ()
     mol = gto.Mole()
     mol.build(
         dump_input=False,
@@ -46,12 +41,28 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
         verbose=0,
         atom=atoms,
         basis=basis,
-        ecp=ecp,
+        ecp=dict(ecp),
         charge=charge,
         spin=spin,
         unit=unit,
     )
     return mol
+
+
+def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
+    """The atoms in standard form, or a `ValueError` for what cannot be a molecule."""
+    atoms = [(check_symbol(s, f"atom {i}"), tuple(map(float, x))) for i, (s, x) in enumerate(atoms)]
+    if not atoms:
+        raise ValueError("a molecule needs at least one atom, got none.")
+    if basis is None:
+        raise ValueError("give a basis, e.g. molecule(atoms, 'def2-svp').")
+    _check_positions(atoms)
+    symbols = sorted({symbol for symbol, _ in atoms})
+    if isinstance(basis, str):
+        for symbol in symbols:
+            _check_basis(basis, symbol, tuple(symbols))
+    _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
+    return atoms
 
 
 def _check_positions(atoms) -> None:
@@ -67,36 +78,36 @@ def _check_positions(atoms) -> None:
         )
 
 
-def _check_basis(gto, basis, symbols) -> None:
-    if not isinstance(basis, str):
-        return
-    for symbol in symbols:
-        try:
-            with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
-                found = gto.basis.load(basis, symbol)
-        except (KeyError, RuntimeError, OSError):
-            found = None
-        if not found:
-            raise ValueError(
-                f"PySCF has no basis {basis!r} for {symbol}. Use one that covers "
-                f"{', '.join(symbols)} (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a "
-                "PySCF basis dictionary."
-            )
+@functools.lru_cache(maxsize=1024)
+def _check_basis(basis: str, symbol: str, symbols: tuple[str, ...]) -> None:
+    gto = import_pyscf().gto
+    try:
+        with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
+            found = gto.basis.load(basis, symbol)
+    except (KeyError, RuntimeError, OSError):
+        found = None
+    if not found:
+        raise ValueError(
+            f"PySCF has no basis {basis!r} for {symbol}. Use one that covers "
+            f"{', '.join(symbols)} (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a "
+            "PySCF basis dictionary."
+        )
 
 
-def _core_potentials(gto, basis, symbols) -> dict[str, str]:
-    if not isinstance(basis, str):
-        return {}
-    potentials = {}
+@functools.lru_cache(maxsize=1024)
+def _core_potentials(basis: str, symbols: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Pairs of a symbol and the name of its potential, where the basis set has one."""
+    gto = import_pyscf().gto
+    potentials = []
     for symbol in symbols:
         if NUMBERS[symbol] > 10:
             try:
                 with warnings.catch_warnings(action="ignore"):
                     if gto.basis.load_ecp(basis, symbol):
-                        potentials[symbol] = basis
+                        potentials.append((symbol, basis))
             except (KeyError, RuntimeError, OSError):
                 continue  # an all-electron basis set
-    return potentials
+    return tuple(potentials)
 
 
 def _check_electrons(protons: int, charge: int, spin: int) -> None:
@@ -130,13 +141,6 @@ def fitted_repulsion(mol: Any, auxiliary: str) -> np.ndarray:
     from pyscf import df
 
     return df.incore.cholesky_eri(mol, auxbasis=auxiliary)
-
-
-def minao_density(mol: Any) -> np.ndarray:
-    """Total density matrix from atomic occupations of a minimal basis."""
-    from pyscf.scf import hf
-
-    return np.asarray(hf.init_guess_by_minao(mol))
 
 
 def dipole(mol: Any) -> np.ndarray:

@@ -7,10 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .elements import SYMBOLS
+
 
 class Libcint(eqx.Module):
-    """The tables of a PySCF `Mole`: atoms, shells, numbers, and effective core potentials."""
+    """The tables of a PySCF `Mole`: atoms, shells, numbers, and effective core potentials.
 
+    `elements` are the atomic numbers, 0 for ghosts and for what fills up a batch.
+    """
+
+    elements: Int[Array, " atoms"]
     atm: Int[Array, "atoms atm_slots"]
     bas: Int[Array, "shells bas_slots"]
     env: Float[Array, " numbers"]
@@ -20,8 +26,11 @@ class Libcint(eqx.Module):
 
 def from_mole(mol: Any) -> Libcint:
     """The tables of a built `Mole`."""
+    from pyscf import gto
+
     ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
     return Libcint(
+        jnp.asarray([gto.charge(mol.atom_symbol(i)) for i in range(mol.natm)]),
         jnp.asarray(mol._atm),
         jnp.asarray(mol._bas),
         jnp.asarray(mol._env),
@@ -52,8 +61,8 @@ def to_mole(tables: Libcint, coordinates: np.ndarray, atoms: int) -> Any:
         start = atom[gto.PTR_COORD]
         env[start : start + 3] = position
     mol._env = env
-    # Names are asked for but do not enter integrals: ghosts of no basis.
-    mol._atom = [("H", tuple(position)) for position in coordinates[:atoms]]
+    names = [SYMBOLS[z - 1] if z else "GHOST" for z in np.asarray(tables.elements)[:atoms]]
+    mol._atom = [(s, tuple(x)) for s, x in zip(names, coordinates[:atoms], strict=True)]
     if mol._ecpbas.size:
         mol._ecp = {"present": True}
     mol._built = True

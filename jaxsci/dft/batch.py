@@ -24,7 +24,8 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
 
     Padded basis functions are orthogonal to all others and far above every occupied orbital,
     padded points weigh nothing and padded atoms own no space: results stay the same. Where any
-    molecule is unrestricted, all are treated so.
+    molecule is unrestricted, closed shells are treated so; beside restricted open shells they are
+    treated as these.
 
     **Arguments:**
 
@@ -33,7 +34,7 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     **Returns:** a `Molecule` whose arrays carry the batch on axis 0, for `jsci.vmap`.
 
     **Raises:** `ValueError` for an empty list, or a mixture of density fitting and full integrals,
-    or of spherical and Cartesian functions.
+    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones.
 
     **Good values:** group molecules of similar size; everyone pays for the largest.
 
@@ -48,6 +49,10 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     for what, values in (
         ("full integrals and density fitting", {m.fit is None for m in molecules}),
         ("spherical and Cartesian basis functions", {m.basis.cartesian for m in molecules}),
+        (
+            "restricted open shells and unrestricted ones",
+            {m.restricted_open for m in molecules if not m.restricted},
+        ),
         ("molecules with different extras", {tuple(sorted(m.extras)) for m in molecules}),
     ):
         if len(values) > 1:
@@ -75,6 +80,7 @@ class _Sizes:
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
         self.lmax = largest(lambda m: m.basis.lmax)
         self.restricted = all(m.restricted for m in molecules)
+        self.restricted_open = any(m.restricted_open for m in molecules)
         self.extras = {
             name: np.max([np.shape(m.extras[name]) for m in molecules], axis=0)
             for name in molecules[0].extras
@@ -109,6 +115,7 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         grid=_pad_grid(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
         restricted=n.restricted,
+        restricted_open=n.restricted_open,
         extras={name: _pad_to(x, *n.extras[name]) for name, x in m.extras.items()},
     )
 
@@ -129,6 +136,7 @@ def _pad_basis(b: Basis, n: _Sizes) -> Basis:
 
 def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
     return Libcint(
+        elements=_pad_to(t.elements, n.atoms),
         atm=_pad_to(t.atm, n.atoms, t.atm.shape[1]),
         bas=_pad_to(t.bas, n.bas, t.bas.shape[1]),
         env=_pad_to(t.env, n.env),

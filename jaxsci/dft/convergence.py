@@ -11,11 +11,14 @@ from jaxtyping import Array, Bool, Float, Int
 from ..core import DIIS
 from .energy import Density, energy_and_fock
 from .response import density_matrix, projectors, unoccupied
+from .restricted_open import effective_fock, shared_projectors
 from .smearing import fermi_operators
 from .xc import Functional
 
 # Energies are sums of many terms: changes below this fraction of them are rounding.
 _ROUNDING = 1e-14
+SOLVERS = ("diis", "newton")
+_FIRST = 15  # steps of DIIS before Newton's
 
 
 class Iteration(eqx.Module):
@@ -29,6 +32,7 @@ class Iteration(eqx.Module):
     level_shift: Float[Array, ""]
     damping: Float[Array, ""]
     temperature: float = eqx.field(static=True)
+    solver: str = eqx.field(static=True)
 
     @classmethod
     def checked(
@@ -38,6 +42,7 @@ class Iteration(eqx.Module):
         level_shift: float = 0.0,
         damping: float = 0.0,
         temperature: float = 0.0,
+        solver: str = "diis",
     ) -> "Iteration":
         """An `Iteration`, or a `ValueError` that says what is allowed."""
         if not tolerance > 0:
@@ -57,8 +62,26 @@ class Iteration(eqx.Module):
                 "a level shift would change fractional occupations: set level_shift=0 or "
                 "temperature=0."
             )
-        numbers = (jnp.asarray(x, float) for x in (level_shift, damping))
-        return cls(jnp.asarray(tolerance, float), jnp.asarray(max_steps), *numbers, temperature)
+        if solver not in SOLVERS:
+            raise ValueError(
+                f"solver is {solver!r}; allowed are {' and '.join(map(repr, SOLVERS))}."
+            )
+        if solver == "newton" and temperature:
+            raise ValueError(
+                "solver='newton' minimises over whole orbitals: set temperature=0 or solver='diis'."
+            )
+        return cls(
+            tolerance=jnp.asarray(tolerance, float),
+            max_steps=jnp.asarray(max_steps),
+            level_shift=jnp.asarray(level_shift, float),
+            damping=jnp.asarray(damping, float),
+            temperature=temperature,
+            solver=solver,
+        )
+
+    def first(self) -> Int[Array, ""]:
+        """Steps of DIIS before another solver takes over, if one does."""
+        return self.max_steps if self.solver == "diis" else jnp.minimum(self.max_steps, _FIRST)
 
 
 class Solution(NamedTuple):
@@ -90,28 +113,36 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
         F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
 
     The shift s and the damping d leave the solution's projector as it is. At a temperature Π is
-    the operator of the occupations.
+    the operator of the occupations. Where α and β share their orbitals, F is the effective matrix.
 
     **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
     occupied orbitals; the others are as in `scf`.
     """
     shift, damping, temperature = iteration.level_shift, iteration.damping, iteration.temperature
 
+    shared = fock.shape[0] < args[2].shape[0]  # one set of orbitals for two spins
+
+    def fill(fock, counts):
+        if temperature:
+            return fermi_operators(fock, counts, temperature)
+        return shared_projectors(fock, counts) if shared else projectors(fock, counts)
+
     def step(fock, args):
         params, ops, counts = args
-        if temperature:
-            occupied = fermi_operators(fock, counts, temperature)
-        else:
-            occupied = projectors(fock, counts)
+        occupied = fill(fock, counts)
         density = density_matrix(ops, occupied)
         energy, new = energy_and_fock(functional, params, ops, density)
         x = ops.orthogonaliser
         new = x.T @ new @ x + shift * unoccupied(occupied)
+        if shared:
+            new = effective_fock(new, occupied)
         return (1 - damping) * new + damping * fock, energy
 
     # Both are (1-d) times those of F[Π]: shift and old matrix commute with the projector.
     def commutator(args, old, new):
-        occupied = projectors(old, args[2])
+        occupied = fill(old, args[2])
+        if shared:
+            occupied = jnp.sum(occupied, axis=0, keepdims=True)
         return (new @ occupied - occupied @ new) / (1 - damping)
 
     def difference(args, old, new):
@@ -120,19 +151,33 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
     # Fractional occupations may still change where everything commutes.
     diis = DIIS(0.0, 1.0, error=difference if temperature else commutator)
 
-    def unfinished(state):
-        solution, _ = state
-        return ~has_converged(solution, iteration.tolerance) & (
-            solution.steps < iteration.max_steps
-        )
+    def unfinished(state: _Search):
+        reached = state.solution
+        return ~has_converged(reached, iteration.tolerance) & (reached.steps < iteration.first())
 
-    def advance(state):
-        last, history = state
-        fock, history, energy = diis.step(step, last.fock, args, {}, history, frozenset())
+    def advance(state: _Search):
+        last = state.solution
+        fock, history, energy = diis.step(step, last.fock, args, {}, state.history, frozenset())
         change = energy - last.energy
-        return Solution(fock, shift, energy, history.size, change, last.steps + 1), history
+        reached = Solution(fock, shift, energy, history.size, change, last.steps + 1)
+        lower = energy < state.lowest
+        return _Search(
+            reached,
+            history,
+            jnp.where(lower, energy, state.lowest),
+            jnp.where(lower, last.fock, state.best),
+        )
 
     inf = jnp.asarray(jnp.inf, fock.dtype)
     start = Solution(fock, shift, inf, inf, inf, jnp.asarray(0))
     history = diis.init(step, fock, args, {}, None, None, frozenset())
-    return jax.lax.while_loop(unfinished, advance, (start, history))[0]
+    end = jax.lax.while_loop(unfinished, advance, _Search(start, history, inf, fock))
+    # Another solver goes on from where the energy was lowest.
+    return end.solution if iteration.solver == "diis" else end.solution._replace(fock=end.best)
+
+
+class _Search(NamedTuple):
+    solution: Solution
+    history: Any
+    lowest: Float[Array, ""]
+    best: Density

@@ -13,6 +13,7 @@ from ..core import require_x64
 from . import basis as _basis, grid as _grid, integrals, libcint as _libcint
 from .basis import Basis
 from .grid import Grid
+from .guess import minao_density
 from .libcint import Libcint
 from .xyz import read_xyz
 
@@ -57,6 +58,7 @@ class Molecule(eqx.Module):
     grid: Grid
     libcint: Libcint
     restricted: bool = eqx.field(static=True)
+    restricted_open: bool = eqx.field(static=True, default=False)
     extras: dict[str, Array] = eqx.field(default_factory=dict)
 
     @property
@@ -76,9 +78,14 @@ class Molecule(eqx.Module):
         return (
             f"Molecule({f'batch={batch}, ' if batch else ''}atoms={self.charges.shape[-1]}, "
             f"nao={self.size}, points={self.grid.owner.shape[-1]}, "
-            f"{'restricted' if self.restricted else 'unrestricted'}, "
+            f"{self._spin_treatment()}, "
             f"{'full integrals' if self.fit is None else 'density fitting'})"
         )
+
+    def _spin_treatment(self) -> str:
+        if self.restricted_open:
+            return "restricted open shell"
+        return "restricted" if self.restricted else "unrestricted"
 
 
 def molecule(
@@ -90,6 +97,7 @@ def molecule(
     unit: str = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
+    restricted: bool | None = None,
 ) -> Molecule:
     """A molecule in a basis set: integrals, grid and a starting density, as arrays.
 
@@ -99,7 +107,7 @@ def molecule(
         brings its own basis, charge, spin and unit.
     - `basis`: any basis that PySCF knows; effective core potentials that belong to it are used.
     - `charge`: of the molecule, in units of e.
-    - `spin`: number of unpaired electrons, N_α - N_β; 0 means restricted orbitals.
+    - `spin`: number of unpaired electrons, N_α - N_β.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
     - `grid`: PySCF's level, 0 to 9. 3 gives about 1e-5 Hartree, 5 is fine for meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
@@ -134,19 +142,25 @@ def molecule(
         repulsion=None if fitted else jnp.asarray(integrals.repulsion(mol)),
         fit=jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)) if fitted else None,
         dipole_integrals=jnp.asarray(integrals.dipole(mol)),
-        guess=jnp.asarray(integrals.minao_density(mol)),
+        guess=jnp.asarray(minao_density(mol)),
         electrons=jnp.asarray(mol.nelec),
         atom_mask=jnp.ones(mol.natm, bool),
         basis_mask=jnp.ones(mol.nao, bool),
         basis=_basis.from_mole(mol),
         grid=atom_grid,
         libcint=_libcint.from_mole(mol),
-        restricted=mol.spin == 0,
+        restricted=restricted is not False and mol.spin == 0,
+        restricted_open=bool(restricted) and mol.spin != 0,
     )
 
 
+def is_mole(atoms: Any) -> bool:
+    """Whether this is a PySCF `Mole`."""
+    return hasattr(atoms, "intor") and hasattr(atoms, "atom_coords")
+
+
 def _mole(atoms, basis, charge, spin, unit):
-    if hasattr(atoms, "intor") and hasattr(atoms, "atom_coords"):
+    if is_mole(atoms):
         if basis is not None or charge or spin:
             raise ValueError(
                 "a PySCF Mole brings its own basis, charge and spin: leave out the arguments "
@@ -155,8 +169,6 @@ def _mole(atoms, basis, charge, spin, unit):
         if atoms.nao == 0:
             raise ValueError("the PySCF Mole is not built: call mol.build() first.")
         return atoms
-    if basis is None:
-        raise ValueError("give a basis, e.g. molecule(atoms, 'def2-svp').")
     if unit.lower() not in ("angstrom", "bohr"):
         raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
     if isinstance(atoms, str | pathlib.Path):

@@ -20,7 +20,7 @@ _WORST = 1e-7  # relative residual of a solution that is still used
 # Curvature of the energy along a response (Hartree) below which it counts as flat. Orbitals that
 # symmetry lets rotate freely measured below 1e-3 (OH, NO, B), all others above 1e-2.
 _FLATTEST = 1e-3
-_SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
+SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
 
 
 def projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
@@ -137,7 +137,7 @@ def _by_gaps(fock, counts):
     values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(fock))
     occupied = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)
     between = ~occupied[:, :, None] & occupied[:, None, :]
-    gaps = jnp.maximum(values[:, :, None] - values[:, None, :], _SMALLEST_GAP)
+    gaps = jnp.maximum(values[:, :, None] - values[:, None, :], SMALLEST_GAP)
     scale = 1 / jnp.where(between, gaps, 1)
     back = vectors.transpose(0, 2, 1)
     return lambda d: vectors @ (scale * (back @ d @ vectors)) @ back

@@ -75,8 +75,8 @@ def stability(
     of it means nothing unless `result` is converged; with fractional occupations it is NaN, and not
     stable.
 
-    **Raises:** `ValueError` for float32, a batch (use `jsci.vmap`), or a result whose shape is not
-    the molecule's.
+    **Raises:** `ValueError` for float32, a batch (use `jsci.vmap`), a restricted open shell, or a
+    result whose shape is not the molecule's.
 
     **Source:** Seeger & Pople, J. Chem. Phys. 66, 3045 (1977); Davidson, J. Comput. Phys. 17, 87
     (1975).
@@ -91,6 +91,11 @@ def stability(
     ```
     """
     require_x64("jsci.dft.stability")
+    if molecule.restricted_open:
+        raise ValueError(
+            "stability() knows no restricted open shells; scf(..., solver='newton') leaves their "
+            "saddle points by itself."
+        )
     n = molecule.size
     expected = (n, n) if molecule.restricted else (2, n, n)
     if result.orbitals.shape != expected:

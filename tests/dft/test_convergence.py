@@ -18,7 +18,9 @@ WATER = [("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.7572, -0.4692)), ("H", (0.0, -
 @pytest.mark.parametrize(("change", "stops"), [(1e-3, True), (-1e-3, True), (1e-1, False)])
 def test_a_small_gradient_is_not_enough_while_the_energy_drifts(change, stops):
     reached = {"fock": jnp.eye(1)[None], "shift": 0.0, "energy": -1.0, "steps": 3}
-    numbers = {k: jnp.asarray(x) for k, x in {**reached, "gradient": 1e-2, "change": change}.items()}
+    numbers = {
+        k: jnp.asarray(x) for k, x in {**reached, "gradient": 1e-2, "change": change}.items()
+    }
     assert bool(has_converged(Solution(**numbers), jnp.array(1e-2))) == stops
 
 

@@ -1,6 +1,7 @@
 """Functions on scattered points: attention and kernel integrals as quadrature sums."""
 
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -15,6 +16,8 @@ def attention(
     key: Float[Array, "heads points features"],
     value: Float[Array, "heads points channels"],
     weights: Float[Array, " points"],
+    *,
+    normaliser: Callable[[Float[Array, " points"]], Float[Array, " points"]] | None = None,
 ) -> Float[Array, "heads queries channels"]:
     """Softmax attention as an integral over the domain.
 
@@ -28,6 +31,9 @@ def attention(
     - `query`, `key`, `value`: d features of the output points, d of the input points, and what
         is averaged, for each head.
     - `weights`: quadrature weights of the input points, positive.
+    - `normaliser`: maps the logits of one query to its scores, in place of the exponential and its
+        mean; such as a `jsci.nn.KANLayer` with a Fourier basis followed by a `jsci.nn.Dense`. It
+        ties the network to a number of points and to their order.
 
     **Returns:** the averages, one row a query.
 
@@ -39,6 +45,9 @@ def attention(
     ```
     """
     logits = jnp.einsum("hqd,hpd->hqp", query, key) / math.sqrt(query.shape[-1])
+    if normaliser is not None:
+        scores = jax.vmap(jax.vmap(normaliser))(logits) * weights[None, None]
+        return jnp.einsum("hqp,hpc->hqc", scores, value)
     # The weight joins the exponent: a softmax that cannot overflow.
     scores = jax.nn.softmax(logits + jnp.log(weights)[None, None], axis=-1)
     return jnp.einsum("hqp,hpc->hqc", scores, value)

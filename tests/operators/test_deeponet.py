@@ -1,5 +1,6 @@
 """DeepONet: its formula, its two ways of batching, derivatives in y, and a learned operator."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +8,7 @@ import optax
 import pytest
 
 import jaxsci as jsci
-from jaxsci.operators import DeepONet, data, relative_l2
+from jaxsci.operators import DeepONet, MIONet, PODDeepONet, data, pod_modes, relative_l2
 
 
 @pytest.fixture
@@ -52,6 +53,57 @@ def test_output_is_differentiable_in_y(key):
     np.testing.assert_allclose(jsci.derivative(u, 0, 0)(y), numeric, rtol=1e-5, atol=1e-7)
 
 
+def test_principal_components_are_orthogonal_and_scaled_to_unit_coefficients(key):
+    outputs = jax.random.normal(key, (40, 6, 2)) * jnp.linspace(1, 3, 6)[None, :, None] + 1
+    modes, mean = pod_modes(outputs, 12)
+    np.testing.assert_allclose(mean, outputs.mean(0), atol=1e-14)
+    flat = modes.reshape(12, -1)
+    squares = jnp.sum(flat**2, 1)
+    np.testing.assert_allclose(flat @ flat.T, jnp.diag(squares), atol=1e-12)
+    coefficients = (outputs - mean[None]).reshape(40, -1) @ flat.T / squares[None]
+    np.testing.assert_allclose(jnp.mean(coefficients**2, 0), 1, rtol=1e-10)
+    # All twelve components are all there is.
+    np.testing.assert_allclose(
+        coefficients @ flat, (outputs - mean[None]).reshape(40, -1), atol=1e-12
+    )
+
+
+def test_a_fixed_trunk_is_not_trained_and_gives_the_mean_without_a_branch(key):
+    modes, mean = pod_modes(jax.random.normal(key, (8, 5, 1)), 3)
+    model = PODDeepONet(modes, mean, in_channels=1, sensors=4, width=6, depth=1, key=key)
+    f, params = jsci.pure(model)
+    a = jax.random.normal(key, (4, 1))
+    gradient = jax.grad(lambda p: jnp.sum(f(p, a) ** 2))(params)
+    assert not jnp.any(gradient.modes) and not jnp.any(gradient.mean)
+    assert jnp.any(gradient.branch[0].weight)
+    silent = jax.tree.map(jnp.zeros_like, params.branch)
+    still = eqx.tree_at(lambda p: p.branch, params, silent)
+    np.testing.assert_allclose(f(still, a), mean)
+
+
+def test_several_inputs_are_multiplied(key):
+    model = MIONet((1, 2), 3, sensors=(5, 4), dim=2, width=6, depth=1, terms=7, key=key)
+    keys = jax.random.split(key, 3)
+    a, b = jax.random.normal(keys[0], (5, 1)), jax.random.normal(keys[1], (2, 2, 2))
+    y = jax.random.normal(keys[2], (9, 2))
+    out = model((a, b), y)
+    assert out.shape == (9, 3)
+
+    def network(layers, x):
+        return layers[1](model.activation(layers[0](x)))
+
+    first, second = (
+        network(branch, v.reshape(-1)).reshape(7, 3)
+        for branch, v in zip(model.branches, (a, b), strict=True)
+    )
+    trunk = model.activation(network(model.trunk, y[4]))
+    np.testing.assert_allclose(out[4], trunk @ (first * second), atol=1e-13)
+    with pytest.raises(ValueError, match="reads 2 functions, got 1"):
+        model((a,), y)
+    with pytest.raises(ValueError, match="of each input function"):
+        MIONet((1,), 1, sensors=(5, 4), dim=1, width=4, depth=1, key=key)
+
+
 @pytest.mark.slow
 def test_learns_the_antiderivative():
     v, u = data.antiderivative(jax.random.key(0), 1100, 100)
@@ -80,6 +132,11 @@ def test_learns_the_antiderivative():
 def test_bad_input(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model)
+
+
+def test_more_components_than_functions(key):
+    with pytest.raises(ValueError, match="at most 4 principal components"):
+        pod_modes(jnp.ones((4, 9, 1)), 5)
 
 
 def test_bad_settings(key):

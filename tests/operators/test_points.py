@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.operators import GNO, Transformer
-from jaxsci.operators.points import attention
+from jaxsci import nn
+from jaxsci.operators import GINO, GNO, Transformer, attention
 
 
 def transformer(key):
@@ -18,7 +18,11 @@ def gno(key):
     return GNO(1, 2, dim=1, radius=0.4, width=6, depth=1, key=key)
 
 
-MODELS = pytest.mark.parametrize("make", [transformer, gno])
+def gino(key):
+    return GINO(1, 2, grid=(12,), radius=0.3, width=6, modes=3, depth=1, key=key)
+
+
+MODELS = pytest.mark.parametrize("make", [transformer, gno, gino])
 
 
 def gauss(n):
@@ -92,6 +96,21 @@ def test_attention_with_equal_weights_is_the_ordinary_one(key):
     np.testing.assert_allclose(attention(q, k, v, jnp.full(5, 0.2)), scores @ v, atol=1e-14)
 
 
+def test_attention_with_a_learned_normaliser(key):
+    """A Fourier layer to few outputs and back, in place of the softmax of each row."""
+    keys = jax.random.split(key, 3)
+    q, k, v = jax.random.normal(keys[0], (3, 2, 5, 4))
+    down = nn.KANLayer(5, 2, basis=nn.Fourier(3), key=keys[1])
+    up = nn.Dense(2, 5, key=keys[2])
+    weights = jnp.linspace(0.1, 0.3, 5)
+    out = attention(q, k, v, weights, normaliser=lambda row: up(down(row)))
+    row = q[1, 3] @ k[1].T / 2
+    np.testing.assert_allclose(out[1, 3], (up(down(row)) * weights) @ v[1], atol=1e-13)
+    exponential = attention(q, k, v, weights, normaliser=jnp.exp)
+    norm = attention(q, k, jnp.ones_like(v), weights, normaliser=jnp.exp)
+    np.testing.assert_allclose(exponential / norm, attention(q, k, v, weights), atol=1e-13)
+
+
 def test_gno_sees_no_further_than_its_balls(key):
     """Two integrals of radius 0.4: the input beyond 0.8 does not reach the output at 0."""
     model = GNO(1, 1, dim=1, radius=0.4, width=4, depth=1, key=key)
@@ -123,5 +142,7 @@ def test_bad_input(make, key, arguments, message):
 def test_bad_settings(key):
     with pytest.raises(ValueError, match="heads that divide width"):
         Transformer(1, 1, dim=1, width=8, heads=3, depth=1, key=key)
+    with pytest.raises(ValueError, match="at least the spacing"):
+        GINO(1, 1, grid=(8, 8), radius=0.1, width=4, modes=2, depth=1, key=key)
     with pytest.raises(ValueError, match="radius"):
         GNO(1, 1, dim=1, radius=0.0, width=4, depth=1, key=key)

@@ -13,3 +13,7 @@ from .navier_stokes import (
     navier_stokes as navier_stokes,
     solve_navier_stokes as solve_navier_stokes,
 )
+from .shallow_water import (
+    shallow_water as shallow_water,
+    solve_shallow_water as solve_shallow_water,
+)

@@ -1,9 +1,22 @@
 """Kohn-Sham density functional theory: molecules as arrays, differentiable and batched."""
 
 from . import constraints as constraints, data as data
+from .auxiliary_density import (
+    Auxiliary as Auxiliary,
+    auxiliary as auxiliary,
+    density_guess as density_guess,
+    fit_density as fit_density,
+    stack_auxiliary as stack_auxiliary,
+)
 from .batch import stack as stack
 from .building import molecules as molecules
 from .constraints import constraint_table as constraint_table
+from .density_model import (
+    DensityModel as DensityModel,
+    coefficient_error as coefficient_error,
+    guess_error as guess_error,
+    set_means as set_means,
+)
 from .dispersion_tail import dispersion_tail as dispersion_tail
 from .features import Features as Features
 from .fixed_density import (

@@ -1,6 +1,7 @@
 """Many molecules as one: padding to common shapes that changes no result."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -111,7 +112,7 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         electrons=m.electrons,
         atom_mask=_pad_to(m.atom_mask, n.atoms, value=False),
         basis_mask=_pad_to(m.basis_mask, n.nao, value=False),
-        basis=_pad_basis(m.basis, n),
+        basis=pad_basis(m.basis, n),
         grid=_pad_grid(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
         restricted=n.restricted,
@@ -120,7 +121,8 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
     )
 
 
-def _pad_basis(b: Basis, n: _Sizes) -> Basis:
+def pad_basis(b: Basis, n: Any) -> Basis:
+    """With as many primitives, shells (and an empty one) and functions `n.nao` as `n` says."""
     return Basis(
         exponents=_pad_to(b.exponents, n.primitives, value=1.0),
         primitive_atom=_pad_to(b.primitive_atom, n.primitives),

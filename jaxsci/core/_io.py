@@ -65,7 +65,8 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
     **Arguments:**
 
     - `path`: the file.
-    - `like`: a pytree of the same structure, shapes and dtypes; its non-array leaves are kept.
+    - `like`: a pytree of the same structure, shapes and dtypes, such as `equinox.filter_eval_shape`
+        gives without computing anything; its non-array leaves are kept.
 
     **Returns:** `like` with its arrays replaced by the file's.
 
@@ -109,12 +110,16 @@ def _describe(tree):
     return [
         {
             "path": jax.tree_util.keystr(path),
-            "shape": list(np.shape(leaf)),
-            "dtype": str(jnp.result_type(leaf)),
+            "shape": list(leaf.shape if _is_shape(leaf) else np.shape(leaf)),
+            "dtype": str(leaf.dtype if _is_shape(leaf) else jnp.result_type(leaf)),
         }
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        if eqx.is_array_like(leaf)
+        if _is_shape(leaf) or eqx.is_array_like(leaf)
     ]
+
+
+def _is_shape(leaf):
+    return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def _check_same(path, saved, wanted):

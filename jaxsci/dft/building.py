@@ -1,15 +1,10 @@
 """Many molecules at once: several host processes, progress, and survival of one that dies."""
 
-import concurrent.futures
 import os
 import pathlib
-import pickle
-import queue
-import subprocess
-import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -20,13 +15,11 @@ from tqdm import tqdm
 from ..core import require_x64
 from .integrals import check_atoms
 from .molecule import Atoms, Molecule, is_mole, molecule
+from .processes import Failure, attempt, in_processes
 from .xyz import read_xyz, read_xyz_frames
 
 # A process costs this many seconds before its first molecule: the time to load JAX and PySCF.
 _START = 5.0
-# What a process runs. Not multiprocessing: that would run the caller's script once more, and does
-# not tell which task was lost with a process.
-_SERVE = "from jaxsci.dft.building import serve; serve()"
 
 
 def molecules(
@@ -62,7 +55,7 @@ def molecules(
     **Returns:** a list of `Molecule`; `stack` those of similar size.
 
     **Raises:** `ValueError` as `molecule` does, with the number of the molecule (from 0);
-    `RuntimeError` for one that failed twice.
+    `RuntimeError` for one that failed otherwise, in several processes twice.
 
     ```python
     water = jsci.dft.molecules("trajectory.xyz", "def2-svp", grid=1)
@@ -83,12 +76,14 @@ def molecules(
     failures: dict[int, str] = {}
     with tqdm(total=len(jobs), disable=not progress, delay=2.0, unit="molecule") as bar:
         for i, result in _build(jobs, workers):
-            if isinstance(result, Molecule):
-                built[i] = result
+            if not isinstance(result, Failure):
+                built[i] = jax.tree.map(jnp.asarray, result)
+            elif isinstance(result.error, ValueError):
+                raise ValueError(f"molecule {i}: {result.error}")
             elif throw:
-                raise RuntimeError(f"molecule {i} failed twice: {result}")
+                raise RuntimeError(f"molecule {i}: {result.reason}") from result.error
             else:
-                failures[i] = result
+                failures[i] = result.reason
             bar.update()
     if failures:
         named = "; ".join(f"molecule {i}: {why}" for i, why in sorted(failures.items()))
@@ -115,8 +110,8 @@ def _job(i: int, atoms: Any, basis: Any, options: dict) -> tuple:
     return atoms, basis, options
 
 
-def _build(jobs: list[tuple], workers: int | None) -> Iterator[tuple[int, Molecule | str]]:
-    """Pairs of number and molecule, or reason of failure, as they are done."""
+def _build(jobs: list[tuple], workers: int | None) -> Iterator[tuple[int, Any]]:
+    """Pairs of number and molecule, or failure, as they are done."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     start, done = time.monotonic(), 0
     # Here, until it is clear that processes pay.
@@ -124,106 +119,15 @@ def _build(jobs: list[tuple], workers: int | None) -> Iterator[tuple[int, Molecu
         spent = time.monotonic() - start
         if workers is None and done and spent / done * (len(jobs) - done) > 2 * _START:
             break
-        yield done, _named(done, _attempt(jobs[done]))
+        yield done, attempt(_molecule, jobs[done])
         done += 1
-    if done < len(jobs):
-        rest = range(done, len(jobs))
-        yield from _in_processes(jobs, rest, min(workers or cores or 1, len(rest)))
+    yield from in_processes(_arrays, jobs, range(done, len(jobs)), workers or cores or 1)
 
 
-def _in_processes(jobs, numbers: Iterable[int], workers: int):
-    idle: queue.Queue[_Worker] = queue.Queue()
-    everyone = [_Worker() for _ in range(workers)]
-    for worker in everyone:
-        idle.put(worker)
-
-    def run(job):
-        worker = idle.get()
-        try:
-            first = worker.run(job)
-            return worker.run(job) if isinstance(first, str) else first
-        finally:
-            idle.put(worker)
-
-    pool = concurrent.futures.ThreadPoolExecutor(workers)
-    try:
-        running = {pool.submit(run, jobs[i]): i for i in numbers}
-        for done in concurrent.futures.as_completed(running):
-            yield running[done], _named(running[done], done.result())
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in everyone:
-            worker.close()
-
-
-def _named(i: int, result: Any) -> Molecule | str:
-    if isinstance(result, ValueError):
-        raise ValueError(f"molecule {i}: {result}") from None
-    return jax.tree.map(jnp.asarray, result) if isinstance(result, Molecule) else result
-
-
-def _attempt(job: tuple) -> Molecule | ValueError | str:
-    """The molecule, the error that another attempt would not mend, or what else went wrong."""
+def _molecule(job: tuple) -> Molecule:
     atoms, basis, options = job
-    try:
-        return molecule(atoms, basis, **options)
-    except ValueError as error:
-        return error
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+    return molecule(atoms, basis, **options)
 
 
-class _Worker:
-    """One process at a time, started when it is needed."""
-
-    def __init__(self):
-        self.process: subprocess.Popen | None = None
-
-    def run(self, job: tuple) -> Any:
-        if self.process is None:
-            self.process = _process()
-        streams = self.process.stdin, self.process.stdout
-        assert streams[0] is not None and streams[1] is not None
-        try:
-            pickle.dump(job, streams[0])
-            streams[0].flush()
-            return pickle.load(streams[1])
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            code = self.process.wait()
-            self.close()
-            return f"its process ended with exit code {code}"
-
-    def close(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
-
-
-def _process() -> subprocess.Popen:
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    environment = os.environ | one_thread
-    environment |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    return subprocess.Popen(
-        [sys.executable, "-c", _SERVE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-    )
-
-
-def serve() -> None:
-    """What a process does: read a job, write the molecule, until the input ends."""
-    source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else prints must not come between
-    while True:
-        try:
-            job = pickle.load(source)
-        except EOFError:
-            return
-        result = _attempt(job)
-        if isinstance(result, Molecule):
-            result = jax.tree.map(np.asarray, result)
-        pickle.dump(result, target)
-        target.flush()
+def _arrays(job: tuple) -> Molecule:
+    return jax.tree.map(np.asarray, _molecule(job))

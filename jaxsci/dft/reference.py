@@ -1,12 +1,12 @@
 """Reference energies from wave functions: PySCF on the host, in several processes, cached."""
 
-import concurrent.futures
 import contextlib
 import hashlib
 import json
-import multiprocessing
+import math
 import os
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from .integrals import build_mole, import_pyscf, machine_memory
+from .processes import Failure, in_processes
 
 METHODS = ("hf", "ccsd", "ccsd(t)", "fci")
 
@@ -45,11 +46,11 @@ def reference_energies(
     - `unit`: of the positions.
     - `cache`: a folder that keeps every energy, under a hash of all that determines it; what is
         there is not computed again, so an interrupted run goes on where it was.
-    - `workers`: host processes; more than one need the caller's script to be importable
-        (`if __name__ == "__main__":`).
+    - `workers`: host processes, of one thread each.
     - `progress`: show a progress bar once it takes more than two seconds.
 
-    **Returns:** energies in Hartree, NaN where Hartree-Fock or coupled cluster did not converge.
+    **Returns:** energies in Hartree, NaN where Hartree-Fock or coupled cluster did not converge,
+    and with a warning where the molecule's process died twice, for lack of memory say.
 
     **Raises:** `ValueError` for an unknown method, lists of different lengths, or an impossible
     molecule.
@@ -78,6 +79,9 @@ def reference_energies(
     bar = tqdm(total=n, initial=n - len(missing), disable=not progress, delay=2.0, unit="molecule")
     with bar:
         for i, energy in _compute(jobs, missing, workers):
+            if isinstance(energy, Failure):
+                warnings.warn(f"molecule {i} has no energy: {energy.reason}", stacklevel=2)
+                energy = math.nan
             known[i] = energy
             _write(folder, jobs[i], energy)
             bar.update()
@@ -89,12 +93,10 @@ def _compute(jobs, missing, workers):
     if workers == 1 or len(missing) < 2:
         yield from ((i, _energy(jobs[i])) for i in missing)
         return
-    # Not forked: JAX runs threads, which a forked child would lack.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        running = {pool.submit(_energy, jobs[i]): i for i in missing}
-        for done in concurrent.futures.as_completed(running):
-            yield running[done], done.result()
+    for i, energy in in_processes(_energy, jobs, missing, workers):
+        if isinstance(energy, Failure) and energy.error is not None:
+            raise energy.error
+        yield i, energy
 
 
 def _energy(job: dict[str, Any]) -> float:

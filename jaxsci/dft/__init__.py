@@ -61,7 +61,11 @@ from .residuals import (
     self_consistency_error as self_consistency_error,
 )
 from .scf import SCFResult as SCFResult, energy as energy, scf as scf
-from .stability import Stability as Stability, stability as stability
+from .stability import (
+    Stability as Stability,
+    stability as stability,
+    stable_scf as stable_scf,
+)
 from .train import (
     Reaction as Reaction,
     Sample as Sample,

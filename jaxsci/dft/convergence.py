@@ -169,7 +169,7 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
         )
 
     inf = jnp.asarray(jnp.inf, fock.dtype)
-    start = Solution(fock, shift, inf, inf, inf, jnp.asarray(0))
+    start = Solution(fock, shift, inf, inf, inf, jnp.zeros((), int))
     history = diis.init(step, fock, args, {}, None, None, frozenset())
     end = jax.lax.while_loop(unfinished, advance, _Search(start, history, inf, fock))
     # Another solver goes on from where the energy was lowest.

@@ -1,5 +1,7 @@
 """Densities to start from: superpositions of atoms, each kind of atom made once in a process."""
 
+import contextlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -27,9 +29,24 @@ def minao_density(mol: Any) -> np.ndarray:
 
 def atomic_density(mol: Any) -> np.ndarray:
     """Total density of spherical atoms with fractional occupations, each by Hartree-Fock."""
-    from pyscf.scf import hf
+    return _superposition(mol, "atoms", _spherical_atom)
 
-    return _superposition(mol, "atoms", hf.init_guess_by_atom)
+
+def _spherical_atom(atom: Any) -> np.ndarray:
+    from pyscf.scf import atom_hf
+
+    cartesian, atom.cart = atom.cart, False  # PySCF's atoms are of spherical functions
+    kind = atom_hf.AtomHF1e if atom.nelectron == 1 else atom_hf.AtomSphAverageRHF
+    # PySCF's atoms use what PySCF deprecates, and leave their temporary file open.
+    with warnings.catch_warnings(action="ignore"):
+        field: Any = kind(atom)
+    with contextlib.closing(field._chkfile):
+        # The default would look for the name of the basis set, which tables do not keep.
+        field.init_guess = "1e"
+        field.run()
+    density = (field.mo_coeff * field.mo_occ) @ field.mo_coeff.T
+    to_cartesian = atom.cart2sph_coeff(normalized="sp") if cartesian else np.eye(len(density))
+    return to_cartesian @ density @ to_cartesian.T
 
 
 def atomic_density_of(
@@ -85,9 +102,10 @@ def _contents(mol: Any, atom: int) -> tuple:
 def _alone(mol: Any, atom: int) -> Any:
     """The neutral atom without the others."""
     alone = mol.copy(deep=False)
-    alone.charge, alone.spin, alone.symmetry, alone.verbose = 0, None, False, 0
+    alone.charge, alone.symmetry, alone.verbose = 0, False, 0
     alone._atom = [mol._atom[atom]]
     alone._atm = mol._atm[atom : atom + 1]
+    alone.spin = alone.nelectron % 2
     for name in ("_bas", "_ecpbas"):
         table = np.asarray(getattr(mol, name), np.int32).reshape(-1, mol._bas.shape[1])
         table = table[table[:, 0] == atom].copy()

@@ -63,6 +63,21 @@ class SCFResult(eqx.Module):
     converged: Bool[Array, ""]
     steps: Int[Array, ""]
 
+    def __repr__(self) -> str:
+        spins = "restricted" if self.gap.ndim == self.energy.ndim else "α and β"
+        size = f"{spins}, nao={self.orbitals.shape[-1]}"
+        batch = self.energy.shape
+        if isinstance(self.energy, Tracer | jax.ShapeDtypeStruct):
+            return f"SCFResult({f'batch={batch}, ' if batch else ''}{size})"
+        if batch:
+            done = f"converged={jnp.sum(self.converged)} of {self.energy.size}"
+            return f"SCFResult(batch={batch}, {done}, steps<={jnp.max(self.steps)}, {size})"
+        done = "converged" if self.converged else "NOT converged"
+        return (
+            f"SCFResult(energy={self.energy:.10f} Hartree, {done} in {self.steps} steps, "
+            f"gap={jnp.min(self.gap):.4f} Hartree, {size})"
+        )
+
 
 def scf(
     molecule: Molecule,

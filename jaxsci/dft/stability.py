@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from ..core import require_x64
@@ -14,7 +15,7 @@ from .davidson import lowest_eigenpair
 from .energy import Density, fock_matrix, total_energy
 from .molecule import Molecule
 from .operators import Operators, operators
-from .scf import SCFResult
+from .scf import SCFResult, scf
 from .xc import Functional, as_functional
 
 # Eigenvalues above this (Hartree) count as stable: rotations that symmetry leaves free have zero.
@@ -104,6 +105,67 @@ def stability(
             f"{expected}: give what scf returned for this molecule, one molecule at a time."
         )
     return _analyse(molecule, as_functional(functional), result, params, tolerance, max_steps)
+
+
+def stable_scf(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    guess: str | Float[Array, "*spin nao nao"] = "minao",
+    tolerance: float = 1e-9,
+    max_steps: int = 100,
+    attempts: int = 5,
+    throw: bool = True,
+) -> SCFResult:
+    """A self-consistent field that is a minimum: instabilities are followed down, one by one.
+
+    DIIS first; where it fails, and below every saddle point that `stability` finds, Newton's method
+    from the lowest density along the softest rotation. Each check costs about as much as ten to
+    thirty Fock matrices.
+
+    **Arguments:** as in `scf`, and
+
+    - `attempts`: descents before giving up.
+
+    **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum. A
+    closed shell stays closed: build the molecule with `restricted=False` to let α and β separate,
+    as stretched bonds and biradicals do. A minimum need not be the lowest one.
+
+    **Raises:** as `scf` and `stability`; `ValueError` under `jit` or `vmap`, since it decides on
+    numbers: there use `scf(..., solver="newton")`, then `stability`.
+
+    ```python
+    stretched = jsci.dft.molecule("n2.xyz", "def2-svp", restricted=False)
+    result = jsci.dft.stable_scf(stretched, jsci.dft.xc("pbe"))
+    ```
+    """
+    if isinstance(molecule.overlap, Tracer):
+        raise ValueError(
+            "stable_scf() decides on numbers, which jit and vmap do not have: there use "
+            "scf(..., solver='newton'), then stability()."
+        )
+
+    def solve(guess, solver):
+        options = {"tolerance": tolerance, "max_steps": max_steps, "throw": False}
+        return scf(molecule, functional, params, guess=guess, solver=solver, **options)
+
+    result = solve(guess, "diis")
+    if not bool(result.converged):
+        result = solve(result.density_matrix, "newton")
+    for attempt in range(attempts + 1):
+        check = stability(molecule, functional, result, params)
+        minimum = check.converged & (check.internal > _FLAT)
+        if bool(minimum) or attempt == attempts:
+            break
+        result = solve(check.guess, "newton")
+    result = eqx.tree_at(lambda r: r.converged, result, result.converged & minimum)
+    if throw and not bool(result.converged):
+        raise RuntimeError(
+            f"no minimum after {attempts} descents: the softest curvature is "
+            f"{float(check.internal):.1e} Hartree. Try more attempts or steps, or another guess."
+        )
+    return result
 
 
 @eqx.filter_jit

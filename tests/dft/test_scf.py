@@ -128,6 +128,30 @@ def test_fock_matrix_is_the_derivative_of_the_energy(spin, name):
     np.testing.assert_allclose(fock, 0.5 * (gradient + gradient.transpose(0, 2, 1)), atol=1e-11)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("atoms", "options"),
+    [
+        (WATER, {"basis": "6-31g*", "cart": True}),
+        ([("I", (0, 0, 0)), ("H", (0, 0, 1.61))], {"basis": "def2-svp", "ecp": "def2-svp"}),
+        ([("Au", (0, 0, 0)), ("H", (0, 0, 1.52))], {"basis": "def2-svp", "ecp": "def2-svp"}),
+        ([("O", (0, 0, 0)), ("H", (0, 0, 0.97))], {"basis": "6-31g", "charge": -1}),
+        (OXYGEN, {"basis": "6-31g", "spin": 2, "unit": "B"}),
+    ],
+)
+def test_moles_of_every_kind(atoms, options):
+    """Cartesian functions, core potentials, heavy elements, charges and spins."""
+    from pyscf import dft, gto
+
+    if options.get("unit") == "B":
+        atoms = [(s, tuple(np.array(x) / 0.529177210903)) for s, x in atoms]
+    mol = gto.M(atom=atoms, verbose=0, **options)
+    theirs: Any = (dft.UKS if mol.spin else dft.RKS)(mol)
+    theirs.xc, theirs.grids.level, theirs.conv_tol = "pbe0", 0, 1e-12
+    ours = scf(molecule(mol, grid=0), xc("pbe0"), tolerance=1e-12)
+    np.testing.assert_allclose(ours.energy, theirs.kernel(), atol=1e-9, rtol=0)
+
+
 def test_guesses_lead_to_the_same_field():
     water = molecule(WATER, "sto-3g", grid=0)
     functional = xc("svwn")
@@ -150,7 +174,7 @@ def test_non_convergence_is_flagged_or_raised():
 def test_bad_input_is_explained():
     water = molecule(WATER, "sto-3g", grid=0)
     pbe = xc("pbe")
-    with pytest.raises(ValueError, match="guess is 'sad'; allowed are 'minao', 'core'"):
+    with pytest.raises(ValueError, match="guess is 'sad'; allowed are 'minao', 'atoms', 'core'"):
         scf(water, pbe, guess="sad")
     with pytest.raises(ValueError, match=r"guess has shape \(3, 3\); allowed .* \(7, 7\)"):
         scf(water, pbe, guess=jnp.eye(3))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import molecule, scf, stability, xc
+from jaxsci.dft import molecule, scf, stability, stable_scf, xc
 from jaxsci.dft.davidson import lowest_eigenpair
 
 pytest.importorskip("pyscf")
@@ -63,6 +63,30 @@ def test_following_the_direction_leads_down(nitrogen):
     open_shell = dataclasses.replace(m, restricted=False)
     outer = scf(open_shell, xc("hf"), guess=check.spin_guess, level_shift=0.3)
     assert float(outer.energy) < float(inner.energy) - 0.1
+
+
+def test_instabilities_are_followed_to_a_minimum(nitrogen):
+    m, result, _ = nitrogen
+    lowest = stable_scf(m, xc("hf"))
+    assert bool(lowest.converged)
+    assert float(lowest.energy) < float(result.energy) - 0.05
+    stopped = stable_scf(m, xc("hf"), attempts=0, throw=False)
+    assert not bool(stopped.converged)  # though the field itself is
+    np.testing.assert_allclose(stopped.energy, result.energy, atol=1e-8)
+    with pytest.raises(RuntimeError, match="no minimum after 0 descents: the softest curvature"):
+        stable_scf(m, xc("hf"), attempts=0)
+    with pytest.raises(ValueError, match="decides on numbers"):
+        jax.jit(lambda m: stable_scf(m, xc("hf")).energy)(m)
+
+
+@pytest.mark.slow
+def test_analysis_of_a_batch(nitrogen):
+    m, result, check = nitrogen
+    both = jax.tree.map(lambda x: jnp.stack([x, x]), (m, result))
+    batch = jax.jit(jax.vmap(lambda m, r: stability(m, xc("hf"), r)))(*both)
+    np.testing.assert_allclose(batch.internal, [check.internal] * 2, atol=1e-7)
+    np.testing.assert_allclose(batch.external, [check.external] * 2, atol=1e-7)
+    np.testing.assert_array_equal(batch.stable, [False, False])
 
 
 @pytest.mark.slow

@@ -49,6 +49,13 @@ def of_rs(
     return para + stiffness + (_g(constants, 1, rs) - para) * f * z4
 
 
+def of_one_spin(
+    rho: Float[Array, "*n"], constants: _Constants = _PRINTED
+) -> Float[Array, "*n"]:
+    """ε_c of a fully polarised density, by default with the constants as printed."""
+    return _g(constants, 1, wigner_seitz(rho))
+
+
 def energy_per_electron(features: Features, constants: _Constants = _EXACT) -> Float[Array, "*n"]:
     """`of_rs` at one point, by default with the digits that PBE uses."""
     zeta = features.zeta if features.polarised else None

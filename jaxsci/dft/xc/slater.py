@@ -5,6 +5,7 @@ import math
 from jaxtyping import Array, Float
 
 from ..features import Features, SpinFeatures
+from ._attenuation import erf_attenuation, fermi_momentum
 from ._powers import cbrt, spin_scaled
 
 # E_x = -C ∫ ρ^(4/3) for the unpolarised gas
@@ -25,5 +26,17 @@ def slater(features: Features) -> Float[Array, "*n"]:
 
     def unpolarised(spin: SpinFeatures):
         return uniform_exchange(spin.rho)
+
+    return spin_scaled(unpolarised, features)
+
+
+def slater_sr(features: Features, omega: float) -> Float[Array, "*n"]:
+    """Exchange of the uniform gas by the short-ranged interaction erfc(ω r)/r.
+
+    **Source:** Gill, Adamson & Pople, Mol. Phys. 88, 1005 (1996). libxc: LDA_X_ERF.
+    """
+
+    def unpolarised(spin: SpinFeatures):
+        return uniform_exchange(spin.rho) * erf_attenuation(omega / (2 * fermi_momentum(spin.rho)))
 
     return spin_scaled(unpolarised, features)

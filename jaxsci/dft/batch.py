@@ -11,6 +11,7 @@ import numpy as np
 from .basis import Basis
 from .grid import Grid
 from .libcint import Libcint
+from .long_range import LongRange
 from .molecule import Molecule
 
 # Orbital energy of a basis function that only fills up a batch (Hartree): above every occupied
@@ -54,6 +55,7 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
             "restricted open shells and unrestricted ones",
             {m.restricted_open for m in molecules if not m.restricted},
         ),
+        ("different ranges omega", {m.long_range and m.long_range.omega for m in molecules}),
         ("molecules with different extras", {tuple(sorted(m.extras)) for m in molecules}),
     ):
         if len(values) > 1:
@@ -72,12 +74,15 @@ class _Sizes:
 
         self.atoms = largest(lambda m: m.charges.shape[0])
         self.nao = largest(lambda m: m.size)
+        self.pairs = self.nao * (self.nao + 1) // 2
         self.points = largest(lambda m: m.grid.owner.shape[0])
         self.primitives = largest(lambda m: m.basis.exponents.shape[0])
         self.shells = largest(lambda m: m.basis.contraction.shape[0])
-        self.auxiliary = largest(lambda m: 0 if m.fit is None else m.fit.shape[0])
+        fits = [x.fit for m in molecules for x in (m, m.long_range) if x and x.fit is not None]
+        self.auxiliary = max((fit.shape[0] for fit in fits), default=0)
         self.bas = largest(lambda m: m.libcint.bas.shape[0])
         self.env = largest(lambda m: m.libcint.env.shape[0])
+        self.auxbas = largest(lambda m: m.libcint.auxbas.shape[0])
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
         self.lmax = largest(lambda m: m.basis.lmax)
         self.restricted = all(m.restricted for m in molecules)
@@ -99,14 +104,13 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
     # Far from the molecule and from each other, or distances between atoms would vanish.
     far = jnp.max(jnp.abs(m.coordinates)) + _PADDED_SPACING * (1 + jnp.arange(extra))
     unused = jnp.diag(jnp.arange(n.nao) >= m.size).astype(m.overlap.dtype)
-    pairs = n.nao * (n.nao + 1) // 2
     return Molecule(
         coordinates=jnp.concatenate([m.coordinates, jnp.stack([far] * 3, axis=-1)]),
         charges=_pad_to(m.charges, n.atoms),
         overlap=_pad_to(m.overlap, n.nao, n.nao) + unused,
         core_hamiltonian=_pad_to(m.core_hamiltonian, n.nao, n.nao) + PADDED_ORBITAL_ENERGY * unused,
-        repulsion=None if m.repulsion is None else _pad_to(m.repulsion, pairs, pairs),
-        fit=None if m.fit is None else _pad_to(m.fit, n.auxiliary, pairs),
+        repulsion=_pad_repulsion(m.repulsion, n),
+        fit=_pad_fit(m.fit, n),
         dipole_integrals=_pad_to(m.dipole_integrals, 3, n.nao, n.nao),
         guess=_pad_to(m.guess, n.nao, n.nao),
         electrons=m.electrons,
@@ -118,7 +122,21 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         restricted=n.restricted,
         restricted_open=n.restricted_open,
         extras={name: _pad_to(x, *n.extras[name]) for name, x in m.extras.items()},
+        long_range=m.long_range
+        and LongRange(
+            _pad_repulsion(m.long_range.repulsion, n),
+            _pad_fit(m.long_range.fit, n),
+            m.long_range.omega,
+        ),
     )
+
+
+def _pad_repulsion(repulsion, n: _Sizes):
+    return None if repulsion is None else _pad_to(repulsion, n.pairs, n.pairs)
+
+
+def _pad_fit(fit, n: _Sizes):
+    return None if fit is None else _pad_to(fit, n.auxiliary, n.pairs)
 
 
 def pad_basis(b: Basis, n: Any) -> Basis:
@@ -143,6 +161,7 @@ def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
         bas=_pad_to(t.bas, n.bas, t.bas.shape[1]),
         env=_pad_to(t.env, n.env),
         ecpbas=_pad_to(t.ecpbas, n.ecpbas, t.ecpbas.shape[1]),
+        auxbas=_pad_to(t.auxbas, n.auxbas, t.auxbas.shape[1]),
         cartesian=t.cartesian,
     )
 

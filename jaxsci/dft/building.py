@@ -32,6 +32,7 @@ def molecules(
     grid: int = 3,
     density_fit: bool | str | None = None,
     restricted: bool | None = None,
+    omega: float | None = None,
     workers: int | None = None,
     progress: bool = True,
     throw: bool = True,
@@ -67,7 +68,13 @@ def molecules(
     charges, spins = _each(charge, "charge", len(many)), _each(spin, "spin", len(many))
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}.")
-    shared = {"unit": unit, "grid": grid, "density_fit": density_fit, "restricted": restricted}
+    shared = {
+        "unit": unit,
+        "grid": grid,
+        "density_fit": density_fit,
+        "restricted": restricted,
+        "omega": omega,
+    }
     jobs = [
         _job(i, atoms, basis, {"charge": q, "spin": s, **shared})
         for i, (atoms, q, s) in enumerate(zip(many, charges, spins, strict=True))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .long_range import LongRange
 from .operators import Operators
 
 # Auxiliary functions contracted at once in the exchange matrix: bounds memory at 8 n² times this.
@@ -31,8 +32,10 @@ def coulomb(ops: Operators, density: Float[Array, "nao nao"]) -> Float[Array, "n
     return j_packed[_pair_index(n)]
 
 
-def exchange(ops: Operators, density: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:
-    """K_il = Σ_jk (ij|kl) P_jk for a symmetric density matrix."""
+def exchange(
+    ops: Operators | LongRange, density: Float[Array, "nao nao"]
+) -> Float[Array, "nao nao"]:
+    """K_il = Σ_jk (ij|kl) P_jk for a symmetric density matrix, of the integrals that are given."""
     if ops.fit is not None:
         return _fitted_exchange(ops.fit, density)
     assert ops.repulsion is not None

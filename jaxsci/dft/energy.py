@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from .coulomb import coulomb, exchange
 from .features import DENSITY_CUTOFF, Features
+from .long_range import LongRange, check_range
 from .molecular_density import MolecularDensity, both_spins
 from .operators import Operators
 from .xc import Functional
@@ -81,7 +82,7 @@ def total_energy(
 ) -> Float[Array, ""]:
     """Kohn-Sham energy of a density matrix in Hartree.
 
-    E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
+    E[P] = tr(P h) + ½ tr(P J) - ½ Σ_s tr(P_s [a K_s + b K_s^ω]) + E_xc[ρ] + E_nuc
     """
     energy = _mean_field(functional, ops, density)[0]
     if functional.on_grid:
@@ -112,13 +113,21 @@ def _mean_field(functional, ops, density) -> tuple[Float[Array, ""], Density]:
     j = coulomb(ops, total)
     energy = ops.nuclear_repulsion + jnp.sum(total * (ops.core_hamiltonian + 0.5 * j))
     fock = jnp.broadcast_to((ops.core_hamiltonian + j)[None], density.shape)
-    if functional.exact_exchange:
+    if functional.exact_exchange or functional.long_range_exchange:
         k = _exact_exchange(functional, ops, density)
         energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k
     return energy, fock
 
 
 def _exact_exchange(functional, ops, density) -> Density:
-    """-a K of each spin; half of it for the total density of both."""
-    share = functional.exact_exchange * (0.5 if density.shape[0] == 1 else 1.0)
-    return -share * jnp.stack([exchange(ops, p) for p in density])
+    """-a K - b K^ω of each spin; half of it for the total density of both."""
+    kinds: list[tuple[float, Operators | LongRange]] = [(functional.exact_exchange, ops)]
+    if functional.long_range_exchange:
+        held = check_range(ops.long_range, functional.omega, functional.name)
+        kinds.append((functional.long_range_exchange, held))
+    half = 0.5 if density.shape[0] == 1 else 1.0
+    return -sum(
+        half * share * jnp.stack([exchange(integrals, p) for p in density])
+        for share, integrals in kinds
+        if share
+    )

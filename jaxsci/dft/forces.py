@@ -6,11 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from .energy import total_energy
-from .libcint import Libcint, to_mole
+from .integral_derivatives import integral_gradient
 from .molecule import Molecule
 from .operators import operators
 from .scf import scf
@@ -42,8 +41,8 @@ def forces(
 
     **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
 
-    **Raises:** what `scf` raises; `ValueError` for a density-fitted molecule. Not differentiable
-    once more. Without convergence and with `throw=False`, NaN.
+    **Raises:** what `scf` raises. Not differentiable once more. Without convergence and with
+    `throw=False`, NaN.
 
     **Source:** Pulay, Mol. Phys. 17, 197 (1969); Johnson, Gill & Pople, J. Chem. Phys. 98, 5612
     (1993) for the response of the grid.
@@ -54,11 +53,6 @@ def forces(
     ```
     """
     functional = as_functional(functional)
-    if isinstance(molecule, Molecule) and molecule.fit is not None:
-        raise ValueError(
-            "forces need full integrals, and this molecule is density-fitted: build it with "
-            "density_fit=False."
-        )
     if functional.nonlocal_terms and isinstance(molecule, Molecule) and molecule.extras:
         raise ValueError(
             "forces cannot know how the molecule's extras "
@@ -95,8 +89,11 @@ def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = jax.grad(energy, argnums=(0, 1))(
         molecule.coordinates, molecule.overlap
     )
+    exchange = ((None, functional.exact_exchange),)
+    if functional.long_range_exchange:
+        exchange += ((functional.omega, functional.long_range_exchange),)
     by_integrals = jax.pure_callback(
-        lambda *arrays: _integral_gradient(functional.exact_exchange, *arrays),
+        lambda *arrays: integral_gradient(exchange, *arrays),
         jax.ShapeDtypeStruct(by_position.shape, by_position.dtype),
         molecule.libcint,
         molecule.coordinates,
@@ -106,42 +103,3 @@ def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
         vmap_method="sequential",
     )
     return by_position + by_integrals
-
-
-def _integral_gradient(
-    exact_exchange: float,
-    tables: Libcint,
-    coordinates: np.ndarray,
-    atoms: np.ndarray,
-    by_overlap: np.ndarray,
-    density: np.ndarray,
-) -> np.ndarray:
-    """Σ_ij ∂E/∂S_ij ∇S_ij + tr(P ∇h) + ½ Σ (P_ij P_kl - exchange) ∇(ij|kl), for each atom."""
-    from pyscf.grad import rhf
-
-    coordinates = np.asarray(coordinates)
-    mol = to_mole(tables, coordinates, int(atoms))
-    n = mol.nao_nr()
-    by_overlap = np.asarray(by_overlap)[:n, :n]
-    spins = np.asarray(density)[:, :n, :n]
-    total = spins.sum(axis=0)
-    # libcint differentiates the first function with respect to the electron: minus the nucleus.
-    weighted = by_overlap * -mol.intor("int1e_ipovlp", comp=3)
-    coulomb, exchange = rhf.get_jk(mol, np.concatenate([total[None], spins]))
-    weighted += coulomb[0] * total
-    share = exact_exchange * (0.5 if len(spins) == 1 else 1.0)
-    for spin, k in zip(spins, exchange[1:], strict=True):
-        weighted -= share * k * spin
-    core = rhf.Gradients(_Field(mol)).hcore_generator(mol)
-    gradient = np.zeros(coordinates.shape)
-    for atom, (_, _, start, stop) in enumerate(mol.aoslice_by_atom()):
-        gradient[atom] = 2 * weighted[:, start:stop].sum(axis=(1, 2))
-        gradient[atom] += np.einsum("xij,ij->x", core(atom), total)
-    return gradient
-
-
-class _Field:
-    """The little of a PySCF mean field that its gradient object looks at."""
-
-    def __init__(self, mol):
-        self.mol, self.verbose, self.stdout, self.max_memory = mol, 0, mol.stdout, mol.max_memory

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .forces import _Field
+from .integral_derivatives import Field
 from .integrals import machine_memory
 from .libcint import to_mole
 from .molecule import Molecule
@@ -31,8 +31,11 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
     """
     from pyscf.grad import rhf
 
-    if molecule.fit is not None:
-        raise ValueError("forces need full integrals: build the molecule with density_fit=False.")
+    if molecule.fit is not None or molecule.long_range is not None:
+        raise ValueError(
+            "training on forces needs full integrals of one range: build the molecule with "
+            "density_fit=False and without omega."
+        )
     need = 12 * molecule.size**4
     if need > machine_memory():
         raise ValueError(
@@ -41,7 +44,7 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
         )
     atoms = len(molecule.charges)
     mol = to_mole(molecule.libcint, np.asarray(molecule.coordinates), atoms)
-    core = rhf.Gradients(_Field(mol)).hcore_generator(mol)
+    core = rhf.Gradients(Field(mol)).hcore_generator(mol)
     return IntegralSlopes(
         overlap=jnp.asarray(mol.intor("int1e_ipovlp", comp=3)),
         core_hamiltonian=jnp.asarray(np.stack([core(atom) for atom in range(atoms)])),

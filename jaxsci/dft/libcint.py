@@ -11,9 +11,10 @@ from .elements import SYMBOLS
 
 
 class Libcint(eqx.Module):
-    """The tables of a PySCF `Mole`: atoms, shells, numbers, and effective core potentials.
+    """The tables of a PySCF `Mole`: atoms, shells, numbers, effective core potentials.
 
-    `elements` are the atomic numbers, 0 for ghosts and for what fills up a batch.
+    `elements` are the atomic numbers, 0 for ghosts and for what fills up a batch; `auxbas` the
+    shells that densities are fitted in, none without fitting.
     """
 
     elements: Int[Array, " atoms"]
@@ -21,22 +22,51 @@ class Libcint(eqx.Module):
     bas: Int[Array, "shells bas_slots"]
     env: Float[Array, " numbers"]
     ecpbas: Int[Array, "ecp_shells bas_slots"]
+    auxbas: Int[Array, "auxiliary_shells bas_slots"]
     cartesian: bool = eqx.field(static=True)
 
 
-def from_mole(mol: Any) -> Libcint:
-    """The tables of a built `Mole`."""
+def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
+    """The tables of a built `Mole`, and of the basis that fits its densities."""
     from pyscf import gto
 
+    auxbas, numbers = _auxiliary_shells(mol, auxiliary)
     ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
     return Libcint(
         jnp.asarray([gto.charge(mol.atom_symbol(i)) for i in range(mol.natm)]),
         jnp.asarray(mol._atm),
         jnp.asarray(mol._bas),
-        jnp.asarray(mol._env),
+        jnp.asarray(np.concatenate([mol._env, numbers])),
         jnp.asarray(ecpbas),
+        jnp.asarray(auxbas),
         bool(mol.cart),
     )
+
+
+def _auxiliary_shells(mol, name):
+    """Shells of an auxiliary basis, and the numbers that they point to behind those of `mol`."""
+    from pyscf import df, gto
+
+    if name is None:
+        return np.zeros((0, mol._bas.shape[1]), np.int32), np.zeros(0)
+    auxiliary = df.addons.make_auxmol(mol, name)
+    shells = np.array(auxiliary._bas)
+    shells[:, [gto.PTR_EXP, gto.PTR_COEFF]] += len(mol._env)
+    return shells, auxiliary._env
+
+
+def to_auxiliary_mole(tables: Libcint, mol: Any) -> Any:
+    """A `Mole` of the auxiliary functions at the nuclei of `mol`, or `None` without fitting."""
+    from pyscf import gto
+
+    shells = np.asarray(tables.auxbas)
+    shells = shells[shells[:, gto.NPRIM_OF] > 0]
+    if not len(shells):
+        return None
+    auxiliary = mol.copy()
+    auxiliary._bas = np.ascontiguousarray(shells, np.int32)
+    auxiliary._ecpbas = auxiliary._ecpbas[:0]
+    return auxiliary
 
 
 def to_mole(tables: Libcint, coordinates: np.ndarray, atoms: int) -> Any:

@@ -10,11 +10,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import require_x64
-from . import basis as _basis, grid as _grid, integrals, libcint as _libcint
+from . import (
+    basis as _basis,
+    grid as _grid,
+    integrals,
+    libcint as _libcint,
+    long_range as _long_range,
+)
 from .basis import Basis
 from .grid import Grid
 from .guess import minao_density
 from .libcint import Libcint
+from .long_range import LongRange
 from .xyz import read_xyz
 
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
@@ -41,6 +48,7 @@ class Molecule(eqx.Module):
     - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
     - `restricted`: one set of orbitals for both spins.
     - `extras`: arrays of your own, from `with_extras`.
+    - `long_range`: integrals for exact exchange that changes with distance, or `None`.
     """
 
     coordinates: Float[Array, "atoms 3"]
@@ -60,6 +68,7 @@ class Molecule(eqx.Module):
     restricted: bool = eqx.field(static=True)
     restricted_open: bool = eqx.field(static=True, default=False)
     extras: dict[str, Array] = eqx.field(default_factory=dict)
+    long_range: LongRange | None = None
 
     @property
     def size(self) -> int:
@@ -98,6 +107,7 @@ def molecule(
     grid: int = 3,
     density_fit: bool | str | None = None,
     restricted: bool | None = None,
+    omega: float | None = None,
 ) -> Molecule:
     """A molecule in a basis set: integrals, grid and a starting density, as arrays.
 
@@ -113,6 +123,8 @@ def molecule(
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
         `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about
         150 functions).
+    - `omega`: ω in Bohr⁻¹ of a functional with range separation, as `functional.omega` has it;
+        `None` for all others. It doubles the two-electron integrals.
 
     **Returns:** a `Molecule`; `stack` several to batch them.
 
@@ -128,19 +140,20 @@ def molecule(
     require_x64("jsci.dft")
     if grid not in _grid.LEVELS:
         raise ValueError(f"grid is a level from 0 to 9, got {grid!r}.")
+    if omega is not None and not omega > 0:
+        raise ValueError(f"omega is positive (1/Bohr), or None for no separation, got {omega!r}.")
     mol = _mole(atoms, basis, charge, spin, unit)
-    fitted = _use_fit(mol, density_fit)
+    auxiliary = _auxiliary_basis(mol, density_fit)
     atom_grid = _grid.from_mole(mol, grid)
-    _check_memory(mol, fitted, atom_grid.owner.shape[0])
+    _check_memory(mol, auxiliary, atom_grid.owner.shape[0], 1 if omega is None else 2)
     overlap, core_hamiltonian = integrals.one_electron(mol)
-    auxiliary = density_fit if isinstance(density_fit, str) else integrals.AUXILIARY_BASIS
     return Molecule(
         coordinates=jnp.asarray(mol.atom_coords()),
         charges=jnp.asarray(mol.atom_charges(), jnp.float64),
         overlap=jnp.asarray(overlap),
         core_hamiltonian=jnp.asarray(core_hamiltonian),
-        repulsion=None if fitted else jnp.asarray(integrals.repulsion(mol)),
-        fit=jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)) if fitted else None,
+        repulsion=None if auxiliary else jnp.asarray(integrals.repulsion(mol)),
+        fit=jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)) if auxiliary else None,
         dipole_integrals=jnp.asarray(integrals.dipole(mol)),
         guess=jnp.asarray(minao_density(mol)),
         electrons=jnp.asarray(mol.nelec),
@@ -148,9 +161,10 @@ def molecule(
         basis_mask=jnp.ones(mol.nao, bool),
         basis=_basis.from_mole(mol),
         grid=atom_grid,
-        libcint=_libcint.from_mole(mol),
+        libcint=_libcint.from_mole(mol, auxiliary),
         restricted=restricted is not False and mol.spin == 0,
         restricted_open=bool(restricted) and mol.spin != 0,
+        long_range=None if omega is None else _long_range.from_mole(mol, omega, auxiliary),
     )
 
 
@@ -176,23 +190,26 @@ def _mole(atoms, basis, charge, spin, unit):
     return integrals.build_mole(list(atoms), basis, charge, spin, unit)
 
 
-def _use_fit(mol, density_fit) -> bool:
+def _auxiliary_basis(mol, density_fit) -> str | None:
+    """The basis to fit densities in, or `None` for full integrals."""
+    if isinstance(density_fit, str):
+        return density_fit
     if density_fit is None:
-        return _repulsion_bytes(mol) > integrals.FULL_INTEGRALS_LIMIT
-    return bool(density_fit)
+        density_fit = _repulsion_bytes(mol) > integrals.FULL_INTEGRALS_LIMIT
+    return integrals.AUXILIARY_BASIS if density_fit else None
 
 
 def _repulsion_bytes(mol) -> int:
     return 8 * (mol.nao * (mol.nao + 1) // 2) ** 2
 
 
-def _check_memory(mol, fitted: bool, points: int) -> None:
+def _check_memory(mol, auxiliary: str | None, points: int, kinds: int) -> None:
     # Coulomb fitting sets hold about four functions for each of the orbital basis.
-    two_electron = 8 * 4 * mol.nao * mol.nao**2 // 2 if fitted else _repulsion_bytes(mol)
-    need = two_electron + 2 * 8 * 4 * mol.nao * points
+    two_electron = 8 * 4 * mol.nao * mol.nao**2 // 2 if auxiliary else _repulsion_bytes(mol)
+    need = kinds * two_electron + 2 * 8 * 4 * mol.nao * points
     have = integrals.machine_memory()
     if need > have:
-        advice = "a coarser grid or a smaller basis" if fitted else "density_fit=True"
+        advice = "a coarser grid or a smaller basis" if auxiliary else "density_fit=True"
         raise ValueError(
             f"{mol.natm} atoms with {mol.nao} basis functions and {points} grid points need about "
             f"{need / 2**30:.1f} GiB, and this machine has {have / 2**30:.1f}. Use {advice}."

@@ -6,6 +6,7 @@ import jax.scipy.linalg as jsl
 from jaxtyping import Array, Bool, Float
 
 from . import basis, grid
+from .long_range import LongRange
 from .molecule import Molecule
 
 
@@ -15,7 +16,7 @@ class Operators(eqx.Module):
     **Arguments:**
 
     - `orthogonaliser`: X with Xᵀ S X = 1.
-    - `core_hamiltonian`, `repulsion`, `fit`: as in `Molecule`.
+    - `core_hamiltonian`, `repulsion`, `fit`, `long_range`: as in `Molecule`.
     - `orbitals`: values of the basis functions at the points, and with gradient-dependent
         functionals their x, y, z derivatives.
     - `weights`: of the points, in Bohr³.
@@ -27,6 +28,7 @@ class Operators(eqx.Module):
     core_hamiltonian: Float[Array, "nao nao"]
     repulsion: Float[Array, "pairs pairs"] | None
     fit: Float[Array, "auxiliary pairs"] | None
+    long_range: LongRange | None
     orbitals: Float[Array, "components nao points"]
     weights: Float[Array, " points"]
     nuclear_repulsion: Float[Array, ""]
@@ -48,6 +50,7 @@ def operators(molecule: Molecule, level: str) -> Operators:
         core_hamiltonian=molecule.core_hamiltonian,
         repulsion=molecule.repulsion,
         fit=molecule.fit,
+        long_range=molecule.long_range,
         orbitals=orbitals,
         weights=weights,
         nuclear_repulsion=nuclear_repulsion(molecule),

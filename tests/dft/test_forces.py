@@ -13,10 +13,12 @@ BENT = [("O", (0.0, 0.0, 0.12)), ("H", (0.0, 0.76, -0.47)), ("H", (0.1, -0.70, -
 BOHR = 0.52917721092
 
 
-def pyscf_forces(mol, name):
+def pyscf_forces(mol, name, fit=False):
     from pyscf import dft
 
     field = (dft.UKS if mol.spin else dft.RKS)(mol)
+    if fit:
+        field = field.density_fit(auxbasis="def2-universal-jkfit")
     field.xc, field.grids.level, field.conv_tol = name, 0, 1e-13
     field.kernel()
     gradient = field.nuc_grad_method()
@@ -34,6 +36,27 @@ def test_equal_to_pyscf_with_grid_response(spin, name):
     np.testing.assert_allclose(ours.sum(0), 0, atol=1e-12)  # a translation costs nothing
 
 
+@pytest.mark.parametrize(
+    ("spin", "name", "fit"),
+    [
+        (1, "camb3lyp", True),
+        pytest.param(0, "camb3lyp", False, marks=pytest.mark.slow),
+        pytest.param(0, "pbe", True, marks=pytest.mark.slow),
+        pytest.param(0, "wb97x", True, marks=pytest.mark.slow),
+        pytest.param(1, "b3lyp", True, marks=pytest.mark.slow),
+    ],
+)
+def test_fitted_and_separated_equal_pyscf(spin, name, fit):
+    from pyscf import gto
+
+    mol = gto.M(atom=BENT, basis="6-31g", spin=spin, charge=spin, verbose=0)
+    functional = xc(name)
+    m = molecule(mol, grid=0, density_fit=fit, omega=functional.omega)
+    ours = forces(m, functional)
+    np.testing.assert_allclose(ours, pyscf_forces(mol, name, fit), atol=1e-6)
+    np.testing.assert_allclose(ours.sum(0), 0, atol=1e-12)
+
+
 def test_core_potential():
     from pyscf import gto
 
@@ -42,20 +65,25 @@ def test_core_potential():
     np.testing.assert_allclose(ours, pyscf_forces(mol, "lda,vwn"), atol=1e-6)
 
 
-def test_equal_to_differences_of_the_energy_in_a_batch():
+@pytest.mark.parametrize(
+    ("name", "fit", "omega"),
+    [("svwn", False, None), pytest.param("wb97x", True, 0.3, marks=pytest.mark.slow)],
+)
+def test_equal_to_differences_of_the_energy_in_a_batch(name, fit, omega):
     h = 2e-3
     shifts = np.array([0.0, -2 * h, -h, h, 2 * h])
 
+    def build(atoms):
+        return molecule(atoms, "sto-3g", grid=0, density_fit=fit, omega=omega)
+
     def moved(s):
         (symbol, position), *rest = BENT
-        return molecule(
-            [(symbol, (position[0], position[1], position[2] + s)), *rest], "sto-3g", grid=0
-        )
+        return build([(symbol, (position[0], position[1], position[2] + s)), *rest])
 
     # A larger molecule in the batch, so that everyone else is padded.
-    helium = molecule([("He", (0.0, 0.0, 1.0 * i)) for i in range(8)], "sto-3g", grid=0)
+    helium = build([("He", (0.0, 0.0, 1.0 * i)) for i in range(8)])
     batch = stack([*map(moved, shifts), helium])
-    functional = xc("svwn")
+    functional = xc(name)
     f = energy(functional, tolerance=1e-14)
     e = jax.jit(jsci.vmap(lambda m: f(None, m)))(batch)
     slope = (e[1] - 8 * e[2] + 8 * e[3] - e[4]) / (12 * h / BOHR)
@@ -63,9 +91,3 @@ def test_equal_to_differences_of_the_energy_in_a_batch():
     np.testing.assert_allclose(by_atom[0, 0, 2], -slope, atol=1e-7)
     np.testing.assert_array_equal(by_atom[0, 3:], 0)
     np.testing.assert_allclose(by_atom[0, :3], forces(moved(0.0), functional), atol=1e-7)
-
-
-def test_bad_input_is_explained():
-    fitted = molecule(BENT, "sto-3g", grid=0, density_fit=True)
-    with pytest.raises(ValueError, match="build it with density_fit=False"):
-        forces(fitted, xc("pbe"))

@@ -11,8 +11,14 @@ from ._powers import cbrt
 _SERIES_BELOW = 0.35  # of 1/(2a)
 # F = Σ_k c_k y^(2k) with y = 1/(2a)
 _SERIES = tuple(
-    4 / 3 * (-1) ** (k + 1)
-    * (2 / (math.factorial(k) * (2 * k + 1)) - 1 / math.factorial(k + 1) - 0.5 / math.factorial(k + 2))
+    4
+    / 3
+    * (-1) ** (k + 1)
+    * (
+        2 / (math.factorial(k) * (2 * k + 1))
+        - 1 / math.factorial(k + 1)
+        - 0.5 / math.factorial(k + 2)
+    )
     for k in range(1, 11)
 )
 

@@ -1,5 +1,6 @@
 """A functional: a weighted sum of pure energy densities, with a share of exact exchange."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +17,10 @@ NonlocalEnergy = Callable[[Any, MolecularDensity], Float[Array, ""]]
 
 
 class Functional(eqx.Module):
-    """An exchange-correlation functional E_xc = ∫ Σ_k w_k e_k(θ; features) dr + a E_x[exact].
+    """An exchange-correlation functional E_xc = ∫ Σ_k w_k e_k(θ; features) dr + a E_x + b E_x^ω.
 
-    Terms that are not local add Σ_k w_k E_k[ρ; θ].
+    E_x is exact exchange, E_x^ω that by the long-ranged interaction erf(ω r)/r. Terms that are not
+    local add Σ_k w_k E_k[ρ; θ].
 
     Called as `functional(params, features)`: the energy per volume (Hartree/Bohr³) at one point.
     Functionals add, and scale with a number; parameters are handed to every term.
@@ -27,10 +29,12 @@ class Functional(eqx.Module):
 
     - `terms`: pairs of weight and pure function `e(params, features)`.
     - `level`: what the terms need: "lda" (densities), "gga" (gradients), "mgga" (τ too).
-    - `exact_exchange`: the fraction a of exact exchange.
+    - `exact_exchange`: the fraction a of exact exchange at any distance.
     - `name`: for people.
     - `nonlocal_terms`: pairs of weight and pure function `E(params, MolecularDensity)`, an energy;
         made by `nonlocal_functional`.
+    - `long_range_exchange`: the fraction b that exact exchange gains at large distances.
+    - `omega`: ω in Bohr⁻¹, which the molecule must be built with; `None` without b.
 
     ```python
     hybrid = 0.75 * jsci.dft.xc("pbe_x") + jsci.dft.xc("pbe_c") + 0.25 * jsci.dft.xc("hf")
@@ -42,10 +46,14 @@ class Functional(eqx.Module):
     exact_exchange: float = eqx.field(static=True, default=0.0)
     name: str = eqx.field(static=True, default="")
     nonlocal_terms: tuple[tuple[float, NonlocalEnergy], ...] = eqx.field(static=True, default=())
+    long_range_exchange: float = eqx.field(static=True, default=0.0)
+    omega: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
         if self.level not in LEVELS:
             raise ValueError(f"level is {self.level!r}; allowed are {', '.join(LEVELS)}.")
+        if self.long_range_exchange and not (self.omega and self.omega > 0):
+            raise ValueError(f"long-ranged exchange needs omega > 0 (1/Bohr), got {self.omega!r}.")
 
     def __call__(self, params: Any, features: Features) -> Float[Array, "*n"]:
         # The input is replaced, not only the output: otherwise the branch not taken has infinite
@@ -76,12 +84,19 @@ class Functional(eqx.Module):
     def __add__(self, other: "Functional") -> "Functional":
         if not isinstance(other, Functional):
             return NotImplemented
+        if None not in (self.omega, other.omega) and self.omega != other.omega:
+            raise ValueError(
+                f"cannot add exact exchange separated at omega={self.omega:g} ({self.name}) and at "
+                f"omega={other.omega:g} ({other.name}): a molecule holds the integrals of one."
+            )
         return Functional(
             self.terms + other.terms,
             max(self.level, other.level, key=LEVELS.index),
             self.exact_exchange + other.exact_exchange,
             f"{self.name} + {other.name}",
             self.nonlocal_terms + other.nonlocal_terms,
+            self.long_range_exchange + other.long_range_exchange,
+            self.omega or other.omega,
         )
 
     def __mul__(self, factor: float) -> "Functional":
@@ -93,14 +108,21 @@ class Functional(eqx.Module):
             factor * self.exact_exchange,
             f"{factor:g} ({self.name})",
             tuple((factor * weight, term) for weight, term in self.nonlocal_terms),
+            factor * self.long_range_exchange,
+            self.omega,
         )
 
     __rmul__ = __mul__
 
+    def named(self, name: str) -> "Functional":
+        """The same under another name."""
+        return dataclasses.replace(self, name=name)
+
     def __repr__(self) -> str:
+        separated = f", omega={self.omega:g}" if self.omega else ""
         return (
             f"Functional({self.name!r}, level={self.level!r}, "
-            f"exact_exchange={self.exact_exchange:g})"
+            f"exact_exchange={self.exact_exchange:g}{separated})"
         )
 
 

@@ -1,41 +1,38 @@
 """Functionals by name: `xc("pbe")`, `xc("lda,vwn")`, `xc("b3lyp")`."""
 
-import dataclasses
 import difflib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from .b88 import b88
+from .b88 import b88, b88_sr
+from .b97 import wb97x_local
 from .functional import Functional
+from .hse import pbe_x_sr
 from .lyp import lyp
 from .pbe import pbe_c, pbe_x, pbesol_c, pbesol_x, revpbe_x
 from .pw92 import pw92, pw92_mod
 from .pz81 import pz81
 from .r2scan import r2scan_c, r2scan_x
-from .slater import slater
+from .slater import slater, slater_sr
 from .tpss import tpss_c, tpss_x
 from .vwn import vwn5, vwn_rpa
 
 
-def _single(name: str, level: str, energy: Callable) -> Functional:
-    # A named function rather than a lambda: functionals are compared when programs are cached.
-    return Functional(((1.0, _WithoutParams(energy)),), level, name=name)
+def _single(name: str, level: str, energy: Callable, *constants: float) -> Functional:
+    return Functional(((1.0, _WithoutParams(energy, constants)),), level, name=name)
 
 
-class _WithoutParams:
-    """`e(features)` as `e(params, features)`; equal when the energy is, so jit does not retrace."""
+class _WithoutParams(NamedTuple):
+    """`e(features, *constants)` as `e(params, features)`.
 
-    def __init__(self, energy: Callable):
-        self.energy = energy
+    Not a lambda, but equal where these are: functionals are compared when programs are cached.
+    """
+
+    energy: Callable
+    constants: tuple[float, ...]
 
     def __call__(self, params: Any, features):
-        return self.energy(features)
-
-    def __eq__(self, other):
-        return isinstance(other, _WithoutParams) and self.energy is other.energy
-
-    def __hash__(self):
-        return hash(self.energy)
+        return self.energy(features, *self.constants)
 
 
 _EXCHANGE = {
@@ -47,6 +44,15 @@ _EXCHANGE = {
     "tpss_x": _single("tpss_x", "mgga", tpss_x),
     "r2scan_x": _single("r2scan_x", "mgga", r2scan_x),
     "hf": Functional((), "lda", 1.0, "hf"),
+}
+# Exchange of one range only: made for an ω.
+_SEPARATED = {
+    "slater_sr": lambda omega: _single("slater_sr", "lda", slater_sr, omega),
+    "b88_sr": lambda omega: _single("b88_sr", "gga", b88_sr, omega),
+    "pbe_x_sr": lambda omega: _single("pbe_x_sr", "gga", pbe_x_sr, omega),
+    "hf_lr": lambda omega: Functional(
+        (), "lda", name="hf_lr", long_range_exchange=1.0, omega=omega
+    ),
 }
 _CORRELATION = {
     "vwn5": _single("vwn5", "lda", vwn5),
@@ -83,6 +89,9 @@ _CORRELATION_ALIAS = {
 }
 
 
+_SPELLING = {"camb3lyp": "cam-b3lyp", "wb97-x": "wb97x", "ωb97x": "wb97x"}
+
+
 def _b3lyp() -> Functional:
     # Stephens et al., J. Phys. Chem. 98, 11623 (1994), with VWN's RPA fit as in Gaussian.
     x, c = _EXCHANGE, _CORRELATION
@@ -93,6 +102,27 @@ def _b3lyp() -> Functional:
 def _pbe0() -> Functional:
     # Adamo & Barone, J. Chem. Phys. 110, 6158 (1999).
     return 0.75 * _EXCHANGE["pbe_x"] + _CORRELATION["pbe_c"] + 0.25 * _EXCHANGE["hf"]
+
+
+def _hse06() -> Functional:
+    # Krukau, Vydrov, Izmaylov & Scuseria, J. Chem. Phys. 125, 224106 (2006).
+    whole, short = (_single("pbe_x_sr", "gga", pbe_x_sr, omega) for omega in (0.0, 0.11))
+    exact = _EXCHANGE["hf"] + -1 * _SEPARATED["hf_lr"](0.11)
+    return whole + -0.25 * short + _CORRELATION["pbe_c"] + 0.25 * exact
+
+
+def _cam_b3lyp() -> Functional:
+    # Yanai, Tew & Handy, Chem. Phys. Lett. 393, 51 (2004).
+    x, c = _EXCHANGE, _CORRELATION
+    local = 0.35 * x["b88"] + 0.46 * _SEPARATED["b88_sr"](0.33) + 0.19 * c["vwn5"] + 0.81 * c["lyp"]
+    return local + 0.19 * x["hf"] + 0.46 * _SEPARATED["hf_lr"](0.33)
+
+
+def _wb97x() -> Functional:
+    # Chai & Head-Gordon, J. Chem. Phys. 128, 084106 (2008).
+    short = 1.57706e-01
+    exact = short * _EXCHANGE["hf"] + (1 - short) * _SEPARATED["hf_lr"](0.3)
+    return _single("wb97x_local", "gga", wb97x_local) + exact
 
 
 _COMBINED: dict[str, Functional] = {
@@ -106,25 +136,32 @@ _COMBINED: dict[str, Functional] = {
     "r2scan": _EXCHANGE["r2scan_x"] + _CORRELATION["r2scan_c"],
     "b3lyp": _b3lyp(),
     "pbe0": _pbe0(),
+    "hse06": _hse06(),
+    "cam-b3lyp": _cam_b3lyp(),
+    "wb97x": _wb97x(),
 }
 
 
 def functional_names() -> tuple[str, ...]:
-    """Every name that `xc` knows."""
+    """Every name that `xc` knows and that needs no `omega`."""
     return tuple(_COMBINED) + tuple(_EXCHANGE) + tuple(_CORRELATION)
 
 
-def xc(name: str) -> Functional:
+def xc(name: str, *, omega: float | None = None) -> Functional:
     """The exchange-correlation functional of this name.
 
     **Arguments:**
 
     - `name`: a combination ("pbe", "blyp", "b3lyp", "pbe0", "svwn", ...), one part ("b88",
         "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored.
+    - `omega`: for exchange of one range, ω in Bohr⁻¹: "slater_sr", "b88_sr" and "pbe_x_sr" by the
+        short-ranged interaction erfc(ω r)/r, "hf_lr" exact exchange by the long-ranged erf(ω r)/r.
 
-    **Returns:** a `Functional`, callable as `functional(None, features)` at one point.
+    **Returns:** a `Functional`, callable as `functional(None, features)` at one point. "hse06",
+    "cam-b3lyp" and "wb97x" separate ranges: build the molecule with `omega=functional.omega`.
 
-    **Raises:** `ValueError` for an unknown name, with the nearest known ones.
+    **Raises:** `ValueError` for an unknown name, with the nearest known ones, or an `omega` that is
+    missing, not positive, or not asked for.
 
     ```python
     functional = jsci.dft.xc("pbe")
@@ -135,21 +172,24 @@ def xc(name: str) -> Functional:
     if not isinstance(name, str):
         raise TypeError(f"xc() takes a name such as 'pbe', got {type(name).__name__}.")
     key = name.lower().replace(" ", "")
+    key = _SPELLING.get(key, key)
+    if key in _SEPARATED:
+        if omega is None or not omega > 0:
+            raise ValueError(f"xc({key!r}) needs omega > 0 (1/Bohr), got {omega!r}.")
+        return _SEPARATED[key](omega)
+    if omega is not None:
+        raise ValueError(f"omega is for {', '.join(_SEPARATED)}; xc({name!r}) takes none.")
     known = {**_EXCHANGE, **_CORRELATION, **_COMBINED}
     if key in known:
-        return _named(known[key], key)
+        return known[key].named(key)
     if key.count(",") == 1:
         exchange, correlation = key.split(",")
         parts = [_part(exchange, _EXCHANGE, _EXCHANGE_ALIAS, name)] if exchange else []
         if correlation:
             parts.append(_part(correlation, _CORRELATION, _CORRELATION_ALIAS, name))
         if parts:
-            return _named(sum(parts[1:], parts[0]), key)
-    raise ValueError(_unknown(name, key, functional_names()))
-
-
-def _named(functional: Functional, name: str) -> Functional:
-    return dataclasses.replace(functional, name=name)
+            return sum(parts[1:], parts[0]).named(key)
+    raise ValueError(_unknown(name, key, (*functional_names(), *_SEPARATED)))
 
 
 def _part(key: str, table: dict[str, Functional], alias: dict[str, str], name: str) -> Functional:

@@ -49,9 +49,7 @@ def of_rs(
     return para + stiffness + (_g(constants, 1, rs) - para) * f * z4
 
 
-def of_one_spin(
-    rho: Float[Array, "*n"], constants: _Constants = _PRINTED
-) -> Float[Array, "*n"]:
+def of_one_spin(rho: Float[Array, "*n"], constants: _Constants = _PRINTED) -> Float[Array, "*n"]:
     """ε_c of a fully polarised density, by default with the constants as printed."""
     return _g(constants, 1, wigner_seitz(rho))
 

@@ -33,6 +33,7 @@ PARTS = {
     "b88_sr": "GGA_X_ITYH",
     "pbe_x_sr": "GGA_X_WPBEH",
     "wb97x": "HYB_GGA_XC_WB97X",
+    "wb97x-v": "HYB_GGA_XC_WB97X_V",
 }
 OMEGA = {"slater_sr": 0.33, "b88_sr": 0.33, "pbe_x_sr": 0.11}
 
@@ -129,7 +130,15 @@ def test_equals_libxc(name, polarisation):
         np.testing.assert_allclose(v * s / size, w * s / size, rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", functional_names())
+# Those whose compilation takes long.
+SLOW = ("pbe_x_sr", "hse06")
+
+
+def slowly(names):
+    return [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in names]
+
+
+@pytest.mark.parametrize("name", slowly(functional_names()))
 def test_unpolarised_shortcut_is_exact(name):
     spin, _, sigma, tau = points("none")
     full, d_full = ours(name, spin, sigma, tau)
@@ -149,7 +158,7 @@ def test_absent_spin_is_the_limit(name):
     np.testing.assert_allclose(value(0.0), value(1e-16), rtol=1e-9, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", slowly(PARTS))
 def test_finite_to_second_order_everywhere(name):
     functional = make(name)
     values = jnp.array([0.0, 1e-300, 1e-40, 1e-20, 1e-15, 1.1e-15, 1e-10, 1.0, 1e3])
@@ -187,7 +196,7 @@ def test_screened_exchange_of_low_densities():
         np.testing.assert_allclose(derivative, slope, rtol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["hse06", "cam-b3lyp"])
+@pytest.mark.parametrize("name", slowly(["hse06", "cam-b3lyp"]))
 def test_range_separated_hybrids_equal_libxc(name):
     spin, gradient, sigma, tau = points("nearly full")
     code = "HYB_GGA_XC_" + name.upper().replace("-", "_")

@@ -7,14 +7,14 @@ import jax.scipy.special as jsp
 import numpy as np
 from jaxtyping import Array, Float
 
-_SERIES_BELOW = 2.0
+_SERIES_BELOW = 4.0
 # Ein(x) = Σ_k c_k x^k
-_SERIES = tuple((-1) ** (k + 1) / (k * math.factorial(k)) for k in range(1, 27))
-_DEPTH = 30  # of the continued fraction: the last digit at x = 2
+_SERIES = tuple((-1) ** (k + 1) / (k * math.factorial(k)) for k in range(1, 34))
+_DEPTH = 18  # of the continued fraction: 1e-14 at x = 4
 
 
 def scaled_e1_and_log(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """exp(x) E₁(x) + ln x for 0 < x < 2, whose logarithms cancel at zero.
+    """exp(x) E₁(x) + ln x for 0 < x < 4, whose logarithms cancel at zero.
 
     **Source:** Abramowitz & Stegun, equation 5.1.11.
     """
@@ -35,7 +35,7 @@ def scaled_gammas(
     **Source:** Abramowitz & Stegun, equations 6.5.22 and 6.5.31.
     """
     small = x < _SERIES_BELOW
-    near, far = jnp.where(small, x, 1), jnp.where(small, 2, x)
+    near, far = jnp.where(small, x, 1), jnp.where(small, 4, x)
     logarithm = scaled_e1_and_log(near)
     root = jnp.sqrt(near)
     up = [math.pi * root * jsp.erfcx(root), near * (logarithm - jnp.log(near))]

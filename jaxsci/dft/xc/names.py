@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .b88 import b88, b88_sr
-from .b97 import wb97x_local
+from .b97 import wb97x_local, wb97x_v_local
 from .functional import Functional
 from .hse import pbe_x_sr
 from .lyp import lyp
@@ -15,6 +15,7 @@ from .pz81 import pz81
 from .r2scan import r2scan_c, r2scan_x
 from .slater import slater, slater_sr
 from .tpss import tpss_c, tpss_x
+from .vv10 import VV10
 from .vwn import vwn5, vwn_rpa
 
 
@@ -65,6 +66,7 @@ _CORRELATION = {
     "lyp": _single("lyp", "gga", lyp),
     "tpss_c": _single("tpss_c", "mgga", tpss_c),
     "r2scan_c": _single("r2scan_c", "mgga", r2scan_c),
+    "vv10": Functional((), "gga", name="vv10", nonlocal_terms=((1.0, VV10(5.9, 0.0093)),)),
 }
 # What a part of "exchange,correlation" may also be called (PySCF's and libxc's habits).
 _EXCHANGE_ALIAS = {
@@ -89,7 +91,7 @@ _CORRELATION_ALIAS = {
 }
 
 
-_SPELLING = {"camb3lyp": "cam-b3lyp", "wb97-x": "wb97x", "ωb97x": "wb97x"}
+_SPELLING = {"camb3lyp": "cam-b3lyp", "wb97xv": "wb97x-v", "ωb97x": "wb97x"}
 
 
 def _b3lyp() -> Functional:
@@ -125,6 +127,13 @@ def _wb97x() -> Functional:
     return _single("wb97x_local", "gga", wb97x_local) + exact
 
 
+def _wb97x_v() -> Functional:
+    # Mardirossian & Head-Gordon, Phys. Chem. Chem. Phys. 16, 9904 (2014).
+    exact = 0.167 * _EXCHANGE["hf"] + 0.833 * _SEPARATED["hf_lr"](0.3)
+    dispersion = Functional((), "gga", nonlocal_terms=((1.0, VV10(6.0, 0.01)),))
+    return _single("wb97x_v_local", "gga", wb97x_v_local) + exact + dispersion
+
+
 _COMBINED: dict[str, Functional] = {
     "lda": _EXCHANGE["slater"],
     "svwn": _EXCHANGE["slater"] + _CORRELATION["vwn5"],
@@ -139,6 +148,7 @@ _COMBINED: dict[str, Functional] = {
     "hse06": _hse06(),
     "cam-b3lyp": _cam_b3lyp(),
     "wb97x": _wb97x(),
+    "wb97x-v": _wb97x_v(),
 }
 
 
@@ -158,7 +168,8 @@ def xc(name: str, *, omega: float | None = None) -> Functional:
         short-ranged interaction erfc(ω r)/r, "hf_lr" exact exchange by the long-ranged erf(ω r)/r.
 
     **Returns:** a `Functional`, callable as `functional(None, features)` at one point. "hse06",
-    "cam-b3lyp" and "wb97x" separate ranges: build the molecule with `omega=functional.omega`.
+    "cam-b3lyp", "wb97x" and "wb97x-v" separate ranges: build the molecule with
+    `omega=functional.omega`. "vv10" and "wb97x-v" sum over all pairs of points of the grid.
 
     **Raises:** `ValueError` for an unknown name, with the nearest known ones, or an `omega` that is
     missing, not positive, or not asked for.

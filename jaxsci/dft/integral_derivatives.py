@@ -74,10 +74,12 @@ def _two_electron(mol, coulomb, share, spins) -> np.ndarray:
 
 
 def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:
-    """With (ij|kl) = Σ_PQ A_P,ij (V⁻¹)_PQ A_Q,kl, of which dE = Σ Γ_P,ij dA_P,ij - ½ Σ γ_PQ dV_PQ.
+    """With (ij|kl) = Σ_PQ A_P,ij (V⁻¹)_PQ A_Q,kl, so that E = ½ Σ_PQ M_PQ (V⁻¹)_PQ.
 
-    Γ_P = c_P P - a Σ_s P_s C_P P_s and γ_PQ = c_P c_Q - a Σ_s tr(P_s C_P P_s C_Q), with C = V⁻¹A
-    and c_P = tr(C_P P). In occupied orbitals P_s = Z Zᵀ, C_P is no larger than their number.
+        dE = Σ_P,ij Γ_P,ij dA_P,ij + ½ Σ_PQ M_PQ d(V⁻¹)_PQ
+        Γ_P = c_P P - a Σ_s P_s C_P P_s,  M_PQ = tr(A_P P) tr(A_Q P) - a Σ_s tr(P_s A_P P_s A_Q)
+
+    with C = V⁻¹A and c_P = tr(C_P P). In occupied orbitals, P_s = Z Zᵀ, each A_P is small.
     """
     from pyscf.gto import mole
 
@@ -91,15 +93,16 @@ def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:
             potential[start:stop] = np.einsum("ijp,ij->p", integrals, coulomb)
         for pair, z in zip(pairs, occupied, strict=True):
             pair[start:stop] = np.einsum("ai,ijp,jb->pab", z.T, integrals, z, optimize=True)
-    solve = _solver(auxiliary.intor("int2c2e"))
-    potential = solve(potential)
-    pairs = [solve(pair.reshape(len(pair), -1)).reshape(pair.shape) for pair in pairs]
-
-    by_metric = np.outer(potential, potential)
+    moments = np.outer(potential, potential)
     for pair in pairs:
-        by_metric -= share * np.einsum("pab,qab->pq", pair, pair, optimize=True)
+        moments -= share * np.einsum("pab,qab->pq", pair, pair, optimize=True)
+    metric = _Metric(auxiliary.intor("int2c2e", hermi=1))
+    by_metric = metric.slope(moments)
+    potential = metric.solve(potential)
+    pairs = [metric.solve(pair.reshape(len(pair), -1)).reshape(pair.shape) for pair in pairs]
+
     by_function = np.zeros((3, mol.nao))
-    by_auxiliary = np.einsum("xpq,pq->xp", auxiliary.intor("int2c2e_ip1"), by_metric)
+    by_auxiliary = -np.einsum("xpq,pq->xp", auxiliary.intor("int2c2e_ip1"), by_metric)
     for start, stop, slopes in _three_centre(joint, mol, auxiliary, "int3c2e_ip1", 3):
         weight = np.zeros((stop - start, mol.nao, mol.nao))
         if coulomb is not None:
@@ -126,18 +129,37 @@ def _three_centre(joint, mol, auxiliary, name, components):
         shell = end
 
 
-def _solver(metric: np.ndarray):
-    """V⁻¹, of a metric that may be singular to rounding at long range: as PySCF fits."""
-    from pyscf.df.incore import LINEAR_DEP_THR
+class _Metric:
+    """V⁻¹ in its eigenvectors, without those that PySCF leaves out where V is not positive.
 
-    try:
-        factor = scipy.linalg.cho_factor(metric, lower=True)
-    except scipy.linalg.LinAlgError:
-        values, vectors = scipy.linalg.eigh(metric)
-        kept = values > LINEAR_DEP_THR
-        half = vectors[:, kept] / np.sqrt(values[kept])
-        return lambda b: half @ (half.T @ b)
-    return lambda b: scipy.linalg.cho_solve(factor, b)
+    At long range V is singular to rounding, and what is left out moves with the nuclei: the
+    derivative of f(V), f = 1/λ or 0, is that of a function of a matrix (Daleckii & Krein).
+    """
+
+    def __init__(self, metric: np.ndarray):
+        from pyscf.df.incore import LINEAR_DEP_THR
+
+        try:
+            scipy.linalg.cholesky(metric, lower=True)
+            smallest = 0.0
+        except scipy.linalg.LinAlgError:
+            smallest = LINEAR_DEP_THR
+        self.values, self.vectors = scipy.linalg.eigh(metric)
+        self.kept = self.values > smallest
+        self.inverse = np.where(self.kept, 1 / np.where(self.kept, self.values, 1), 0)
+
+    def solve(self, b: np.ndarray) -> np.ndarray:
+        """V⁻¹ b."""
+        return (self.vectors * self.inverse) @ (self.vectors.T @ b)
+
+    def slope(self, m: np.ndarray) -> np.ndarray:
+        """N with Σ M_PQ d(V⁻¹)_PQ = Σ N_PQ dV_PQ."""
+        mixed = self.kept[:, None] & ~self.kept
+        distance = np.where(mixed, self.values[:, None] - self.values, 1)
+        across = np.where(mixed, self.inverse[:, None] / distance, 0)
+        quotient = across + across.T - np.outer(self.inverse, self.inverse)
+        u = self.vectors
+        return u @ (quotient * (u.T @ m @ u)) @ u.T
 
 
 def _square_root(density: np.ndarray) -> np.ndarray:

@@ -146,7 +146,7 @@ def weighted_functional(
     """
     check_network(f, level)
     parts = tuple(parts)
-    if not parts or any(part.exact_exchange or part.nonlocal_terms for part in parts):
+    if not parts or not all(part.semilocal for part in parts):
         raise ValueError(
             "weighted_functional() mixes one or more semilocal functionals, got "
             f"{list(parts)!r:.200}. Add exact exchange to the result instead."

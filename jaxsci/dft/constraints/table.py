@@ -113,7 +113,7 @@ def _worst(functional, params, features, constraints) -> list[Float[Array, ""]]:
 
 def _semilocal(functional) -> Functional:
     functional = as_functional(functional)
-    if functional.exact_exchange or functional.nonlocal_terms:
+    if not functional.semilocal:
         raise ValueError(
             f"{functional!r} has a part that is no function of the density at a point: "
             "test its semilocal part."

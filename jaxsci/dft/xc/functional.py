@@ -66,6 +66,11 @@ class Functional(eqx.Module):
         return jnp.where(present, total, 0)
 
     @property
+    def semilocal(self) -> bool:
+        """Whether all of it is a function of the features at each point."""
+        return not (self.exact_exchange or self.long_range_exchange or self.nonlocal_terms)
+
+    @property
     def on_grid(self) -> bool:
         """Whether there is more to it than exact exchange."""
         return bool(self.terms or self.nonlocal_terms)

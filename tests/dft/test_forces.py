@@ -54,7 +54,8 @@ def test_fitted_and_separated_equal_pyscf(spin, name, fit):
     m = molecule(mol, grid=0, density_fit=fit, omega=functional.omega)
     ours = forces(m, functional)
     np.testing.assert_allclose(ours, pyscf_forces(mol, name, fit), atol=1e-6)
-    np.testing.assert_allclose(ours.sum(0), 0, atol=1e-12)
+    # Less than to the last digit: the metric of a fit is singular to rounding at long range.
+    np.testing.assert_allclose(ours.sum(0), 0, atol=1e-8)
 
 
 def test_core_potential():

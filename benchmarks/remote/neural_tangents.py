@@ -1,38 +1,21 @@
 """neural-tangents 0.6.5 on JAX 0.4.25, in an interpreter of its own."""
 
 import importlib
-import importlib.machinery
 import sys
-import types
 
 import jax
 import jax.numpy as jnp
 
 from ..models import MODELS
+from .missing import Missing, stand_in
 from .serve import serve
-
-
-class _Missing(types.ModuleType):
-    """Stands for TensorFlow, of which neural-tangents uses nothing that runs here."""
-
-    __path__ = []  # of a package, so that its submodules may be asked for
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Missing(name)
-
-    def __call__(self, *_, **__):
-        return _Missing(self.__name__)
 
 
 def _import():
     """neural-tangents as a module, with stand-ins for what it would load and not use."""
-    for name in ("tensorflow", "tensorflow.compat", "tensorflow.compat.v2", "tf2jax"):
-        sys.modules[name] = _Missing(name)
-        sys.modules[name].__spec__ = importlib.machinery.ModuleSpec(name, None)
-    sys.modules["jax.experimental.jax2tf"] = _Missing("jax2tf")
-    vars(importlib.import_module("jax.experimental"))["jax2tf"] = _Missing("jax2tf")
+    stand_in("tensorflow", "tensorflow.compat", "tensorflow.compat.v2", "tf2jax")
+    sys.modules["jax.experimental.jax2tf"] = Missing("jax2tf")
+    vars(importlib.import_module("jax.experimental"))["jax2tf"] = Missing("jax2tf")
     return importlib.import_module("neural_tangents")
 
 

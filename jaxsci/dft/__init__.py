@@ -20,6 +20,8 @@ from .density_model import (
 from .dispersion_tail import dispersion_tail as dispersion_tail
 from .features import Features as Features
 from .fixed_density import (
+    DensityCorrection as DensityCorrection,
+    density_corrected_energy as density_corrected_energy,
     fixed_density_energy as fixed_density_energy,
     harris_energy as harris_energy,
 )

@@ -221,7 +221,7 @@ def density_guess(
     ```
     """
     functional = xc("pbe") if functional is None else as_functional(functional)
-    if functional.level == "mgga" or not functional.semilocal:
+    if functional.level not in ("lda", "gga") or not functional.semilocal:
         raise ValueError(
             f"density_guess() takes an LDA or GGA, got {functional!r}: leave it out for PBE."
         )

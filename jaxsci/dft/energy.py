@@ -21,18 +21,19 @@ Density = Float[Array, "spins nao nao"]
 def density_features(ops: Operators, density: Density, level: str) -> Features:
     """Densities, gradients and kinetic energy densities at the grid points.
 
-    ρ = Σ_ij P_ij χ_i χ_j,   ∇ρ = 2 Σ_ij P_ij χ_i ∇χ_j,   τ = ½ Σ_ij P_ij ∇χ_i·∇χ_j
+    ρ = Σ_ij P_ij χ_i χ_j,   ∇ρ = 2 Σ_ij P_ij χ_i ∇χ_j,   τ = ½ Σ_ij P_ij ∇χ_i·∇χ_j,
+    ∇²ρ = 2 Σ_ij P_ij χ_i ∇²χ_j + 4 τ
     """
     spins = [_spin_features(ops.orbitals, p, level) for p in density]
     if len(spins) == 1:
-        rho, gradient, tau = (0.5 * x for x in spins[0])
+        rho, gradient, tau, lap = (0.5 * x for x in spins[0])
         sigma = jnp.sum(gradient**2, axis=0)
-        return Features(rho, rho, sigma, sigma, sigma, tau, tau, polarised=False)
-    (rho_a, grad_a, tau_a), (rho_b, grad_b, tau_b) = spins
+        return Features(rho, rho, sigma, sigma, sigma, tau, tau, lap, lap, polarised=False)
+    (rho_a, grad_a, tau_a, lap_a), (rho_b, grad_b, tau_b, lap_b) = spins
     aa, ab, bb = (
         jnp.sum(x * y, axis=0) for x, y in ((grad_a, grad_a), (grad_a, grad_b), (grad_b, grad_b))
     )
-    return Features(rho_a, rho_b, aa, ab, bb, tau_a, tau_b)
+    return Features(rho_a, rho_b, aa, ab, bb, tau_a, tau_b, lap_a, lap_b)
 
 
 def _spin_features(orbitals, density, level):
@@ -41,12 +42,14 @@ def _spin_features(orbitals, density, level):
     rho = jnp.sum(half * value, axis=0)
     zeros = jnp.zeros_like(rho)
     if level == "lda":
-        return rho, zeros[None], zeros
+        return rho, zeros[None], zeros, zeros
     gradient = 2 * jnp.stack([jnp.sum(half * orbitals[k], axis=0) for k in (1, 2, 3)])
     if level == "gga":
-        return rho, gradient, zeros
+        return rho, gradient, zeros, zeros
     tau = 0.5 * sum(jnp.sum((density @ orbitals[k]) * orbitals[k], axis=0) for k in (1, 2, 3))
-    return rho, gradient, tau
+    if level == "mgga":
+        return rho, gradient, tau, zeros
+    return rho, gradient, tau, 2 * jnp.sum(half * orbitals[4], axis=0) + 4 * tau
 
 
 def xc_energy(

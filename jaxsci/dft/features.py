@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 # point against totals of order 1 to 1000 Hartree.
 DENSITY_CUTOFF = 1e-15
 
-LEVELS = ("lda", "gga", "mgga")
+LEVELS = ("lda", "gga", "mgga", "laplacian")
 
 
 class Features(eqx.Module):
@@ -23,6 +23,8 @@ class Features(eqx.Module):
     - `sigma_aa`, `sigma_ab`, `sigma_bb`: ∇ρ_α·∇ρ_α, ∇ρ_α·∇ρ_β, ∇ρ_β·∇ρ_β in Bohr⁻⁸.
     - `tau_a`, `tau_b`: kinetic energy densities ½ Σᵢ |∇φᵢ|² of each spin in Bohr⁻⁵ Hartree-like
         units (libxc's convention).
+    - `laplacian_a`, `laplacian_b`: ∇²ρ of each spin in Bohr⁻⁵; computed for functionals of level
+        "laplacian" alone, else zero.
     - `polarised`: `False` promises that both spins are equal, so that functionals may leave out
         what vanishes with the spin polarisation.
 
@@ -39,6 +41,8 @@ class Features(eqx.Module):
     sigma_bb: Float[Array, "*points"]
     tau_a: Float[Array, "*points"]
     tau_b: Float[Array, "*points"]
+    laplacian_a: Float[Array, "*points"]
+    laplacian_b: Float[Array, "*points"]
     polarised: bool = eqx.field(static=True)
 
     def __init__(
@@ -50,6 +54,8 @@ class Features(eqx.Module):
         sigma_bb: ArrayLike = 0.0,
         tau_a: ArrayLike = 0.0,
         tau_b: ArrayLike = 0.0,
+        laplacian_a: ArrayLike = 0.0,
+        laplacian_b: ArrayLike = 0.0,
         *,
         polarised: bool = True,
     ):
@@ -61,6 +67,8 @@ class Features(eqx.Module):
         self.sigma_bb = _broadcast(sigma_bb, like)
         self.tau_a = _broadcast(tau_a, like)
         self.tau_b = _broadcast(tau_b, like)
+        self.laplacian_a = _broadcast(laplacian_a, like)
+        self.laplacian_b = _broadcast(laplacian_b, like)
         self.polarised = polarised
 
     @property
@@ -84,6 +92,11 @@ class Features(eqx.Module):
     def tau(self) -> Float[Array, "*points"]:
         """Total kinetic energy density."""
         return self.tau_a + self.tau_b
+
+    @property
+    def laplacian(self) -> Float[Array, "*points"]:
+        """∇²ρ of the total density."""
+        return self.laplacian_a + self.laplacian_b
 
     @property
     def spins(self) -> tuple["SpinFeatures", ...]:

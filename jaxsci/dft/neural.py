@@ -16,10 +16,11 @@ Network = Callable[[Any, Float[Array, " descriptors"]], Float[Array, "..."]]
 
 
 def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
-    """What a network sees of one point: numbers between 0 and 1.
+    """What a network sees of one point: numbers of order one.
 
     ρ^(1/3)/(1 + ρ^(1/3)), ζ², then s²/(1 + s²) with the reduced gradient s, then
-    τ/(τ + τ_TF) with the kinetic energy density τ_TF of the uniform gas.
+    τ/(τ + τ_TF) with the kinetic energy density τ_TF of the uniform gas, then q/√(1 + q²), between
+    -1 and 1, with q = ∇²ρ/(4 (3π²)^(2/3) ρ^(5/3)).
     """
     rho = features.rho
     root = jnp.cbrt(rho)
@@ -27,9 +28,12 @@ def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
     if level != "lda":
         s2 = reduced_gradient_squared(rho, features.sigma)
         found.append(s2 / (1 + s2))
-    if level == "mgga":
-        uniform = 0.3 * (3 * jnp.pi**2) ** (2 / 3) * rho * root**2
-        found.append(features.tau / (features.tau + uniform))
+    fermi = (3 * jnp.pi**2) ** (2 / 3) * rho * root**2
+    if level in ("mgga", "laplacian"):
+        found.append(features.tau / (features.tau + 0.3 * fermi))
+    if level == "laplacian":
+        q = features.laplacian / (4 * fermi)
+        found.append(q / jnp.sqrt(1 + q**2))
     return jnp.stack(found)
 
 
@@ -53,7 +57,7 @@ def neural_functional(
     - `f`: `f(params, d) -> scalar`, for example from `jsci.pure(network)`. Smooth, or its
         potential is not: tanh, softplus or GELU rather than ReLU.
     - `base`: what is corrected; PBE by default.
-    - `level`: which descriptors: "lda" (2), "gga" (3) or "mgga" (4).
+    - `level`: which descriptors: "lda" (2), "gga" (3), "mgga" (4) or "laplacian" (5).
     - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
 
     **Returns:** a `Functional`, called with the network's parameters.

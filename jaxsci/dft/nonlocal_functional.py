@@ -33,7 +33,7 @@ def nonlocal_functional(
     **Arguments:**
 
     - `energy`: `energy(params, density) -> ()` in Hartree, of a `MolecularDensity`.
-    - `level`: which features it uses: "lda", "gga" or "mgga".
+    - `level`: which features it uses: "lda", "gga", "mgga" or "laplacian".
     - `name`: for people.
 
     **Returns:** a `Functional`; it adds to others and scales.

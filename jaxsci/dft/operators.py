@@ -18,7 +18,7 @@ class Operators(eqx.Module):
     - `orthogonaliser`: X with Xᵀ S X = 1.
     - `core_hamiltonian`, `repulsion`, `fit`, `long_range`: as in `Molecule`.
     - `orbitals`: values of the basis functions at the points, and with gradient-dependent
-        functionals their x, y, z derivatives.
+        functionals their x, y, z derivatives; then, of level "laplacian", their Laplacians.
     - `weights`: of the points, in Bohr³.
     - `nuclear_repulsion`: in Hartree.
     - `points`, `coordinates`, `charges`, `atom_mask`, `extras`: for functionals that are not local.
@@ -40,11 +40,14 @@ class Operators(eqx.Module):
 
 
 def operators(molecule: Molecule, level: str) -> Operators:
-    """The operators of a molecule for a functional of this level ("lda", "gga", "mgga")."""
+    """The operators of a molecule for a functional of this level, one of `features.LEVELS`."""
     points, weights = grid.points_and_weights(
         molecule.grid, molecule.coordinates, molecule.atom_mask
     )
     orbitals = basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=level != "lda")
+    if level == "laplacian":
+        second = basis.laplacians(molecule.basis, molecule.coordinates, points)
+        orbitals = jnp.concatenate([orbitals, second[None]])
     return Operators(
         orthogonaliser=orthogonaliser(molecule.overlap),
         core_hamiltonian=molecule.core_hamiltonian,

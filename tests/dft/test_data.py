@@ -61,6 +61,10 @@ def test_batches_hold_every_molecule_once():
     assert small.molecule.size <= large.molecule.size
     draw = jax.jit(lambda key: data.minibatch(small, 2)(key).energy)
     assert sorted(draw(jax.random.key(0))) == sorted(small.energy)
+    both = jax.jit(data.minibatch({"small": small, "large": large}, 3))(jax.random.key(1))
+    assert sorted([*both["small"].energy, *both["large"].energy]) == sorted(energies)
+    with pytest.raises(ValueError, match="gives from 2 to 3"):
+        data.minibatch({"small": small, "large": large}, 1)
     with pytest.raises(ValueError, match="count is 4; with 3 molecules it must be from 1 to 3"):
         data.buckets(made, energies, count=4)
     with pytest.raises(ValueError, match="size is 3; a batch of 2 molecules"):

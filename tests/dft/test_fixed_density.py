@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from jax.scipy.linalg import expm
 
-from jaxsci.dft import fixed_density_energy, harris_energy, molecule, scf, xc
+from jaxsci.dft import (
+    density_corrected_energy,
+    fixed_density_energy,
+    harris_energy,
+    molecule,
+    scf,
+    xc,
+)
 
 pytest.importorskip("pyscf")
 
@@ -82,3 +89,12 @@ def test_a_density_of_another_shape_is_refused():
     m = molecule(WATER, "sto-3g", grid=0)
     with pytest.raises(ValueError, match=r"shape \(3, 3\); for this molecule it must be \(7, 7\)"):
         fixed_density_energy(m, PBE, jnp.eye(3))
+
+
+def test_density_correction_is_the_energy_at_the_density_of_hartree_fock():
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
+    found = density_corrected_energy(m, xc("pbe"))
+    density = scf(m, xc("hf"), tolerance=1e-10).density_matrix
+    np.testing.assert_allclose(found.energy, fixed_density_energy(m, xc("pbe"), density), atol=1e-9)
+    assert found.converged
+    assert 1e-6 < found.density_driven < 1e-2

@@ -5,8 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import neural_exchange, neural_functional, weighted_functional, xc
+from jaxsci.dft import (
+    basis,
+    molecule,
+    neural_exchange,
+    neural_functional,
+    scf,
+    weighted_functional,
+    xc,
+)
 from jaxsci.dft.constraints import exchange_spin_scaling, sample_features
+from jaxsci.dft.energy import density_features
+from jaxsci.dft.operators import operators
 
 POINTS = sample_features(jax.random.key(0), 64)
 
@@ -53,3 +63,29 @@ def test_bad_input_is_explained():
         values(weighted_functional(lambda p, d: d, [xc("b88"), xc("lyp")]))
     with pytest.raises(ValueError, match="Add exact exchange to the result"):
         weighted_functional(lambda p, d: d, [xc("hf")])
+
+
+def test_laplacian_of_the_density(key):
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
+    ops = operators(m, "laplacian")
+    found = density_features(ops, m.guess[None], "laplacian")
+
+    some = jax.random.choice(key, ops.points.shape[0], (50,), replace=False)
+    h = 1e-3
+
+    def rho(k, step):
+        points = ops.points[some].at[:, k].add(step * h)
+        chi = basis.evaluate(m.basis, m.coordinates, points, gradient=False)[0]
+        return jnp.sum(chi * (m.guess @ chi), axis=0)
+
+    # Central differences of fourth order: what is left is h⁴ times the sixth derivative.
+    weights = {-2: -1 / 12, -1: 4 / 3, 0: -5 / 2, 1: 4 / 3, 2: -1 / 12}
+    expected = sum(w * rho(k, step) for k in range(3) for step, w in weights.items()) / h**2
+    np.testing.assert_allclose(found.laplacian[some], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_functional_of_the_laplacian_converges():
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
+    functional = neural_functional(lambda w, d: w * d[4], level="laplacian")
+    assert scf(m, functional, jnp.array(0.01)).converged

@@ -1,6 +1,7 @@
 """Batches of molecules of similar size, and random minibatches of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -48,29 +49,50 @@ def buckets(
     )
 
 
-def minibatch(samples: Sample, size: int) -> Callable[[Key[Array, ""]], Sample]:
+def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[Key[Array, ""]], Any]:
     """Random molecules of a batch, without repetition, as a pure function of a key for `fit`.
 
     **Arguments:**
 
-    - `samples`: from `training_batch` or `buckets`.
-    - `size`: molecules in a minibatch.
+    - `samples`: from `training_batch`, or several buckets by name, each of which gives its share,
+        at least one molecule.
+    - `size`: molecules in a minibatch, of all buckets together.
 
-    **Returns:** `draw(key) -> Sample`.
+    **Returns:** `draw(key)`, a `Sample`, or one for each bucket by name.
 
     **Raises:** `ValueError` for a size that the batch cannot give.
 
+    **Good values:** terms of an objective are means, so weigh those of buckets by their molecules.
+
     ```python
-    draw = jsci.dft.data.minibatch(samples, 8)
-    jsci.fit(loss, params, lambda key: {"energy": draw(key)}, optax.adam(1e-3), key=key, steps=100)
+    small, large = jsci.dft.data.buckets(molecules, energies, count=2)
+    draw = jsci.dft.data.minibatch({"small": small, "large": large}, 8)
+    jsci.fit(loss, params, draw, optax.adam(1e-3), key=key, steps=100)  # two terms, by these names
     ```
     """
-    n = samples.molecule.overlap.shape[0]
-    if not 1 <= size <= n:
-        raise ValueError(f"size is {size}; a batch of {n} molecules gives from 1 to {n}.")
+    if isinstance(samples, Mapping):
+        counts = {name: _count(bucket) for name, bucket in samples.items()}
+        n = sum(counts.values())
+        _check_size(size, n, at_least=len(counts))
+        shares = {name: max(1, round(size * k / n)) for name, k in counts.items()}
+        draws = {name: minibatch(bucket, shares[name]) for name, bucket in samples.items()}
+        return lambda key: {
+            name: draw(jax.random.fold_in(key, i)) for i, (name, draw) in enumerate(draws.items())
+        }
+    n = _count(samples)
+    _check_size(size, n, at_least=1)
 
     def draw(key: Key[Array, ""]) -> Sample:
         chosen = jax.random.choice(key, n, (size,), replace=False)
         return jax.tree.map(lambda x: x[chosen], samples)
 
     return draw
+
+
+def _count(samples: Sample) -> int:
+    return samples.molecule.overlap.shape[0]
+
+
+def _check_size(size: int, n: int, at_least: int) -> None:
+    if not at_least <= size <= n:
+        raise ValueError(f"size is {size}; a batch of {n} molecules gives from {at_least} to {n}.")

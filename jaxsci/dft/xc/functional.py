@@ -28,7 +28,8 @@ class Functional(eqx.Module):
     **Arguments:**
 
     - `terms`: pairs of weight and pure function `e(params, features)`.
-    - `level`: what the terms need: "lda" (densities), "gga" (gradients), "mgga" (τ too).
+    - `level`: what the terms need: "lda" (densities), "gga" (gradients), "mgga" (τ too),
+        "laplacian" (∇²ρ too).
     - `exact_exchange`: the fraction a of exact exchange at any distance.
     - `name`: for people.
     - `nonlocal_terms`: pairs of weight and pure function `E(params, MolecularDensity)`, an energy;

@@ -1,0 +1,149 @@
+"""A learned starting density: SCF steps against the usual guesses, where it was not trained too."""
+
+import itertools
+import time
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxsci as jsci
+from benchmarks.case import Case, Run, Size
+from benchmarks.cases.dft_learned import LEARNED
+
+FAMILIES = {
+    "H2O": LEARNED["H2O"],
+    "NH3": LEARNED["NH3"],
+    "CH4": LEARNED["CH4"],
+    "C2H6": "C 0 0 .765; C 0 0 -.765; H 0 1.02 1.16; H .883 -.51 1.16; H -.883 -.51 1.16; "
+    "H 0 -1.02 -1.16; H .883 .51 -1.16; H -.883 .51 -1.16",
+}
+LARGER = {
+    "C3H8": "C 0 0 .587; C 0 1.277 -.259; C 0 -1.277 -.259; H .877 0 1.247; H -.877 0 1.247; "
+    "H 0 2.172 .373; H .884 1.318 -.906; H -.884 1.318 -.906; H 0 -2.172 .373; "
+    "H .884 -1.318 -.906; H -.884 -1.318 -.906",
+    "CH3OH": "C -.047 .664 0; O -.047 -.759 0; H -1.086 .976 0; H .438 1.071 .89; "
+    "H .438 1.071 -.89; H .869 -1.045 0",
+    "CH3NH2": "C .052 .705 0; N .052 -.76 0; H -.941 1.164 0; H .591 1.056 .881; "
+    "H .591 1.056 -.881; H -.458 -1.092 .81; H -.458 -1.092 -.81",
+}
+TRAINED = "def2-svp", "pbe"
+UNSEEN = (("6-31g*", "blyp"), ("def2-tzvp", "pbe"), ("def2-svp", "b3lyp"))
+# Ångström by which every coordinate is moved, normally distributed.
+DISTORTION = 0.06
+
+
+def _distorted(geometry: str, rng, count: int):
+    atoms = [atom.split() for atom in geometry.split(";")]
+    places = np.array([[float(x) for x in xyz] for _, *xyz in atoms])
+    return [
+        [
+            (s, tuple(x))
+            for (s, *_), x in zip(
+                atoms, places + DISTORTION * rng.standard_normal(places.shape), strict=True
+            )
+        ]
+        for _ in range(count)
+    ]
+
+
+@eqx.filter_jit
+def _solve(molecule, functional, guess):
+    r = jsci.dft.scf(molecule, functional, guess=guess, throw=False)
+    return r.steps, r.converged, r.density_matrix
+
+
+def _samples(geometries, basis):
+    """Auxiliary bases and fitted densities of PBE."""
+    pbe = jsci.dft.xc("pbe")
+    for atoms in geometries:
+        m = jsci.dft.molecule(atoms, basis, grid=1)
+        aux = jsci.dft.auxiliary(m)
+        yield aux, jsci.dft.fit_density(aux, _solve(m, pbe, m.guess)[2])
+
+
+def _train(samples, key, steps):
+    aux = jsci.dft.stack_auxiliary([a for a, _ in samples])
+    # The integrals with orbitals are not needed once the densities are fitted.
+    aux = eqx.tree_at(lambda a: a.repulsion, aux, jnp.zeros((len(samples), aux.rank.shape[1], 1)))
+    size = aux.rank.shape[1]
+    known = jnp.stack([jnp.pad(c, (0, size - c.size)) for _, c in samples])
+    model = jsci.dft.DensityModel([a for a, _ in samples], key=key)
+    f, params = jsci.pure(jsci.dft.set_means(model, aux, known))
+
+    def draw(key):
+        chosen = jax.random.choice(key, len(samples), (min(32, len(samples)),), replace=False)
+        return {"density": jax.tree.map(lambda x: x[chosen], (aux, known))}
+
+    rate = optax.cosine_decay_schedule(3e-3, steps)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+    loss = jsci.objective({"density": jsci.dft.coefficient_error(f)})
+    result = jsci.fit(
+        loss, params, draw, jsci.averaged(optimizer, 0.99), steps=steps, key=key, progress=False
+    )
+    return f, result.state.params
+
+
+def _steps(f, params, geometries, basis, functional):
+    """Mean SCF steps from "minao", "atoms", and the model."""
+    functional, counts = jsci.dft.xc(functional), []
+    for atoms in geometries:
+        m = jsci.dft.molecule(atoms, basis, grid=1)
+        aux = jsci.dft.auxiliary(m)
+        guesses = "minao", "atoms", jsci.dft.density_guess(m, aux, f(params, aux))
+        found = [_solve(m, functional, g) for g in guesses]
+        assert all(converged for _, converged, _ in found)
+        counts.append([int(steps) for steps, *_ in found])
+    return np.mean(counts, axis=0)
+
+
+def make_guess(size: Size) -> Run:
+    train, held_out, steps = (4, 1, 60) if size == "smoke" else (24, 4, 2000)
+    rng = np.random.default_rng(0)
+    geometries = {k: _distorted(g, rng, train + held_out) for k, g in FAMILIES.items()}
+    tests = list(itertools.chain(*(g[train:] for g in geometries.values())))
+    larger = list(itertools.chain(*(_distorted(g, rng, 2) for g in LARGER.values())))
+
+    def learn():
+        start = time.process_time()
+        learned = itertools.chain(*(g[:train] for g in geometries.values()))
+        model = _train(list(_samples(learned, TRAINED[0])), jax.random.key(0), steps)
+        spent = time.process_time() - start
+        row = _steps(*model, tests, *TRAINED)
+        return (model, row), [(spent, row[2] / row[0])]
+
+    def figures(result):
+        model, row = result
+        rows = {"/".join(reversed(TRAINED)): row}
+        rows |= {f"{f}/{b}": _steps(*model, tests, b, f) for b, f in UNSEEN}
+        rows["larger molecules"] = _steps(*model, larger, *TRAINED)
+        return {
+            f"steps {name} (minao, atoms, learned)": ", ".join(f"{x:.2f}" for x in row)
+            for name, row in rows.items()
+        }
+
+    return Run(
+        learn,
+        (),
+        error=lambda result: float(result[1][2] / result[1][0]),
+        note=f"{train} geometries each of {', '.join(FAMILIES)} learned, {held_out} held out, "
+        f"distorted by {DISTORTION} Å; grid 1; the learned guess costs one potential more",
+        figures=figures if size != "smoke" else {},
+        host=True,
+    )
+
+
+CASES = [
+    Case(
+        "dft.learned_guess",
+        "dft",
+        "SCF steps from a density learned equivariantly, trained on PBE in def2-SVP",
+        make_guess,
+        "full",
+        reference="steps from minao of the same molecules at equal tolerance",
+        tolerance=0.7,
+        error_name="share of minao's steps",
+    ),
+]

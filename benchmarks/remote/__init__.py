@@ -89,6 +89,13 @@ class Environment(NamedTuple):
         return Peer(name, self.install, make, interpreter=self.variable, beside=self.beside)
 
 
+GRAD_DFT = Environment(
+    "GRAD_DFT_PYTHON",
+    "git+https://github.com/XanaduAI/GradDFT@941afc2",
+    "jax==0.4.20 jaxlib==0.4.20 flax==0.7.5 optax==0.1.7 orbax-checkpoint==0.4.4 'numpy<2' "
+    "'scipy<1.13' ml-dtypes==0.2.0 pyscf h5py typeguard==2.13.3 jaxtyping==0.2.23 tqdm pandas "
+    "attrs",
+)
 NEURAL_TANGENTS = Environment(
     "NEURAL_TANGENTS_PYTHON",
     "neural-tangents==0.6.5",

@@ -25,7 +25,7 @@ def _import():
 grad_dft = _import()
 
 
-def _descriptors(molecule):
+def _descriptors(molecule, **_):
     """ρ^(1/3)/(1 + ρ^(1/3)) and ζ², as `jsci.dft.descriptors` of level "lda"."""
     spins = jnp.maximum(molecule.density(), 1e-15)
     rho = jnp.sum(spins, axis=1)
@@ -34,14 +34,14 @@ def _descriptors(molecule):
     return jnp.stack([root / (1 + root), zeta**2], axis=1)
 
 
-def _exchange(molecule):
+def _exchange(molecule, **_):
     """Local spin-density exchange, per volume."""
     spins = jnp.maximum(molecule.density(), 1e-15)
     scale = -0.75 * (6 / jnp.pi) ** (1 / 3)
     return scale * jnp.sum(spins ** (4 / 3), axis=1, keepdims=True)
 
 
-def _coefficients(instance, x, widths):
+def _coefficients(instance, x, *_, widths, **__):
     for width in widths:
         x = jnp.tanh(instance.dense(features=width)(x))
     return 1 + instance.dense(features=1)(x)

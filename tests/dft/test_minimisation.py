@@ -81,15 +81,11 @@ def test_what_oscillates_by_diis_converges_in_a_batch():
     atoms = [[("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, d))] for d in (1.6, 4.8)]
     batch = stack([molecule(a, "sto-3g", grid=0) for a in atoms])
     functional = xc("svwn")
-
-    def run(solver):
-        one = lambda m: scf(m, functional, solver=solver, max_steps=40, throw=False)  # noqa: E731
-        return jax.jit(jax.vmap(one))(batch)
-
-    plain, newton = run("diis"), run("newton")
-    assert plain.converged.tolist() == [True, False]
+    newton = jax.jit(jax.vmap(lambda m: scf(m, functional, solver="newton", throw=False)))(batch)
     assert bool(newton.converged.all())
-    assert bool(jnp.all(newton.energy <= plain.energy + 1e-9))
+    assert int(newton.steps.max()) < 40  # DIIS oscillates beyond the hundredth
+    held = scf(jax.tree.map(lambda x: x[1], batch), functional, level_shift=0.2)
+    np.testing.assert_allclose(newton.energy[1], held.energy, atol=1e-8, rtol=0)
     electrons = jnp.einsum("bij,bji->b", newton.density_matrix, batch.overlap)
     np.testing.assert_allclose(electrons, 4, atol=1e-9)
 

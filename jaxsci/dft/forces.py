@@ -21,11 +21,13 @@ def forces(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    guess: str | Float[Array, "*spin nao nao"] = "minao",
     tolerance: float = 1e-12,
     max_steps: int = 100,
     level_shift: float = 0.0,
     damping: float = 0.0,
     temperature: float = 0.0,
+    solver: str = "diis",
     throw: bool = True,
 ) -> Float[Array, "atoms 3"]:
     """Forces on the nuclei at the self-consistent density.
@@ -37,7 +39,8 @@ def forces(
     response of the grid is included and the forces are those of the energy that is computed.
 
     **Arguments:** as in `scf`. The tolerance is tighter: the error of a force is linear in that of
-    the density. At a temperature the forces are those of the free energy.
+    the density. At a temperature the forces are those of the free energy. The density of a field
+    found before, as `guess`, keeps to that field, which others may lie below or above.
 
     **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
 
@@ -62,11 +65,13 @@ def forces(
         molecule,
         functional,
         params,
+        guess=guess,
         tolerance=tolerance,
         max_steps=max_steps,
         level_shift=level_shift,
         damping=damping,
         temperature=temperature,
+        solver=solver,
         throw=throw,
     )
     shape = (-1, molecule.size, molecule.size)

@@ -18,6 +18,8 @@ _SMALLEST_GAP = 0.1  # in the preconditioner (Hartree)
 # The first turn of the orbitals, in radians times gap: without it symmetry can hold a saddle point.
 _NOISE = 0.02
 _CLEAR_GAP = 0.1  # of the Fock matrix that is returned (Hartree)
+_TRIES = 3  # descents, as long as the last one left an empty orbital below a filled one
+_SAME = 1e-6  # between the energies of two minima that are one (Hartree)
 _ROUNDING = 1e-13  # of the energy: a smaller rise is none
 
 
@@ -59,6 +61,15 @@ def _spins(n: int, counts: Int[Array, " s"], sets: int) -> _Spins:
     )
 
 
+class _Tries(NamedTuple):
+    """The lowest solution so far, and where to start next unless its orbitals are in order."""
+
+    best: Solution
+    start: Solution
+    count: Int[Array, ""]
+    finished: Bool[Array, ""]
+
+
 class _Descent(NamedTuple):
     """Orbitals with their Fock matrices, and the turn to try next with what is expected of it."""
 
@@ -82,6 +93,9 @@ def minimise(functional: Functional, args: Any, start: Solution, iteration: Iter
     with f electrons an orbital. κ is a trust-region Newton step from products with the orbital
     Hessian: the energy never rises, and saddle points are left. The exponential is taken in
     Cayley's form, which is orthogonal to rounding. One set of orbitals for two spins is allowed.
+
+    A minimum may hold an empty orbital below a filled one, which tells that another minimum may be
+    lower: from their exchange the search begins again, and the lowest minimum counts.
 
     **Arguments:** as in `iterate`.
 
@@ -141,8 +155,28 @@ def minimise(functional: Functional, args: Any, start: Solution, iteration: Iter
         solution = Solution(start.fock, start.shift, s.energy, s.gradient, s.change, s.steps)
         return ~has_converged(solution, iteration.tolerance) & (s.steps < iteration.max_steps)
 
-    end = jax.lax.while_loop(unfinished, advance, _begin(start, spins))
-    return _as_solution(end, spins)
+    def descend(state: _Tries) -> _Tries:
+        end = jax.lax.while_loop(unfinished, advance, _begin(state.start, spins))
+        found, in_order = _as_solution(end, spins)
+        done, before = (has_converged(s, iteration.tolerance) for s in (found, state.best))
+        better = ~before | (done & (found.energy < state.best.energy))
+        best = jax.tree.map(lambda a, b: jnp.where(better, a, b), found, state.best)
+        again = jnp.abs(found.energy - state.best.energy) < _SAME
+        return _Tries(
+            best._replace(steps=found.steps),
+            found._replace(fock=in_order),
+            state.count + 1,
+            finished=(found.shift <= _CLEAR_GAP) | again,
+        )
+
+    def promising(state: _Tries):
+        return ~state.finished & (state.count < _TRIES)
+
+    nothing = start._replace(
+        energy=jnp.full_like(start.energy, jnp.inf), gradient=jnp.full_like(start.energy, jnp.inf)
+    )
+    begin = _Tries(nothing, start, jnp.zeros((), int), jnp.zeros((), bool))
+    return jax.lax.while_loop(promising, descend, begin).best
 
 
 def _begin(start: Solution, spins: _Spins) -> _Descent:
@@ -193,12 +227,16 @@ def _seen_from(orbitals, matrices):
     return orbitals.transpose(0, 2, 1) @ matrices @ orbitals
 
 
-def _as_solution(s: _Descent, spins: _Spins) -> Solution:
-    """The Fock matrix in the orthonormal basis, empty orbitals raised clear of the filled."""
+def _as_solution(s: _Descent, spins: _Spins) -> tuple[Solution, Array]:
+    """The solution, its empty orbitals raised clear of the filled, and its plain Fock matrix."""
     fock = spins.effective(s.focks)
     levels = jnp.diagonal(fock, axis1=1, axis2=2)
     above = jnp.where(spins.between, levels[:, None] - levels[:, :, None], -jnp.inf)
     shift = jnp.maximum(jnp.max(above) + _CLEAR_GAP, 0)
-    raised = fock + shift * jax.vmap(jnp.diag)(spins.emptiness)
-    back = s.orbitals @ raised @ s.orbitals.transpose(0, 2, 1)
-    return Solution(back, shift, s.energy, s.gradient, s.change, s.steps)
+
+    def in_basis(matrix):
+        return s.orbitals @ matrix @ s.orbitals.transpose(0, 2, 1)
+
+    raised = in_basis(fock + shift * jax.vmap(jnp.diag)(spins.emptiness))
+    solution = Solution(raised, shift, s.energy, s.gradient, s.change, s.steps)
+    return solution, in_basis(fock)

@@ -70,11 +70,13 @@ def polarisability(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    guess: str | Float[Array, "*spin nao nao"] = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
     level_shift: float = 0.0,
     damping: float = 0.0,
     temperature: float = 0.0,
+    solver: str = "diis",
     throw: bool = True,
 ) -> Float[Array, "3 3"]:
     """Static dipole polarisability, by the response of the self-consistent density.
@@ -107,11 +109,13 @@ def polarisability(
             eqx.tree_at(lambda m: m.core_hamiltonian, molecule, core),
             functional,
             params,
+            guess=guess,
             tolerance=tolerance,
             max_steps=max_steps,
             level_shift=level_shift,
             damping=damping,
             temperature=temperature,
+            solver=solver,
             throw=throw,
         )
         return dipole(molecule, result.density_matrix), result.converged

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import molecule, scf, stability, stable_scf, xc
+from jaxsci.dft import forces, molecule, scf, stability, stable_scf, xc
 from jaxsci.dft.davidson import lowest_eigenpair
 
 pytest.importorskip("pyscf")
@@ -77,6 +77,24 @@ def test_instabilities_are_followed_to_a_minimum(nitrogen):
         stable_scf(m, xc("hf"), attempts=0)
     with pytest.raises(ValueError, match="decides on numbers"):
         jax.jit(lambda m: stable_scf(m, xc("hf")).energy)(m)
+
+
+def test_forces_of_a_field_below_the_symmetric_one():
+    """Stretched hydrogen, whose electrons have parted."""
+    functional = xc("hf")
+
+    def hydrogen(distance):
+        atoms = [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, distance))]
+        return molecule(atoms, "sto-3g", grid=0, unit="bohr", restricted=False)
+
+    def energy(distance):
+        return float(stable_scf(hydrogen(distance), functional, tolerance=1e-13).energy)
+
+    parted = stable_scf(hydrogen(4.0), functional)
+    force = forces(hydrogen(4.0), functional, guess=parted.density_matrix)
+    slope = (energy(4.001) - energy(3.999)) / 0.002
+    np.testing.assert_allclose(force[1, 2], -slope, atol=1e-6)
+    assert abs(float(forces(hydrogen(4.0), functional)[1, 2] - force[1, 2])) > 1e-3
 
 
 @pytest.mark.slow

@@ -23,8 +23,9 @@ def vmap(
 
     - `f`: a function of one example.
     - `in_axes`: for each argument the axis to map, or `None` to share it, as in `jax.vmap`.
-    - `batch_size`: examples computed at once, which bounds memory; all by default.
-        `batch_size=1` is a compiled loop, often the fastest on a CPU.
+    - `batch_size`: examples computed at once, which bounds memory; `batch_size=1` is a compiled
+        loop. By default all, but a loop on a CPU where one example is larger than 256 KiB: there
+        each then stays in the cache, and none waits for the slowest.
     - `mesh`: a device mesh; the batch is split over all of its axes. A batch that does not
         divide evenly is padded with its last example, and the padding dropped.
 
@@ -55,11 +56,16 @@ def vmap(
     return batched
 
 
-def _in_chunks(f, mapped, batch_size):
-    if batch_size is None:
-        return jax.vmap(f, in_axes=tuple(0 if m else None for m in mapped))
+# Bytes of one example above which a CPU is faster with one after the other.
+_LOOPED_BYTES = 1 << 18
 
+
+def _in_chunks(f, mapped, batch_size):
     def chunked(*args):
+        at_once = batch_size is None and not _better_looped(args, mapped)
+        if at_once:
+            return jax.vmap(f, in_axes=tuple(0 if m else None for m in mapped))(*args)
+
         def one(examples):
             remaining = iter(examples)
             return f(*(next(remaining) if m else a for a, m in zip(args, mapped, strict=True)))
@@ -69,6 +75,13 @@ def _in_chunks(f, mapped, batch_size):
         return jax.lax.map(one, examples, batch_size=None if batch_size == 1 else batch_size)
 
     return chunked
+
+
+def _better_looped(args, mapped) -> bool:
+    leaves = [x for a, m in zip(args, mapped, strict=True) if m for x in jax.tree.leaves(a)]
+    bytes_of_all = sum(x.size * x.dtype.itemsize for x in map(jnp.asarray, leaves))
+    large = bytes_of_all > _LOOPED_BYTES * jnp.shape(leaves[0])[0]
+    return large and jax.default_backend() == "cpu"
 
 
 def _over_mesh(f, mapped, mesh, size):

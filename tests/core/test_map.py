@@ -27,6 +27,17 @@ def test_chunked_equals_whole(batch_size):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-14), whole, chunked)
 
 
+def test_large_examples_are_looped_over_on_a_cpu():
+    large = jnp.ones((2, 40_000))
+
+    def program(batch):
+        return str(jax.make_jaxpr(jsci.vmap(jnp.sin))(batch))
+
+    assert "scan" in program(large)
+    assert "scan" not in program(large[:, :10])
+    np.testing.assert_array_equal(jsci.vmap(jnp.sum)(large), [40_000.0, 40_000.0])
+
+
 def test_mapped_axis():
     y = jsci.vmap(lambda x: x.sum(), in_axes=-1)(jnp.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(y, [3.0, 5.0, 7.0])

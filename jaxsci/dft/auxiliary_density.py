@@ -1,7 +1,6 @@
 """Densities as sums of atom-centred functions, and the orbitals that they start."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import equinox as eqx
@@ -12,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from . import basis as _basis, grid
-from .basis import Basis
-from .batch import pad_basis
+from .basis import Basis, functions_of
+from .batch import common_shells, pad_basis
 from .elements import SYMBOLS
 from .features import Features
 from .libcint import to_mole
@@ -124,8 +123,13 @@ def _orthonormal_on_atoms(metric: np.ndarray, atom: np.ndarray) -> np.ndarray:
 
 def _charges(functions: Basis) -> Array:
     """∫ χ dr: of s functions alone."""
-    of_shell = functions.contraction @ (jnp.pi / functions.exponents) ** 1.5
-    return jnp.where(functions.angular == 0, of_shell[functions.shell] * (4 * jnp.pi) ** -0.5, 0)
+    of_rows = [
+        jnp.sum(s.contraction * (jnp.pi / s.exponents) ** 1.5, axis=1) * (4 * jnp.pi) ** -0.5
+        if s.l == 0
+        else jnp.zeros(len(s.atom) * functions_of(s.l, functions.cartesian))
+        for s in functions.shells
+    ]
+    return jnp.concatenate(of_rows)[functions.row]
 
 
 def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
@@ -141,19 +145,14 @@ def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
     size = max(p.rank.size for p in parts)
     pairs = max(p.repulsion.shape[1] for p in parts)
     atoms = max(p.charges.size for p in parts)
-    n = SimpleNamespace(
-        primitives=max(p.basis.exponents.size for p in parts),
-        shells=max(p.basis.contraction.shape[0] for p in parts),
-        nao=size,
-        lmax=max(p.basis.lmax for p in parts),
-    )
+    shells = common_shells([p.basis for p in parts])
 
     def padded(p: Auxiliary) -> Auxiliary:
         def to(x, *shape):
             return jnp.pad(x, [(0, new - old) for old, new in zip(x.shape, shape, strict=True)])
 
         return Auxiliary(
-            basis=pad_basis(p.basis, n),
+            basis=pad_basis(p.basis, shells, size),
             rank=to(p.rank, size),
             factor=to(p.factor, size, size) + jnp.diag(jnp.arange(size) >= p.rank.size),
             scale=to(p.scale, size, size),

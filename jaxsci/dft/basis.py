@@ -14,68 +14,105 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+# One array (rows, points) for the values, three more for the x, y, z derivatives, and one for the
+# Laplacians.
+Rows = tuple[Float[Array, "rows points"], ...]
 
-class Basis(eqx.Module):
-    """Contracted Gaussians: χ_i(r) = Y_i(r - R) Σ_p c_ip exp(-α_p |r - R|²).
+
+class Shells(eqx.Module):
+    """Contracted Gaussians of one angular momentum and number of primitives.
+
+        χ(r) = Y_lm(r - R) Σ_p c_p exp(-α_p |r - R|²)
 
     **Arguments:**
 
-    - `exponents`: α of every primitive on every atom, in Bohr⁻².
-    - `primitive_atom`: the atom that carries each primitive.
-    - `contraction`: c, one row a shell; normalisation included.
-    - `shell`: the shell of each basis function.
-    - `angular`: the row of `angular_table(lmax, cartesian)` of each basis function.
-    - `atom`: the atom of each basis function.
+    - `exponents`: α in Bohr⁻².
+    - `contraction`: c, normalisation included; zeros in a shell that only fills up a batch.
+    - `atom`: R's atom.
+    - `l`: the angular momentum.
     """
 
-    exponents: Float[Array, " primitives"]
-    primitive_atom: Int[Array, " primitives"]
+    exponents: Float[Array, "shells primitives"]
     contraction: Float[Array, "shells primitives"]
+    atom: Int[Array, " shells"]
+    l: int = eqx.field(static=True)
+
+
+class Basis(eqx.Module):
+    """The basis functions of a molecule, as rows sorted by kind of shell.
+
+    Within a kind, the functions of all shells with the same m follow each other.
+
+    **Arguments:**
+
+    - `shells`: the kinds.
+    - `function`: the basis function (in the order of the integrals) of each row.
+    - `row`: the row of each basis function.
+    - `atom`, `shell`: the atom and the shell of each basis function.
+    - `angular`: its row of `angular_table(lmax, cartesian)`.
+    """
+
+    shells: tuple[Shells, ...]
+    function: Int[Array, " rows"]
+    row: Int[Array, " nao"]
+    atom: Int[Array, " nao"]
     shell: Int[Array, " nao"]
     angular: Int[Array, " nao"]
-    atom: Int[Array, " nao"]
-    lmax: int = eqx.field(static=True)
     cartesian: bool = eqx.field(static=True)
 
     @property
     def size(self) -> int:
         """Number of basis functions."""
-        return self.shell.shape[-1]
+        return self.row.shape[-1]
+
+    @property
+    def lmax(self) -> int:
+        """The largest angular momentum."""
+        return max(shells.l for shells in self.shells)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows: more than functions where some only fill up a batch."""
+        return self.function.shape[-1]
+
+    def to_rows(self, matrix: Float[Array, "*spin nao nao"]) -> Float[Array, "*spin rows rows"]:
+        """A matrix over basis functions as one over rows."""
+        return matrix[..., self.function[:, None], self.function[None]]
+
+    def from_rows(self, matrix: Float[Array, "*spin rows rows"]) -> Float[Array, "*spin nao nao"]:
+        """The inverse of `to_rows`."""
+        return matrix[..., self.row[:, None], self.row[None]]
+
+
+def functions_of(l: int, cartesian: bool) -> int:
+    """Functions in a shell."""
+    return (l + 1) * (l + 2) // 2 if cartesian else 2 * l + 1
 
 
 def from_mole(mol: Any) -> Basis:
     """The basis of a PySCF `Mole`, in the order of its integrals."""
-    exponents: list[np.ndarray] = []
-    atoms: list[int] = []
-    blocks: list[tuple[int, np.ndarray]] = []
-    shell, angular, atom = [], [], []
+    kinds: dict[tuple[int, int], list[tuple]] = {}
+    atom, shells, angular = [], [], []
     for i in range(mol.nbas):
-        l, a = int(mol.bas_angular(i)), int(mol.bas_atom(i))
-        start = sum(map(len, exponents))
-        exponents.append(mol.bas_exp(i))
-        atoms += [a] * len(exponents[-1])
-        first = _first_row(l, mol.cart)
-        count = (l + 1) * (l + 2) // 2 if mol.cart else 2 * l + 1
+        l, a, exponents = int(mol.bas_angular(i)), int(mol.bas_atom(i)), mol.bas_exp(i)
         for column in mol._libcint_ctr_coeff(i).T:
-            shell += [len(blocks)] * count
-            angular += range(first, first + count)
+            shell = (exponents, column, a, len(atom))
+            kinds.setdefault((l, len(exponents)), []).append(shell)
+            count, first = functions_of(l, mol.cart), first_row(l, mol.cart)
             atom += [a] * count
-            blocks.append((start, column))
-    total = sum(map(len, exponents))
-    contraction = np.zeros((len(blocks), total))
-    for row, (start, column) in enumerate(blocks):
-        contraction[row, start : start + len(column)] = column
-    lmax = max(int(mol.bas_angular(i)) for i in range(mol.nbas))
-    return Basis(
-        jnp.asarray(np.concatenate(exponents)),
-        jnp.asarray(atoms),
-        jnp.asarray(contraction),
-        jnp.asarray(shell),
-        jnp.asarray(angular),
-        jnp.asarray(atom),
-        lmax,
-        bool(mol.cart),
-    )
+            shells += [shells[-1] + 1 if shells else 0] * count
+            angular += range(first, first + count)
+    arrays, function = [], []
+    for (l, _), members in sorted(kinds.items()):
+        *of_shells, first = map(np.array, zip(*members, strict=True))
+        arrays.append(of_shells)
+        function += [first + m for m in range(functions_of(l, mol.cart))]
+    order = np.concatenate(function)
+    # One transfer: they are many and small.
+    of_functions = map(np.array, (atom, shells, angular))
+    arrays, *index = jax.device_put((arrays, order, np.argsort(order), *of_functions))
+    of_kinds = [Shells(*x, l) for (l, _), x in zip(sorted(kinds), arrays, strict=True)]
+    return Basis(tuple(of_kinds), *index, bool(mol.cart))
 
 
 def evaluate(
@@ -89,26 +126,55 @@ def evaluate(
 
     **Returns:** components are (value,) or (value, ∂x, ∂y, ∂z).
     """
-    displacement = (points[:, None, :] - coordinates[None]).transpose(2, 1, 0)  # (3, atoms, n)
+    return jnp.stack(evaluate_rows(basis, coordinates, points, gradient=gradient))[:, basis.row]
+
+
+def evaluate_rows(
+    basis: Basis,
+    coordinates: Float[Array, "atoms 3"],
+    points: Float[Array, "points 3"],
+    *,
+    gradient: bool,
+) -> Rows:
+    """As `evaluate`, in the order of rows, where no value need be moved."""
+    kinds = [_kind(s, basis.cartesian, coordinates, points, gradient) for s in basis.shells]
+    return tuple(
+        jnp.concatenate([row for kind in kinds for row in kind[component]])
+        for component in range(4 if gradient else 1)
+    )
+
+
+def laplacian_rows(
+    basis: Basis, coordinates: Float[Array, "atoms 3"], points: Float[Array, "points 3"]
+) -> Float[Array, "rows points"]:
+    """∇² of the basis functions at points: the gradient differentiated once more."""
+
+    def second(k):
+        along = jnp.zeros_like(points).at[:, k].set(1)
+        gradient = functools.partial(evaluate_rows, basis, coordinates, gradient=True)
+        return jax.jvp(gradient, (points,), (along,))[1][1 + k]
+
+    return sum((second(k) for k in range(3)), start=jnp.zeros(()))
+
+
+def _kind(shells, cartesian, coordinates, points, gradient) -> list[list[jax.Array]]:
+    """For each component the functions m of a kind, (shells, points) each."""
+    displacement = points.T[:, None] - coordinates[shells.atom].T[:, :, None]
     r2 = jnp.sum(displacement**2, axis=0)
-    primitives = jnp.exp(-basis.exponents[:, None] * r2[basis.primitive_atom])
-    radial = (basis.contraction @ primitives)[basis.shell]
-    table = angular_table(basis.lmax, basis.cartesian)
-    monomials = _monomials(displacement, basis.lmax)  # (monomials, atoms, n)
-
-    def angular(matrix):
-        return jnp.tensordot(matrix, monomials, 1)[basis.angular, basis.atom]
-
-    value = angular(table[0])
+    primitives = jnp.exp(-shells.exponents[:, :, None] * r2[:, None])
+    radial = jnp.sum(shells.contraction[:, :, None] * primitives, axis=1)
+    polynomials = _polynomials(displacement, shells.l, cartesian)
+    rows = [[radial * y for y in polynomials[0]]]
     if not gradient:
-        return (radial * value)[None]
+        return rows
     # ∂R/∂(r²), by which R's gradient is 2 (r - R_A) times
-    slope = (basis.contraction * -basis.exponents[None]) @ primitives
-    slope = 2 * slope[basis.shell] * value
-    by_axis = [
-        radial * angular(table[1 + k]) + slope * displacement[k][basis.atom] for k in range(3)
-    ]
-    return jnp.stack([radial * value, *by_axis])
+    weights = -2 * shells.contraction * shells.exponents
+    slope = jnp.sum(weights[:, :, None] * primitives, axis=1)
+    for axis in range(3):
+        along = slope * displacement[axis]
+        pairs = zip(polynomials[0], polynomials[1 + axis], strict=True)
+        rows.append([along * y + radial * dy for y, dy in pairs])
+    return rows
 
 
 def laplacians(
@@ -128,7 +194,20 @@ def solid_harmonics(
     displacement: Float[Array, "3 atoms points"], lmax: int
 ) -> Float[Array, "functions atoms points"]:
     """r^l Y_lm for l up to lmax in libcint's order: rows l² to (l+1)² - 1 belong to l."""
-    return jnp.tensordot(angular_table(lmax, False)[0], _monomials(displacement, lmax), 1)
+    return jnp.stack([y for l in range(lmax + 1) for y in _polynomials(displacement, l, False)[0]])
+
+
+def _polynomials(displacement, l, cartesian):
+    """Angular parts of a shell and their derivatives, from monomials of degree l and l - 1."""
+    monomials = _monomials(displacement, l)
+
+    def polynomial(coefficients):
+        terms = [c * m for c, m in zip(coefficients, monomials, strict=True) if c]
+        return sum(terms[1:], terms[0]) if terms else jnp.zeros_like(displacement[0])
+
+    first = first_row(l, cartesian)
+    tables = angular_table(l, cartesian)[:, first:].tolist()
+    return [[polynomial(row) for row in table] for table in tables]
 
 
 def _exponents_of(l: int) -> list[tuple[int, int, int]]:
@@ -136,7 +215,7 @@ def _exponents_of(l: int) -> list[tuple[int, int, int]]:
     return [(i, j, l - i - j) for i in range(l, -1, -1) for j in range(l - i, -1, -1)]
 
 
-def _first_row(l: int, cartesian: bool) -> int:
+def first_row(l: int, cartesian: bool) -> int:
     return l * (l + 1) * (l + 2) // 6 if cartesian else l * l
 
 
@@ -178,12 +257,12 @@ def _derivative_matrix(monomials, index, axis) -> np.ndarray:
     return matrix
 
 
-def _monomials(displacement, lmax) -> Float[Array, "monomials atoms points"]:
-    """Every x^i y^j z^k with i + j + k ≤ lmax, each from one of lower degree by one product."""
+def _monomials(displacement, l) -> list[Float[Array, "shells points"]]:
+    """Every x^i y^j z^k with i + j + k ≤ l, each from one of lower degree by one product."""
     done: dict[tuple[int, ...], jax.Array] = {(0, 0, 0): jnp.ones_like(displacement[0])}
-    for l in range(1, lmax + 1):
-        for powers in _exponents_of(l):
+    for degree in range(1, l + 1):
+        for powers in _exponents_of(degree):
             axis = next(k for k, p in enumerate(powers) if p)
             lower = tuple(p - (k == axis) for k, p in enumerate(powers))
             done[powers] = done[lower] * displacement[axis]
-    return jnp.stack([done[m] for l in range(lmax + 1) for m in _exponents_of(l)])
+    return [done[m] for degree in range(l + 1) for m in _exponents_of(degree)]

@@ -1,14 +1,13 @@
 """Many molecules as one: padding to common shapes that changes no result."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .basis import Basis
+from .basis import Basis, Shells, functions_of
 from .grid import Grid
 from .libcint import Libcint
 from .long_range import LongRange
@@ -75,16 +74,17 @@ class _Sizes:
         self.atoms = largest(lambda m: m.charges.shape[0])
         self.nao = largest(lambda m: m.size)
         self.pairs = self.nao * (self.nao + 1) // 2
-        self.points = largest(lambda m: m.grid.owner.shape[0])
-        self.primitives = largest(lambda m: m.basis.exponents.shape[0])
-        self.shells = largest(lambda m: m.basis.contraction.shape[0])
+        self.points = largest(lambda m: m.grid.size)
+        # Without a coarse grid in one, there is none in the batch.
+        all_coarse = all(m.grid.coarse is not None for m in molecules)
+        self.coarse_points = largest(lambda m: m.grid.coarse.size) if all_coarse else None
+        self.shells = common_shells([m.basis for m in molecules])
         fits = [x.fit for m in molecules for x in (m, m.long_range) if x and x.fit is not None]
         self.auxiliary = max((fit.shape[0] for fit in fits), default=0)
         self.bas = largest(lambda m: m.libcint.bas.shape[0])
         self.env = largest(lambda m: m.libcint.env.shape[0])
         self.auxbas = largest(lambda m: m.libcint.auxbas.shape[0])
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
-        self.lmax = largest(lambda m: m.basis.lmax)
         self.restricted = all(m.restricted for m in molecules)
         self.restricted_open = any(m.restricted_open for m in molecules)
         self.extras = {
@@ -116,8 +116,8 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         electrons=m.electrons,
         atom_mask=_pad_to(m.atom_mask, n.atoms, value=False),
         basis_mask=_pad_to(m.basis_mask, n.nao, value=False),
-        basis=pad_basis(m.basis, n),
-        grid=_pad_grid(m.grid, n),
+        basis=pad_basis(m.basis, n.shells, n.nao),
+        grid=_pad_grids(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
         restricted=n.restricted,
         restricted_open=n.restricted_open,
@@ -139,19 +139,44 @@ def _pad_fit(fit, n: _Sizes):
     return None if fit is None else _pad_to(fit, n.auxiliary, n.pairs)
 
 
-def pad_basis(b: Basis, n: Any) -> Basis:
-    """With as many primitives, shells (and an empty one) and functions `n.nao` as `n` says."""
-    return Basis(
-        exponents=_pad_to(b.exponents, n.primitives, value=1.0),
-        primitive_atom=_pad_to(b.primitive_atom, n.primitives),
-        # One shell more than anyone has: a row of zeros for the padded functions to point to.
-        contraction=_pad_to(b.contraction, n.shells + 1, n.primitives),
-        shell=_pad_to(b.shell, n.nao, value=n.shells),
-        angular=_pad_to(b.angular, n.nao),
-        atom=_pad_to(b.atom, n.nao),
-        lmax=n.lmax,
-        cartesian=b.cartesian,
-    )
+def _kinds(b: Basis) -> dict[tuple[int, int], int]:
+    """Number of shells of each angular momentum and number of primitives."""
+    return {(s.l, s.exponents.shape[1]): s.exponents.shape[0] for s in b.shells}
+
+
+def common_shells(bases: Sequence[Basis]) -> dict[tuple[int, int], int]:
+    """The largest number of shells of each kind in any of them."""
+    kinds = [_kinds(b) for b in bases]
+    return {k: max(x.get(k, 0) for x in kinds) for k in sorted({k for x in kinds for k in x})}
+
+
+def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basis:
+    """With so many shells of each kind, and functions."""
+    have, shells, rows, new_first = dict(zip(_kinds(b), b.shells, strict=True)), [], [], 0
+    for (l, primitives), count in shells_of.items():
+        s = have.get((l, primitives))
+        if s is None:
+            s = Shells(jnp.zeros((0, primitives)), jnp.zeros((0, primitives)), jnp.zeros(0, int), l)
+        old, functions = s.exponents.shape[0], functions_of(l, b.cartesian)
+        shells.append(
+            Shells(
+                _pad_to(s.exponents, count, primitives, value=1.0),
+                _pad_to(s.contraction, count, primitives),
+                _pad_to(s.atom, count),
+                l,
+            )
+        )
+        # Where each of the old rows has gone.
+        rows += [new_first + m * count + np.arange(old) for m in range(functions)]
+        new_first += functions * count
+    moved = np.concatenate(rows)
+    unused = np.setdiff1d(np.arange(new_first), moved)
+    function = np.zeros(new_first, int)  # the unused rows are zero, whatever they stand for
+    function[moved] = np.asarray(b.function)
+    row = np.full(nao, unused[0] if len(unused) else 0)
+    row[: b.size] = moved[np.asarray(b.row)]
+    of_functions = [_pad_to(x, nao) for x in (b.atom, b.shell, b.angular)]
+    return Basis(tuple(shells), jnp.asarray(function), jnp.asarray(row), *of_functions, b.cartesian)
 
 
 def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
@@ -166,17 +191,16 @@ def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
     )
 
 
-def _pad_grid(g: Grid, n: _Sizes) -> Grid:
-    extra = n.points - g.owner.shape[0]
-    # Beside the first atom: at a nucleus itself the distance has no derivative.
-    beside = jnp.tile(jnp.array([[0.1, 0.2, 0.3]], g.displacement.dtype), (extra, 1))
-    return eqx.tree_at(
-        lambda t: (t.displacement, t.owner, t.quadrature, t.size_adjustment),
-        g,
-        (
-            jnp.concatenate([g.displacement, beside]),
-            _pad_to(g.owner, n.points),
-            _pad_to(g.quadrature, n.points),
-            _pad_to(g.size_adjustment, n.atoms, n.atoms),
-        ),
+def _pad_grid(g: Grid, atoms: int, points: int) -> Grid:
+    return dataclasses.replace(
+        g.filled_up(points - g.size),
+        size_adjustment=_pad_to(g.size_adjustment, atoms, atoms),
+        coarse=None,
     )
+
+
+def _pad_grids(g: Grid, n: _Sizes) -> Grid:
+    fine = _pad_grid(g, n.atoms, n.points)
+    if n.coarse_points is None:
+        return fine
+    return dataclasses.replace(fine, coarse=_pad_grid(g.coarse, n.atoms, n.coarse_points))

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..core import DIIS
 from .energy import Density, energy_and_fock
+from .operators import Operators
 from .response import density_matrix, projectors, unoccupied
 from .restricted_open import effective_fock, shared_projectors
 from .smearing import fermi_operators
@@ -107,6 +108,48 @@ def has_converged(solution: Solution, tolerance: Float[Array, ""]) -> Bool[Array
     return (solution.gradient < jnp.sqrt(tolerance)) & (jnp.abs(solution.change) <= smallest)
 
 
+def fill(
+    fock: Float[Array, "sets n n"], counts: Int[Array, " spins"], temperature: float
+) -> Float[Array, "spins n n"]:
+    """The projectors, or at a temperature operators, on the occupied orbitals of Fock matrices."""
+    if temperature:
+        return fermi_operators(fock, counts, temperature)
+    # One set of orbitals for two spins, or one for each.
+    shared = fock.shape[0] < counts.shape[0]
+    return shared_projectors(fock, counts) if shared else projectors(fock, counts)
+
+
+def next_fock(
+    new: Float[Array, "spins n n"],
+    old: Float[Array, "sets n n"],
+    occupied: Float[Array, "spins n n"],
+    ops: Operators,
+    iteration: Iteration,
+) -> Float[Array, "sets n n"]:
+    """What to diagonalise next: from Fock matrices F[P] in the basis and the last matrix."""
+    x = ops.orthogonaliser
+    new = x.T @ new @ x + iteration.level_shift * unoccupied(occupied)
+    if old.shape[0] < occupied.shape[0]:
+        new = effective_fock(new, occupied)
+    return (1 - iteration.damping) * new + iteration.damping * old
+
+
+def departure(
+    old: Float[Array, "sets n n"],
+    new: Float[Array, "sets n n"],
+    occupied: Float[Array, "spins n n"],
+    iteration: Iteration,
+) -> Float[Array, "sets n n"]:
+    """What vanishes at the solution, with `next_fock` as `new`: [F, Π]."""
+    # It is (1-d) times that of F[Π]: shift and old matrix commute with the projector.
+    if iteration.temperature:
+        # Fractional occupations may still change where everything commutes.
+        return (new - old) / (1 - iteration.damping)
+    if old.shape[0] < occupied.shape[0]:
+        occupied = jnp.sum(occupied, axis=0, keepdims=True)
+    return (new @ occupied - occupied @ new) / (1 - iteration.damping)
+
+
 def iterate(functional: Functional, args: Any, fock: Density, iteration: Iteration) -> Solution:
     """Find the fixed point of Fock matrices in an orthonormal basis, from `fock`.
 
@@ -118,38 +161,17 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
     **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
     occupied orbitals; the others are as in `scf`.
     """
-    shift, damping, temperature = iteration.level_shift, iteration.damping, iteration.temperature
-
-    shared = fock.shape[0] < args[2].shape[0]  # one set of orbitals for two spins
-
-    def fill(fock, counts):
-        if temperature:
-            return fermi_operators(fock, counts, temperature)
-        return shared_projectors(fock, counts) if shared else projectors(fock, counts)
 
     def step(fock, args):
         params, ops, counts = args
-        occupied = fill(fock, counts)
-        density = density_matrix(ops, occupied)
-        energy, new = energy_and_fock(functional, params, ops, density)
-        x = ops.orthogonaliser
-        new = x.T @ new @ x + shift * unoccupied(occupied)
-        if shared:
-            new = effective_fock(new, occupied)
-        return (1 - damping) * new + damping * fock, energy
+        occupied = fill(fock, counts, iteration.temperature)
+        energy, new = energy_and_fock(functional, params, ops, density_matrix(ops, occupied))
+        return next_fock(new, fock, occupied, ops, iteration), energy
 
-    # Both are (1-d) times those of F[Π]: shift and old matrix commute with the projector.
-    def commutator(args, old, new):
-        occupied = fill(old, args[2])
-        if shared:
-            occupied = jnp.sum(occupied, axis=0, keepdims=True)
-        return (new @ occupied - occupied @ new) / (1 - damping)
+    def error(args, old, new):
+        return departure(old, new, fill(old, args[2], iteration.temperature), iteration)
 
-    def difference(args, old, new):
-        return (new - old) / (1 - damping)
-
-    # Fractional occupations may still change where everything commutes.
-    diis = DIIS(0.0, 1.0, error=difference if temperature else commutator)
+    diis = DIIS(0.0, 1.0, error=error)
 
     def unfinished(state: _Search):
         reached = state.solution
@@ -159,7 +181,7 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
         last = state.solution
         fock, history, energy = diis.step(step, last.fock, args, {}, state.history, frozenset())
         change = energy - last.energy
-        reached = Solution(fock, shift, energy, history.size, change, last.steps + 1)
+        reached = Solution(fock, last.shift, energy, history.size, change, last.steps + 1)
         lower = energy < state.lowest
         return _Search(
             reached,
@@ -169,7 +191,7 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
         )
 
     inf = jnp.asarray(jnp.inf, fock.dtype)
-    start = Solution(fock, shift, inf, inf, inf, jnp.zeros((), int))
+    start = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     history = diis.init(step, fock, args, {}, None, None, frozenset())
     end = jax.lax.while_loop(unfinished, advance, _Search(start, history, inf, fock))
     # Another solver goes on from where the energy was lowest.

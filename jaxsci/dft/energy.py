@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .basis import Rows
 from .coulomb import coulomb, exchange
 from .features import DENSITY_CUTOFF, Features
 from .long_range import LongRange, check_range
@@ -24,7 +25,12 @@ def density_features(ops: Operators, density: Density, level: str) -> Features:
     ρ = Σ_ij P_ij χ_i χ_j,   ∇ρ = 2 Σ_ij P_ij χ_i ∇χ_j,   τ = ½ Σ_ij P_ij ∇χ_i·∇χ_j,
     ∇²ρ = 2 Σ_ij P_ij χ_i ∇²χ_j + 4 τ
     """
-    spins = [_spin_features(ops.orbitals, p, level) for p in density]
+    rows = ops.quadrature.basis.to_rows(density)
+    return ops.quadrature.map(lambda orbitals: _features(orbitals, rows, level))
+
+
+def _features(orbitals: Rows, density: Density, level: str) -> Features:
+    spins = [_spin_features(orbitals, p, level) for p in density]
     if len(spins) == 1:
         rho, gradient, tau, lap = (0.5 * x for x in spins[0])
         sigma = jnp.sum(gradient**2, axis=0)
@@ -43,10 +49,11 @@ def _spin_features(orbitals, density, level):
     zeros = jnp.zeros_like(rho)
     if level == "lda":
         return rho, zeros[None], zeros, zeros
-    gradient = 2 * jnp.stack([jnp.sum(half * orbitals[k], axis=0) for k in (1, 2, 3)])
+    slopes = orbitals[1:4]
+    gradient = 2 * jnp.stack([jnp.sum(half * slope, axis=0) for slope in slopes])
     if level == "gga":
         return rho, gradient, zeros, zeros
-    tau = 0.5 * sum(jnp.sum((density @ orbitals[k]) * orbitals[k], axis=0) for k in (1, 2, 3))
+    tau = 0.5 * sum(jnp.sum((density @ slope) * slope, axis=0) for slope in slopes)
     if level == "mgga":
         return rho, gradient, tau, zeros
     return rho, gradient, tau, 2 * jnp.sum(half * orbitals[4], axis=0) + 4 * tau
@@ -56,28 +63,59 @@ def xc_energy(
     functional: Functional, params: Any, ops: Operators, density: Density
 ) -> Float[Array, ""]:
     """∫ e_xc(r) dr on the grid with all that is not local, but without exact exchange."""
-    features = density_features(ops, density, functional.level)
-    per_volume = jax.vmap(lambda f: functional(params, f))(features)
-    energy = jnp.sum(ops.weights * per_volume)
     if functional.nonlocal_terms:
-        energy = energy + functional.nonlocal_energy(params, _whole(ops, density, features))
-    return energy
+        return _whole_energy(functional, params, ops, density)
+    rows = ops.quadrature.basis.to_rows(density)
+    return ops.quadrature.sum(
+        lambda orbitals, weights: _block_energy(functional, params, orbitals, weights, rows)
+    )
 
 
-def _whole(ops: Operators, density: Density, features: Features) -> MolecularDensity:
+def _block_energy(functional, params, orbitals: Rows, weights, density):
+    features = _features(orbitals, density, functional.level)
+    return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(features))
+
+
+def xc_energy_and_potential(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> tuple[Float[Array, ""], Density]:
+    """`xc_energy` and its symmetric derivative, in one pass."""
+    if functional.nonlocal_terms:
+        energy, potential = jax.value_and_grad(_whole_energy, argnums=3)(
+            functional, params, ops, density
+        )
+    else:
+        basis = ops.quadrature.basis
+        rows = basis.to_rows(density)
+
+        def of_block(orbitals, weights):
+            return jax.value_and_grad(_block_energy, argnums=4)(
+                functional, params, orbitals, weights, rows
+            )
+
+        energy, potential = ops.quadrature.sum(of_block)
+        potential = basis.from_rows(potential)
+    return energy, 0.5 * (potential + potential.transpose(0, 2, 1))
+
+
+def _whole_energy(functional, params, ops: Operators, density):
+    features = density_features(ops, density, functional.level)
+    points, weights = ops.quadrature.flat()
+    per_volume = jax.vmap(lambda f: functional(params, f))(features)
     # Where there is no density any will do, if it has finite derivatives: it gets no weight.
     present = features.rho > DENSITY_CUTOFF
-    return MolecularDensity(
+    whole = MolecularDensity(
         features=jax.tree.map(lambda x: jnp.where(present, x, 1), features),
-        points=ops.points,
-        weights=jnp.where(present, ops.weights, 0),
-        orbitals=ops.orbitals[0],
+        points=points,
+        weights=jnp.where(present, weights, 0),
+        orbitals=ops.quadrature.map(lambda rows: rows[0])[ops.quadrature.basis.row],
         density_matrix=both_spins(density),
-        coordinates=ops.coordinates,
+        coordinates=ops.quadrature.coordinates,
         charges=ops.charges,
         atom_mask=ops.atom_mask,
         extras=ops.extras,
     )
+    return jnp.sum(weights * per_volume) + functional.nonlocal_energy(params, whole)
 
 
 def total_energy(
@@ -87,7 +125,7 @@ def total_energy(
 
     E[P] = tr(P h) + ½ tr(P J) - ½ Σ_s tr(P_s [a K_s + b K_s^ω]) + E_xc[ρ] + E_nuc
     """
-    energy = _mean_field(functional, ops, density)[0]
+    energy = mean_field(functional, ops, density)[0]
     if functional.on_grid:
         energy = energy + xc_energy(functional, params, ops, density)
     return energy
@@ -97,11 +135,10 @@ def energy_and_fock(
     functional: Functional, params: Any, ops: Operators, density: Density
 ) -> tuple[Float[Array, ""], Density]:
     """E[P] and F_s = ∂E/∂P_s = h + J - a K_s + V_xc,s (symmetric), for little more than one."""
-    energy, fock = _mean_field(functional, ops, density)
+    energy, fock = mean_field(functional, ops, density)
     if functional.on_grid:
-        xc, potential = jax.value_and_grad(xc_energy, argnums=3)(functional, params, ops, density)
-        energy = energy + xc
-        fock = fock + 0.5 * (potential + potential.transpose(0, 2, 1))
+        xc, potential = xc_energy_and_potential(functional, params, ops, density)
+        energy, fock = energy + xc, fock + potential
     return energy, fock
 
 
@@ -110,12 +147,15 @@ def fock_matrix(functional: Functional, params: Any, ops: Operators, density: De
     return energy_and_fock(functional, params, ops, density)[1]
 
 
-def _mean_field(functional, ops, density) -> tuple[Float[Array, ""], Density]:
+def mean_field(
+    functional: Functional, ops: Operators, density: Density
+) -> tuple[Float[Array, ""], Density]:
     """What of energy and Fock matrix is not on the grid."""
     total = jnp.sum(density, axis=0)
     j = coulomb(ops, total)
-    energy = ops.nuclear_repulsion + jnp.sum(total * (ops.core_hamiltonian + 0.5 * j))
-    fock = jnp.broadcast_to((ops.core_hamiltonian + j)[None], density.shape)
+    core = ops.core_hamiltonian.reshape(-1, *j.shape)
+    fock = jnp.broadcast_to(core + j[None], density.shape)
+    energy = ops.nuclear_repulsion + jnp.sum(density * (fock - 0.5 * j[None]))
     if functional.exact_exchange or functional.long_range_exchange:
         k = _exact_exchange(functional, ops, density)
         energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k

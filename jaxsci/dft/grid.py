@@ -1,14 +1,21 @@
 """Integration grids: atomic grids as PySCF makes them, joined by Becke's weights in JAX."""
 
+import dataclasses
 import functools
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 LEVELS = range(10)
+# Angles (pruned), and radii up to the last noble gas before them, of the grid for the iterations:
+# enough that one correction on the full grid leaves 1e-9 Hartree or less.
+_COARSE_ANGLES = 50
+_COARSE_RADII = {10: 20, 18: 25, 36: 30, 118: 35}
+_WORTHWHILE = 2  # times as many points on the full grid, at least
 
 
 class Grid(eqx.Module):
@@ -20,37 +27,65 @@ class Grid(eqx.Module):
     - `owner`: the atom of each point.
     - `quadrature`: the weight of each point in its atom's own integral, in Bohr³; 0 for padding.
     - `size_adjustment`: Becke's a_ij, which moves the border between atoms of different size.
+    - `coarse`: a grid with far fewer points, on which iterations are cheap; `None` if there would
+        not be far fewer.
     """
 
     displacement: Float[Array, "points 3"]
     owner: Int[Array, " points"]
     quadrature: Float[Array, " points"]
     size_adjustment: Float[Array, "atoms atoms"]
+    coarse: "Grid | None" = None
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return self.owner.shape[-1]
+
+    def filled_up(self, extra: int) -> "Grid":
+        """With so many more points, of no weight."""
+        # Beside the first atom: at a nucleus itself the distance has no derivative.
+        beside = jnp.tile(jnp.array([[0.1, 0.2, 0.3]]), (extra, 1))
+        return dataclasses.replace(
+            self,
+            displacement=jnp.concatenate([self.displacement, beside]),
+            owner=jnp.pad(self.owner, (0, extra)),
+            quadrature=jnp.pad(self.quadrature, (0, extra)),
+        )
 
 
 def from_mole(mol: Any, level: int) -> Grid:
     """PySCF's default grid of this level (Treutler-Ahlrichs radii, NWChem pruning)."""
-    tables = [_atomic_grid(symbol, level) for symbol in mol.elements]
-    displacement = np.concatenate([points for points, _ in tables])
-    quadrature = np.concatenate([weights for _, weights in tables])
-    owner = np.repeat(np.arange(mol.natm), [len(weights) for _, weights in tables])
-    return Grid(
-        jnp.asarray(displacement),
-        jnp.asarray(owner),
-        jnp.asarray(quadrature),
-        jnp.asarray(_size_adjustment(mol)),
-    )
+    fine = _points([_atomic_grid(symbol, level) for symbol in mol.elements])
+    coarse = _points([_atomic_grid(symbol, None) for symbol in mol.elements])
+    worthwhile = _WORTHWHILE * len(coarse[1]) <= len(fine[1])
+    fine, coarse, adjustment = jax.device_put((fine, coarse, _size_adjustment(mol)))
+    return Grid(*fine, adjustment, Grid(*coarse, adjustment) if worthwhile else None)
+
+
+def _points(tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Displacement, owner and quadrature weight, from points and weights around each atom."""
+    owner = np.repeat(np.arange(len(tables)), [len(weights) for _, weights in tables])
+    displacement, quadrature = (np.concatenate(x) for x in zip(*tables, strict=True))
+    return displacement, owner, quadrature
 
 
 @functools.lru_cache(maxsize=128)
-def _atomic_grid(symbol: str, level: int) -> tuple[np.ndarray, np.ndarray]:
+def _atomic_grid(symbol: str, level: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights around one atom, of a level or of the coarse grid (`None`)."""
     from pyscf import gto
+    from pyscf.data import elements
     from pyscf.dft import gen_grid
 
     atom = gto.Mole()
     atom.atom, atom.spin, atom.verbose = f"{symbol} 0 0 0", None, 0
     atom.build(basis={symbol: [[0, [1.0, 1.0]]]}, dump_input=False, parse_arg=False)
-    points, weights = gen_grid.Grids(atom).gen_atomic_grids(atom, level=level)[symbol]
+    grids = gen_grid.Grids(atom)
+    if level is None:
+        number = elements.charge(symbol)
+        radii = next(n for last, n in _COARSE_RADII.items() if number <= last)
+        grids.atom_grid = {symbol: (radii, _COARSE_ANGLES)}
+    points, weights = grids.gen_atomic_grids(atom, level=level)[symbol]
     return np.ascontiguousarray(points), np.ascontiguousarray(weights)
 
 

@@ -33,7 +33,11 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
     gto = import_pyscf().gto
     atoms = check_atoms(atoms, basis, charge, spin)
     symbols = tuple(sorted({symbol for symbol, _ in atoms}))
-    ecp = _core_potentials(basis, symbols) if isinstance(basis, str) else ()
+    ecp = ()
+    if isinstance(basis, str):
+        ecp = _core_potentials(basis, symbols)
+        # Read once: PySCF would parse its file for every molecule.
+        basis = {symbol: _load_basis(basis, symbol, symbols) for symbol in symbols}
     mol = gto.Mole()
     mol.build(
         dump_input=False,
@@ -60,7 +64,7 @@ def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     symbols = sorted({symbol for symbol, _ in atoms})
     if isinstance(basis, str):
         for symbol in symbols:
-            _check_basis(basis, symbol, tuple(symbols))
+            _load_basis(basis, symbol, tuple(symbols))
     _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
     return atoms
 
@@ -79,7 +83,7 @@ def _check_positions(atoms) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _check_basis(basis: str, symbol: str, symbols: tuple[str, ...]) -> None:
+def _load_basis(basis: str, symbol: str, symbols: tuple[str, ...]) -> list:
     gto = import_pyscf().gto
     try:
         with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
@@ -92,6 +96,7 @@ def _check_basis(basis: str, symbol: str, symbols: tuple[str, ...]) -> None:
             f"{', '.join(symbols)} (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a "
             "PySCF basis dictionary."
         )
+    return found
 
 
 @functools.lru_cache(maxsize=1024)

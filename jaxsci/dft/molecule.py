@@ -86,7 +86,7 @@ class Molecule(eqx.Module):
         batch = self.overlap.shape[:-2]
         return (
             f"Molecule({f'batch={batch}, ' if batch else ''}atoms={self.charges.shape[-1]}, "
-            f"nao={self.size}, points={self.grid.owner.shape[-1]}, "
+            f"nao={self.size}, points={self.grid.size}, "
             f"{self._spin_treatment()}, "
             f"{'full integrals' if self.fit is None else 'density fitting'})"
         )
@@ -206,7 +206,8 @@ def _repulsion_bytes(mol) -> int:
 def _check_memory(mol, auxiliary: str | None, points: int, kinds: int) -> None:
     # Coulomb fitting sets hold about four functions for each of the orbital basis.
     two_electron = 8 * 4 * mol.nao * mol.nao**2 // 2 if auxiliary else _repulsion_bytes(mol)
-    need = kinds * two_electron + 2 * 8 * 4 * mol.nao * points
+    # Basis functions on the grid are made block by block; integrals exist twice while they move.
+    need = 2 * kinds * two_electron + 8 * 16 * points
     have = integrals.machine_memory()
     if need > have:
         advice = "a coarser grid or a smaller basis" if auxiliary else "density_fit=True"

@@ -1,13 +1,16 @@
 """What the energy of a density needs of a molecule, made once before the iterations."""
 
+import dataclasses
+
 import equinox as eqx
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 from jaxtyping import Array, Bool, Float
 
-from . import basis, grid
+from .grid import Grid
 from .long_range import LongRange
 from .molecule import Molecule
+from .quadrature import Quadrature, quadrature
 
 
 class Operators(eqx.Module):
@@ -16,24 +19,20 @@ class Operators(eqx.Module):
     **Arguments:**
 
     - `orthogonaliser`: X with Xᵀ S X = 1.
-    - `core_hamiltonian`, `repulsion`, `fit`, `long_range`: as in `Molecule`.
-    - `orbitals`: values of the basis functions at the points, and with gradient-dependent
-        functionals their x, y, z derivatives; then, of level "laplacian", their Laplacians.
-    - `weights`: of the points, in Bohr³.
+    - `core_hamiltonian`: as in `Molecule`, or one for each spin.
+    - `repulsion`, `fit`, `long_range`: as in `Molecule`.
+    - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_repulsion`: in Hartree.
-    - `points`, `coordinates`, `charges`, `atom_mask`, `extras`: for functionals that are not local.
+    - `charges`, `atom_mask`, `extras`: for functionals that are not local.
     """
 
     orthogonaliser: Float[Array, "nao nao"]
-    core_hamiltonian: Float[Array, "nao nao"]
+    core_hamiltonian: Float[Array, "*spins nao nao"]
     repulsion: Float[Array, "pairs pairs"] | None
     fit: Float[Array, "auxiliary pairs"] | None
     long_range: LongRange | None
-    orbitals: Float[Array, "components nao points"]
-    weights: Float[Array, " points"]
+    quadrature: Quadrature
     nuclear_repulsion: Float[Array, ""]
-    points: Float[Array, "points 3"]
-    coordinates: Float[Array, "atoms 3"]
     charges: Float[Array, " atoms"]
     atom_mask: Bool[Array, " atoms"]
     extras: dict[str, Array]
@@ -41,28 +40,29 @@ class Operators(eqx.Module):
 
 def operators(molecule: Molecule, level: str) -> Operators:
     """The operators of a molecule for a functional of this level, one of `features.LEVELS`."""
-    points, weights = grid.points_and_weights(
-        molecule.grid, molecule.coordinates, molecule.atom_mask
-    )
-    orbitals = basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=level != "lda")
-    if level == "laplacian":
-        second = basis.laplacians(molecule.basis, molecule.coordinates, points)
-        orbitals = jnp.concatenate([orbitals, second[None]])
     return Operators(
         orthogonaliser=orthogonaliser(molecule.overlap),
         core_hamiltonian=molecule.core_hamiltonian,
         repulsion=molecule.repulsion,
         fit=molecule.fit,
         long_range=molecule.long_range,
-        orbitals=orbitals,
-        weights=weights,
+        quadrature=_on(molecule, molecule.grid, level),
         nuclear_repulsion=nuclear_repulsion(molecule),
-        points=points,
-        coordinates=molecule.coordinates,
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
         extras=molecule.extras,
     )
+
+
+def on_coarse_grid(ops: Operators, molecule: Molecule, level: str) -> Operators:
+    """The same operators on the molecule's coarse grid, which it must have."""
+    assert molecule.grid.coarse is not None
+    coarse = _on(molecule, molecule.grid.coarse, level).kept()
+    return dataclasses.replace(ops, quadrature=coarse)
+
+
+def _on(molecule: Molecule, grid: Grid, level: str) -> Quadrature:
+    return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level)
 
 
 def orthogonaliser(overlap: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:

@@ -11,12 +11,13 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import require_x64
-from .convergence import Iteration, has_converged, iterate
-from .energy import total_energy
+from .convergence import Iteration, fill, has_converged, iterate
+from .energy import energy_and_fock
 from .guess import atomic_density_of
+from .known import energy_of, fock_of, known, stationary_energy
 from .minimisation import minimise
 from .molecule import Molecule
-from .operators import operators
+from .operators import on_coarse_grid, operators
 from .projector import occupied_orbitals
 from .response import (
     converged_projectors,
@@ -27,6 +28,7 @@ from .response import (
 )
 from .restricted_open import converged_shared_projectors, effective_fock
 from .smearing import converged_fermi_operators, entropy, occupations
+from .two_grids import converge
 from .xc import Functional, as_functional
 
 GUESSES = ("minao", "atoms", "core")
@@ -101,7 +103,8 @@ def scf(
     of Fock and density matrix. Derivatives with respect to `params` and to every array of
     `molecule` are implicit (the coupled-perturbed equations): memory and accuracy do not depend
     on the number of steps, and degenerate orbitals do no harm. The energy's first derivative
-    needs no linear solve.
+    needs no linear solve. Most steps are taken on a coarser grid, corrected until the field is
+    that of the molecule's own grid, on which alone convergence is judged.
 
     All other derivatives need an energy that rises by more than 1e-3 Hartree along the orbitals'
     response; elsewhere they are NaN. So they may be where `gap` is nearly zero, and they are in
@@ -212,17 +215,16 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
     counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
 
-    fock = _initial_fock(functional, params, ops, start, molecule, counts)
     # How the solution was found has no derivative; how it responds is in `_converged`.
-    constant = _constant((params, ops, counts))
-    solution = iterate(functional, constant, _constant(fock), iteration)
-    if iteration.solver == "newton":
-        solution = minimise(functional, constant, solution, iteration)
-    state = _constant(solution.fock), params, ops, counts
+    constant = _constant((molecule, (params, ops, counts), start))
+    solution, value, focks = _search(functional, *constant, iteration)
+    state = solution.fock, params, ops, counts
     occupied = _converged(functional, state, iteration.temperature)
-    energy, free_energy = _energies(functional, params, ops, occupied, iteration.temperature)
-    density = density_matrix(ops, occupied)
-    fock = orthogonal_fock(functional, params, ops, density)
+    energy, free_energy = _energies(
+        functional, value, (occupied, params, ops), iteration.temperature
+    )
+    orthogonal = functools.partial(fock_of, functional)
+    fock = known(focks, occupied, params, ops, f=orthogonal)
     if molecule.restricted_open:
         fock = effective_fock(fock, occupied)
     levels, vectors, filled = _orbitals(
@@ -231,7 +233,7 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     result = SCFResult(
         energy=energy,
         free_energy=free_energy,
-        density_matrix=density,
+        density_matrix=density_matrix(ops, occupied),
         orbital_energies=levels,
         orbitals=ops.orthogonaliser @ vectors,
         occupations=electrons_per_orbital(counts) * filled,
@@ -240,6 +242,25 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
         steps=solution.steps,
     )
     return _without_channel(result) if molecule.restricted else result
+
+
+def _search(functional, molecule, args, start, iteration: Iteration):
+    """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
+    params, ops, counts = args
+    # Whatever depends on the points themselves has to stay on them.
+    coarse = molecule.grid.coarse is not None and not functional.nonlocal_terms
+    if coarse and functional.on_grid and iteration.solver == "diis":
+        rough = on_coarse_grid(ops, molecule, functional.level)
+        fock = _initial_fock(functional, params, rough, start, molecule, counts)
+        solution, focks = converge(functional, args, rough, fock, iteration)
+        return solution, solution.energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
+    fock = _initial_fock(functional, params, ops, start, molecule, counts)
+    solution = iterate(functional, args, fock, iteration)
+    if iteration.solver == "newton":
+        solution = minimise(functional, args, solution, iteration)
+    density = density_matrix(ops, fill(solution.fock, counts, iteration.temperature))
+    energy, focks = energy_and_fock(functional, params, ops, density)
+    return solution, energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
 
 
 def _initial_fock(functional, params, ops, start, molecule, counts):
@@ -261,13 +282,14 @@ def _converged(functional, state, temperature):
     return converged_projectors(*state, functional=functional)
 
 
-def _energies(functional, params, ops, occupied, temperature):
+def _energies(functional, value, at, temperature):
     """Energy and free energy: at a temperature only the latter is stationary."""
-    stationary = _stationary_energy(occupied, params, ops, functional=functional)
+    stationary = stationary_energy(value, *at, functional=functional)
     if not temperature:
         return stationary, stationary
+    occupied = at[0]
     disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
-    energy = total_energy(functional, params, ops, density_matrix(ops, occupied))
+    energy = known(value, *at, f=functools.partial(energy_of, functional))
     return energy, stationary - temperature * disorder
 
 
@@ -296,28 +318,6 @@ def _gap(energies, count, size):
 
 def _constant(tree):
     return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)
-
-
-@eqx.filter_custom_jvp
-def _stationary_energy(occupied, params, ops, *, functional):
-    """The energy of converged orbitals, whose own change does not enter its first derivative.
-
-    At a temperature the derivative is the free energy's, whose entropy has none of its own.
-
-    dE/dθ = ∂E/∂θ at fixed orthonormal orbitals. The derivative itself is an ordinary function of
-    the projectors, so that differentiating it once more brings in the orbitals' response.
-    """
-    return total_energy(functional, params, ops, density_matrix(ops, occupied))
-
-
-@_stationary_energy.def_jvp
-def _stationary_energy_jvp(primals, tangents, *, functional):
-    occupied, params, ops = primals
-
-    def at_fixed_orbitals(params, ops):
-        return total_energy(functional, params, ops, density_matrix(ops, occupied))
-
-    return eqx.filter_jvp(at_fixed_orbitals, (params, ops), tangents[1:])
 
 
 def _or_raise(result: SCFResult) -> SCFResult:

@@ -1,0 +1,130 @@
+"""A molecule's grid in blocks of points, whose basis functions fit into the processor's cache.
+
+Basis functions are cheaper made anew in each pass than written to memory and read back, so that
+nothing of the size of functions times points exists, unless asked for.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .basis import Basis, Rows, evaluate_rows, laplacian_rows
+from .grid import Grid, points_and_weights
+
+# Bytes of one component of a block's basis functions: a share of the cache on a CPU, elsewhere
+# enough to keep the device busy.
+_BLOCK_BYTES = {"cpu": 1 << 18}
+_OTHER_BLOCK_BYTES = 1 << 27
+_SMALLEST_BLOCK, _LARGEST_CPU_BLOCK = 128, 1024
+_LARGEST_KEPT = 1 << 29  # bytes of basis functions that are kept rather than made anew
+_MOST_PAIRS = 1 << 24  # of atoms times points, in Becke's weights at once
+
+
+class Quadrature(eqx.Module):
+    """Points and weights in blocks, and what the basis functions at the points are made from.
+
+    - `points`, `weights`: in Bohr and Bohr³; the last block is filled up with points of no weight.
+    - `basis`, `coordinates`: of the molecule.
+    - `orbitals`: the basis functions in each block, if kept.
+    - `level`: of the functional, which says what derivatives are needed.
+    - `size`: number of points before filling up.
+    """
+
+    points: Float[Array, "blocks block 3"]
+    weights: Float[Array, "blocks block"]
+    basis: Basis
+    coordinates: Float[Array, "atoms 3"]
+    orbitals: tuple[Float[Array, "blocks rows block"], ...] | None
+    level: str = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+
+    def kept(self) -> "Quadrature":
+        """With the basis functions in memory, if they are small enough."""
+        components = {"lda": 1, "laplacian": 5}.get(self.level, 4)
+        numbers = components * self.basis.rows * self.weights.size
+        if 8 * numbers > _LARGEST_KEPT:
+            return self
+        return dataclasses.replace(self, orbitals=jax.lax.map(self._rows, self.points))
+
+    def sum(self, f: Callable[[Rows, Array], Any]) -> Any:
+        """Σ over blocks of `f(rows, weights)`, any pytree.
+
+        Memory is that of one block, in derivatives too: they go through each block again.
+        """
+
+        @jax.checkpoint
+        def of_block(block):
+            points, weights, rows = block
+            return f(self._rows(points) if rows is None else rows, weights)
+
+        def add(total, block):
+            return jax.tree.map(jnp.add, total, of_block(block)), None
+
+        blocks = self.points, self.weights, self.orbitals
+        first = jax.eval_shape(of_block, jax.tree.map(lambda x: x[0], blocks))
+        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
+        return jax.lax.scan(add, zero, blocks)[0]
+
+    def map(self, f: Callable[[Rows], Any]) -> Any:
+        """`f(rows)` for all points; in what it returns they are the last axis."""
+
+        @jax.checkpoint
+        def of_block(block):
+            points, rows = block
+            return f(self._rows(points) if rows is None else rows)
+
+        def join(x):
+            return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)[..., : self.size]
+
+        return jax.tree.map(join, jax.lax.map(of_block, (self.points, self.orbitals)))
+
+    def flat(self) -> tuple[Float[Array, "points 3"], Float[Array, " points"]]:
+        """All points and weights."""
+        return self.points.reshape(-1, 3)[: self.size], self.weights.reshape(-1)[: self.size]
+
+    def _rows(self, points) -> Rows:
+        at = self.basis, self.coordinates, points
+        rows = evaluate_rows(*at, gradient=self.level != "lda")
+        return (*rows, laplacian_rows(*at)) if self.level == "laplacian" else rows
+
+
+def quadrature(
+    grid: Grid,
+    basis: Basis,
+    coordinates: Float[Array, "atoms 3"],
+    atom_mask: Bool[Array, " atoms"],
+    level: str,
+) -> Quadrature:
+    """A molecule's grid in blocks that suit the machine, for a functional of this level."""
+    size, block = grid.size, _block_size(basis.rows, grid.size)
+    grid = grid.filled_up(-grid.size % block)
+
+    def in_blocks(x):
+        return x.reshape(-1, block, *x.shape[1:])
+
+    if coordinates.shape[0] ** 2 * grid.size <= _MOST_PAIRS:
+        points, weights = map(in_blocks, points_and_weights(grid, coordinates, atom_mask))
+    else:
+
+        @jax.checkpoint
+        def of_block(arrays):
+            return points_and_weights(Grid(*arrays, grid.size_adjustment), coordinates, atom_mask)
+
+        arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
+        points, weights = jax.lax.map(of_block, tuple(arrays))
+    return Quadrature(points, weights, basis, coordinates, None, level, size)
+
+
+def _block_size(rows: int, points: int) -> int:
+    """Points in a block."""
+    platform = jax.default_backend()
+    block = _BLOCK_BYTES.get(platform, _OTHER_BLOCK_BYTES) // (8 * rows)
+    if platform == "cpu":
+        block = min(block, _LARGEST_CPU_BLOCK)
+    power = 1 << max(block, 1).bit_length() - 1
+    return min(max(power, _SMALLEST_BLOCK), points)

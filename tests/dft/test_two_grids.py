@@ -1,0 +1,78 @@
+"""Iterations on a coarse grid and blocks of points: neither changes a result."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci.dft import fixed_density_energy, molecule, quadrature, scf, two_grids, xc
+
+WATER = [("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.757, -0.4692)), ("H", (0.0, -0.757, -0.4692))]
+NITROXYL = [("N", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.04))]
+
+
+@pytest.fixture(autouse=True)
+def fresh_programs():
+    """What is patched here is read as programs are traced."""
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+def on_one_grid(m):
+    assert m.grid.coarse is not None
+    return dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
+
+
+@pytest.mark.parametrize(
+    ("atoms", "options", "temperature"),
+    [(WATER, {}, 0.0), (NITROXYL, {"spin": 2}, 0.0), (NITROXYL, {"spin": 2}, 0.02)],
+)
+def test_two_grids_give_the_field_of_one(atoms, options, temperature):
+    m = molecule(atoms, "sto-3g", grid=1, **options)
+    both, one = (
+        scf(x, xc("pbe"), tolerance=1e-12, temperature=temperature) for x in (m, on_one_grid(m))
+    )
+    # What is stationary: at a temperature the energy itself is not.
+    np.testing.assert_allclose(both.free_energy, one.free_energy, rtol=0, atol=1e-11)
+    # The orbital gradient is below 1e-6, and the gap half a Hartree.
+    np.testing.assert_allclose(both.density_matrix, one.density_matrix, rtol=0, atol=1e-5)
+    # The energy is that of the density, exactly.
+    again = fixed_density_energy(m, xc("pbe"), both.density_matrix)
+    np.testing.assert_allclose(both.energy, again, rtol=0, atol=1e-11)
+
+
+def test_without_corrections_the_full_grid_is_iterated_on(monkeypatch):
+    m = molecule(WATER, "sto-3g", grid=1)
+    usual = scf(m, xc("lda,vwn"), tolerance=1e-12)
+    jax.clear_caches()
+    monkeypatch.setattr(two_grids, "_CORRECTIONS", 0)
+    plain = scf(m, xc("lda,vwn"), tolerance=1e-12)
+    assert plain.steps != usual.steps
+    np.testing.assert_allclose(plain.energy, usual.energy, rtol=0, atol=1e-11)
+
+
+def test_steps_are_counted_on_both_grids():
+    m = molecule(WATER, "sto-3g", grid=1)
+    stopped = scf(m, xc("pbe"), max_steps=4, throw=False)
+    assert not stopped.converged
+    assert stopped.steps == 4
+
+
+def test_blocks_change_nothing(monkeypatch):
+    m = molecule(WATER, "sto-3g", grid=0)
+
+    def energy(scale):
+        moved = dataclasses.replace(m, coordinates=scale * m.coordinates)
+        return fixed_density_energy(moved, xc("pbe"), m.guess)
+
+    def found():
+        jax.clear_caches()
+        return jnp.stack(jax.value_and_grad(energy)(jnp.asarray(1.0)))
+
+    whole = found()
+    monkeypatch.setattr(quadrature, "_LARGEST_CPU_BLOCK", 128)
+    monkeypatch.setattr(quadrature, "_MOST_PAIRS", 1)  # and Becke's weights by blocks
+    np.testing.assert_allclose(found(), whole, rtol=1e-12)

@@ -135,7 +135,7 @@ def _training_step(size):
         return 1 + 0.1 * network(p, d)[None]
 
     functional = jsci.dft.weighted_functional(coefficient, [jsci.dft.xc("slater")], level="lda")
-    data = jsci.dft.training_batch(molecules, [-float(i) for i in range(count)])
+    data = jsci.dft.training_batch(molecules, -np.arange(count, dtype=float))
     return geometries, functional, params, data
 
 

@@ -51,7 +51,7 @@ def averaged(
     def init(params: PyTree) -> Averaged:
         return Averaged(optimizer.init(params), params)
 
-    def update(updates: PyTree, state: Averaged, params: PyTree = None, **extra: Any):
+    def update(updates: PyTree, state: Any, params: PyTree = None, **extra: Any):
         updates, inner = optimizer.update(updates, state.inner, params, **extra)
         new = optax.apply_updates(params, updates)
         average = jax.tree.map(lambda old, x: decay * old + (1 - decay) * x, state.params, new)

@@ -155,6 +155,7 @@ def mixed_error(
         if density:
             parts.append(math.sqrt(density) * _distance(found.density, sample)[None])
         if force:
+            assert sample.force is not None
             scale = jnp.sqrt(force / (3 * jnp.sum(sample.molecule.atom_mask)))
             parts.append(scale * (found.force - sample.force).reshape(-1))
         return jnp.concatenate(parts), found.converged

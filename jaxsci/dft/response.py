@@ -115,7 +115,7 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
 
 def solve_or_nan(operator: Callable, b: Array, *, preconditioner: Callable) -> Array:
     """A⁻¹ b for a symmetric A, or NaN unless A x = b and A is clearly positive along x."""
-    structure, tag = jax.ShapeDtypeStruct(b.shape, b.dtype), lx.positive_semidefinite_tag
+    structure, tag = jax.eval_shape(lambda: b), lx.positive_semidefinite_tag
     x = lx.linear_solve(
         lx.FunctionLinearOperator(operator, structure, tag),
         b,

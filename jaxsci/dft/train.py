@@ -86,6 +86,7 @@ def training_batch(
     names = [f"molecule {i}" for i in range(n)] if names is None else list(names)
     if len(names) != n:
         raise ValueError(f"{n} molecules, but {len(names)} names.")
+    _check_molecules(molecules, names)
     sample = Sample(batch, _checked("energies", energies, (n,), names))
     if densities is not None:
         shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
@@ -95,6 +96,19 @@ def training_batch(
         known, slopes = _forces(molecules, forces, batch, names)
         sample = dataclasses.replace(sample, force=known, slopes=slopes)
     return sample
+
+
+def _check_molecules(molecules, names):
+    wrong = [
+        name
+        for name, m in zip(names, molecules, strict=True)
+        if not all(np.isfinite(x).all() for x in jax.tree.leaves(m) if eqx.is_inexact_array(x))
+    ]
+    if wrong:
+        raise ValueError(
+            f"molecules hold numbers that are not finite: {', '.join(wrong)}. Look at their "
+            "positions and at what with_extras gave them."
+        )
 
 
 def _forces(molecules, forces, batch, names):

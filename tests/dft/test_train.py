@@ -160,6 +160,11 @@ def test_bad_input_is_explained(molecules):
         training_batch(molecules, [-2.9, np.nan], names=["He", "H2"])
     with pytest.raises(ValueError, match=r"energies must have shape \(2,\), got \(3,\)"):
         training_batch(molecules, [1.0, 2.0, 3.0])
+    strange = molecules[0].with_extras(field=jnp.array([jnp.nan]))
+    with pytest.raises(ValueError, match="not finite: He. Look at"):
+        training_batch([strange], [1.0], names=["He"])
+    with pytest.raises(ValueError, match=r"one number for one point, got shape \(1,\)"):
+        scf(molecules[0], lambda params, features: features.rho[None])
     with pytest.raises(ValueError, match="2 molecules, but 1 names"):
         training_batch(molecules, [1.0, 2.0], names=["He"])
     with pytest.raises(ValueError, match="allowed are 'scf', 'fixed' and 'harris'"):

@@ -63,7 +63,13 @@ class Functional(eqx.Module):
         safe = jax.tree.map(lambda x: jnp.where(present, x, 1), features)
         total = jnp.zeros_like(features.rho)
         for weight, term in self.terms:
-            total = total + weight * term(params, safe)
+            energy = term(params, safe)
+            if jnp.shape(energy) not in ((), total.shape):
+                raise ValueError(
+                    f"an energy density must return one number for one point, got shape "
+                    f"{jnp.shape(energy)} for features of shape {total.shape}."
+                )
+            total = total + weight * energy
         return jnp.where(present, total, 0)
 
     @property

@@ -53,7 +53,10 @@ from .properties import (
     mulliken_charges as mulliken_charges,
     polarisability as polarisability,
 )
-from .reference import reference_energies as reference_energies
+from .reference import (
+    reference_densities as reference_densities,
+    reference_energies as reference_energies,
+)
 from .residuals import (
     density_error as density_error,
     energy_error as energy_error,

@@ -1,4 +1,4 @@
-"""Reference energies from wave functions: PySCF on the host, in several processes, cached."""
+"""Energies and densities from wave functions: PySCF on the host, in several processes, cached."""
 
 import contextlib
 import hashlib
@@ -60,46 +60,99 @@ def reference_energies(
     data = jsci.dft.training_batch([molecule(a, "def2-svp") for a in (h2, water)], energies)
     ```
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; allowed are {', '.join(map(repr, METHODS))}.")
+    options = {"charges": charges, "spins": spins, "unit": unit}
+    jobs = _jobs("energy", METHODS, method, molecules, basis, options)
+    return np.array(_references(jobs, cache, workers, progress), float)
+
+
+def reference_densities(
+    molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
+    basis: str,
+    *,
+    method: str = "ccsd",
+    charges: Sequence[int] | None = None,
+    spins: Sequence[int] | None = None,
+    unit: str = "angstrom",
+    cache: str | os.PathLike | None = None,
+    workers: int = 1,
+    progress: bool = True,
+) -> list[Float[np.ndarray, "*spin nao nao"]]:
+    """One-particle density matrices of molecules by a method of wave functions.
+
+    Of coupled cluster the response density without relaxation of the orbitals (the Λ equations),
+    of full CI the exact one of the basis.
+
+    **Arguments:** as in `reference_energies`; `method` is "hf", "ccsd" or "fci".
+
+    **Returns:** for each molecule P in its basis, of both spins together or, for open shells, of
+    each; NaN where `reference_energies` gives NaN. A correlated P is not idempotent: no
+    determinant has it, so `density_error` against it never quite vanishes.
+
+    **Raises:** as `reference_energies`.
+
+    ```python
+    densities = jsci.dft.reference_densities([h2, water], "def2-svp", cache="references")
+    ```
+    """
+    options = {"charges": charges, "spins": spins, "unit": unit}
+    jobs = _jobs("density", ("hf", "ccsd", "fci"), method, molecules, basis, options)
+    return [np.array(p) for p in _references(jobs, cache, workers, progress)]
+
+
+def _jobs(quantity, methods, method, molecules, basis, options):
+    if method not in methods:
+        raise ValueError(f"method is {method!r}; allowed are {', '.join(map(repr, methods))}.")
     import_pyscf()
     n = len(molecules)
-    charges, spins = charges or [0] * n, spins or [0] * n
+    charges, spins = options["charges"] or [0] * n, options["spins"] or [0] * n
     if not len(charges) == len(spins) == n:
         raise ValueError(f"{n} molecules, {len(charges)} charges and {len(spins)} spins.")
+    shared = {"basis": basis, "unit": options["unit"], "method": method}
+    # What the caches of energies have always been named after has no quantity.
+    shared |= {} if quantity == "energy" else {"quantity": quantity}
     jobs = [
-        {"atoms": _plain(a), "basis": basis, "charge": q, "spin": s, "unit": unit, "method": method}
+        {"atoms": _plain(a), "charge": q, "spin": s, **shared}
         for a, q, s in zip(molecules, charges, spins, strict=True)
     ]
     for job in jobs:  # impossible molecules are named here, not in another process
         _mole(job)
+    return jobs
+
+
+def _references(jobs, cache, workers, progress):
     folder = None if cache is None else pathlib.Path(cache)
     known = [_read(folder, job) for job in jobs]
     missing = [i for i, e in enumerate(known) if e is None]
-    bar = tqdm(total=n, initial=n - len(missing), disable=not progress, delay=2.0, unit="molecule")
+    bar = tqdm(
+        total=len(jobs),
+        initial=len(jobs) - len(missing),
+        disable=not progress,
+        delay=2.0,
+        unit="molecule",
+    )
     with bar:
-        for i, energy in _compute(jobs, missing, workers):
-            if isinstance(energy, Failure):
-                warnings.warn(f"molecule {i} has no energy: {energy.reason}", stacklevel=2)
-                energy = math.nan
-            known[i] = energy
-            _write(folder, jobs[i], energy)
+        for i, value in _compute(jobs, missing, workers):
+            if isinstance(value, Failure):
+                warnings.warn(f"molecule {i} has no reference: {value.reason}", stacklevel=3)
+                value = math.nan
+            known[i] = value
+            _write(folder, jobs[i], value)
             bar.update()
-    return np.array(known, float)
+    return known
 
 
 def _compute(jobs, missing, workers):
-    """Pairs (index, energy) as they are done."""
+    """Pairs (index, value) as they are done."""
     if workers == 1 or len(missing) < 2:
-        yield from ((i, _energy(jobs[i])) for i in missing)
+        yield from ((i, _value(jobs[i])) for i in missing)
         return
-    for i, energy in in_processes(_energy, jobs, missing, workers):
-        if isinstance(energy, Failure) and energy.error is not None:
-            raise energy.error
-        yield i, energy
+    for i, value in in_processes(_value, jobs, missing, workers):
+        if isinstance(value, Failure) and value.error is not None:
+            raise value.error
+        yield i, value
 
 
-def _energy(job: dict[str, Any]) -> float:
+def _value(job: dict[str, Any]) -> float | list:
     from pyscf import scf
 
     mol = _mole(job)
@@ -110,27 +163,53 @@ def _energy(job: dict[str, Any]) -> float:
     field.conv_tol = 1e-11
     # Left to the garbage collector, PySCF's temporary file warns that it is open.
     with contextlib.closing(field._chkfile):
-        return _of_field(field.run(), mol, job["method"])
+        of_field = _density_of if job.get("quantity") == "density" else _energy_of
+        return of_field(field.run(), mol, job["method"])
 
 
-def _of_field(field, mol, method) -> float:
+def _uncorrelated(mol, method) -> bool:
+    """One electron, or no empty orbital, has no correlation."""
+    return method == "hf" or mol.nelectron == 1 or min(mol.nelec) == mol.nao
+
+
+def _energy_of(field, mol, method) -> float:
     from pyscf import cc, fci
 
     if not field.converged:
-        return float("nan")
-    # One electron, or no empty orbital, has no correlation.
-    if method == "hf" or mol.nelectron == 1 or min(mol.nelec) == mol.nao:
+        return math.nan
+    if _uncorrelated(mol, method):
         return float(field.e_tot)
     if method == "fci":
         return float(fci.FCI(field).kernel()[0])
     coupled = cc.CCSD(field).run(conv_tol=1e-9)
     if not coupled.converged:
-        return float("nan")
+        return math.nan
     # Without three electrons, or with every orbital of a spin filled as in the atoms of a minimal
     # basis, there are no triples, and PySCF divides by zero.
     if method == "ccsd" or mol.nelectron < 3 or max(mol.nelec) == mol.nao:
         return float(coupled.e_tot)
     return float(coupled.e_tot + coupled.ccsd_t())
+
+
+def _density_of(field, mol, method) -> list:
+    """Lists, which a cache in JSON holds to the last digit."""
+    from pyscf import cc, fci
+
+    if _uncorrelated(mol, method):
+        density = field.make_rdm1()
+    elif method == "fci":
+        solver = fci.FCI(field)
+        vector = solver.kernel()[1]
+        spins = np.stack(solver.make_rdm1s(vector, mol.nao, mol.nelec))
+        orbitals = np.broadcast_to(field.mo_coeff, (2, mol.nao, mol.nao))
+        density = orbitals @ spins @ orbitals.transpose(0, 2, 1)
+        density = density if mol.spin else density.sum(axis=0)
+    else:
+        coupled = cc.CCSD(field).run(conv_tol=1e-9, conv_tol_normt=1e-7)
+        coupled.solve_lambda()
+        converged = coupled.converged and coupled.converged_lambda
+        density = np.array(coupled.make_rdm1(ao_repr=True)) * (1.0 if converged else math.nan)
+    return (np.asarray(density) * (1.0 if field.converged else math.nan)).tolist()
 
 
 def _mole(job):
@@ -146,17 +225,17 @@ def _file(folder, job):
     return folder / f"{hashlib.sha256(content).hexdigest()}.json"
 
 
-def _read(folder, job) -> float | None:
+def _read(folder, job) -> float | list | None:
     if folder is None or not _file(folder, job).exists():
         return None
-    return json.loads(_file(folder, job).read_text())["energy"]
+    return json.loads(_file(folder, job).read_text())[job.get("quantity", "energy")]
 
 
-def _write(folder, job, energy):
+def _write(folder, job, value):
     # What failed is tried again next time.
-    if folder is None or not np.isfinite(energy):
+    if folder is None or not np.isfinite(value).all():
         return
     folder.mkdir(parents=True, exist_ok=True)
     partial = _file(folder, job).with_suffix(f".partial-{os.getpid()}")
-    partial.write_text(json.dumps({"energy": energy, **job}))
+    partial.write_text(json.dumps({job.get("quantity", "energy"): value, **job}))
     os.replace(partial, _file(folder, job))

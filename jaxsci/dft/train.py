@@ -53,7 +53,7 @@ def training_batch(
     molecules: Sequence[Molecule],
     energies: ArrayLike,
     *,
-    densities: ArrayLike | None = None,
+    densities: ArrayLike | Sequence[ArrayLike] | None = None,
     forces: Sequence[ArrayLike] | None = None,
     names: Sequence[str] | None = None,
 ) -> Sample:
@@ -64,7 +64,8 @@ def training_batch(
     - `molecules`: of similar size; everyone pays for the largest.
     - `energies`: total energies in Hartree, one a molecule.
     - `densities`: density matrices of the stacked molecules, for example
-        `jsci.vmap(lambda m: scf(m, reference, throw=False).density_matrix)(stack(molecules))`.
+        `jsci.vmap(lambda m: scf(m, reference, throw=False).density_matrix)(stack(molecules))`,
+        or a list of those of single molecules, as from `reference_densities`.
     - `forces`: for each molecule the forces on its nuclei in Hartree/Bohr, (atoms, 3). The
         derivatives of the integrals are then kept with the molecules: 12 n⁴ bytes each for n basis
         functions.
@@ -90,12 +91,34 @@ def training_batch(
     sample = Sample(batch, _checked("energies", energies, (n,), names))
     if densities is not None:
         shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
+        if isinstance(densities, list | tuple):
+            densities = _padded(densities, molecules, batch)
         known = _checked("densities", densities, shape, names)
         sample = dataclasses.replace(sample, density=known)
     if forces is not None:
         known, slopes = _forces(molecules, forces, batch, names)
         sample = dataclasses.replace(sample, force=known, slopes=slopes)
     return sample
+
+
+def _padded(densities, molecules, batch):
+    """Density matrices of single molecules in the shape of the batch."""
+    if len(densities) != len(molecules):
+        raise ValueError(f"{len(molecules)} molecules, but densities for {len(densities)}.")
+    size, rows = batch.overlap.shape[1], []
+    for density, m in zip(densities, molecules, strict=True):
+        p = np.asarray(density, float)
+        if p.shape not in ((m.size, m.size), (2, m.size, m.size)):
+            raise ValueError(
+                f"a density matrix has shape {p.shape}, its molecule {m.size} basis functions."
+            )
+        if batch.restricted and p.ndim == 3:
+            p = p.sum(axis=0)
+        elif not batch.restricted and p.ndim == 2:
+            p = np.stack([p / 2, p / 2])
+        extra = size - m.size
+        rows.append(np.pad(p, [(0, 0)] * (p.ndim - 2) + [(0, extra)] * 2))
+    return np.stack(rows)
 
 
 def _check_molecules(molecules, names):

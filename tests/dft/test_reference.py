@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxsci.dft import reference_energies
+from jaxsci.dft import molecule, reference_densities, reference_energies
 
 pytest.importorskip("pyscf")
 
@@ -41,6 +41,25 @@ def test_cache_is_read_and_belongs_to_its_content(tmp_path):
     other = reference_energies([HE], "sto-3g", method="ccsd", cache=tmp_path)
     np.testing.assert_allclose(other, first, atol=1e-9)  # one orbital: no correlation
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_densities_agree_where_they_must_and_are_cached(tmp_path):
+    exact, coupled = (
+        reference_densities([H2, HE], "6-31g", method=m, unit="bohr", cache=tmp_path)
+        for m in ("fci", "ccsd")
+    )
+    for atoms, p, q in zip((H2, HE), exact, coupled, strict=True):
+        overlap = np.asarray(molecule(atoms, "6-31g", unit="bohr", grid=0).overlap)
+        np.testing.assert_allclose(np.sum(p * overlap), 2, atol=1e-8)
+        np.testing.assert_allclose(p, q, atol=1e-5)
+        natural = np.linalg.eigvals(p @ overlap).real
+        assert 1.9 < natural.max() < 1.9999  # correlation empties the first orbital a little
+    again = reference_densities([H2, HE], "6-31g", method="fci", unit="bohr", cache=tmp_path)
+    assert all((a == b).all() for a, b in zip(exact, again, strict=True))
+    lithium = [("Li", (0.0, 0.0, 0.0))]
+    (spins,) = reference_densities([lithium], "sto-3g", method="fci", spins=[1])
+    overlap = np.asarray(molecule(lithium, "sto-3g", spin=1, grid=0).overlap)
+    np.testing.assert_allclose(np.sum(spins * overlap, axis=(1, 2)), [2, 1], atol=1e-8)
 
 
 @pytest.mark.slow

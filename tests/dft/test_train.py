@@ -155,6 +155,15 @@ def test_energies_and_forces_recover_the_functional(with_forces):
     np.testing.assert_allclose(found.params, TRUTH, atol=1e-5)
 
 
+def test_densities_of_single_molecules_are_padded(data, molecules):
+    sizes = [m.size for m in molecules]
+    single = [np.asarray(p)[:n, :n] for p, n in zip(data.density, sizes, strict=True)]
+    again = training_batch(molecules, data.energy, densities=single)
+    np.testing.assert_array_equal(again.density, data.density)
+    with pytest.raises(ValueError, match="2 molecules, but densities for 1"):
+        training_batch(molecules, data.energy, densities=single[:1])
+
+
 def test_bad_input_is_explained(molecules):
     with pytest.raises(ValueError, match="energies not finite for H2"):
         training_batch(molecules, [-2.9, np.nan], names=["He", "H2"])

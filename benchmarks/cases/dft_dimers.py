@@ -35,10 +35,10 @@ def _solve(batch, functional, params):
         r = jsci.dft.scf(m, functional, params, damping=0.2, max_steps=150, throw=False)
         ops = operators(m, "gga")
         found = density_features(ops, r.density_matrix, "gga")
-        present = (found.rho > 1e-10) & (ops.weights != 0)
+        present = (found.rho > 1e-10) & (ops.quadrature.flat()[1] != 0)
         safe = jax.tree.map(lambda x: jnp.where(present, x, 1), found)
         inputs = jax.vmap(lambda f: jsci.dft.descriptors(f, "gga"))(safe)
-        local = jnp.where(present, ops.weights * slater(safe), 0)
+        local = jnp.where(present, ops.quadrature.flat()[1] * slater(safe), 0)
         return jnp.where(r.converged, r.energy, jnp.nan), (inputs, local)
 
     return jax.lax.map(one, batch)

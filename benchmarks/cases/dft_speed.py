@@ -10,7 +10,7 @@ import equinox as eqx
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.case import Case, Run, Size
+from benchmarks.case import Baseline, Case, Run, Size
 from benchmarks.cases.dft import distorted_waters, pyscf_field
 from benchmarks.timing import interleave
 
@@ -179,7 +179,7 @@ def make_molecule(atoms: Atoms, basis: str, grid: int, size: Size) -> Run:
         solve,
         (molecule,),
         error=lambda out: abs(float(out[0] if isinstance(out, tuple) else out) - reference),
-        baseline=("PySCF", theirs, (), True),
+        baseline=Baseline("PySCF", theirs, (), host=True),
         note=f"{len(atoms)} atoms, PBE, {basis}, grid {grid}; both with integrals in memory",
         figures=lambda out: {
             "nao": molecule.size, "points": molecule.grid.size, "steps": out[1],

@@ -109,10 +109,12 @@ def from_mole(mol: Any) -> Basis:
         function += [first + m for m in range(functions_of(l, mol.cart))]
     order = np.concatenate(function)
     # One transfer: they are many and small.
-    of_functions = map(np.array, (atom, shells, angular))
-    arrays, *index = jax.device_put((arrays, order, np.argsort(order), *of_functions))
-    of_kinds = [Shells(*x, l) for (l, _), x in zip(sorted(kinds), arrays, strict=True)]
-    return Basis(tuple(of_kinds), *index, bool(mol.cart))
+    index = order, np.argsort(order), np.array(atom), np.array(shells), np.array(angular)
+    arrays, (function, row, atom, shell, angular) = jax.device_put((arrays, index))
+    of_kinds = [
+        Shells(a, c, at, l) for (l, _), (a, c, at) in zip(sorted(kinds), arrays, strict=True)
+    ]
+    return Basis(tuple(of_kinds), function, row, atom, shell, angular, bool(mol.cart))
 
 
 def evaluate(

@@ -175,8 +175,15 @@ def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basi
     function[moved] = np.asarray(b.function)
     row = np.full(nao, unused[0] if len(unused) else 0)
     row[: b.size] = moved[np.asarray(b.row)]
-    of_functions = [_pad_to(x, nao) for x in (b.atom, b.shell, b.angular)]
-    return Basis(tuple(shells), jnp.asarray(function), jnp.asarray(row), *of_functions, b.cartesian)
+    return Basis(
+        shells=tuple(shells),
+        function=jnp.asarray(function),
+        row=jnp.asarray(row),
+        atom=_pad_to(b.atom, nao),
+        shell=_pad_to(b.shell, nao),
+        angular=_pad_to(b.angular, nao),
+        cartesian=b.cartesian,
+    )
 
 
 def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
@@ -201,6 +208,6 @@ def _pad_grid(g: Grid, atoms: int, points: int) -> Grid:
 
 def _pad_grids(g: Grid, n: _Sizes) -> Grid:
     fine = _pad_grid(g, n.atoms, n.points)
-    if n.coarse_points is None:
+    if n.coarse_points is None or g.coarse is None:
         return fine
     return dataclasses.replace(fine, coarse=_pad_grid(g.coarse, n.atoms, n.coarse_points))

@@ -59,8 +59,9 @@ def from_mole(mol: Any, level: int) -> Grid:
     fine = _points([_atomic_grid(symbol, level) for symbol in mol.elements])
     coarse = _points([_atomic_grid(symbol, None) for symbol in mol.elements])
     worthwhile = _WORTHWHILE * len(coarse[1]) <= len(fine[1])
-    fine, coarse, adjustment = jax.device_put((fine, coarse, _size_adjustment(mol)))
-    return Grid(*fine, adjustment, Grid(*coarse, adjustment) if worthwhile else None)
+    (fine, coarse), adjustment = jax.device_put(((fine, coarse), _size_adjustment(mol)))
+    rough = Grid(coarse[0], coarse[1], coarse[2], adjustment) if worthwhile else None
+    return Grid(fine[0], fine[1], fine[2], adjustment, rough)
 
 
 def _points(tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

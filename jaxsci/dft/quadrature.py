@@ -113,7 +113,9 @@ def quadrature(
 
         @jax.checkpoint
         def of_block(arrays):
-            return points_and_weights(Grid(*arrays, grid.size_adjustment), coordinates, atom_mask)
+            x, owner, weights = arrays
+            part = Grid(x, owner, weights, grid.size_adjustment)
+            return points_and_weights(part, coordinates, atom_mask)
 
         arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
         points, weights = jax.lax.map(of_block, tuple(arrays))

@@ -216,8 +216,8 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
 
     # How the solution was found has no derivative; how it responds is in `_converged`.
-    constant = _constant((molecule, (params, ops, counts), start))
-    solution, value, focks = _search(functional, *constant, iteration)
+    fixed, args, guess = _constant((molecule, (params, ops, counts), start))
+    solution, value, focks = _search(functional, fixed, args, guess, iteration)
     state = solution.fock, params, ops, counts
     occupied = _converged(functional, state, iteration.temperature)
     energy, free_energy = _energies(

@@ -68,13 +68,14 @@ def test_bad_input_is_explained():
 def test_laplacian_of_the_density(key):
     m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
     ops = operators(m, "laplacian")
+    everywhere, _ = ops.quadrature.flat()
     found = density_features(ops, m.guess[None], "laplacian")
 
-    some = jax.random.choice(key, ops.points.shape[0], (50,), replace=False)
+    some = jax.random.choice(key, everywhere.shape[0], (50,), replace=False)
     h = 1e-3
 
     def rho(k, step):
-        points = ops.points[some].at[:, k].add(step * h)
+        points = everywhere[some].at[:, k].add(step * h)
         chi = basis.evaluate(m.basis, m.coordinates, points, gradient=False)[0]
         return jnp.sum(chi * (m.guess @ chi), axis=0)
 

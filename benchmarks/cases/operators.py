@@ -1,4 +1,4 @@
-"""Neural operators: speed beside a plain FFT port, data from a key, accuracy beside linear maps."""
+"""Neural operators: data from a key, and accuracy beside the best linear map."""
 
 import time
 from functools import partial
@@ -10,141 +10,10 @@ import optax
 
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run
-from jaxsci.operators import FNO, SpectralConv, data, relative_l2, resample
+from benchmarks.cases.operators_speed import describe, tree_error
+from jaxsci.operators import FNO, data, relative_l2, resample
 
 SINGLE = jnp.float32
-GRIDS = {"smoke": 32, "quick": 64, "full": 64}
-
-
-def fno_problem(size):
-    """An FNO of the published size with its parameters, and a batch of 16 inputs."""
-    n = GRIDS[size]
-    width, batch = (8, 2) if size == "smoke" else (32, 16)
-    model = FNO(1, 1, width=width, modes=(12, 12), depth=4, key=jax.random.key(0))
-    f, params = jsci.pure(model, dtype=SINGLE)
-    a = jax.random.normal(jax.random.key(1), (batch, n, n, 1), SINGLE)
-    return model, f, params, a
-
-
-def fft_fno(params, a):
-    """The same network as it is usually written: rfft2, complex weights, zero-filled irfft2."""
-
-    gelu = partial(jax.nn.gelu, approximate=False)
-
-    def affine(layer, v):
-        return v @ layer.weight + layer.bias
-
-    def convolve(layer, v):
-        m, m_last = layer.modes
-        rows = np.r_[0 : m + 1, -1 : -m - 1 : -1]
-        weight = layer.weight[..., 0, :] + 1j * layer.weight[..., 1, :]
-        spectrum = jnp.fft.rfft2(v, axes=(1, 2))
-        low = jnp.einsum("bxyi,xyio->bxyo", spectrum[:, rows, : m_last + 1], weight)
-        full = jnp.zeros((*spectrum.shape[:3], low.shape[-1]), spectrum.dtype)
-        full = full.at[:, rows, : m_last + 1].set(low)
-        return jnp.fft.irfft2(full, s=v.shape[1:3], axes=(1, 2))
-
-    x = np.stack(np.meshgrid(*[np.arange(n) / n for n in a.shape[1:3]], indexing="ij"), -1)
-    position = np.concatenate([np.cos(2 * np.pi * x), np.sin(2 * np.pi * x)], -1)
-    position = jnp.broadcast_to(jnp.asarray(position, a.dtype), (a.shape[0], *position.shape))
-    v = affine(params.lift, jnp.concatenate([a, position], -1))
-    for layer, (convolution, skip) in enumerate(
-        zip(params.convolutions, params.skips, strict=True)
-    ):
-        v = convolve(convolution, v) + affine(skip, v)
-        v = gelu(v) if layer < len(params.skips) - 1 else v
-    return affine(params.project[1], gelu(affine(params.project[0], v)))
-
-
-def tree_error(reference):
-    """Largest relative L2 distance of a leaf from the reference's."""
-
-    def distance(p, q):
-        return np.linalg.norm(np.asarray(p) - np.asarray(q)) / np.linalg.norm(np.asarray(q))
-
-    return lambda out: float(max(jax.tree.leaves(jax.tree.map(distance, out, reference))))
-
-
-def double(tree):
-    return jax.tree.map(lambda w: w.astype(jnp.float64), tree)
-
-
-def fno_forward(size):
-    model, f, params, a = fno_problem(size)
-    step = jax.vmap(f, (None, 0))
-    reference = jax.jit(fft_fno)(double(params), double(a))
-
-    return Run(
-        step=step,
-        args=(params, a),
-        error=tree_error(reference),
-        batched=lambda n: (
-            jax.vmap(partial(f, params)),
-            (jax.random.normal(jax.random.key(2), (n, *a.shape[1:]), SINGLE),),
-        ),
-        baseline=Baseline("plain jnp.fft FNO", fft_fno, (params, a)),
-        note=f"{a.shape[0]} samples of {a.shape[1]}x{a.shape[2]}, {describe(model)}, float32",
-    )
-
-
-def fno_gradient(size):
-    model, f, params, a = fno_problem(size)
-    target = jnp.roll(a, 3, axis=1)
-
-    def loss(network, params, a, target):
-        return jnp.mean((network(params, a) - target) ** 2)
-
-    ours = jax.value_and_grad(partial(loss, jax.vmap(f, (None, 0))))
-    plain = jax.value_and_grad(partial(loss, fft_fno))
-    reference = jax.jit(plain)(*map(double, (params, a, target)))
-    return Run(
-        step=ours,
-        args=(params, a, target),
-        error=tree_error(reference),
-        baseline=Baseline("plain jnp.fft FNO", plain, (params, a, target)),
-        note=f"loss and gradient, {a.shape[0]} samples of {a.shape[1]}x{a.shape[2]}, float32",
-    )
-
-
-def describe(model):
-    size = sum(w.size for w in jax.tree.leaves(model))
-    return f"{len(model.skips)} layers, modes {model.modes}, {size:,} parameters"
-
-
-def change_of_grid(size):
-    """One spectral layer from an n² to another grid, against the sum over wave numbers."""
-    n, out_grid, modes = GRIDS[size], (47, 99), (7, 7)
-    f, params = jsci.pure(SpectralConv(1, 1, modes=modes, key=jax.random.key(0)), dtype=SINGLE)
-    rng = np.random.default_rng(0)
-    waves = rng.integers(-7, 8, (20, 2))
-    phases = rng.uniform(0, 2 * np.pi, 20)
-
-    def field(grid, factor):
-        x, y = np.meshgrid(*[np.arange(m) / m for m in grid], indexing="ij")
-        angle = 2 * np.pi * (x[..., None] * waves[:, 0] + y[..., None] * waves[:, 1]) + phases
-        return np.real(np.exp(1j * angle) * factor).sum(-1)[..., None]
-
-    weight = (
-        np.asarray(params.weight, float)[..., 0, 0, 0]
-        + 1j * np.asarray(params.weight, float)[..., 0, 1, 0]
-    )
-    exact = field(out_grid, [multiplier(weight, k, modes) for k in waves])
-    return Run(
-        step=lambda params, a: f(params, a, out_grid),
-        args=(params, jnp.asarray(field((n, n), 1.0), SINGLE)),
-        error=tree_error(exact),
-        note=f"{n}x{n} to {out_grid[0]}x{out_grid[1]}, float32, band-limited input",
-    )
-
-
-def multiplier(weight, k, modes):
-    """The factor that the layer applies to exp(2 pi i k x) of a real field."""
-    order = lambda j, m: j if j >= 0 else m - j  # noqa: E731  (0, 1..m, -1..-m)
-    plus = weight[order(k[0], modes[0]), k[1]] if k[1] >= 0 else None
-    minus = weight[order(-k[0], modes[0]), -k[1]].conj() if k[1] <= 0 else None
-    if plus is None or minus is None:
-        return plus if minus is None else minus
-    return (plus + minus) / 2
 
 
 def darcy_solve(size):
@@ -309,14 +178,6 @@ def zero_shot(size):
 
 
 CASES = [
-    Case("operators.fno", "operators", "FNO forward", fno_forward, "smoke",
-         reference="FFT form in float64", tolerance=1e-5, error_name="relative L2",
-         item="samples"),
-    Case("operators.fno_gradient", "operators", "FNO loss and gradient", fno_gradient, "quick",
-         reference="FFT form in float64", tolerance=1e-4, error_name="relative L2 of a leaf"),
-    Case("operators.change_of_grid", "operators", "Spectral layer onto another grid",
-         change_of_grid, "smoke", reference="sum over wave numbers", tolerance=1e-5,
-         error_name="relative L2"),
     Case("operators.darcy", "operators", "Darcy flow, jumping coefficient", darcy_solve, "smoke",
          reference="SciPy sparse solve", tolerance=1e-5, error_name="relative L2",
          item="samples"),

@@ -102,3 +102,12 @@ NEURAL_TANGENTS = Environment(
     "jax==0.4.25 jaxlib==0.4.25 'numpy<2' 'scipy<1.13' "
     "frozendict typing_extensions absl-py flatbuffers",
 )
+NEURALOPERATOR = Environment(
+    "NEURALOPERATOR_PYTHON",
+    "neuraloperator==2.0.0",
+    "torch==2.13.0 tensorly tensorly-torch opt-einsum wandb zencfg configmypy h5py matplotlib "
+    "ruamel.yaml",
+)
+DEEPXDE = Environment(
+    "DEEPXDE_PYTHON", "deepxde==1.15.0", "torch==2.13.0 scikit-learn scikit-optimize matplotlib"
+)

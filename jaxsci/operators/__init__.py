@@ -16,9 +16,10 @@ from .graph import GNO as GNO
 from .losses import h1 as h1, relative_l2 as relative_l2
 from .multigrid import MgNO as MgNO, VCycle as VCycle
 from .points import Attention as Attention, BallIntegral as BallIntegral, attention as attention
+from .products import normalise as normalise
 from .spectral import SpectralConv as SpectralConv
 from .sphere import spherical_harmonics as spherical_harmonics
 from .spherical import SphericalConv as SphericalConv, sphere_grid as sphere_grid
 from .transformer import Transformer as Transformer
-from .unet import UNet as UNet, normalise as normalise
+from .unet import UNet as UNet
 from .uno import UNO as UNO

@@ -77,8 +77,8 @@ class KernelConv(eqx.Module):
                 f"got radius={radius} and knots={knots}."
             )
         self.in_channels, self.radius, self.boundary = in_channels, float(radius), boundary
-        # The mean of white noise over the ball would vanish; smooth fields keep their size.
-        scale = 1 / math.sqrt(in_channels)
+        # Smooth fields keep their variance: each hat's integral is a share 1/(knots + 1).
+        scale = math.sqrt(((knots + 1) ** 2 / knots) ** dim / in_channels)
         shape = (*[knots] * dim, in_channels, out_channels)
         self.weight = scale * jax.random.normal(key, shape)
         self.bias = jnp.zeros(out_channels)

@@ -50,6 +50,37 @@ def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return 0.5 * x * (1 + jax.lax.erf(x * np.sqrt(0.5).astype(x.dtype)))
 
 
+def normalise(
+    a: Float[Array, "*grid channels"], weights: Float[Array, "*grid"] | None = None
+) -> Float[Array, "*grid channels"]:
+    """Instance norm as an integral: mean zero and variance one over the domain, channel by channel.
+
+        b = (a - ⟨a⟩)/√(⟨(a - ⟨a⟩)²⟩ + ε),   ⟨f⟩ = Σᵢ wᵢ f(xᵢ) / Σᵢ wᵢ
+
+    **Arguments:**
+
+    - `a`: one sample `(*grid, channels)`.
+    - `weights`: quadrature weights of the points; equal by default.
+
+    **Returns:** the normalised field. The same on every grid, as closely as the quadrature.
+
+    Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
+    Spaces", 2025, section on normalisation.
+
+    ```python
+    b = normalise(a)
+    ```
+    """
+    points = a.reshape(-1, a.shape[-1])
+    if weights is None:
+        share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
+    else:
+        share = (weights / jnp.sum(weights)).reshape(-1, 1)
+    centred = points - jnp.sum(share * points, 0, keepdims=True)
+    variance = jnp.sum(share * centred**2, 0, keepdims=True)
+    return (centred * jax.lax.rsqrt(variance + 1e-6)).reshape(a.shape)
+
+
 class Pointwise(eqx.Module):
     """The same affine map at every point: b(x) = a(x) W + c.
 

@@ -13,12 +13,12 @@ from .products import Pointwise, check_field, gelu
 class UNet(eqx.Module):
     """U-Net for functions on a periodic domain: the ordinary one, lifted to function spaces.
 
-        down   v_{l+1} = D σ(norm K_l v_l)
-        up     v_l ← σ(norm K'_l [U v_{l+1}, v_l])
+        down   v_{l+1} = D σ(K_l v_l)
+        up     v_l ← σ(K'_l [U v_{l+1}, v_l])
 
-    Convolutions are `KernelConv`s whose radius doubles with each level, D and U are exact changes
-    of grid for band-limited fields, and the norms are integrals, so the same parameters make the
-    same operator on every grid fine enough.
+    Convolutions are `KernelConv`s whose radius doubles with each level, and D and U are exact
+    changes of grid for band-limited fields, so the same parameters make the same operator on every
+    grid fine enough. Without norms, which would take the size of the input function away.
 
     **Arguments:**
 
@@ -86,41 +86,11 @@ class UNet(eqx.Module):
         check_field(a, self.in_channels, self.down[0].weight.ndim - 2, "UNet")
         v, passed = self.lift(a), []
         for layer in self.down:
-            v = gelu(normalise(layer(v)))
+            v = gelu(layer(v))
             passed.append(v)
             v = resample(v, [-(-n // 2) for n in v.shape[:-1]])
-        v = gelu(normalise(self.bottom(v)))
+        v = gelu(self.bottom(v))
         for layer, fine in reversed(list(zip(self.up, passed, strict=True))):
             v = jnp.concatenate([resample(v, fine.shape[:-1]), fine], -1)
-            v = gelu(normalise(layer(v)))
+            v = gelu(layer(v))
         return self.project(v)
-
-
-def normalise(
-    a: Float[Array, "*grid channels"], weights: Float[Array, "*grid"] | None = None
-) -> Float[Array, "*grid channels"]:
-    """Instance norm as an integral: mean zero and variance one over the domain, channel by channel.
-
-        b = (a - ⟨a⟩)/√(⟨(a - ⟨a⟩)²⟩ + ε),   ⟨f⟩ = Σᵢ wᵢ f(xᵢ) / Σᵢ wᵢ
-
-    **Arguments:**
-
-    - `a`: one sample `(*grid, channels)`.
-    - `weights`: quadrature weights of the points; equal by default.
-
-    **Returns:** the normalised field. The same on every grid, as closely as the quadrature.
-
-    Source: Berner et al. (see `UNet`), section on normalisation.
-
-    ```python
-    b = normalise(a)
-    ```
-    """
-    points = a.reshape(-1, a.shape[-1])
-    if weights is None:
-        share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
-    else:
-        share = (weights / jnp.sum(weights)).reshape(-1, 1)
-    centred = points - jnp.sum(share * points, 0, keepdims=True)
-    variance = jnp.sum(share * centred**2, 0, keepdims=True)
-    return (centred * jax.lax.rsqrt(variance + 1e-6)).reshape(a.shape)

@@ -42,9 +42,14 @@ def test_energy():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["hf", "pbe", "b3lyp", "r2scan"])
 @pytest.mark.parametrize(("atoms", "spin"), [(METHYL, 1), (OXYGEN, 2)])
-@pytest.mark.parametrize("solver", ["diis", "newton"])
-def test_more_energies(atoms, spin, name, solver):
-    check_energy(atoms, spin, name, "6-31g", solver=solver)
+def test_more_energies(atoms, spin, name):
+    check_energy(atoms, spin, name, "6-31g")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hf", "pbe"])
+def test_energies_by_newton(name):
+    check_energy(METHYL, 1, name, "6-31g", solver="newton")
 
 
 @pytest.fixture(scope="module")

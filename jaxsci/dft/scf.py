@@ -113,7 +113,8 @@ def scf(
 
     **Arguments:**
 
-    - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
+    - `molecule`: one molecule, which says how its spins are treated; for a batch use `jsci.vmap`
+        with `throw=False`.
     - `functional`: `xc(name)`, `neural_functional(...)`, or a pure `exc(params, features)`.
     - `params`: the functional's parameters.
     - `guess`: "minao" (atomic densities in a minimal basis), "atoms" (Hartree-Fock densities of
@@ -139,7 +140,7 @@ def scf(
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
     density of the wrong shape, or float32; `TypeError` for something that is not a functional.
     Small gaps, stretched bonds and 3d metals may not converge by DIIS, or to a state that is not
-    the lowest: see `solver` and `stability`.
+    the lowest: see `solver`, `stability` and `stable_scf`.
 
     **Good values:** the defaults; `solver="newton"` where they fail; `tolerance=1e-14` before
     differentiating anything but the energy to more than four digits.

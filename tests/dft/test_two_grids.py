@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import fixed_density_energy, molecule, quadrature, scf, two_grids, xc
+from jaxsci.dft import fixed_density_energy, molecule, quadrature, scf, stack, two_grids, xc
 
 WATER = [("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.757, -0.4692)), ("H", (0.0, -0.757, -0.4692))]
 NITROXYL = [("N", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.04))]
@@ -42,6 +42,16 @@ def test_two_grids_give_the_field_of_one(atoms, options, temperature):
     # The energy is that of the density, exactly.
     again = fixed_density_energy(m, xc("pbe"), both.density_matrix)
     np.testing.assert_allclose(both.energy, again, rtol=0, atol=1e-11)
+
+
+def test_a_padded_batch_on_two_grids():
+    molecules = [molecule(atoms, "sto-3g", grid=1) for atoms in (WATER, [("He", (0, 0, 0))])]
+
+    def energy(m):
+        return scf(m, xc("pbe"), tolerance=1e-11, throw=False).energy
+
+    together = jax.jit(jax.vmap(energy))(stack(molecules))
+    np.testing.assert_allclose(together, list(map(energy, molecules)), rtol=0, atol=1e-10)
 
 
 def test_without_corrections_the_full_grid_is_iterated_on(monkeypatch):

@@ -104,7 +104,7 @@ def _steps(f, params, geometries, basis, functional):
 
 
 def make_guess(size: Size) -> Run:
-    train, held_out, steps = (4, 1, 60) if size == "smoke" else (24, 4, 2000)
+    train, held_out, steps = (4, 1, 60) if size == "smoke" else (32, 4, 3000)
     rng = np.random.default_rng(0)
     geometries = {k: _distorted(g, rng, train + held_out) for k, g in FAMILIES.items()}
     tests = list(itertools.chain(*(g[train:] for g in geometries.values())))

@@ -135,17 +135,19 @@ def _training_step(size):
         return 1 + 0.1 * network(p, d)[None]
 
     functional = jsci.dft.weighted_functional(coefficient, [jsci.dft.xc("slater")], level="lda")
-    data = jsci.dft.training_batch(molecules, -np.arange(count, dtype=float))
-    return geometries, functional, params, data
+    return geometries, molecules, functional, params, -np.arange(count, dtype=float)
 
 
 def make_training_step(size: Size) -> Run:
-    _, functional, params, data = _training_step(size)
-    loss = jsci.objective({"energy": jsci.dft.energy_error(functional)}, batch_size=1)
+    _, molecules, functional, params, energies = _training_step(size)
+    parts = jsci.dft.data.buckets(molecules, energies, count=len(SMALL))
+    data = {f"bucket {i}": part for i, part in enumerate(parts)}
+    terms = dict.fromkeys(data, jsci.dft.energy_error(functional))
+    loss = jsci.objective(terms, dict.fromkeys(data, 1 / len(data)), batch_size=1)
     optimizer = optax.adam(1e-4)
 
     def step(params, data):
-        value, gradient = jax.value_and_grad(loss.value)(params, {"energy": data})
+        value, gradient = jax.value_and_grad(loss.value)(params, data)
         updates, _ = optimizer.update(gradient, optimizer.init(params), params)
         return optax.apply_updates(params, updates), gradient, value
 
@@ -158,21 +160,21 @@ def make_training_step(size: Size) -> Run:
             moved = jax.tree.map(lambda p, g: p + sign * h * g / norm, params, gradient)
             return step_value(moved)
 
-        step_value = jax.jit(lambda p: loss.value(p, {"energy": data}))
+        step_value = jax.jit(lambda p: loss.value(p, data))
         return float(abs((at(1) - at(-1)) / (2 * h) / norm - 1))
 
     return Run(
         step,
         (params, data),
         error=error,
-        note=f"{data.energy.size} molecules in sto-3g, grid 0; a network of "
+        note=f"{len(molecules)} molecules in sto-3g, grid 0; a network of "
         f"{sum(map(jnp.size, jax.tree.leaves(params)))} parameters; Adam on the energies' squares",
     )
 
 
 def peer_training_step(size: Size) -> Run:
-    geometries, functional, params, data = _training_step(size)
-    arrays: dict[str, Any] = {"molecules": len(geometries), "energies": data.energy}
+    geometries, molecules, functional, params, energies = _training_step(size)
+    arrays: dict[str, Any] = {"molecules": len(geometries), "energies": energies}
     for i, (symbols, xyz) in enumerate(geometries):
         arrays |= {f"symbols{i}": np.array(symbols), f"coordinates{i}": xyz}
     layers = params.layers
@@ -181,7 +183,7 @@ def peer_training_step(size: Size) -> Run:
         arrays |= {f"kernel{i}": last * layer.weight, f"bias{i}": last * layer.bias}
     ours = jax.jit(
         lambda p, m: jax.lax.map(lambda m: jsci.dft.scf(m, functional, p, throw=False).energy, m)
-    )(params, data.molecule)
+    )(params, jsci.dft.stack(molecules))
 
     def error(out):
         return float(np.max(np.abs(out[:-1] / np.asarray(ours) - 1)))

@@ -88,11 +88,12 @@ def _train(samples, key, steps):
     return f, result.state.params
 
 
-def _steps(f, params, geometries, basis, functional):
+def _steps(model, geometries, basis: str, name: str):
     """Mean SCF steps from "minao", "atoms", and the model."""
+    f, params = model
     # The density is PBE's whatever the functional; its potential may as well be the one to solve.
-    start = jsci.dft.xc(START.get(functional, functional))
-    functional, counts = jsci.dft.xc(functional), []
+    functional, start = jsci.dft.xc(name), jsci.dft.xc(START.get(name) or name)
+    counts = []
     for atoms in geometries:
         m = jsci.dft.molecule(atoms, basis, grid=1)
         aux = jsci.dft.auxiliary(m)
@@ -115,14 +116,14 @@ def make_guess(size: Size) -> Run:
         learned = itertools.chain(*(g[:train] for g in geometries.values()))
         model = _train(list(_samples(learned, TRAINED[0])), jax.random.key(0), steps)
         spent = time.process_time() - start
-        row = _steps(*model, tests, *TRAINED)
+        row = _steps(model, tests, *TRAINED)
         return (model, row), [(spent, row[2] / row[0])]
 
     def figures(result):
         model, row = result
         rows = {"/".join(reversed(TRAINED)): row}
-        rows |= {f"{f}/{b}": _steps(*model, tests, b, f) for b, f in UNSEEN}
-        rows["larger molecules"] = _steps(*model, larger, *TRAINED)
+        rows |= {f"{f}/{b}": _steps(model, tests, b, f) for b, f in UNSEEN}
+        rows["larger molecules"] = _steps(model, larger, *TRAINED)
         return {
             f"steps {name} (minao, atoms, learned)": ", ".join(f"{x:.2f}" for x in row)
             for name, row in rows.items()

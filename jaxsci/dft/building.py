@@ -20,6 +20,8 @@ from .xyz import read_xyz, read_xyz_frames
 
 # A process costs this many seconds before its first molecule: the time to load JAX and PySCF.
 _START = 5.0
+# And this much for what it sends back: with full integrals no less than building them.
+_SECONDS_A_BYTE = 3e-9
 
 
 def molecules(
@@ -47,7 +49,8 @@ def molecules(
     - `many`: a list of what `molecule` takes, or the path of an .xyz file with many frames.
     - `charge`, `spin`: one for all, or one each.
     - `workers`: processes of one thread each. `None` starts one for each core of this machine, but
-        only once the work has shown to be longer than that takes; 1 starts none.
+        only once the work has shown to be longer than their start and sending the arrays back; 1
+        starts none.
     - `progress`: show a bar where it takes more than two seconds.
     - `throw`: raise at the first molecule that fails. Else `None` stands in its place, and a
         warning counts and names what failed.
@@ -120,13 +123,20 @@ def _job(i: int, atoms: Any, basis: Any, options: dict) -> tuple:
 def _build(jobs: list[tuple], workers: int | None) -> Iterator[tuple[int, Any]]:
     """Pairs of number and molecule, or failure, as they are done."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    start, done = time.monotonic(), 0
-    # Here, until it is clear that processes pay.
+    start, sent, done = time.monotonic(), 0, 0
+    # Here, until it is clear that processes pay. The first molecule tells little: it loads PySCF.
     while done < len(jobs) and (workers == 1 or workers is None):
-        spent = time.monotonic() - start
-        if workers is None and done and spent / done * (len(jobs) - done) > 2 * _START:
-            break
-        yield done, attempt(_molecule, jobs[done])
+        if workers is None and done > 1:
+            left = (len(jobs) - done) / (done - 1)
+            gain = left * (time.monotonic() - start) * (1 - 1 / (cores or 1))
+            if gain > _START + left * sent * _SECONDS_A_BYTE:
+                break
+        built = attempt(_molecule, jobs[done])
+        if done == 0:
+            start = time.monotonic()
+        else:
+            sent += sum(x.nbytes for x in jax.tree.leaves(built) if isinstance(x, jax.Array))
+        yield done, built
         done += 1
     yield from in_processes(_arrays, jobs, range(done, len(jobs)), workers or cores or 1)
 

@@ -78,6 +78,7 @@ def test_open_shell():
         (OXYGEN, 2, 0, "pbe"),
         (METHYL, 1, 0, "b3lyp"),
         (METHYL, 1, 0, "r2scan"),
+        (METHYL, 1, 0, "tpss"),
         (WATER, 1, 1, "pbe0"),
     ],
 )

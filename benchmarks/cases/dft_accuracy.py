@@ -190,7 +190,7 @@ def make_energies(size: Size) -> Run:
         (),
         error=_largest,
         host=True,
-        note=f"{count} molecules x {len(names)} functionals, grid {grid}; the largest error of each",
+        note=f"{count} molecules x {len(names)} functionals, grid {grid}; largest error of each",
         figures=lambda found: {name: _worst(found, name) for name in names},
     )
 

@@ -26,6 +26,7 @@ from .fixed_density import (
     harris_energy as harris_energy,
 )
 from .forces import forces as forces
+from .hessian import hessian as hessian
 from .local_exchange import (
     exchange_energy_density as exchange_energy_density,
     pair_potentials as pair_potentials,

@@ -169,8 +169,8 @@ def _exact_exchange(functional, ops, density) -> Density:
         held = check_range(ops.long_range, functional.omega, functional.name)
         kinds.append((functional.long_range_exchange, held))
     half = 0.5 if density.shape[0] == 1 else 1.0
-    return -sum(
-        half * share * jnp.stack([exchange(integrals, p) for p in density])
-        for share, integrals in kinds
-        if share
-    )
+    total = jnp.zeros_like(density)
+    for share, integrals in kinds:
+        if share:
+            total -= half * share * jnp.stack([exchange(integrals, p) for p in density])
+    return total

@@ -80,7 +80,10 @@ def forces(
 
 
 @eqx.filter_jit
-def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
+def explicit_slopes(
+    molecule: Molecule, functional: Functional, params: Any, density: Float[Array, "spins nao nao"]
+) -> tuple[Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
+    """∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, both at fixed orthonormal orbitals."""
     lower = jnp.linalg.cholesky(molecule.overlap)
     # The orbitals in an orthonormal basis: held fixed, they stay orthonormal as atoms move.
     fixed = lower.T @ density @ lower
@@ -94,6 +97,12 @@ def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = jax.grad(energy, argnums=(0, 1))(
         molecule.coordinates, molecule.overlap
     )
+    return by_position, 0.5 * (by_overlap + by_overlap.T)
+
+
+@eqx.filter_jit
+def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
+    by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
     exchange = ((None, functional.exact_exchange),)
     if functional.long_range_exchange:
         exchange += ((functional.omega, functional.long_range_exchange),)
@@ -103,7 +112,7 @@ def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
         molecule.libcint,
         molecule.coordinates,
         jnp.sum(molecule.atom_mask),
-        0.5 * (by_overlap + by_overlap.T),
+        by_overlap,
         density,
         vmap_method="sequential",
     )

@@ -51,6 +51,39 @@ def integral_gradient(
     return gradient
 
 
+def integral_hessian(
+    exact_exchange: float,
+    tables: Libcint,
+    coordinates: np.ndarray,
+    by_overlap: np.ndarray,
+    density: np.ndarray,
+) -> np.ndarray:
+    """What second derivatives of full integrals contribute, as `integral_gradient` for the first.
+
+    **Returns:** (atoms, 3, atoms, 3).
+    """
+    from pyscf.hessian import rhf, uhf
+
+    mol = to_mole(tables, coordinates, len(coordinates))
+    spins = density if len(density) == 2 else np.concatenate([density / 2] * 2)
+    orbitals = [_square_root(p) for p in spins]
+    ones = [np.ones(z.shape[1]) for z in orbitals]
+    # Energies of zero leave out PySCF's own share of the overlap's derivatives.
+    core, coulomb, exchange = uhf._partial_hess_ejk(
+        rhf.HessianBase(Field(mol)), [0 * n for n in ones], orbitals, ones
+    )
+    found = (core + coulomb - exact_exchange * exchange).transpose(0, 2, 1, 3)
+    one, both, _ = rhf.get_ovlp(mol)
+    one = np.einsum("xyij,ij->xyi", one, by_overlap)
+    both = both * by_overlap
+    slices: Sequence[Any] = mol.aoslice_by_atom()[:, 2:]
+    for a, (i, j) in enumerate(slices):
+        found[a, :, a] += 2 * one[..., i:j].sum(-1)
+        for b, (k, l) in enumerate(slices):
+            found[a, :, b] += 2 * both[..., i:j, k:l].sum((-2, -1))
+    return found
+
+
 def _one_electron(mol, by_overlap, total) -> np.ndarray:
     from pyscf.grad import rhf
 
@@ -84,7 +117,7 @@ def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:
     from pyscf.gto import mole
 
     joint = mole.conc_mol(mol, auxiliary)
-    joint.omega = mol.omega
+    joint.set_range_coulomb(mol.omega)
     occupied = [_square_root(p) for p in spins] if share else []
     potential = np.zeros(auxiliary.nao)
     pairs = [np.zeros((auxiliary.nao, z.shape[1], z.shape[1])) for z in occupied]

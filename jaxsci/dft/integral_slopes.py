@@ -33,7 +33,7 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
 
     if molecule.fit is not None or molecule.long_range is not None:
         raise ValueError(
-            "training on forces needs full integrals of one range: build the molecule with "
+            "derivatives of integrals need full integrals of one range: build the molecule with "
             "density_fit=False and without omega."
         )
     need = 12 * molecule.size**4

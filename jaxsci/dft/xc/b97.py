@@ -62,7 +62,7 @@ def b97_correlation(
         return alone(spin) * _series(_SAME, same, _reduced_gradient_squared(spin))
 
     x2 = [_reduced_gradient_squared(spin) for spin in features.spins]
-    mean = sum(x2) / len(x2)
+    mean = jnp.mean(jnp.stack(x2), axis=0)
     left = pw92(features) - over_spins(alone, features)
     return over_spins(equal, features) + left * _series(_OPPOSITE, opposite, mean)
 

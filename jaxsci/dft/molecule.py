@@ -34,6 +34,9 @@ class Molecule(eqx.Module):
     it and the repulsion of the nuclei; the integrals are separate arrays, so the derivative with
     respect to `coordinates` alone is not the force: use `forces`.
 
+    A uniform electric field F adds F·r to the electrons' energy: add the sum of F_k
+    `dipole_integrals[k]` to `core_hamiltonian`, as `polarisability` does; `forces` do not see it.
+
     **Arguments:** (n basis functions, p = n (n + 1)/2 pairs; Hartree atomic units)
 
     - `coordinates`, `charges`: positions (Bohr) and charges of the nuclei (less the cores that

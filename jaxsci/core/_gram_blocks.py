@@ -13,9 +13,10 @@ from jax.sharding import Mesh, PartitionSpec
 
 # Features of all examples are kept up to so many bytes; above, they are taken again for each block.
 _KEPT = 2 * 2**30
-# A triangle of blocks saves work only while its products stay large: this many rows at least.
-_ROWS_OF_BLOCK = 128
-_MAX_BLOCKS = 4
+# A triangle saves work while its products stay large: this many rows of one at least. Up to four
+# strips of it are written out, more blocks of it are looped over, which keeps temporaries in cache.
+_ROWS_OF_STRIP, _MAX_STRIPS = 128, 4
+_ROWS_OF_BLOCK, _MAX_BLOCKS = 200, 8
 
 
 def kernel_blocks(
@@ -43,12 +44,18 @@ def leading_size(x, default=None) -> int:
 
 
 def triangle(contract: Callable, rows):
-    """The kernel of one batch with itself: the lower triangle of blocks, mirrored."""
+    """The kernel of one batch with itself: the lower triangle, mirrored."""
     n = leading_size(rows)
     full = jax.eval_shape(contract, rows, rows).shape[-1]
-    count = min(_MAX_BLOCKS, n, n * full // _ROWS_OF_BLOCK)
-    if count < 2:
-        return contract(rows, rows)
+    blocks = min(_MAX_BLOCKS, n, n * full // _ROWS_OF_BLOCK)
+    if blocks > _MAX_STRIPS:
+        return _triangle_of_blocks(contract, rows, -(-n // blocks))
+    strips = min(_MAX_STRIPS, n, n * full // _ROWS_OF_STRIP)
+    return _triangle_of_strips(contract, rows, strips) if strips > 1 else contract(rows, rows)
+
+
+def _triangle_of_strips(contract, rows, count):
+    n = leading_size(rows)
     edges = np.linspace(0, n, count + 1).astype(int)
     lower = []
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
@@ -59,6 +66,29 @@ def triangle(contract: Callable, rows):
     block_of = np.searchsorted(edges[1:], np.arange(n), side="right")
     above = block_of[:, None] < block_of[None, :]
     return jnp.where(above[:, :, None, None, None], mirror(lower), lower)
+
+
+def _triangle_of_blocks(contract, rows, size):
+    n = leading_size(rows)
+    starts = np.minimum(np.arange(0, n, size), n - size)  # the last block overlaps the one before
+    pairs = jnp.asarray(starts[np.stack(np.tril_indices(len(starts)), 1)])
+
+    def block(i, j):
+        slices = (
+            jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), rows)
+            for start in (i, j)
+        )
+        return contract(*slices)
+
+    def add(k, kernel):
+        i, j = pairs[k]
+        part = block(i, j)
+        kernel = jax.lax.dynamic_update_slice(kernel, part, (i, j, 0, 0, 0))
+        return jax.lax.dynamic_update_slice(kernel, mirror(part), (j, i, 0, 0, 0))
+
+    shape = jax.eval_shape(block, 0, 0)
+    kernel = jnp.zeros((n, n, *shape.shape[2:]), shape.dtype)
+    return jax.lax.fori_loop(0, len(pairs), add, kernel)
 
 
 def mirror(kernel):

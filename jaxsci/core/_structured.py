@@ -23,8 +23,6 @@ from ._structured_trace import Literal, Program, evaluate, trace
 
 # Products with fewer columns run at a fraction of full speed on a CPU.
 _NARROW = 32
-# Leaves with fewer entries, such as biases, are contracted as one.
-_SMALL = 4096
 
 
 class Factor(NamedTuple):
@@ -257,7 +255,7 @@ def _features(traced: _Traced, keys, leaves):
 
     def features(x):
         values = evaluate(traced.program, [*leaves, *jax.tree.leaves(x)])
-        rows = _joined(dict(zip(traced.direct, values[2 * count :], strict=True)))
+        rows = {f"leaf{i}": v for i, v in zip(traced.direct, values[2 * count :], strict=True)}
         factors: dict[str, dict[str, Factor]] = {}
         for key in dict.fromkeys(site.key for site in traced.sites):
             sides = {}
@@ -275,13 +273,6 @@ def _features(traced: _Traced, keys, leaves):
         return rows, factors
 
     return features
-
-
-def _joined(rows):
-    """Rows by leaf, those of small leaves as one: few long products beat many short ones."""
-    small = [v for v in rows.values() if v.shape[-1] < _SMALL]
-    joined = {f"leaf{i}": v for i, v in rows.items() if v.shape[-1] >= _SMALL}
-    return joined | ({"small leaves": jnp.concatenate(small, -1)} if small else {})
 
 
 def _jacobian(factor: Factor):

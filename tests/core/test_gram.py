@@ -91,6 +91,17 @@ def test_triangle_of_blocks_is_the_whole_kernel(params, n):
     np.testing.assert_allclose(kernel, expected, rtol=1e-12, atol=1e-11)
 
 
+def test_loop_over_blocks_of_which_the_last_overlaps():
+    """343 x 3 rows make five blocks of 69 examples, the last of which starts at 274."""
+    rows = jax.random.normal(jax.random.key(3), (343, 3, 2))
+
+    def contract(u, v):
+        return jnp.einsum("nap,mbp->nmab", u, v)[:, :, None]
+
+    whole = contract(rows, rows)
+    np.testing.assert_allclose(_gram_blocks.triangle(contract, rows), whole, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("n, batch_size", [(8, 2), (9, 2), (7, 7), (10, 3), (5, 1)])
 def test_folded_triangle_covers_odd_and_even_numbers_of_blocks(params, n, batch_size):
     x = jax.random.normal(jax.random.key(3), (n, 4))

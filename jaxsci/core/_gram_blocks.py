@@ -73,12 +73,11 @@ def _triangle_of_blocks(contract, rows, size):
     starts = np.minimum(np.arange(0, n, size), n - size)  # the last block overlaps the one before
     pairs = jnp.asarray(starts[np.stack(np.tril_indices(len(starts)), 1)])
 
+    def at(start):
+        return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), rows)
+
     def block(i, j):
-        slices = (
-            jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), rows)
-            for start in (i, j)
-        )
-        return contract(*slices)
+        return contract(at(i), at(j))
 
     def add(k, kernel):
         i, j = pairs[k]

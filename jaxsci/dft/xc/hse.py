@@ -36,8 +36,8 @@ def pbe_x_sr(features: Features, omega: float) -> Float[Array, "*n"]:
 
     with J the PBE hole, the integral in closed form for a fit of erfc. At ω = 0 it is close to
     `pbe_x`, not equal. As in libxc and the programs of quantum chemistry, s is bent above 1 by a
-    formula with a step of 5e-4 at s = 1, and J's G has one of 1e-5 at s = 0.08: energies are not
-    quite smooth in the positions of the nuclei.
+    formula with a step at s = 1, of 1e-4 in F_x: energies are not quite smooth in the positions of
+    the nuclei.
 
     **Source:** Heyd, Scuseria & Ernzerhof, J. Chem. Phys. 118, 8207 (2003) and 124, 219906 (2006);
     Ernzerhof & Perdew, J. Chem. Phys. 109, 3313 (1998); Henderson, Izmaylov, Scalmani & Scuseria,
@@ -119,8 +119,8 @@ def _unscreened(hole: _Hole) -> Float[Array, "*n"]:
 def _eight_powers(hole: _Hole, nu: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """The hole's term in A, by the fit of erfc.
 
-    A power of ν gives ∫ y^(k-1) {exp(-q y²) - exp(-p y²) [1 - exp(-4/9 A y²)]...} dy, which is
-    Γ(k/2)/2 [q^(-k/2) - p^(-k/2) ...] in scaled incomplete gamma functions.
+    The power k of ν gives a_k [Γ(k/2) (ν/√q)^k - (ν/√p)^k G_k(9p/4A)] with p = s²H + bν² and
+    q = p + D: the form of the sources, sorted by powers, in functions that do not cancel.
     """
     p = hole.h + _DECAY * nu**2
     by_p, by_q = nu / jnp.sqrt(p), nu / jnp.sqrt(p + _D)

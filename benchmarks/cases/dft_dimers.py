@@ -19,7 +19,7 @@ from jaxsci.dft.xc.slater import slater
 
 BASIS, GRID, BUCKETS = "def2-svp", 0, 4
 # The prior holds the network's parameters near their start: half of the dimers are few.
-PRIOR, STEPS, WIDTH = 1e-4, 40, 8
+PRIOR, STEPS, WIDTH = 1.6e-2, 40, 8
 
 
 class Solved(NamedTuple):

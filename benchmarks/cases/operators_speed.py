@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
-from benchmarks.case import Baseline, Case, Run
+from benchmarks.case import Baseline, Case, Run, Size
 from benchmarks.remote import DEEPXDE, NEURALOPERATOR, remote_run
 from jaxsci.operators import FNO, DeepONet, SpectralConv
 
@@ -302,7 +302,10 @@ def kan_gradient(size):
 
 
 def _fno_cases():
-    for which, tier, title in (("64", "quick", "2D"), ("32", "full", "2D"), ("1d", "full", "1D")):
+    sizes: list[tuple[str, Size, str]] = [
+        ("64", "quick", "2D"), ("32", "full", "2D"), ("1d", "full", "1D")
+    ]  # fmt: skip
+    for which, tier, title in sizes:
         name = "operators.fno" if which == "64" else f"operators.fno-{which}"
         grid = "x".join(map(str, FNO_SIZES[which][0]))
         yield Case(

@@ -4,10 +4,14 @@ import os
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 
-import deepxde  # noqa: E402
-import torch  # noqa: E402
+from typing import Any  # noqa: E402
 
-from .serve import serve
+import deepxde as _deepxde  # noqa: E402
+import torch  # noqa: E402  # pyright: ignore
+
+from .serve import serve  # noqa: E402
+
+deepxde: Any = _deepxde  # a module that the interpreter of this project does not have
 
 
 def _copy(layers, arrays, name):

@@ -1,7 +1,7 @@
 """neuraloperator 2.0 on PyTorch, in an interpreter of its own: our FNO, built from its layers."""
 
-import torch
-from neuralop.layers.spectral_convolution import SpectralConv
+import torch  # pyright: ignore
+from neuralop.layers.spectral_convolution import SpectralConv  # pyright: ignore
 
 from .serve import serve
 

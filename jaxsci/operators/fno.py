@@ -59,12 +59,12 @@ class FNO(eqx.Module):
     """
 
     lift: Pointwise
-    convolutions: list[SpectralConv] | list[BasisConv] | list[SphericalConv]
+    convolutions: list[SpectralConv | BasisConv | SphericalConv]
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
     modes: tuple[int, ...] = eqx.field(static=True)
-    basis: str = eqx.field(static=True)
+    basis: Basis | Literal["fourier", "sphere"] = eqx.field(static=True)
     padded: bool = eqx.field(static=True)
 
     def __init__(
@@ -136,7 +136,10 @@ class FNO(eqx.Module):
 
 
 def position(
-    grid: Sequence[int], padded: bool, dtype, basis: str = "fourier"
+    grid: Sequence[int],
+    padded: bool,
+    dtype,
+    basis: Basis | Literal["fourier", "sphere"] = "fourier",
 ) -> Float[Array, "*grid channels"]:
     """Where the points are, as functions that are smooth in the basis.
 

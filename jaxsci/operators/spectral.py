@@ -153,8 +153,9 @@ class SpectralConv(eqx.Module):
     def _multiply(self, real, imag):
         """R_k a_k as one real product a mode: [re; im] [Re R | Im R]."""
         c, d = self.in_channels, self.out_channels
-        factorised = isinstance(self.weight, CPTensor | TuckerTensor)
-        weight = self.weight.dense() if factorised else self.weight
+        weight = self.weight
+        if isinstance(weight, CPTensor | TuckerTensor):
+            weight = weight.dense()
         a = jnp.stack([real.reshape(-1, c), imag.reshape(-1, c)], 1)
         b = a @ weight.reshape(-1, c, 2 * d)
         shape = (*real.shape[:-1], d)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .products import check_field
+from .products import along_axis, check_field
 
 Boundary = Literal["periodic", "zero", "reflect"]
 _PAD_MODE = {"periodic": "wrap", "zero": "constant", "reflect": "symmetric"}
@@ -89,9 +89,7 @@ class KernelConv(eqx.Module):
         kernel = self.weight
         for axis, n in enumerate(a.shape[:-1]):
             hats = _hats(self.weight.shape[axis], self.radius, n)
-            kernel = jnp.moveaxis(
-                jnp.tensordot(jnp.asarray(hats, a.dtype), kernel, (1, axis)), 0, axis
-            )
+            kernel = along_axis(hats, kernel, axis)
         return _convolve(a, kernel, self.boundary) + self.bias.reshape((1,) * dim + (-1,))
 
 

@@ -42,7 +42,7 @@ def spherical_harmonics(
             f"degree={degree}, {colatitude.shape} and {longitude.shape}."
         )
     dtype = colatitude.dtype
-    first, second, sectoral = (jnp.asarray(c, dtype) for c in _recursion(degree))
+    first, second, sectoral = (jnp.asarray(c, dtype) for c in legendre_recursion(degree))
     m = np.arange(degree + 1)
     z, rho = jnp.cos(colatitude)[:, None], jnp.sin(colatitude)[:, None]
     diagonal = sectoral[None] * rho ** m[None].astype(dtype)
@@ -65,7 +65,7 @@ def spherical_harmonics(
 
 
 @lru_cache(maxsize=32)
-def _recursion(degree):
+def legendre_recursion(degree):
     """P̄_lm = a_lm (z P̄_{l-1,m} - b_lm P̄_{l-2,m}) for m < l, and the factors of P̄_mm / sin^m θ."""
     l, m = np.meshgrid(np.arange(degree + 1.0), np.arange(degree + 1.0), indexing="ij")
     inside, two = l > m, l > m + 1

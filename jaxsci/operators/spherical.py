@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .products import carry_batch, check_field
+from .products import along_axis, carry_batch, check_field
+from .sphere import legendre_recursion
 
 
 def sphere_grid(
@@ -98,14 +99,14 @@ class SphericalConv(eqx.Module):
         n = self.degree
         rings, legendre, weights = _matrices(*grid, n)
         # (orders, latitudes, channels): cosines of m = 0..n, then sines of m = 1..n
-        waves = _product(rings.T, a.swapaxes(0, 1))
+        waves = along_axis(rings.T, a, 1).swapaxes(0, 1)
         coefficients = jnp.matmul(
             carry_batch(jnp.asarray(legendre * weights, a.dtype), a), waves
         )  # (orders, degrees, channels)
         mixed = jnp.einsum("mlc,lcd->mld", coefficients, self.weight)
         rings, legendre, _ = _matrices(*target, n)
         waves = jnp.matmul(carry_batch(jnp.asarray(legendre.swapaxes(1, 2), a.dtype), a), mixed)
-        return _product(rings, waves).swapaxes(0, 1)
+        return along_axis(rings, waves, 0).swapaxes(0, 1)
 
     def _check_grid(self, grid):
         if grid[0] < self.degree + 1 or grid[1] < 2 * self.degree + 1:
@@ -113,12 +114,6 @@ class SphericalConv(eqx.Module):
                 f"degree={self.degree} needs a grid of at least {self.degree + 1} latitudes and "
                 f"{2 * self.degree + 1} longitudes; got {grid[0]} and {grid[1]}."
             )
-
-
-def _product(matrix, a):
-    """A constant matrix times the first axis of `a`."""
-    m = carry_batch(jnp.asarray(matrix, a.dtype), a)
-    return (m @ a.reshape(a.shape[0], -1)).reshape(matrix.shape[0], *a.shape[1:])
 
 
 @lru_cache(maxsize=32)
@@ -138,14 +133,11 @@ def _matrices(latitudes: int, longitudes: int, degree: int):
 
 def _legendre(z, rho, degree):
     """Fully normalised P̄_lm as (orders, degrees, points), zero for l < m."""
+    first, second, sectoral = legendre_recursion(degree)
     p = np.zeros((degree + 1, degree + 1, len(z)))
-    sectoral = np.full(len(z), math.sqrt(1 / (4 * math.pi)))
-    for m in range(degree + 1):
-        if m:
-            sectoral = math.sqrt((2 * m + 1) / (2 * m)) * rho * sectoral
-        p[m, m] = sectoral
-        for l in range(m + 1, degree + 1):
-            below = p[m, l - 2] if l > m + 1 else 0
-            b = math.sqrt(((l - 1) ** 2 - m**2) / (4 * (l - 1) ** 2 - 1)) if l > m + 1 else 0
-            p[m, l] = math.sqrt((4 * l**2 - 1) / (l**2 - m**2)) * (z * p[m, l - 1] - b * below)
+    for l in range(degree + 1):
+        p[l, l] = sectoral[l] * rho**l
+        for m in range(l):
+            before = p[m, l - 2] if l > m + 1 else 0
+            p[m, l] = first[l, m] * (z * p[m, l - 1] - second[l, m] * before)
     return p

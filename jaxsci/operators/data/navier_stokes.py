@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._sampling import generate, stride
 from .etdrk import etdrk4
+from .fourier_waves import wave_vectors
 from .grf import grf
 
 
@@ -98,13 +99,8 @@ def solve_navier_stokes(
             f"The forcing lives on the grid of the vorticity, {w0.shape}; got {forcing.shape}."
         )
     rows, columns = w0.shape
-    kx = np.fft.fftfreq(rows, 1 / rows)[:, None]
-    ky = np.arange(columns // 2 + 1)[None]
-    square = (2 * np.pi) ** 2 * (kx**2 + ky**2)
-    kind = jnp.result_type(w0.dtype, jnp.complex64)
-    keep = (3 * np.abs(kx) < rows) & (3 * ky < columns)
+    to_x, to_y, square, keep = wave_vectors(rows, columns, w0.dtype)
     inverse = np.divide(1, square, out=np.zeros_like(square), where=square > 0)
-    to_x, to_y = (jnp.asarray(2j * np.pi * k * keep, kind) for k in (kx, ky))
     stream = jnp.asarray(inverse, w0.dtype)
     source = jnp.fft.rfft2(forcing)
 
@@ -114,7 +110,7 @@ def solve_navier_stokes(
     def nonlinear(w):
         psi = stream * w
         transport = field(to_y * psi) * field(to_x * w) - field(to_x * psi) * field(to_y * w)
-        return source - jnp.fft.rfft2(transport) * jnp.asarray(keep, w0.dtype)
+        return source - jnp.fft.rfft2(transport) * keep
 
     w = etdrk4(-viscosity * square, nonlinear, jnp.fft.rfft2(w0), time=time, steps=steps)
     return field(w)

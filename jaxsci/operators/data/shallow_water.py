@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._sampling import generate, stride
 from .etdrk import etdrk4
+from .fourier_waves import wave_vectors
 from .grf import grf
 
 
@@ -76,7 +77,7 @@ def _random_start(key, fine, amplitude):
     elevation, stream = (
         grf(k, (fine, fine), alpha=3.0, tau=7.0, modes=modes) for k in jax.random.split(key)
     )
-    to_x, to_y = _wave_vectors(fine, fine, stream.dtype)[:2]
+    to_x, to_y = wave_vectors(fine, fine, stream.dtype)[:2]
     waves = jnp.fft.rfft2(stream)
     u, v = (jnp.fft.irfft2(k * waves, (fine, fine)) for k in (-to_y, to_x))
     speed = jnp.sqrt(jnp.mean(u**2 + v**2))
@@ -114,7 +115,7 @@ def solve_shallow_water(
             f"solve_shallow_water() takes fields (x, y, 3): η, v_x and v_y; got {start.shape}."
         )
     rows, columns = start.shape[:2]
-    to_x, to_y, square, keep = _wave_vectors(rows, columns, start.dtype)
+    to_x, to_y, square, keep = wave_vectors(rows, columns, start.dtype)
 
     def field(waves):
         return jnp.fft.irfft2(keep * waves, (rows, columns))
@@ -141,13 +142,3 @@ def solve_shallow_water(
     first = jnp.fft.rfft2(jnp.moveaxis(start, -1, 0))
     last = etdrk4(linear, nonlinear, first, time=time, steps=steps)
     return jnp.moveaxis(jnp.fft.irfft2(last, (rows, columns)), 0, -1)
-
-
-def _wave_vectors(rows, columns, dtype):
-    """∂x and ∂y on Fourier coefficients, |k|², and which modes the two-thirds rule keeps."""
-    kx = np.fft.fftfreq(rows, 1 / rows)[:, None]
-    ky = np.arange(columns // 2 + 1)[None]
-    keep = (3 * np.abs(kx) < rows) & (3 * ky < columns)
-    kind = jnp.result_type(dtype, jnp.complex64)
-    to_x, to_y = (jnp.asarray(2j * np.pi * k * keep, kind) for k in (kx, ky))
-    return to_x, to_y, (2 * np.pi) ** 2 * (kx**2 + ky**2), jnp.asarray(keep, dtype)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._structured_constant import constant_axes
+from ._structured_constant import constant_axes, is_zero
 from ._structured_cost import Shape, prefers_factors
 from ._structured_degenerate import warn_of_lone_means
 from ._structured_taps import Site, find_taps
@@ -94,8 +94,20 @@ def linearise(
         )
         for program, (sites, _), x in zip(programs, taps, examples, strict=True)
     ]
+    _check_differentiable(traced)
     keys = _keys_of_factors(traced, examples, sizes, implementation)
     return [Linearised(_features(t, keys, leaves)) for t in traced]
+
+
+def _check_differentiable(traced: Sequence[_Traced]) -> None:
+    """Raise where every derivative is written as zero, as behind a rounding or an argmax."""
+    derivatives = [(t.program, v) for t in traced for v in t.program.outputs[len(t.sites) :]]
+    if derivatives and all(is_zero(program, v) for program, v in derivatives):
+        raise ValueError(
+            "f has no derivative in any of its parameters: its outputs do not depend on them, or "
+            "only through operations of zero slope (round, sign, argmax, comparisons, "
+            "stop_gradient). Give the differentiable quantity, such as the logits."
+        )
 
 
 def _incomparable(sites: Sequence[Site]) -> frozenset[int]:

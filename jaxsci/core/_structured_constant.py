@@ -5,22 +5,42 @@ Where the cotangents of all positions are one, Σₜ aₜ ⊗ ∂ = (Σₜ aₜ)
 
 import math
 
+import numpy as np
+
 from ._structured_trace import Literal, Program
 
 _ELEMENTWISE = frozenset(
     {"add", "add_any", "sub", "mul", "div", "neg", "convert_element_type", "copy", "copy_p"}
 )
+# These only move entries.
+_MOVING = frozenset({"broadcast_in_dim", "reshape", "transpose", "squeeze", "slice", "copy"})
 
 
 def constant_axes(program: Program) -> dict[int, frozenset[int]]:
     """Axes of each variable along which its entries are known to be equal."""
     constant = {v: _single(aval.shape) for v, aval in program.avals.items()}
+    for v, value in program.constants.items():
+        if isinstance(value, np.ndarray) and value.size:
+            constant[v] = frozenset(i for i in range(value.ndim) if not np.ptp(value, axis=i).any())
     for equation in program.equations:
         rule = _RULES.get(equation.primitive.name)
         if rule is not None:
             (output,) = equation.outputs
             constant[output] |= rule(program, equation, constant)
     return constant
+
+
+def is_zero(program: Program, v: int | Literal) -> bool:
+    """Whether a variable is known to be zero in every entry."""
+    if isinstance(v, Literal):
+        return not np.any(v.value)
+    if v in program.constants:
+        value = program.constants[v]
+        return isinstance(value, np.ndarray) and not value.any()
+    source = next((e for e in program.equations if v in e.outputs), None)
+    if source is None or source.primitive.name not in _MOVING:
+        return False
+    return is_zero(program, source.inputs[0])
 
 
 def _single(shape):

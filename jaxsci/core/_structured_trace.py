@@ -24,6 +24,9 @@ _CALLS = {
 }
 # Longer loops stay loops: unrolling them would only move the cost to the compiler.
 _LONGEST_UNROLLED = 64
+# Entries of a constant that is worth computing while tracing.
+_LARGEST_FOLDED = 4096
+_FOLDED = ("numeric", "bool")
 
 
 class Literal(NamedTuple):
@@ -112,19 +115,21 @@ class _Builder:
         self.avals: dict[int, Any] = {}
         self.watched: set[int] = set()
         self._known: dict[Hashable, tuple[int, ...]] = {}
-        self._constant_of: dict[int, int] = {}
+        self._constant_of: dict[Hashable, int] = {}
+        self._slices: dict[int, tuple[int, dict[str, Any]]] = {}
 
     def new(self, aval) -> int:
         self.avals[len(self.avals)] = aval
         return len(self.avals) - 1
 
     def constant(self, value) -> int:
-        if id(value) not in self._constant_of:
+        key = _frozen(value) if isinstance(value, np.ndarray) else id(value)
+        if key not in self._constant_of:
             aval = jax.ShapeDtypeStruct(jnp.shape(value), jnp.result_type(value))
             variable = self.new(aval)
-            self._constant_of[id(value)] = variable
+            self._constant_of[key] = variable
             self.constants[variable] = value
-        return self._constant_of[id(value)]
+        return self._constant_of[key]
 
     def inline(self, jaxpr, consts, inputs) -> list[int | Literal]:
         env: dict[Any, Any] = dict(
@@ -153,11 +158,17 @@ class _Builder:
         )
 
     def equation(self, primitive, params, inputs, avals, effects=False):
+        if primitive.name == "concatenate" and (whole := self._whole(inputs)) is not None:
+            return (whole,)
+        if not effects and (values := self._known_now(primitive, params, inputs, avals)):
+            return tuple(map(self.constant, values))
         key = None if effects else _key(primitive, params, inputs)
         if key is not None and key in self._known:
             return self._known[key]
         outputs = tuple(self.new(aval) for aval in avals)
         self.equations.append(Equation(primitive, params, tuple(inputs), outputs))
+        if primitive.name == "slice":
+            self._slices[outputs[0]] = (inputs[0], params)
         if key is not None:
             self._known[key] = outputs
         if any(v in self.watched for v in inputs if not isinstance(v, Literal)):
@@ -165,6 +176,41 @@ class _Builder:
             if all(v in self.watched for v in others):
                 self.watched.update(outputs)
         return outputs
+
+    def _whole(self, inputs) -> int | None:
+        """The array whose consecutive slices along one axis `inputs` are, if that is what they are.
+
+        So `u(jnp.append(x[:1], x[1:]))`, the value of a field under a derivative in some of its
+        coordinates, is u(x).
+        """
+        if not all(not isinstance(v, Literal) and v in self._slices for v in inputs):
+            return None
+        wholes, slices = zip(*(self._slices[v] for v in inputs), strict=True)
+        shape = self.avals[wholes[0]].shape
+        axis = next((i for i, n in enumerate(shape) if slices[0]["limit_indices"][i] < n), 0)
+        end = 0
+        for whole, p in zip(wholes, slices, strict=True):
+            start, limit = list(p["start_indices"]), list(p["limit_indices"])
+            if whole != wholes[0] or start[axis] != end or set(p["strides"] or (1,)) != {1}:
+                return None
+            end = limit[axis]
+            start[axis], limit[axis] = 0, shape[axis]
+            if any(start) or tuple(limit) != shape:
+                return None
+        return wholes[0] if end == shape[axis] else None
+
+    def _known_now(self, primitive, params, inputs, avals) -> list[np.ndarray] | None:
+        """The small outputs of an equation without variables, so that equal ones are one constant.
+
+        The unit vector along which a derivative is taken can be written in many ways.
+        """
+        if any(a.size > _LARGEST_FOLDED or not jnp.isdtype(a.dtype, _FOLDED) for a in avals):
+            return None
+        values = [v.value if isinstance(v, Literal) else self.constants.get(v) for v in inputs]
+        if any(v is None or isinstance(v, jax.Array) for v in values):
+            return None
+        with jax.ensure_compile_time_eval():
+            return [np.asarray(a) for a in bind(Equation(primitive, params, (), ()), values)]
 
     def _worth_unrolling(self, eqn, inputs):
         touched = any(v in self.watched for v in inputs if not isinstance(v, Literal))

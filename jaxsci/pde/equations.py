@@ -158,7 +158,7 @@ def _space_laplacian(u, x):
     """Second derivatives in all coordinates but the last, time."""
     if x.size < 2:
         raise ValueError(f"An evolution equation needs points (x, t), got a point of {x.shape}.")
-    return _laplacian(lambda y: u(jnp.append(y, x[-1])), x[:-1])
+    return _laplacian(lambda y: u(jnp.append(y, x[-1:])), x[:-1])
 
 
 def _at(source: Source, x):

@@ -249,6 +249,8 @@ def test_bad_input(params, points):
         jax.jit(lambda p: gram(model, p, points, progress=True))(params)
     with pytest.raises(ValueError, match="progress=True computes on one device"):
         gram(model, params, points, progress=True, mesh=jax.make_mesh((1,), ("rows",)))
+    with pytest.raises(ValueError, match=r"no derivative in any of its parameters.*round"):
+        gram(lambda p, x: jnp.round(model(p, x)), params, points)
     with pytest.raises(TypeError, match="returns dtype int"):
         gram(lambda p, x: jnp.arange(3), params, points)
     with pytest.raises(ValueError, match=r"no entry for \['bc'\]"):

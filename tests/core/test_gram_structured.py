@@ -298,6 +298,25 @@ def test_repeated_derivatives_are_one_position_each():
     assert sum(site.entries.shape == (1, 5, 5) for site in sites) == 5
 
 
+def test_a_derivative_however_it_is_written_is_one_program():
+    params, x = draw(FIELD, (2,))
+
+    def nested(u, z):
+        return derivative(u, 0)(z) + derivative(u, 1, 1)(z)
+
+    def of_a_part(u, z):
+        return derivative(u, 0)(z) + laplacian(lambda y: u(jnp.append(z[:1], y)))(z[1:])
+
+    first, second = (
+        trace(lambda p, z, op=op: op(lambda y: field(p, y), z), params, x[0], unroll=4)
+        for op in (nested, of_a_part)
+    )
+    names = [[e.primitive.name for e in program.equations] for program in (first, second)]
+    assert names[0] == names[1]
+    arguments = [*jax.tree.leaves(params), x[0]]
+    np.testing.assert_allclose(evaluate(second, arguments), evaluate(first, arguments), rtol=1e-14)
+
+
 def test_long_rows_are_contracted_in_pieces():
     def wide(p, x):
         return jnp.sin(x[:, None] * p["w"]).sum()

@@ -135,7 +135,7 @@ def divergence(v: Callable) -> Callable:
     return divergence_of_v
 
 
-def laplacian(u: Callable) -> Callable:
+def laplacian(u: Callable, *, directions: Float[Array, "k d"] | None = None) -> Callable:
     """The Laplacian Δu(x) = Σᵢ ∂²u/∂xᵢ² of each component, by the forward Laplacian.
 
     Value, d first derivatives and the one sum of second derivatives travel through `u`
@@ -144,10 +144,14 @@ def laplacian(u: Callable) -> Callable:
     **Arguments:**
 
     - `u`: a function of one point of shape `(d,)`, returning a scalar or an array.
+    - `directions`: k vectors vᵢ, for Σᵢ vᵢᵀ H vᵢ in k + 2 evaluations. Random ones with
+        E Σᵢ vᵢ vᵢᵀ = 1, from `jsci.pde.random_directions`, estimate the Laplacian in high
+        dimension.
 
     **Returns:** a function of one point returning the shape that `u` returns.
 
-    **Raises:** `TypeError` if a point is not a one-dimensional array.
+    **Raises:** `TypeError` if a point is not a one-dimensional array; `ValueError` if directions
+    do not match it.
 
     **Source:** Li et al., "A computational framework for neural network-based variational
     Monte Carlo with Forward Laplacian" (2024).
@@ -159,8 +163,10 @@ def laplacian(u: Callable) -> Callable:
 
     def laplacian_of_u(x):
         _check_point(x)
-        # Along one axis nested forward mode costs as much, and shares its slope with other terms.
-        return _along(_along(u, 0), 0)(x) if x.size == 1 else forward_laplacian(u, x)[2]
+        if x.size == 1 and directions is None:
+            # Along one axis nested forward costs as much, and shares its slope with other terms.
+            return _along(_along(u, 0), 0)(x)
+        return forward_laplacian(u, x, directions=directions)[2]
 
     return laplacian_of_u
 

@@ -36,6 +36,7 @@ from .sampling import (
 )
 from .self_adaptation import SelfAdaptive as SelfAdaptive, self_adaptive as self_adaptive
 from .smoothness import require_smooth as require_smooth
+from .stochastic import random_directions as random_directions, with_directions as with_directions
 from .variational import ritz as ritz
 from .weighting import (
     causal_loss as causal_loss,

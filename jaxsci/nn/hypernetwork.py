@@ -1,7 +1,6 @@
 """A network whose parameters are a function of coefficients: one training for a family."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key

@@ -70,7 +70,10 @@ def with_directions(
     **Raises:** as both.
 
     ```python
-    r = lambda params, s: jsci.laplacian(lambda y: f(params, y), directions=s[1])(s[0]) + source(s[0])
+    def r(params, sample):
+        x, v = sample
+        return jsci.laplacian(lambda y: f(params, y), directions=v)(x) + source(x)
+
     data = jsci.pde.joint({"pde": jsci.pde.with_directions(box, 256, 8)})
     fit = jsci.fit(jsci.objective({"pde": r}), params, data, optax.adam(1e-3), steps=2000, key=key)
     ```

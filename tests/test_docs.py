@@ -1,14 +1,20 @@
 """Every Python block of docs/ that is ours runs; blocks with a title show another library."""
 
+import ast
+import inspect
 import pathlib
 import re
 
 import jax
 import pytest
 
+import jaxsci
+
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
-PAGES = sorted(p for p in DOCS.rglob("*.md") if "```python\n" in p.read_text())
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = sorted(p for p in DOCS.rglob("*.md") if BLOCK.search(p.read_text()))
+LONG = {"pde", "dft", "pyscf", "model", "neuraloperator"}  # a minute of compilation together
+STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 
 def program(page, steps):
@@ -17,9 +23,13 @@ def program(page, steps):
     return re.sub(r"\bsteps=(\d+)", lambda m: f"steps={min(steps, int(m[1]))}", source)
 
 
-def run(page, steps):
-    with jax.numpy_rank_promotion("allow"):  # users have JAX's defaults
-        exec(compile(program(page, steps), str(page), "exec"), {"__name__": page.stem})
+def named(node):
+    """The object that a chain of names such as jsci.pde.Box means, None for other expressions."""
+    if isinstance(node, ast.Name):
+        return STARTS.get(node.id)
+    if isinstance(node, ast.Attribute) and (owner := named(node.value)) is not None:
+        return getattr(owner, node.attr)
+    return None
 
 
 def test_the_pages_are_found():
@@ -27,5 +37,22 @@ def test_the_pages_are_found():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_names_and_options_exist(page):
+    calls = 0
+    for node in ast.walk(ast.parse(program(page, 1))):
+        function = named(node.func) if isinstance(node, ast.Call) else named(node)
+        if isinstance(node, ast.Call) and function is not None:
+            options = {keyword.arg: None for keyword in node.keywords if keyword.arg}
+            inspect.signature(function).bind_partial(**options)
+            calls += 1
+    assert calls > 0
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ()) for p in PAGES],
+    ids=lambda p: p.stem,
+)
 def test_our_code_runs(page):
-    run(page, steps=2)
+    with jax.numpy_rank_promotion("allow"):  # users have JAX's defaults
+        exec(compile(program(page, 2), str(page), "exec"), {"__name__": page.stem})

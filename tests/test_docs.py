@@ -33,7 +33,7 @@ def named(node):
 
 
 def test_the_pages_are_found():
-    assert {"index", "model", "pde", "dft", "operators", "ntk", "deepxde"} <= {p.stem for p in PAGES}
+    assert {"index", "model", "pde", "dft", "operators", "ntk"} <= {p.stem for p in PAGES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

@@ -1,12 +1,18 @@
-"""`python -m jaxsci`: versions, devices, precision, and whether this platform computes right."""
+"""`python -m jaxsci`: versions, devices, precision, and whether this platform computes right.
 
+`python -m jaxsci doctor` also computes one small known answer a pillar, in under a minute.
+"""
+
+import argparse
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 
 import jax
 
 from . import PlatformReport, check_platform
+from ._doctor import CHECKS, examine
 
 PACKAGES = ("jaxsci", "jax", "jaxlib", "numpy", "equinox", "optax", "optimistix", "lineax")
 EXTRAS = {"flax": "flax", "pyscf": "dft", "matplotlib": "plot"}
@@ -49,15 +55,29 @@ def _extra(name: str, extra: str) -> str:
         return f"{name} missing (pip install 'jaxsci[{extra}]')"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Print the description; the exit code is 1 if any number came out wrong."""
+    parser = argparse.ArgumentParser("python -m jaxsci", description=__doc__)
+    help_of_doctor = "also compute one small known answer a pillar"
+    parser.add_argument("command", nargs="?", choices=["doctor"], help=help_of_doctor)
+    command = parser.parse_args(arguments).command
     default_x64 = bool(jax.config.read("jax_enable_x64"))
     # Both precisions are checked: the miscompiled programs differ between them.
     jax.config.update("jax_enable_x64", True)
     report = check_platform()
-    print(describe(report, default_x64=default_x64))
-    return 0 if report.ok else 1
+    print(describe(report, default_x64=default_x64), flush=True)
+    return 0 if report.ok and (command != "doctor" or _consult()) else 1
+
+
+def _consult() -> bool:
+    """Print each finding as it comes; whether all are as they should be."""
+    healthy = True
+    for check in CHECKS:
+        finding = examine(check)
+        print(finding, flush=True)
+        healthy &= finding.ok
+    return healthy
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

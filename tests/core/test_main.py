@@ -5,6 +5,7 @@ import pytest
 
 import jaxsci.__main__ as command
 from jaxsci import PlatformReport
+from jaxsci._doctor import CHECKS, Check, examine
 
 RIGHT = PlatformReport("0.10.1", "cpu", True, ())
 WRONG = PlatformReport("0.10.2", "cpu", True, ("vmap(sum((M r)²)) in float64: error 0.7",))
@@ -25,3 +26,30 @@ def test_float32_names_the_line_that_mends_it():
     text = command.describe(RIGHT, default_x64=False)
     assert 'jax.config.update("jax_enable_x64", True)' in text
     assert "float32" not in command.describe(RIGHT, default_x64=True)
+
+
+def test_the_doctor_finds_every_known_answer():
+    for finding in map(examine, CHECKS):
+        assert finding.ok, str(finding)
+        assert finding.error is not None, str(finding)
+
+
+def broken():
+    raise OSError("libcint.so is missing")
+
+
+@pytest.mark.parametrize(
+    ("check", "ok", "text"),
+    [
+        (Check("pde", "one", lambda: (1.0, 1.0 + 1e-9), 1e-12), False, "WRONG, error 1.0e-09"),
+        (Check("pde", "one", lambda: (float("nan"), 1.0), 1e-12), False, "WRONG, error nan"),
+        (Check("dft", "H2O", broken, 1e-9), False, "FAILED, OSError: libcint.so is missing"),
+        (Check("dft", "H2O", broken, 1e-9, "absent"), True, "skipped, absent is missing (pip"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong(monkeypatch, capsys, check, ok, text):
+    monkeypatch.setattr(command, "CHECKS", [check])
+    monkeypatch.setattr(command, "check_platform", lambda: RIGHT)
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    assert command.main(["doctor"]) == (0 if ok else 1)
+    assert text in capsys.readouterr().out

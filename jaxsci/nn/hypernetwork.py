@@ -1,5 +1,7 @@
 """A network whose parameters are a function of coefficients: one training for a family."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
@@ -37,12 +39,12 @@ class Hypernetwork(eqx.Module):
     ```
     """
 
-    network: eqx.Module
+    network: Callable
     generator: MLP
 
     def __init__(
         self,
-        network: eqx.Module,
+        network: Callable,
         coefficients: int,
         *,
         width: int,
@@ -60,7 +62,7 @@ class Hypernetwork(eqx.Module):
             lambda g: g.layers[-1].weight, generator, replace_fn=lambda w: 0.1 * w
         )
 
-    def at(self, coefficients: Float[Array, " coefficients"]) -> eqx.Module:
+    def at(self, coefficients: Float[Array, " coefficients"]) -> Callable:
         """The network for given coefficients, μ fixed."""
         angle = jnp.pi / 2 * coefficients
         shift = self.generator(jnp.concatenate([jnp.cos(angle), jnp.sin(angle)]))

@@ -1,6 +1,7 @@
 """Partial differential equations: domains, samplers, equations, exact conditions, references."""
 
 from . import reference as reference
+from .adversarial import Adversarial as Adversarial, adversarial as adversarial
 from .constraints import dirichlet as dirichlet, hard as hard
 from .domains import (
     Ball as Ball,
@@ -36,6 +37,7 @@ from .sampling import (
 )
 from .self_adaptation import SelfAdaptive as SelfAdaptive, self_adaptive as self_adaptive
 from .smoothness import require_smooth as require_smooth
+from .sobolev import sobolev_gradient as sobolev_gradient
 from .stochastic import random_directions as random_directions, with_directions as with_directions
 from .variational import ritz as ritz
 from .weighting import (

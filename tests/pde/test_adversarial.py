@@ -1,0 +1,71 @@
+"""The flow is a density, and it goes where the theory of the min-max problem says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci import pde
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_density_is_that_of_the_samples(dim, key):
+    """p(push(z)) = 1/|det ∂push/∂z| for uniform z, whatever the weights."""
+    box = pde.Box((-1.0,) * dim, (3.0,) * dim)
+    points = pde.adversarial(box, 10, lambda p, x: x[0], key=key, depth=2, width=5)
+    leaves, tree = jax.tree.flatten(points.flow)
+    keys = jax.random.split(key, len(leaves))
+    noise = [0.3 * jax.random.normal(k, w.shape) for k, w in zip(keys, leaves, strict=True)]
+    flow = tree.unflatten([w + e for w, e in zip(leaves, noise, strict=True)])
+
+    def one(z):
+        log_det = jnp.linalg.slogdet(jax.jacfwd(flow.push)(z))[1]
+        x = box.from_unit(flow.push(z))
+        return points.density(flow, x) * 4.0**dim, jnp.exp(-log_det)
+
+    density, expected = jax.vmap(one)(jax.random.uniform(key, (20, dim)))
+    np.testing.assert_allclose(density, expected, rtol=1e-8)
+
+
+def test_it_starts_uniform_and_inside(key):
+    line = pde.Interval(-1.0, 1.0).during(0.0, 2.0)
+    points = pde.adversarial(line, 2000, lambda p, x: x[0], key=key)
+    x = points.sample(key, points.flow)
+    assert bool(jax.vmap(line.contains)(x).all())
+    np.testing.assert_allclose(jax.vmap(points.density, (None, 0))(points.flow, x), 0.25)
+    np.testing.assert_allclose(x.mean(axis=0), [0.0, 1.0], atol=0.06)
+
+
+@pytest.mark.parametrize("smoothness", [0.05, 0.2])
+def test_the_maximum_is_that_of_euler_and_lagrange(smoothness, key):
+    """r² + 2β p″ = constant, so r² = 1 + cos(πx)/2 gives p = 1 + cos(πx)/(4βπ²)."""
+    line = pde.Interval(0.0, 1.0)
+    points = pde.adversarial(
+        line,
+        2000,
+        lambda p, x: p * jnp.sqrt(1 + jnp.cos(jnp.pi * x[0]) / 2),
+        key=key,
+        smoothness=smoothness,
+        width=4,
+        depth=1,
+        bins=5,
+        steps=200,
+        learning_rate=1e-2,
+    )
+    flow = points.train(key, points.flow, jnp.array(3.0))
+    x, w = pde.gauss_legendre(line, 20)
+    density = jax.vmap(points.density, (None, 0))(flow, x)
+    np.testing.assert_allclose(w @ density, 1.0, atol=1e-2)
+    moment = w @ (density * jnp.cos(jnp.pi * x[:, 0]))
+    exact = 1 / (8 * smoothness * np.pi**2)
+    np.testing.assert_allclose(moment, exact, atol=0.04)
+
+
+def test_bad_input(key):
+    def r(params, x):
+        return x[0]
+
+    with pytest.raises(TypeError, match="must be a Box or an Interval.*got Ball"):
+        pde.adversarial(pde.Ball((0.0, 0.0), 1.0), 10, r, key=key)
+    with pytest.raises(ValueError, match="smoothness and learning_rate > 0"):
+        pde.adversarial(pde.Interval(0.0, 1.0), 10, r, key=key, smoothness=0.0)

@@ -2,6 +2,12 @@
 
 from . import reference as reference
 from .adversarial import Adversarial as Adversarial, adversarial as adversarial
+from .conditions import (
+    integral as integral,
+    interface as interface,
+    periodic as periodic,
+    robin as robin,
+)
 from .constraints import dirichlet as dirichlet, hard as hard
 from .domains import (
     Ball as Ball,
@@ -27,6 +33,7 @@ from .equations import (
     schroedinger as schroedinger,
     wave as wave,
 )
+from .polygons import Polygon as Polygon
 from .quadrature import gauss_legendre as gauss_legendre
 from .sampling import (
     joint as joint,

@@ -15,6 +15,7 @@ DOMAINS = {
     "disk": DISK,
     "ball": pde.Ball((0.0, 1.0, 2.0), 2.0),
     "line": pde.Ball((1.0,), 0.5),
+    "polygon": pde.Polygon([(-1, -1), (-1, 1), (1, 1), (1, 0), (0, 0), (0, -1)]),
     "union": SQUARE | DISK,
     "intersection": SQUARE & DISK,
     "difference": SQUARE - DISK,
@@ -30,6 +31,7 @@ MEASURES = {
     "disk": _DISK,
     "ball": 4 / 3 * np.pi * 8,
     "line": 1.0,
+    "polygon": 3.0,
     "union": 4 + _SEGMENT,
     "intersection": _DISK - _SEGMENT,
     "difference": 4 - _DISK + _SEGMENT,
@@ -63,6 +65,33 @@ def test_boundary_points_are_on_the_boundary_and_normals_point_outward(name, key
         inside = jax.vmap(domain.contains)(points - 1e-5 * normals)
         outside = jax.vmap(domain.contains)(points + 1e-5 * normals)
         assert inside.all() and not outside.any(), piece_name
+
+
+def test_points_of_a_polygon_are_uniform(key):
+    """A concave kite: its centroid is that of its two triangles, weighted by their areas."""
+    corners = np.array([(0.0, 0.0), (2.0, 1.0), (0.0, 4.0), (0.5, 1.0)])
+    kite = pde.Polygon(corners.tolist())
+    triangles = corners[[[0, 1, 3], [1, 2, 3]]]
+    sides = triangles[:, 1:] - triangles[:, :1]
+    areas = np.abs(np.linalg.det(sides)) / 2
+    np.testing.assert_allclose(kite.measure, areas.sum())
+    centroid = areas @ triangles.mean(axis=1) / areas.sum()
+    points = pde.sobol(kite, 1024)(key)
+    np.testing.assert_allclose(points.mean(axis=0), centroid, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "corners, message",
+    [
+        ([(0, 0), (1, 0)], "at least three corners"),
+        ([(0, 0), (1, 1), (1, 0), (0, 1)], "edges 0 and 2 touch or cross"),
+        ([(0, 0), (1, 0), (1, 0), (0, 1)], "edges 1 and 2 touch or cross"),
+        ([(0, 0), (2, 0), (1, 0), (1, 1)], "edges 0 and 1 touch or cross"),
+    ],
+)
+def test_polygons_that_are_none(corners, message):
+    with pytest.raises(ValueError, match=message):
+        pde.Polygon(corners)
 
 
 def test_lengths_of_boundary_pieces():

@@ -1,5 +1,6 @@
 """Save and load pytrees of arrays: a readable line of JSON, then the arrays."""
 
+import glob
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 _FORMAT = "jaxsci-1"
+_ENTRIES = {"leaves", "metadata", "bytes", "sha256"}
 
 
 def save(
@@ -80,7 +82,13 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
     header, data = _read(path)
     unwrapped = _unwrap_keys(like)
     _check_same(path, header["leaves"], _describe(unwrapped))
-    return _rewrap_keys(eqx.tree_deserialise_leaves(io.BytesIO(data), unwrapped), like)
+    try:
+        arrays = eqx.tree_deserialise_leaves(io.BytesIO(data), unwrapped)
+    except (RuntimeError, ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} is damaged: its arrays are not those that its header describes."
+        ) from error
+    return _rewrap_keys(arrays, like)
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
@@ -88,13 +96,19 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
     return _read(path)[0]["metadata"]
 
 
+def remove_partial(path: pathlib.Path) -> None:
+    """Remove what a killed `save` left behind."""
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
+        partial.unlink(missing_ok=True)
+
+
 def _read(path):
     content = pathlib.Path(path).read_bytes()
     line, _, data = content.partition(b"\n")
     try:
         header = json.loads(line)
-        known = header["format"] == _FORMAT
-    except (ValueError, KeyError, TypeError):
+        known = header["format"] == _FORMAT and header.keys() >= _ENTRIES
+    except (ValueError, KeyError, TypeError, RecursionError):
         known = False
     if not known:
         raise ValueError(f"{path} was not written by jaxsci.save (no {_FORMAT} header).")

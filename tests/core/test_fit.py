@@ -1,10 +1,13 @@
 """fit: optax equivalence, resume after a kill, reports, bad losses."""
 
+import builtins
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import equinox as eqx
 import jax
@@ -14,7 +17,10 @@ import optax
 import pytest
 
 import jaxsci as jsci
+from jaxsci.core._checkpoint import Checkpoint
+from jaxsci.core._io import read_metadata
 
+KEY = jax.random.key(0)
 TARGET = jnp.array([1.0, -2.0, 0.5])
 
 
@@ -113,7 +119,7 @@ def test_non_finite_update_is_not_taken(key):
 
 
 PROGRAM = """
-    import os, signal, sys
+    import pathlib, sys
     import jax, jax.numpy as jnp, optax
     jax.config.update("jax_enable_x64", True)
     import jaxsci as jsci
@@ -125,30 +131,75 @@ PROGRAM = """
         x = jax.random.normal(key, (8, 3))
         return {"line": (x, x[:, 0])}
 
-    def kill(step, metrics, params):
-        if step == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
+    def train(steps, checkpoint):
+        return jsci.fit(jsci.objective({"line": line}), jnp.ones(3), sample, optax.adam(0.01),
+                        steps=steps, key=jax.random.key(3), report_every=1, checkpoint=checkpoint)
 
-    fit = jsci.fit(jsci.objective({"line": line}), jnp.ones(3), sample, optax.adam(0.1), steps=12,
-                   key=jax.random.key(3), report_every=3, checkpoint=sys.argv[1], callback=kill)
-    print(fit.steps, fit.params.tobytes().hex(), fit.history["loss"].tobytes().hex())
+    if __name__ == "__main__":
+        print("ready", flush=True)
+        train(10**6, sys.argv[1])
 """
 
 
-def test_killed_run_resumes_bit_for_bit(tmp_path):
-    program = tmp_path / "train.py"
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_moments_resumes_bit_for_bit(tmp_path, kills):
+    """Every step writes a checkpoint, so most kills fall into a write."""
+    program, checkpoint = tmp_path / "train.py", tmp_path / "run.jsci"
     program.write_text(textwrap.dedent(PROGRAM))
-
-    def run(checkpoint, kill_at):
-        command = [sys.executable, str(program), str(tmp_path / checkpoint), str(kill_at)]
+    delays = np.random.default_rng(kills).uniform(0.3, 1.5, kills)
+    reached = [0]
+    for delay in delays:
+        command = [sys.executable, str(program), str(checkpoint)]
         env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        return subprocess.run(command, capture_output=True, text=True, env=env)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as run:
+            assert run.stdout.readline() == "ready\n"
+            while len(reached) == 1 and not checkpoint.exists():  # compilation, the first time
+                time.sleep(0.05)
+            time.sleep(delay)
+            run.kill()
+        assert run.returncode == -signal.SIGKILL
+        newest = next(p for p in (checkpoint, Checkpoint(checkpoint, KEY).previous) if p.exists())
+        reached.append(read_metadata(newest)["step"])
+    assert sorted(reached) == reached and reached[-1] > 0
+    train = runpy.run_path(str(program))["train"]
+    resumed, whole = train(reached[-1] + 5, checkpoint), train(reached[-1] + 5, None)
+    assert eqx.tree_equal(resumed[:3], whole[:3])
+    assert {p.name for p in tmp_path.glob("run*")} == {"run.jsci", "run.jsci.previous"}
+    print(f"{kills} kills, at steps {reached[1:]}")
 
-    whole = run("whole.jsci", -1)
-    assert run("killed.jsci", 6).returncode == -signal.SIGKILL
-    resumed = run("killed.jsci", -1)
-    assert whole.returncode == resumed.returncode == 0, whole.stderr + resumed.stderr
-    assert resumed.stdout == whole.stdout != ""
+
+@pytest.mark.parametrize("call", ["open", "fsync", "replace"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_run_interrupted_inside_a_write_resumes_bit_for_bit(tmp_path, monkeypatch, call, count):
+    """Every step of writing a checkpoint fails in turn, before and after it has its effect."""
+    owner = builtins if call == "open" else os
+    real, calls = getattr(owner, call), []
+
+    def failing(*arguments, **options):
+        if "run.jsci" in str(arguments[0]) or call == "fsync":
+            calls.append(arguments)
+            if len(calls) == count:
+                raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    arguments = dict(key=KEY, report_every=2, checkpoint=tmp_path / "run.jsci", progress=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(owner, call, failing)
+        jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, **arguments)
+    resumed = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, **arguments)
+    whole = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, key=KEY, report_every=2)
+    assert eqx.tree_equal(resumed[:3], whole[:3])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"import this\n", b'{"format": "jaxsci-1"}\n', b"\x80\x04K."]
+)
+def test_a_foreign_file_is_not_taken_for_a_checkpoint_and_not_overwritten(tmp_path, content):
+    path = tmp_path / "run.jsci"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="run.jsci was not written by jaxsci.save.*start afresh"):
+        jsci.fit(LOSS, make_params(), sample, ADAM, steps=2, key=KEY, checkpoint=path)
+    assert path.read_bytes() == content
 
 
 def test_damaged_checkpoint_falls_back_to_the_one_before(key, tmp_path):
@@ -156,8 +207,11 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(key, tmp_path):
     arguments = dict(key=key, report_every=2, checkpoint=path)
     jsci.fit(LOSS, make_params(), sample, ADAM, steps=6, **arguments)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.warns(UserWarning, match="Skipping a checkpoint.*damaged"):
-        resumed = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, **arguments)
+    before = (tmp_path / "run.jsci.previous").read_bytes()
+    with pytest.warns(UserWarning, match="from the checkpoint before: .*damaged"):
+        resumed = jsci.fit(LOSS, make_params(), sample, ADAM, steps=6, **arguments)
+    assert (tmp_path / "run.jsci.previous").read_bytes() == before
+    resumed = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, **arguments)
     whole = jsci.fit(LOSS, make_params(), sample, ADAM, steps=8, key=key)
     assert eqx.tree_equal(resumed.params, whole.params)
     assert eqx.tree_equal(resumed.history, whole.history)

@@ -1,5 +1,7 @@
 """save and load: exact round trips, readable headers, refusals."""
 
+import hashlib
+import io
 import json
 
 import equinox as eqx
@@ -67,9 +69,31 @@ def test_a_damaged_file_is_refused(tmp_path, damage):
         jsci.load(path, jnp.zeros(100))
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\nworld", b'{"format": 3}\n', b"\x80\x04]."])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello\nworld", b'{"format": 3}\n', b'{"format": "jaxsci-1"}\n', b"\x80\x04]."]
+    + [b"[" * 100_000],
+)
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "a.jsci"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="not written by jaxsci.save"):
+        jsci.load(path, jnp.zeros(1))
+
+
+def test_no_pickle_is_loaded(tmp_path):
+    """A file whose header and checksum are right, and whose array is a pickled object."""
+
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was executed",))
+
+    path, payload = tmp_path / "a.jsci", io.BytesIO()
+    jsci.save(path, jnp.zeros(1))
+    np.save(payload, np.array([Bomb()], object), allow_pickle=True)
+    header = json.loads(path.read_bytes().split(b"\n")[0])
+    header |= {"bytes": len(payload.getvalue())}
+    header |= {"sha256": hashlib.sha256(payload.getvalue()).hexdigest()}
+    path.write_bytes(json.dumps(header).encode() + b"\n" + payload.getvalue())
+    with pytest.raises(ValueError, match="arrays are not those"):
         jsci.load(path, jnp.zeros(1))

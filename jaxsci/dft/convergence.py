@@ -1,11 +1,13 @@
 """The iteration of a self-consistent field, and when it has converged."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import DIIS
@@ -150,7 +152,15 @@ def departure(
     return (new @ occupied - occupied @ new) / (1 - iteration.damping)
 
 
-def iterate(functional: Functional, args: Any, fock: Density, iteration: Iteration) -> Solution:
+def iterate(
+    functional: Functional,
+    args: Any,
+    fock: Density,
+    iteration: Iteration,
+    *,
+    memory: Any = None,
+    settled: Callable[[Solution, Float[Array, ""]], Bool[Array, ""]] = has_converged,
+) -> tuple[Solution, Any]:
     """Find the fixed point of Fock matrices in an orthonormal basis, from `fock`.
 
         F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
@@ -159,29 +169,35 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
     the operator of the occupations. Where α and β share their orbitals, F is the effective matrix.
 
     **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
-    occupied orbitals; the others are as in `scf`.
+    occupied orbitals; `memory` is that of an iteration to go on from; `settled(solution,
+    tolerance)` says when to stop; the others are as in `scf`.
+
+    **Returns:** the solution, and the memory of its extrapolation.
     """
 
-    def step(fock, args):
-        params, ops, counts = args
-        occupied = fill(fock, counts, iteration.temperature)
+    def step(state, args):
+        (params, ops, counts), (old, _) = args, state
+        occupied = fill(old, counts, iteration.temperature)
         energy, new = energy_and_fock(functional, params, ops, density_matrix(ops, occupied))
-        return next_fock(new, fock, occupied, ops, iteration), energy
+        return (next_fock(new, old, occupied, ops, iteration), occupied), energy
 
-    def error(args, old, new):
-        return departure(old, new, fill(old, args[2], iteration.temperature), iteration)
+    def error(_, old, new):
+        return departure(old[0], new[0], new[1], iteration)
 
     diis = DIIS(0.0, 1.0, error=error)
+    first = fock, jnp.zeros((args[2].shape[0], *fock.shape[1:]), fock.dtype)
 
     def unfinished(state: _Search):
         reached = state.solution
-        return ~has_converged(reached, iteration.tolerance) & (reached.steps < iteration.first())
+        return ~settled(reached, iteration.tolerance) & (reached.steps < iteration.first())
 
     def advance(state: _Search):
         last = state.solution
-        fock, history, energy = diis.step(step, last.fock, args, {}, state.history, frozenset())
+        following, history, energy = diis.step(
+            step, (last.fock, first[1]), args, {}, state.history, frozenset()
+        )
         change = energy - last.energy
-        reached = Solution(fock, last.shift, energy, history.size, change, last.steps + 1)
+        reached = Solution(following[0], last.shift, energy, history.size, change, last.steps + 1)
         lower = energy < state.lowest
         return _Search(
             reached,
@@ -192,10 +208,35 @@ def iterate(functional: Functional, args: Any, fock: Density, iteration: Iterati
 
     inf = jnp.asarray(jnp.inf, fock.dtype)
     start = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
-    history = diis.init(step, fock, args, {}, None, None, frozenset())
-    end = jax.lax.while_loop(unfinished, advance, _Search(start, history, inf, fock))
+    if memory is None:
+        memory = diis.init(step, first, args, {}, None, None, frozenset())
+    end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock))
     # Another solver goes on from where the energy was lowest.
-    return end.solution if iteration.solver == "diis" else end.solution._replace(fock=end.best)
+    diis_alone = iteration.solver == "diis"
+    solution = end.solution if diis_alone else end.solution._replace(fock=end.best)
+    return solution, end.history
+
+
+def with_potential(
+    memory: Any, change: Density, fock: Float[Array, "sets n n"], iteration: Iteration
+) -> Any:
+    """The memory as it would be, had `change` been added to all Fock matrices F[Π] of it.
+
+    Each remembers its projector Π, in which alone F[Π] is not linear, so this is exact.
+
+    **Arguments:** `change` in the orthonormal basis; `fock` any matrix of the iteration.
+    """
+    unravel = ravel_pytree((fock, change))[1]
+
+    def moved(candidate, error):
+        new, occupied = unravel(candidate)
+        added = effective_fock(change, occupied) if len(new) < len(occupied) else change
+        added = (1 - iteration.damping) * added
+        turned = departure(jnp.zeros_like(new), added, occupied, iteration)
+        return ravel_pytree((new + added, occupied))[0], error + turned.reshape(-1)
+
+    candidates, errors = jax.vmap(moved)(memory.candidates, memory.errors)
+    return eqx.tree_at(lambda m: (m.candidates, m.errors), memory, (candidates, errors))
 
 
 class _Search(NamedTuple):

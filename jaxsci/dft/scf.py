@@ -256,7 +256,7 @@ def _search(functional, molecule, args, start, iteration: Iteration):
         solution, focks = converge(functional, args, rough, fock, iteration)
         return solution, solution.energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
     fock = _initial_fock(functional, params, ops, start, molecule, counts)
-    solution = iterate(functional, args, fock, iteration)
+    solution, _ = iterate(functional, args, fock, iteration)
     if iteration.solver == "newton":
         solution = minimise(functional, args, solution, iteration)
     density = density_matrix(ops, fill(solution.fock, counts, iteration.temperature))

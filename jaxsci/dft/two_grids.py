@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ..core import DIIS
 from .convergence import (
@@ -16,6 +16,7 @@ from .convergence import (
     has_converged,
     iterate,
     next_fock,
+    with_potential,
 )
 from .energy import Density, mean_field, xc_energy_and_potential
 from .operators import Operators
@@ -43,10 +44,15 @@ class _Model(NamedTuple):
 
 
 class _Reached(NamedTuple):
-    """Where the search is, and the Fock matrices of it."""
+    """Where the search is, and the Fock matrices of it.
+
+    `memory` is that of the coarse grid's iterations, with the correction `potential` in it.
+    """
 
     solution: Solution
     focks: Density
+    memory: Any
+    potential: Density
 
 
 def converge(
@@ -78,14 +84,23 @@ def converge(
     params, fine, counts = args
 
     def correct(model: _Model, progress) -> tuple[_Model, _Reached]:
-        steps, corrections = progress
+        last, corrections = progress
+        steps = last.solution.steps
         corrected = dataclasses.replace(
             coarse,
             nuclear_repulsion=coarse.nuclear_repulsion + model.energy,
             core_hamiltonian=coarse.core_hamiltonian[None] + model.potential,
         )
         inner = _inner_iteration(iteration, steps, corrections)
-        found = iterate(functional, (params, corrected, counts), model.fock, inner)
+        change = orthogonal(model.potential - last.potential)
+        found, memory = iterate(
+            functional,
+            (params, corrected, counts),
+            model.fock,
+            inner,
+            memory=with_potential(last.memory, change, model.fock, inner),
+            settled=_is_level,
+        )
         occupied = fill(found.fock, counts, iteration.temperature)
         density = density_matrix(fine, occupied)
         energy, focks = mean_field(functional, fine, density)
@@ -105,7 +120,11 @@ def converge(
             full - predicted,
             steps + found.steps + 1,
         )
-        return _Model(shift, difference, new, error), _Reached(solution, focks)
+        reached = _Reached(solution, focks, memory, model.potential)
+        return _Model(shift, difference, new, error), reached
+
+    def orthogonal(potential):
+        return fine.orthogonaliser.T @ potential @ fine.orthogonaliser
 
     def unfinished(state):
         solution = state[1].solution
@@ -115,8 +134,9 @@ def converge(
 
     def advance(state):
         model, reached, history = state
-        progress = reached.solution.steps, history.count
-        model, history, reached = diis.step(correct, model, progress, {}, history, frozenset())
+        model, history, reached = diis.step(
+            correct, model, (reached, history.count), {}, history, frozenset()
+        )
         return model, reached, history
 
     diis = DIIS(0.0, 1.0, error=lambda _, old, new: new.departure)
@@ -125,12 +145,17 @@ def converge(
     inf = jnp.asarray(jnp.inf, fock.dtype)
     solution = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     model = _Model(jnp.zeros((), fock.dtype), potential, fock, jnp.zeros_like(fock))
-    start = model, _Reached(solution, potential)
-    history = diis.init(
-        correct, model, (solution.steps, solution.steps), {}, None, None, frozenset()
-    )
+    nothing = dataclasses.replace(iteration, max_steps=jnp.zeros((), int))
+    _, memory = iterate(functional, (params, coarse, counts), fock, nothing)
+    start = model, _Reached(solution, potential, memory, potential)
+    history = diis.init(correct, model, (start[1], solution.steps), {}, None, None, frozenset())
     _, reached, _ = jax.lax.while_loop(unfinished, advance, (*start, history))
     return reached.solution, reached.focks
+
+
+def _is_level(solution: Solution, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the orbital gradient is small; the energy is for the full grid to judge."""
+    return solution.gradient < jnp.sqrt(tolerance)
 
 
 def _inner_iteration(

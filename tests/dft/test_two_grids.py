@@ -6,8 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from jaxsci.dft import fixed_density_energy, molecule, quadrature, scf, stack, two_grids, xc
+from jaxsci.dft.convergence import Iteration, departure, iterate, next_fock, with_potential
+from jaxsci.dft.energy import energy_and_fock
+from jaxsci.dft.operators import operators
+from jaxsci.dft.response import density_matrix
 
 WATER = [("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.757, -0.4692)), ("H", (0.0, -0.757, -0.4692))]
 NITROXYL = [("N", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.04))]
@@ -55,7 +60,7 @@ def test_a_padded_batch_on_two_grids():
 
 
 def test_without_corrections_the_full_grid_is_iterated_on(monkeypatch):
-    m = molecule(WATER, "sto-3g", grid=1)
+    m = molecule(WATER, "6-31g", grid=1)
     usual = scf(m, xc("lda,vwn"), tolerance=1e-12)
     jax.clear_caches()
     monkeypatch.setattr(two_grids, "_CORRECTIONS", 0)
@@ -86,3 +91,27 @@ def test_blocks_change_nothing(monkeypatch):
     monkeypatch.setattr(quadrature, "_LARGEST_CPU_BLOCK", 128)
     monkeypatch.setattr(quadrature, "_MOST_PAIRS", 1)  # and Becke's weights by blocks
     np.testing.assert_allclose(found(), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("restricted", [False, True])
+def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted):
+    m = molecule(NITROXYL, "sto-3g", grid=0, spin=2, restricted=restricted)
+    functional = xc("lda,vwn")
+    ops = operators(m, functional.level)
+    iteration = Iteration.checked(1e-9, 3, level_shift=0.1)
+    fock = jnp.stack([ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser] * 2)
+    fock = fock[:1] if restricted else fock
+    _, memory = iterate(functional, (None, ops, m.electrons), fock, iteration)
+    noise = jax.random.normal(jax.random.key(0), (2, m.size, m.size))
+    potential = noise + jnp.swapaxes(noise, 1, 2)
+    x = ops.orthogonaliser
+    moved = with_potential(memory, x.T @ potential @ x, fock, iteration)
+    there = dataclasses.replace(ops, core_hamiltonian=ops.core_hamiltonian[None] + potential)
+    for candidate, error in zip(moved.candidates[:3], moved.errors[:3], strict=True):
+        new, occupied = ravel_pytree((fock, potential))[1](candidate)
+        density = density_matrix(ops, occupied)
+        focks = energy_and_fock(functional, None, there, density)[1]
+        expected = next_fock(focks, fock, occupied, ops, iteration)
+        np.testing.assert_allclose(new, expected, rtol=0, atol=1e-10)
+        turned = departure(fock, expected, occupied, iteration)
+        np.testing.assert_allclose(error, turned.reshape(-1), rtol=0, atol=1e-10)

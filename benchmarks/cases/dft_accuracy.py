@@ -182,7 +182,7 @@ def _largest(found: dict[tuple[str, str], float]) -> float:
 
 def make_energies(size: Size) -> Run:
     groups = GROUPS if size == "full" else ({"H2O": LIGHT["H2O"]}, {"O2": OPEN["O2"]})
-    names = FUNCTIONALS if size == "full" else ("b3lyp", "wb97x")
+    names = FUNCTIONALS if size == "full" else ("b3lyp",)
     grid = 1 if size == "full" else 0
     count = sum(map(len, groups))
 

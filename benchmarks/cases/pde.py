@@ -15,26 +15,30 @@ from jaxsci import nn, pde
 class Training:
     """One problem trained in rounds, with the error after each on a dense grid."""
 
-    def __init__(self, op, domain, u, params, exact, grid):
+    def __init__(self, op, domain, u, params, exact, points):
         self.r = jsci.residual(op, u)
         self.loss = jsci.objective({"pde": self.r})
         self.domain, self.params = domain, params
-        values = jax.vmap(exact)(grid)
+        values = jax.vmap(exact)(points) if callable(exact) else exact
         self.error = eqx.filter_jit(
             lambda p: (
-                jnp.linalg.norm(jax.vmap(u, (None, 0))(p, grid) - values) / jnp.linalg.norm(values)
+                jnp.linalg.norm(jax.vmap(u, (None, 0))(p, points) - values)
+                / jnp.linalg.norm(values)
             )
         )
 
-    def run(self, points, steps, rounds):
+    def run(self, points, steps, rounds, *, candidates=8, floor=1.0, seed=0):
         """Levenberg-Marquardt; new points where the residual is large after each round."""
         start, hidden = time.perf_counter(), 0.0
         optimizers = jsci.levenberg_marquardt(1e-3), jsci.levenberg_marquardt(1e-9)
-        sample = eqx.filter_jit(pde.residual_adaptive(self.domain, points, self.r))
-        batch, params, curve = pde.sobol(self.domain, points)(jax.random.key(1)), self.params, []
+        sample = eqx.filter_jit(
+            pde.residual_adaptive(self.domain, points, self.r, candidates=candidates, floor=floor)
+        )
+        first, later = (jax.random.fold_in(jax.random.key(k), seed) for k in (1, 2))
+        batch, params, curve = pde.sobol(self.domain, points)(first), self.params, []
         for i in range(rounds):
             if i > 0:
-                batch = sample(jax.random.fold_in(jax.random.key(2), i), params)
+                batch = sample(jax.random.fold_in(later, i), params)
             fit = jsci.fit(
                 self.loss,
                 params,
@@ -62,7 +66,7 @@ def _training(training, points, steps, rounds, note):
     )
 
 
-def _grid(domain, n):
+def grid(domain, n):
     lower, upper = domain.bounds
     axes = [jnp.linspace(a, b, n) for a, b in zip(lower, upper, strict=True)]
     return jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(n**domain.dim, -1)
@@ -84,7 +88,7 @@ def burgers(size):
     def exact(x):
         return pde.reference.burgers_cole_hopf(x, viscosity=viscosity)
 
-    training = Training(pde.burgers(viscosity), domain, u, params, exact, _grid(domain, 161))
+    training = Training(pde.burgers(viscosity), domain, u, params, exact, grid(domain, 161))
     return _training(training, points, steps, rounds, f"ν = 0.01/π, tanh {depth} x {width}")
 
 
@@ -104,7 +108,7 @@ def poisson2d(size):
     )
     op = pde.poisson(lambda x: 2 * jnp.pi**2 * exact(x))
     u = pde.dirichlet(net, square)
-    training = Training(op, square, u, params, exact, _grid(square, 101))
+    training = Training(op, square, u, params, exact, grid(square, 101))
     return _training(training, points, steps, rounds, f"sin πx sin πy, tanh 1 x {width}")
 
 

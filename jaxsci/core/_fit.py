@@ -120,7 +120,8 @@ def fit(
         objective, optimizer, data, key, carry, history, steps, report_every, callback, store,
         progress,
     )  # fmt: skip
-    return _report(carry, _join(history, objective), stopped, steps)
+    where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
+    return _report(carry, _join(history, objective), stopped, steps, where)
 
 
 def _train(
@@ -216,13 +217,29 @@ def _loss(objective, batch):
     return loss, objective.at(batch)
 
 
-def _report(carry, history, stopped, steps):
+def _first_bad_sample(objective, data, key, carry):
+    """A sentence that names the first sample whose residual is not finite, if there is one."""
+    if not isinstance(objective, Objective):
+        return ""
+    batch: Any = data(jax.random.fold_in(key, carry.step - 1)) if callable(data) else data
+    # `previous` holds the parameters that the last step started from: the ones that failed.
+    for name, r in objective.residuals(carry.previous, batch).items():
+        bad = ~jnp.isfinite(r.reshape(len(r), -1)).all(axis=1)
+        if bad.any():
+            i = int(jnp.argmax(bad))
+            sample = jax.tree.map(lambda leaf, i=i: leaf[i], batch[name])
+            shown = " ".join(f"{sample}".split())
+            return f"{int(bad.sum())} of {len(r)} samples of {name!r}, first {i}: {shown:.200}. "
+    return ""
+
+
+def _report(carry, history, stopped, steps, where):
     step = int(carry.step)
     if not bool(carry.finite):
         wrong = [repr(n) for n, values in history.items() if not math.isfinite(values[-1])]
         what = f"not finite: {', '.join(wrong) or 'the update of the optimiser'}"
         message = (
-            f"Training stopped at step {step} of {steps}, {what}. "
+            f"Training stopped at step {step} of {steps}, {what}. {where}"
             "`params` are the last with a finite loss. A smaller learning rate or more damping "
             "helps, and so does float64."
         )

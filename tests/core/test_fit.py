@@ -111,6 +111,14 @@ def test_non_finite_loss_keeps_the_last_good_parameters(key):
     assert result.params == 1.0
 
 
+def test_the_first_sample_that_is_not_finite_is_named(key):
+    """√(x - p) from p = 0: the step to p = 3/4 makes two of four samples NaN."""
+    loss = jsci.objective({"root": lambda p, x: jnp.sqrt(x[0] - p)})
+    data = {"root": jnp.array([[1.0], [2.0], [0.5], [0.25]])}
+    with pytest.warns(UserWarning, match=r"2 of 4 samples of 'root', first 2: \[0.5\]\. "):
+        jsci.fit(loss, jnp.array(0.0), data, optax.sgd(0.75), steps=3)
+
+
 def test_non_finite_update_is_not_taken(key):
     """√p at zero: a finite loss with an infinite gradient."""
     with pytest.warns(UserWarning, match="not finite: the update of the optimiser"):

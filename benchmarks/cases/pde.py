@@ -9,6 +9,7 @@ import numpy as np
 
 import jaxsci as jsci
 from benchmarks.case import Case, Run
+from benchmarks.remote import DEEPXDE, remote_run
 from jaxsci import nn, pde
 
 
@@ -202,6 +203,32 @@ def mlp_laplacian(size):
     )
 
 
+def _deepxde(problem, domain, exact, side, adam):
+    """DeepXDE's training of the same problem, with its own published settings."""
+
+    def make(size):
+        points = grid(domain, side)
+        values = np.asarray(jax.vmap(exact)(points))
+
+        def error(output):
+            return float(np.linalg.norm(output - values) / np.linalg.norm(values))
+
+        steps = 50 if size == "smoke" else adam
+        return remote_run(
+            DEEPXDE.variable,
+            "benchmarks.remote.deepxde_pinn",
+            f"{problem} {steps}",
+            {"points": points},
+            error,
+        )
+
+    return DEEPXDE.peer("DeepXDE", make)
+
+
+def _front(x):
+    return pde.reference.burgers_cole_hopf(x, viscosity=0.01 / np.pi)
+
+
 CASES = [
     Case(
         "pde.burgers",
@@ -212,6 +239,7 @@ CASES = [
         reference="Cole-Hopf, Gauss-Hermite",
         tolerance=1e-2,
         error_name="relative L2",
+        peers=(_deepxde("burgers", pde.Interval(-1.0, 1.0).during(0.0, 1.0), _front, 161, 15_000),),
     ),
     Case(
         "pde.poisson2d",
@@ -222,6 +250,15 @@ CASES = [
         reference="analytic",
         tolerance=5e-2,
         error_name="relative L2",
+        peers=(
+            _deepxde(
+                "poisson2d",
+                pde.Box((0.0, 0.0), (1.0, 1.0)),
+                lambda x: jnp.prod(jnp.sin(jnp.pi * x)),
+                101,
+                5_000,
+            ),
+        ),
     ),
     Case(
         "pde.finite_well",

@@ -29,6 +29,7 @@ from .equations import (
     burgers as burgers,
     heat as heat,
     helmholtz as helmholtz,
+    kuramoto_sivashinsky as kuramoto_sivashinsky,
     poisson as poisson,
     schroedinger as schroedinger,
     wave as wave,
@@ -46,6 +47,7 @@ from .self_adaptation import SelfAdaptive as SelfAdaptive, self_adaptive as self
 from .smoothness import require_smooth as require_smooth
 from .sobolev import sobolev_gradient as sobolev_gradient
 from .stochastic import random_directions as random_directions, with_directions as with_directions
+from .uncertainty import laplace_deviation as laplace_deviation
 from .variational import ritz as ritz
 from .weighting import (
     causal_loss as causal_loss,

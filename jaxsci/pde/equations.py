@@ -102,6 +102,32 @@ def allen_cahn(diffusivity: float, reaction: float = 5.0) -> Operator:
     return op
 
 
+def kuramoto_sivashinsky(
+    convection: float = 1.0, growth: float = 1.0, damping: float = 1.0
+) -> Operator:
+    """The Kuramoto-Sivashinsky equation in one dimension, u_t + a u u_x + b u_xx + c u_xxxx = 0.
+
+    Long waves grow and short ones are damped; the solution is chaotic on long intervals.
+
+    **Arguments:**
+
+    - `convection`, `growth`, `damping`: a, b, c; 100/16, 100/16² and 100/16⁴ on a period of 2π is
+        the usual test.
+
+    **Returns:** `op(u, x)` = u_t + a u u_x + b u_xx + c u_xxxx.
+    """
+    _check(growth=growth, damping=damping)
+
+    def op(u, x):
+        _dimension(x, 2, "kuramoto_sivashinsky")
+        require_smooth(u, x)
+        bend = derivative(u, 0, 0)
+        transport = derivative(u, 1)(x) + convection * u(x) * derivative(u, 0)(x)
+        return transport + growth * bend(x) + damping * derivative(bend, 0, 0)(x)
+
+    return op
+
+
 def advection(velocity: tuple[float, ...], source: Source = 0.0) -> Operator:
     """Advection at constant velocity, u_t + c·∇u = q.
 

@@ -25,11 +25,19 @@ def _allen_cahn_front(x):
     return 0.5 * (1 + jnp.tanh(k * (x[0] + 3 * jnp.sqrt(5 * 0.1 / 2) * x[1])))
 
 
+def _kuramoto_front(x):
+    """Kuramoto's front: k = √(11/19)/2 and any speed."""
+    k = jnp.sqrt(11 / 19) / 2
+    wave = jnp.tanh(k * (x[0] - 0.4 * x[1]))
+    return 0.4 + 30 / 19 * k * (11 * wave**3 - 9 * wave)
+
+
 SOLUTIONS = {
     "heat": (pde.heat(0.1), _decay),
     "heat source": (pde.heat(1.0, lambda x: 3 * x[1] ** 2), lambda x: x[1] ** 3 + 2 * x[0]),
     "burgers": (pde.burgers(0.1), _travelling_front),
     "allen cahn": (pde.allen_cahn(0.1), _allen_cahn_front),
+    "kuramoto sivashinsky": (pde.kuramoto_sivashinsky(), _kuramoto_front),
     "poisson": (pde.poisson(-4.0), lambda x: jnp.sum(x**2)),
     "helmholtz": (pde.helmholtz(5.0), lambda x: jnp.sin(3 * x[0] + 4 * x[1])),
     "advection": (pde.advection((2.0,)), lambda x: jnp.cos(x[0] - 2 * x[1])),

@@ -85,7 +85,8 @@ def fit(
         by default.
     - `callback`: `callback(step, metrics, params)` at each report; return True to stop.
     - `checkpoint`: a file, rewritten atomically at each report. If it exists, training goes on
-        from it, bit for bit as if it had never been interrupted.
+        from it, bit for bit as if it had never been interrupted. Of several processes the first
+        writes it, and all must see it.
     - `progress`: show a progress bar once training takes more than two seconds.
 
     **Returns:** a `Fit`. On a loss that is not finite training stops with a warning that names
@@ -144,8 +145,10 @@ def _train(
             step += done
             history.append({name: values[:done] for name, values in records.items()})
             metrics = {name: float(records[name][done - 1]) for name in _names(objective)}
+            # A refresh would show the bar at once, and at every report.
+            shown = {name: f"{value:.2e}" for name, value in metrics.items()}
+            bar.set_postfix(shown, refresh=False)
             bar.update(done)
-            bar.set_postfix({name: f"{value:.2e}" for name, value in metrics.items()})
             if store is not None and bool(carry.finite):
                 history = store.write(carry, _join(history, objective))
             if callback is not None:

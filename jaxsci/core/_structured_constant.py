@@ -21,7 +21,9 @@ def constant_axes(program: Program) -> dict[int, frozenset[int]]:
     constant = {v: _single(aval.shape) for v, aval in program.avals.items()}
     for v, value in program.constants.items():
         if isinstance(value, np.ndarray) and value.size:
-            constant[v] = frozenset(i for i in range(value.ndim) if not np.ptp(value, axis=i).any())
+            constant[v] = frozenset(
+                i for i in range(value.ndim) if (value == value.take([0], axis=i)).all()
+            )
     for equation in program.equations:
         rule = _RULES.get(equation.primitive.name)
         if rule is not None:

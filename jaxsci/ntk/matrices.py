@@ -15,11 +15,12 @@ class KernelMatrix(NamedTuple):
     def vectors(self, y: Float[Array, "n ..."]) -> Float[Array, "entries outputs"]:
         """Targets (n, ...) as columns: one for each output if the kernel has no output axes."""
         size = self.matrix.shape[1]
-        columns = y.reshape(y.shape[0], -1) if self.outputs is None else y.reshape(-1, 1)
-        if columns.shape[0] != size:
+        flat = self.outputs is not None or y.ndim == 0 or y.size == 0
+        columns = y.reshape(-1, 1) if flat else y.reshape(y.shape[0], -1)
+        if columns.shape[0] != size or jnp.iscomplexobj(y):
             raise ValueError(
-                f"Targets of shape {y.shape} do not fit a kernel of {size} columns: give one row "
-                "for each training example"
+                f"Targets of shape {y.shape} and dtype {y.dtype} do not fit a kernel of {size} "
+                "columns: give one row of real numbers for each training example"
                 + ("." if self.outputs is None else f", of {self.outputs} outputs each.")
             )
         return columns
@@ -33,6 +34,11 @@ class KernelMatrix(NamedTuple):
 
 def kernel_matrix(kernel: Float[Array, "..."], name: str = "kernel") -> KernelMatrix:
     """(n, m), or (n, m, o, o') as (n o, m o')."""
+    if jnp.iscomplexobj(kernel) or kernel.size == 0:
+        raise ValueError(
+            f"{name} has shape {kernel.shape} and dtype {kernel.dtype}; it must be real, and the "
+            "kernel of at least one example."
+        )
     if kernel.ndim == 2:
         return KernelMatrix(kernel, None)
     if kernel.ndim == 4 and kernel.shape[2] == kernel.shape[3]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .products import along_axis
+from .products import along_axis, check_real_and_filled
 
 # Time of one operation of jnp.fft over one of a matrix product on a CPU: 5 to 10, measured on whole
 # layers of 32² and 64² points with 32 channels and of 1024 points with 64. Only the choice of
@@ -248,6 +248,7 @@ def spectral_derivative(
             f"spectral_derivative() takes an axis from 0 to {a.ndim - 2} of this field's grid and "
             f"order >= 0; got axis={axis} and order={order}."
         )
+    check_real_and_filled(a, "spectral_derivative()")
     return along_axis(_derivative_matrix(a.shape[axis], order), a, axis)
 
 

@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .products import check_real_and_filled
+
 
 def relative_l2(
     prediction: Float[Array, "*grid channels"],
@@ -84,9 +86,10 @@ def _square(v, weights):
 
 
 def _ratio(error, norm):
-    # The inner `where` keeps the root's infinite slope at zero out of the gradient.
-    positive = jnp.where(error > 0, error, 1)
-    return jnp.where(error > 0, jnp.sqrt(positive / norm), 0)
+    # The inner `where` keeps the root's infinite slope at zero out of the gradient. An error that
+    # is NaN is not equal to zero, and stays NaN.
+    zero = error == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, error) / norm))
 
 
 def _check_pair(prediction, target, name):
@@ -95,3 +98,5 @@ def _check_pair(prediction, target, name):
             f"{name}() compares two samples on one grid; got shapes {prediction.shape} and "
             f"{target.shape}. Evaluate the model on the target's grid."
         )
+    check_real_and_filled(target, f"{name}()")
+    check_real_and_filled(prediction, f"{name}()")

@@ -62,6 +62,8 @@ def normalise(
     - `a`: one sample `(*grid, channels)`.
     - `weights`: quadrature weights of the points; equal by default.
 
+    **Raises:** `ValueError` for a field without grid or points, `TypeError` for a complex one.
+
     **Returns:** the normalised field. The same on every grid, as closely as the quadrature.
 
     Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
@@ -71,6 +73,9 @@ def normalise(
     b = normalise(a)
     ```
     """
+    check_real_and_filled(a, "normalise()")
+    if a.ndim < 2:
+        raise ValueError(f"normalise() takes one sample (*grid, channels), got shape {a.shape}.")
     points = a.reshape(-1, a.shape[-1])
     if weights is None:
         share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
@@ -129,6 +134,14 @@ def mesh(axes: Sequence[np.ndarray]) -> Float[np.ndarray, "*grid dim"]:
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1)
 
 
+def check_real_and_filled(a, name: str):
+    """`TypeError` for complex numbers, whose squares are not their sizes; no empty fields."""
+    if jnp.iscomplexobj(a):
+        raise TypeError(f"{name} takes real fields; give real and imaginary part as two channels.")
+    if a.size == 0:
+        raise ValueError(f"{name} got an empty field, of shape {a.shape}.")
+
+
 def check_field(a, channels: int, dim: int | None, name: str):
     """`ValueError` unless `a` is one sample `(*grid, channels)`, of `dim` grid axes if given."""
     if dim is not None and a.ndim != dim + 1:
@@ -142,6 +155,7 @@ def check_field(a, channels: int, dim: int | None, name: str):
             f"{name} was made for in_channels={channels} and takes (*grid, {channels}); got shape "
             f"{a.shape}, {a.shape[-1]} channels in the last axis. Fields are channels-last."
         )
+    check_real_and_filled(a, name)
 
 
 def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ def over_spins(
     """
     total = jnp.zeros_like(features.rho_a)
     for spin in features.spins:
-        present = spin.rho > DENSITY_CUTOFF
+        present = ~(spin.rho <= DENSITY_CUTOFF)  # what is not a number stays so
         safe = SpinFeatures(*(jnp.where(present, x, jnp.ones_like(x)) for x in spin))
         total = total + jnp.where(present, f(safe), 0)
     return total if features.polarised else 2 * total

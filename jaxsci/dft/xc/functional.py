@@ -59,7 +59,7 @@ class Functional(eqx.Module):
     def __call__(self, params: Any, features: Features) -> Float[Array, "*n"]:
         # The input is replaced, not only the output: otherwise the branch not taken has infinite
         # derivatives, and infinity times zero is not a number.
-        present = features.rho > DENSITY_CUTOFF
+        present = ~(features.rho <= DENSITY_CUTOFF)  # what is not a number stays so
         safe = jax.tree.map(lambda x: jnp.where(present, x, 1), features)
         total = jnp.zeros_like(features.rho)
         for weight, term in self.terms:

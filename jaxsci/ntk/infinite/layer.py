@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -132,8 +133,11 @@ def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
 
 def check_inputs(x1: Array, x2: Array) -> None:
     """Two sets of inputs of one shape."""
-    if x1.ndim < 2 or x1.shape[1:] != x2.shape[1:]:
+    if x1.ndim < 2 or x1.shape[1:] != x2.shape[1:] or x1.size == 0 or x2.size == 0:
         raise ValueError(
             f"Inputs of shapes {x1.shape} and {x2.shape} do not make pairs; give "
-            "(n, *positions, channels) and (m, *positions, channels), equal but for n and m."
+            "(n, *positions, channels) and (m, *positions, channels), equal but for n and m, and "
+            "not empty."
         )
+    if jnp.iscomplexobj(x1) or jnp.iscomplexobj(x2):
+        raise TypeError("Inputs must be real; give real and imaginary part as two channels.")

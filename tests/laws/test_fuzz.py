@@ -26,9 +26,9 @@ NUMBERS = st.floats(-3, 3) | st.sampled_from(SPECIAL)
 @pytest.fixture(scope="module", autouse=True)
 def count(request):
     yield
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"\nfuzz: {TRIED['values']} values, {TRIED['structures']} structures")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\nfuzz: {TRIED['values']} values, {TRIED['structures']} structures")
 
 
 @pytest.fixture(autouse=True)

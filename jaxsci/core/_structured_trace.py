@@ -158,7 +158,7 @@ class _Builder:
         )
 
     def equation(self, primitive, params, inputs, avals, effects=False):
-        if primitive.name == "concatenate" and (whole := self._whole(inputs)) is not None:
+        if primitive.name == "concatenate" and (whole := self._whole(inputs, params["dimension"])) is not None:
             return (whole,)
         if not effects and (values := self._known_now(primitive, params, inputs, avals)):
             return tuple(map(self.constant, values))
@@ -177,8 +177,8 @@ class _Builder:
                 self.watched.update(outputs)
         return outputs
 
-    def _whole(self, inputs) -> int | None:
-        """The array whose consecutive slices along one axis `inputs` are, if that is what they are.
+    def _whole(self, inputs, axis: int) -> int | None:
+        """The array whose consecutive slices along `axis` the inputs are, if that is what they are.
 
         So `u(jnp.append(x[:1], x[1:]))`, the value of a field under a derivative in some of its
         coordinates, is u(x).
@@ -187,7 +187,6 @@ class _Builder:
             return None
         wholes, slices = zip(*(self._slices[v] for v in inputs), strict=True)
         shape = self.avals[wholes[0]].shape
-        axis = next((i for i, n in enumerate(shape) if slices[0]["limit_indices"][i] < n), 0)
         end = 0
         for whole, p in zip(wholes, slices, strict=True):
             start, limit = list(p["start_indices"]), list(p["limit_indices"])

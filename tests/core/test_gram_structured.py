@@ -317,6 +317,16 @@ def test_a_derivative_however_it_is_written_is_one_program():
     np.testing.assert_allclose(evaluate(second, arguments), evaluate(first, arguments), rtol=1e-14)
 
 
+def test_slices_put_together_along_another_axis_are_not_the_whole():
+    def f(p, x):
+        rows = p * x
+        return jnp.concatenate([rows[:1], rows[1:]], axis=1)
+
+    p, x = jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.ones((3, 2, 2))
+    program = trace(f, p, x[0], unroll=1)
+    np.testing.assert_array_equal(evaluate(program, [p, x[0]])[0], f(p, x[0]))
+
+
 def test_long_rows_are_contracted_in_pieces():
     def wide(p, x):
         return jnp.sin(x[:, None] * p["w"]).sum()

@@ -158,8 +158,10 @@ class _Builder:
         )
 
     def equation(self, primitive, params, inputs, avals, effects=False):
-        if primitive.name == "concatenate" and (whole := self._whole(inputs, params["dimension"])) is not None:
-            return (whole,)
+        if primitive.name == "concatenate":
+            whole = self._whole(inputs, params["dimension"])
+            if whole is not None:
+                return (whole,)
         if not effects and (values := self._known_now(primitive, params, inputs, avals)):
             return tuple(map(self.constant, values))
         key = None if effects else _key(primitive, params, inputs)

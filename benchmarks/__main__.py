@@ -25,6 +25,7 @@ from .report_terminal import terminal  # noqa: E402
 from .result import Report  # noqa: E402
 from .runner import run_cases  # noqa: E402
 from .session import Session  # noqa: E402
+from .table import markdown  # noqa: E402
 
 INTERRUPTED = 130
 
@@ -62,6 +63,9 @@ def parser() -> argparse.ArgumentParser:
         help="folder for report.json, report.html and report.txt (.cache/benchmarks/<time>)",
     )
     command.add_argument("--list", action="store_true", help="name the cases and stop")
+    command.add_argument(
+        "--table", type=Path, metavar="FILE", help="print a report.json as README's table and stop"
+    )
     return command
 
 
@@ -69,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 1 if any case is wrong or failed."""
     command = parser()
     options = command.parse_args(arguments)
+    if options.table:
+        print(markdown(json.loads(options.table.read_text(encoding="utf-8"))))
+        return 0
     # Before the first array exists: DFT and second-order solvers need float64, and a cached
     # program would make compile times untrue.
     jax.config.update("jax_enable_x64", True)

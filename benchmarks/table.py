@@ -1,0 +1,52 @@
+"""README's table: a report.json as Markdown, so that no number is copied by hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import units
+from .catalogue import ORDER
+from .report_terminal import WORDS, figure
+from .timing import Ratio
+
+HEAD = ("case", "error", "run", "against", "times faster", "also found")
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Where the run was made, then one row a case, of a report as `Report.as_json` gives it."""
+    cases = sorted(report["cases"], key=lambda case: (*ORDER, case["pillar"]).index(case["pillar"]))
+    rows = [HEAD, ("---",) * len(HEAD), *map(_cells, cases)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{_where(report)}\n\n{table}"
+
+
+def _where(report: Mapping[str, Any]) -> str:
+    env, cases = report["environment"], report["cases"]
+    backend = env["devices"][0].partition(":")[0]
+    return (
+        f"`{env['command']}` on {env['processor']}, {env['cores']} cores, "
+        f"jax {env['versions']['jax']} on {backend}, commit {env['commit']}, {env['time'][:10]}: "
+        f"{len(cases)} cases in {report['seconds']:.0f} s. The run of a training or of a whole "
+        "script, marked *, includes its compilation."
+    )
+
+
+def _cells(case: Mapping[str, Any]) -> tuple[str, ...]:
+    base = case["baseline"]
+    ok = case["status"] == "ok"
+    cells = (
+        f"`{case['name']}` {case['title']}",
+        f"{units.error(case['error'])} {case['error_name']}",
+        f"{units.seconds(case['seconds'])}{' *' * case['host']}" if ok else WORDS[case["status"]],
+        base["label"] if base else "",
+        units.ratio(Ratio(**base["ratio"])) if base else "",
+        _figures(case["figures"]),
+    )
+    return tuple(cell.replace("|", r"\|") for cell in cells)
+
+
+def _figures(figures: Mapping[str, Any]) -> str:
+    """A case's own figures; those of a comparison are themselves a mapping."""
+    return "; ".join(
+        f"{name}: {_figures(value) if isinstance(value, Mapping) else figure(value)}"
+        for name, value in figures.items()
+    )

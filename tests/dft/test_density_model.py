@@ -85,6 +85,7 @@ def test_density_turns_with_the_molecule(model):
     np.testing.assert_allclose(density(turned, points @ rotation.T), plain, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_batches_and_other_bases_change_nothing(model, water):
     hydroxide = molecule(WATER[:2], "6-31g", charge=-1, grid=0)
     parts = [auxiliary(water), auxiliary(hydroxide)]

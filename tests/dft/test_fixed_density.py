@@ -74,6 +74,7 @@ def test_energy_of_a_density_is_pyscfs():
     np.testing.assert_allclose(fixed_density_energy(m, PBE, density), wanted, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_derivative_of_the_harris_energy_in_a_parameter():
     m = molecule(WATER, "sto-3g", grid=0)
 

@@ -39,9 +39,9 @@ def test_equal_to_pyscf_with_grid_response(spin, name):
 @pytest.mark.parametrize(
     ("spin", "name", "fit"),
     [
-        (1, "camb3lyp", True),
+        pytest.param(1, "camb3lyp", True, marks=pytest.mark.slow),
         pytest.param(0, "camb3lyp", False, marks=pytest.mark.slow),
-        pytest.param(0, "pbe", True, marks=pytest.mark.slow),
+        (0, "pbe", True),
         pytest.param(0, "wb97x", True, marks=pytest.mark.slow),
         pytest.param(1, "b3lyp", True, marks=pytest.mark.slow),
     ],

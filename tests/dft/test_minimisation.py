@@ -53,6 +53,7 @@ def solve():
     return {s: jax.jit(lambda x, m, s=s: slope(x, m, s)) for s in ("diis", "newton")}
 
 
+@pytest.mark.slow
 def test_newton_leaves_a_saddle_point_where_diis_stays(solve):
     """Stretched nitrogen: symmetry holds DIIS above the restricted minimum, as PySCF finds it."""
     from pyscf import gto, scf as pyscf_scf

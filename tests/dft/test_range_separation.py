@@ -73,7 +73,7 @@ def screened(params, features):
 SCREENED = Functional(((1.0, screened),), "lda") + LONG
 
 
-@pytest.mark.parametrize("fit", [False, True])
+@pytest.mark.parametrize("fit", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_padding_changes_nothing(fit):
     helium = [("He", (0.0, 0.0, 0.0))]
     molecules = [
@@ -88,6 +88,7 @@ def test_padding_changes_nothing(fit):
     np.testing.assert_allclose(together, [energy(m) for m in molecules], atol=1e-10, rtol=0)
 
 
+@pytest.mark.slow
 def test_response_and_stability():
     m = molecule(WATER, "sto-3g", grid=0, omega=0.4)
 

@@ -24,6 +24,7 @@ def waters(n, basis="sto-3g"):
     ]
 
 
+@pytest.mark.slow
 def test_batch_of_32_distorted_waters_equals_one_by_one():
     molecules = waters(32)
     functional = xc("pbe")
@@ -41,7 +42,7 @@ def test_batch_of_32_distorted_waters_equals_one_by_one():
         np.testing.assert_allclose(density[i], p, atol=1e-8)
 
 
-@pytest.mark.parametrize("fit", [False, True])
+@pytest.mark.parametrize("fit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_padding_changes_nothing(fit):
     atoms = [
         [("He", (0.0, 0.0, 0.0))],

@@ -67,7 +67,7 @@ def in_field():
     return m, solve
 
 
-@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("axis", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_response_of_a_partly_filled_degenerate_level(in_field, axis):
     m, solve = in_field
 

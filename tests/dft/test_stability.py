@@ -65,6 +65,7 @@ def test_following_the_direction_leads_down(nitrogen):
     assert float(outer.energy) < float(inner.energy) - 0.1
 
 
+@pytest.mark.slow
 def test_instabilities_are_followed_to_a_minimum(nitrogen):
     m, result, _ = nitrogen
     lowest = stable_scf(m, xc("hf"))
@@ -79,6 +80,7 @@ def test_instabilities_are_followed_to_a_minimum(nitrogen):
         jax.jit(lambda m: stable_scf(m, xc("hf")).energy)(m)
 
 
+@pytest.mark.slow
 def test_forces_of_a_field_below_the_symmetric_one():
     """Stretched hydrogen, whose electrons have parted."""
     functional = xc("hf")

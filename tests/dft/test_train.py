@@ -136,6 +136,7 @@ def with_forces(molecules):
 
 
 # One field gives three residuals; the forces' own integrals come another way than `forces`.
+@pytest.mark.slow
 def test_mixed_error_vanishes_at_the_truth_and_has_its_derivative(with_forces):
     sample = jax.tree.map(lambda x: x[0], with_forces)
     error = jax.jit(mixed_error(FUNCTIONAL, density=0.5, force=2.0, tolerance=1e-16))

@@ -33,7 +33,11 @@ def on_one_grid(m):
 
 @pytest.mark.parametrize(
     ("atoms", "options", "temperature"),
-    [(WATER, {}, 0.0), (NITROXYL, {"spin": 2}, 0.0), (NITROXYL, {"spin": 2}, 0.02)],
+    [
+        (WATER, {}, 0.0),
+        pytest.param(NITROXYL, {"spin": 2}, 0.0, marks=pytest.mark.slow),
+        pytest.param(NITROXYL, {"spin": 2}, 0.02, marks=pytest.mark.slow),
+    ],
 )
 def test_two_grids_give_the_field_of_one(atoms, options, temperature):
     m = molecule(atoms, "sto-3g", grid=1, **options)
@@ -49,6 +53,7 @@ def test_two_grids_give_the_field_of_one(atoms, options, temperature):
     np.testing.assert_allclose(both.energy, again, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_padded_batch_on_two_grids():
     molecules = [molecule(atoms, "sto-3g", grid=1) for atoms in (WATER, [("He", (0, 0, 0))])]
 
@@ -76,6 +81,7 @@ def test_steps_are_counted_on_both_grids():
     assert stopped.steps == 4
 
 
+@pytest.mark.slow
 def test_blocks_change_nothing(monkeypatch):
     m = molecule(WATER, "sto-3g", grid=0)
 
@@ -93,7 +99,7 @@ def test_blocks_change_nothing(monkeypatch):
     np.testing.assert_allclose(found(), whole, rtol=1e-12)
 
 
-@pytest.mark.parametrize("restricted", [False, True])
+@pytest.mark.parametrize("restricted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted):
     m = molecule(NITROXYL, "sto-3g", grid=0, spin=2, restricted=restricted)
     functional = xc("lda,vwn")

@@ -11,7 +11,13 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
-from ._gram_checks import check_examples, check_kernel_fits, check_params, output_of_one
+from ._gram_checks import (
+    check_examples,
+    check_kernel_fits,
+    check_params,
+    example_of,
+    output_of_one,
+)
 from ._gram_layout import OutputLayout, output_layout
 from ._gram_products import contract_products
 from ._gram_stream import streamed
@@ -115,7 +121,7 @@ class _Plan(NamedTuple):
 def _plan(f, params, batch, sizes, problem) -> _Plan:
     """How to compute the kernel between examples like those of `batch`, `sizes` in number."""
     trace_axes, diagonal_axes, implementation = problem
-    example = jax.tree.map(lambda a: a[0], batch)
+    example = example_of(batch)
     layout = output_layout(output_of_one(f, params, batch, example), trace_axes, diagonal_axes)
     check_kernel_fits(sizes, layout.shape, jnp.result_type(*jax.tree.leaves(params)))
 
@@ -201,7 +207,7 @@ def gram_of_terms(
 
 @eqx.filter_jit
 def _gram_of_terms(terms, params, samples, scales, implementation):
-    examples = [jax.tree.map(lambda a: a[0], x) for x in samples]
+    examples = [example_of(x) for x in samples]
     layouts = [
         output_layout(output_of_one(r, params, batch, x), (), ())
         for r, batch, x in zip(terms, samples, examples, strict=True)

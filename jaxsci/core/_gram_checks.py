@@ -52,6 +52,11 @@ def check_examples(name: str, x: PyTree, like: PyTree | None = None) -> PyTree:
     return x
 
 
+def example_of(batch: PyTree) -> PyTree:
+    """Shapes of one example of the batch: what is traced for it must not depend on its devices."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), batch)
+
+
 def output_of_one(f: Callable, params: PyTree, batch: PyTree, example: PyTree) -> PyTree:
     """Shapes of `f(params, example)`; raise if `f` wants, or mixes, a batch of examples."""
     try:

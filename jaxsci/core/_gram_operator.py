@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ._gram import gram, gram_of_terms
-from ._gram_checks import check_examples, check_params, output_of_one
+from ._gram_checks import check_examples, check_params, example_of, output_of_one
 from ._map import vmap
 
 
@@ -113,7 +113,7 @@ class GramOperator(lx.AbstractLinearOperator):
 
     def block(self, row: Hashable, column: Hashable) -> PyTree[Float[Array, "n n ..."]]:
         """The dense block between two named outputs of `f`, laid out as by `gram`."""
-        structure = jax.eval_shape(self.f, self.params, jax.tree.map(lambda a: a[0], self.x))
+        structure = jax.eval_shape(self.f, self.params, example_of(self.x))
         for name in (row, column):
             if not isinstance(structure, dict) or name not in structure:
                 names = sorted(structure) if isinstance(structure, dict) else "no names"
@@ -237,7 +237,7 @@ def gram_operator(
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     x = check_examples("x", x)
-    output_of_one(f, params, x, jax.tree.map(lambda a: a[0], x))
+    output_of_one(f, params, x, example_of(x))
     return GramOperator(f, jax.tree.map(jnp.asarray, params), x, batch_size)
 
 

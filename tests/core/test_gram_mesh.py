@@ -8,10 +8,10 @@ PROGRAM = """
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 jax.config.update("jax_enable_x64", True)
-from jaxsci.core import gram
+from jaxsci.core import gram, gram_operator
 
 def f(p, x):
     return jnp.tanh(x @ p["w"]) @ p["v"]
@@ -28,6 +28,12 @@ for count in (1, 2, 8):
     part = gram(f, params, x, x[:5], trace_axes=-1, mesh=mesh)
     np.testing.assert_allclose(part, rectangle, rtol=1e-13, atol=1e-13)
     assert len(part.devices()) == count
+# What lies on the devices already may come as it is.
+places = [NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("rows",))]
+placed = jax.device_put((params, x[:8]), tuple(places))
+np.testing.assert_allclose(gram(f, *placed, mesh=mesh), whole[:8, :8], rtol=1e-13, atol=1e-13)
+row = gram_operator(f, *placed).as_matrix()[0].reshape(8, 2)
+np.testing.assert_allclose(row, whole[0, :8, 0], rtol=1e-13, atol=1e-13)
 print("same on 1, 2 and 8 devices")
 """
 

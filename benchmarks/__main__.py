@@ -24,8 +24,11 @@ from .report_html import html  # noqa: E402
 from .report_terminal import terminal  # noqa: E402
 from .result import Report  # noqa: E402
 from .runner import run_cases  # noqa: E402
+from .scaling import report as scaling_report  # noqa: E402
+from .scaling.problems import Problem  # noqa: E402
+from .scaling.study import chosen, study  # noqa: E402
 from .session import Session  # noqa: E402
-from .table import markdown  # noqa: E402
+from .table import table  # noqa: E402
 
 INTERRUPTED = 130
 
@@ -57,6 +60,12 @@ def parser() -> argparse.ArgumentParser:
         help="say how to install other packages for the same problems, and run those that are",
     )
     command.add_argument(
+        "--scaling",
+        action="store_true",
+        help="instead: one problem a pillar over 1, 2, 4, 8 virtual devices of this processor, and "
+        "what they send each other",
+    )
+    command.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -74,8 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser()
     options = command.parse_args(arguments)
     if options.table:
-        print(markdown(json.loads(options.table.read_text(encoding="utf-8"))))
+        print(table(json.loads(options.table.read_text(encoding="utf-8"))))
         return 0
+    out = options.out or Path(".cache/benchmarks") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    if options.scaling:
+        try:
+            return study_and_write(options.size, chosen(options.only), out)
+        except ValueError as problem:
+            command.error(str(problem))
     # Before the first array exists: DFT and second-order solvers need float64, and a cached
     # program would make compile times untrue.
     jax.config.update("jax_enable_x64", True)
@@ -96,7 +111,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.peers:
         print(explain(cases), end="\n\n")
-    out = options.out or Path(".cache/benchmarks") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     return measure_and_write(cases, options.size, out, peers=options.peers)
 
 
@@ -118,6 +132,18 @@ def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bo
     (out / "report.html").write_text(html(report), encoding="utf-8")
     print(f"\nReport: {out / 'report.html'}")
     return code or int(bool(report.bad))
+
+
+def study_and_write(size: Size, problems: Sequence[Problem], out: Path) -> int:
+    """Run the study over device counts and write its two reports."""
+    found = study(size, problems, environment(), say=lambda stage: print(stage, file=sys.stderr))
+    text = scaling_report.text(found)
+    print(text)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.txt").write_text(text + "\n", encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(found.as_json(), indent=1), encoding="utf-8")
+    print(f"\nReport: {out / 'report.json'}")
+    return int(found.bad)
 
 
 def listing(cases: Sequence[Case]) -> str:

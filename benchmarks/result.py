@@ -47,7 +47,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Scaling:
+class Throughput:
     """Throughput as the batch grows; `stopped` says what ended it."""
 
     points: tuple[BatchPoint, ...]
@@ -84,7 +84,7 @@ class CaseResult:
     seconds: float | None = None
     samples: int = 0
     baseline: Against | None = None
-    scaling: Scaling | None = None
+    scaling: Throughput | None = None
     peers: list[PeerResult] = field(default_factory=list)
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)

@@ -18,8 +18,8 @@ from .picture import picture
 from .program import Program, compile_program, host_program
 from .progress import Progress
 from .result import Against, CaseResult, Report
-from .scaling import throughput
 from .session import Session
+from .throughput import throughput
 from .timing import Clock, interleave, measure, ratio
 
 

@@ -1,4 +1,4 @@
-"""README's table: a report.json as Markdown, so that no number is copied by hand."""
+"""A report.json as Markdown for README and the pages, so that no number is copied by hand."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,17 +6,26 @@ from typing import Any
 from . import units
 from .catalogue import ORDER
 from .report_terminal import WORDS, figure
+from .scaling.report import markdown
+from .scaling.study import SCHEMA, Study
 from .timing import Ratio
 
 HEAD = ("case", "error", "run", "against", "times faster", "also found")
 
 
-def markdown(report: Mapping[str, Any]) -> str:
+def table(report: Mapping[str, Any]) -> str:
+    """Any kept report as Markdown."""
+    if report["schema"] == SCHEMA:
+        return markdown(Study.of_json(report))
+    return of_cases(report)
+
+
+def of_cases(report: Mapping[str, Any]) -> str:
     """Where the run was made, then one row a case, of a report as `Report.as_json` gives it."""
     cases = sorted(report["cases"], key=lambda case: (*ORDER, case["pillar"]).index(case["pillar"]))
     rows = [HEAD, ("---",) * len(HEAD), *map(_cells, cases)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{_where(report)}\n\n{table}"
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{_where(report)}\n\n{lines}"
 
 
 def _where(report: Mapping[str, Any]) -> str:

@@ -111,8 +111,7 @@ def fit(
     optimizer = optax.with_extra_args_support(optimizer)
     params = jax.tree.map(jnp.asarray, params)
     _check_loss(objective, params, data, key)
-    carry = _Carry(params, params, optimizer.init(params), jnp.array(0), jnp.array(True))
-    carry = jax.tree.map(_strongly_typed, carry)
+    carry = start_of_training(params, optimizer)
     history: list[dict[str, Array]] = []
     store = Checkpoint(checkpoint, key) if checkpoint is not None else None
     if store is not None:
@@ -137,7 +136,7 @@ def _train(
             start = time.perf_counter()
             # Reports fall on multiples of report_every, so a resumed run reports at the same steps.
             end = step + (size - step % size if report_every else length)
-            carry, records = _run_chunk(
+            carry, records = run_chunk(
                 objective, optimizer, data, key, carry, jnp.array(min(end, steps)), size
             )
             done = int(carry.step) - step
@@ -156,8 +155,14 @@ def _train(
     return carry, history, stopped
 
 
+def start_of_training(params: PyTree, optimizer: optax.GradientTransformation) -> _Carry:
+    """What `run_chunk` begins with."""
+    carry = _Carry(params, params, optimizer.init(params), jnp.array(0), jnp.array(True))
+    return jax.tree.map(_strongly_typed, carry)
+
+
 @eqx.filter_jit
-def _run_chunk(objective, optimizer, data, key, carry, end, size):
+def run_chunk(objective, optimizer, data, key, carry, end, size):
     """Steps until `end` or until the loss is not finite; one program for any number of steps."""
     names = _names(objective)
     dtype = jnp.result_type(*map(jnp.result_type, jax.tree.leaves(carry.params)))

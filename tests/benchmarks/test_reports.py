@@ -20,7 +20,7 @@ from benchmarks.result import (
     Loop,
     PeerResult,
     Report,
-    Scaling,
+    Throughput,
 )
 from benchmarks.timing import Ratio
 from benchmarks.units import bytes_, per_second, ratio, seconds
@@ -54,7 +54,7 @@ def rows():
         compile_seconds=1.5,
         seconds=0.002,
         baseline=Against("naive", 0.004, Ratio(2.0, 1.8, 2.2, 20), 1e-4),
-        scaling=Scaling(
+        scaling=Throughput(
             (BatchPoint(1, 0.1, 10.0, 1.0, 0), BatchPoint(4, 0.2, 20.0, 1.0, 2**20)),
             "time: 16 would take about 9.0 s",
             Loop(4, Ratio(1.5, 1.4, 1.6, 5), 1e-12),

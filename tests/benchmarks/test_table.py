@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks.table import markdown
+from benchmarks.table import table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,6 +34,6 @@ def test_a_wrong_case_has_no_time_and_a_bar_does_not_break_the_table():
     report = json.loads(KEPT[0].read_text(encoding="utf-8"))
     case = report["cases"][0]
     case |= {"status": "wrong", "seconds": None, "title": "|u|"}
-    row = next(line for line in markdown(report).splitlines() if case["name"] in line)
+    row = next(line for line in table(report).splitlines() if case["name"] in line)
     assert r"\|u\|" in row and "| WRONG |" in row
     assert len(re.findall(r"(?<!\\)\|", row)) == 7

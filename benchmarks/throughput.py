@@ -8,14 +8,14 @@ from .case import Case, Run
 from .loop import MOST_ITEMS, against_loop
 from .memory import MIB, free_bytes
 from .program import Program, compile_program
-from .result import BatchPoint, Scaling
+from .result import BatchPoint, Throughput
 from .session import Session
 from .timing import Clock, measure
 
 SAMPLES = 5
 
 
-def throughput(case: Case, run: Run, session: Session) -> Scaling:
+def throughput(case: Case, run: Run, session: Session) -> Throughput:
     """Grow the batch until memory or time is used up, then compare it with a loop.
 
     The smallest batch always runs. A larger one is built only if the last one, scaled up, fits
@@ -48,7 +48,7 @@ def throughput(case: Case, run: Run, session: Session) -> Scaling:
     if to_loop is not None:
         session.say(f"loop over {to_loop[0].n}")
         loop = against_loop(run, *to_loop, session)
-    return Scaling(tuple(points), stopped, loop)
+    return Throughput(tuple(points), stopped, loop)
 
 
 def _point(n: int, program: Program, clock: Clock) -> BatchPoint:

@@ -10,7 +10,13 @@ from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
-from ._gram_blocks import kernel_blocks, leading_size, mirror, triangle
+from ._gram_blocks import (
+    kernel_blocks,
+    leading_size,
+    lower_blocks,
+    lower_blocks_over_mesh,
+    mirror,
+)
 from ._gram_checks import (
     check_examples,
     check_kernel_fits,
@@ -169,6 +175,7 @@ def gram_of_terms(
     scales: Mapping[str, Any] | None = None,
     *,
     implementation: Literal["auto", "structured", "jacobian"] = "auto",
+    mesh: Mesh | None = None,
 ) -> Float[Array, "n n"]:
     """J Jᵀ of several residual functions of the same parameters, each on its own batch.
 
@@ -181,6 +188,7 @@ def gram_of_terms(
     - `batch`: name to a pytree of samples with one leading axis; entries without a term are unused.
     - `scales`: name to the factor sₖ of the term's rows, 1 where absent.
     - `implementation`: as in `gram`.
+    - `mesh`: a device mesh that shares out the rows; the matrix then lies whole on each device.
 
     **Returns:** the matrix (n, n), cross blocks included, with rows and columns in the order in
     which `ravel_pytree` lays out `{name: residuals of shape (samples, *output)}`.
@@ -202,11 +210,12 @@ def gram_of_terms(
     params = jax.tree.map(jnp.asarray, params)
     samples = [check_examples(f"batch[{name!r}]", batch[name]) for name in names]
     scale = [jnp.asarray((scales or {}).get(name, 1.0)) for name in names]
-    return _gram_of_terms([terms[name] for name in names], params, samples, scale, implementation)
+    functions = [terms[name] for name in names]
+    return _gram_of_terms(functions, params, samples, scale, implementation, mesh)
 
 
 @eqx.filter_jit
-def _gram_of_terms(terms, params, samples, scales, implementation):
+def _gram_of_terms(terms, params, samples, scales, implementation, mesh):
     examples = [example_of(x) for x in samples]
     layouts = [
         output_layout(output_of_one(r, params, batch, x), (), ())
@@ -222,22 +231,21 @@ def _gram_of_terms(terms, params, samples, scales, implementation):
     ]
     sizes = [(leading_size(x), leading_size(x)) for x in samples]
     linearised = linearise(functions, params, examples, sizes, implementation)
-    features = [jax.vmap(t.features)(x) for t, x in zip(linearised, samples, strict=True)]
-    return _assemble(features, layouts, scales)
+    features = [t.features for t in linearised]
+    if mesh is not None:
+        lower = lower_blocks_over_mesh(features, contract_features, samples, mesh)
+    else:
+        lower = lower_blocks(features, contract_features, samples)
+    return _assemble(lower, layouts, scales)
 
 
-def _assemble(features, layouts, scales):
-    """Lower blocks computed, upper blocks mirrored."""
-    count = range(len(features))
-    blocks: list[list[Any]] = [[None] * len(features) for _ in count]
+def _assemble(lower, layouts, scales):
+    """The matrix from its blocks on and below the diagonal, those above mirrored."""
+    count = range(len(lower))
+    blocks: list[list[Any]] = [[None] * len(lower) for _ in count]
     for i in count:
         for j in range(i + 1):
-            block = (
-                triangle(contract_features, features[i])
-                if i == j
-                else contract_features(features[i], features[j])
-            )
-            block = (scales[i] * scales[j]).astype(block.dtype) * block
+            block = (scales[i] * scales[j]).astype(lower[i][j].dtype) * lower[i][j]
             blocks[i][j] = _raveled(block, layouts[i], layouts[j])
             if i != j:
                 blocks[j][i] = _raveled(mirror(block), layouts[j], layouts[i])

@@ -182,22 +182,51 @@ def mirror_blocks(blocks):
     return jnp.transpose(blocks, (0, 1, 3, 2, 4, 6, 5))
 
 
+def lower_blocks(features, contract, batches):
+    """Kernel blocks [i][j], j <= i, between batches described by functions of their own."""
+    rows = [jax.vmap(f)(x) for f, x in zip(features, batches, strict=True)]
+    return [
+        [contract(row, column) for column in rows[:i]] + [triangle(contract, row)]
+        for i, row in enumerate(rows)
+    ]
+
+
+def lower_blocks_over_mesh(features, contract, batches, mesh: Mesh):
+    """The same, whole on each device, of which each computes its share of the rows."""
+
+    def share(batches, columns):
+        columns = [jax.vmap(f)(x) for f, x in zip(features, columns, strict=True)]
+        rows = [jax.vmap(f)(x) for f, x in zip(features, batches, strict=True)]
+        blocks = [[contract(row, c) for c in columns[: i + 1]] for i, row in enumerate(rows)]
+        return jax.lax.all_gather(blocks, mesh.axis_names, tiled=True)
+
+    blocks = _sharded(share, mesh, PartitionSpec())([_padded(x, mesh) for x in batches], batches)
+    sizes = [leading_size(x) for x in batches]
+    return [[block[:n] for block in row] for n, row in zip(sizes, blocks, strict=True)]
+
+
 def _over_mesh(features, contract, x1, x2, batch_size, mesh):
     """Each device computes the rows of its share of `x1` against all of `x2`."""
-    n = leading_size(x1)
-    padding = -n % mesh.size
-    columns = x1 if x2 is None else x2
-    if padding:
-        x1 = jax.tree.map(
-            lambda a: jnp.concatenate([a, jnp.broadcast_to(a[-1:], (padding, *a.shape[1:]))]), x1
-        )
-    mesh = Mesh(mesh.devices, mesh.axis_names)  # explicit axes would have to name x1's sharding
-    spec = PartitionSpec(mesh.axis_names)
 
     def share(rows, columns):
         return kernel_blocks(features, contract, rows, columns, batch_size=batch_size)
 
-    sharded = jax.shard_map(
-        share, mesh=mesh, in_specs=(spec, PartitionSpec()), out_specs=spec, check_vma=False
+    sharded = _sharded(share, mesh, PartitionSpec(mesh.axis_names))
+    return sharded(_padded(x1, mesh), x1 if x2 is None else x2)[: leading_size(x1)]
+
+
+def _sharded(share, mesh, out_specs):
+    """`share(rows, columns)` with each device's rows and all columns."""
+    mesh = Mesh(mesh.devices, mesh.axis_names)  # explicit axes would have to name x1's sharding
+    in_specs = (PartitionSpec(mesh.axis_names), PartitionSpec())
+    return jax.shard_map(share, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+
+
+def _padded(x, mesh):
+    """As many examples as the devices can share evenly: the last one repeated."""
+    padding = -leading_size(x) % mesh.size
+    if not padding:
+        return x
+    return jax.tree.map(
+        lambda a: jnp.concatenate([a, jnp.broadcast_to(a[-1:], (padding, *a.shape[1:]))]), x
     )
-    return sharded(x1, columns)[:n]

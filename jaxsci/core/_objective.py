@@ -129,7 +129,9 @@ class BatchResiduals(eqx.Module):
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
         terms = dict(zip(self.objective.names, self.objective.functions, strict=True))
         scales = self.objective._scales(self.batch)
-        return self.vector(params), gram_of_terms(terms, params, self.batch, scales)
+        return self.vector(params), gram_of_terms(
+            terms, params, self.batch, scales, mesh=self.objective.mesh
+        )
 
 
 def objective(
@@ -150,7 +152,7 @@ def objective(
     - `weights`: name to a positive weight; 1 where absent.
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. Where samples differ in cost, as self-consistent fields do, `batch_size=1` spares the
-        quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes neither.
+        quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes the mesh.
 
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 jax.config.update("jax_enable_x64", True)
 from jaxsci.core import gram, gram_operator
+from jaxsci.core._gram import gram_of_terms
 
 def f(p, x):
     return jnp.tanh(x @ p["w"]) @ p["v"]
@@ -34,6 +35,13 @@ placed = jax.device_put((params, x[:8]), tuple(places))
 np.testing.assert_allclose(gram(f, *placed, mesh=mesh), whole[:8, :8], rtol=1e-13, atol=1e-13)
 row = gram_operator(f, *placed).as_matrix()[0].reshape(8, 2)
 np.testing.assert_allclose(row, whole[0, :8, 0], rtol=1e-13, atol=1e-13)
+# Several terms, of 13 and 5 examples: whole on each device, where optimisers solve with it.
+terms, batch = {"a": f, "b": lambda p, x: f(p, x)[0]}, {"a": x, "b": x[:5]}
+scales = {"a": 0.5, "b": 2.0}
+together = gram_of_terms(terms, params, batch, scales, mesh=mesh)
+alone = gram_of_terms(terms, params, batch, scales)
+np.testing.assert_allclose(together, alone, rtol=1e-13, atol=1e-13)
+assert together.shape == (31, 31) and together.sharding.is_fully_replicated
 print("same on 1, 2 and 8 devices")
 """
 

@@ -14,6 +14,8 @@ from jaxsci.core._fit import run_chunk, start_of_training
 
 from ..case import Size
 
+DAMPING = 1e-3
+
 
 @dataclass(frozen=True)
 class Program:
@@ -35,6 +37,10 @@ class Problem:
       without one.
     - `per_device`: items a device, by size; the strong study has eight times as many in all.
     - `step_loop`: a step is one turn of the program's outermost loop, as in `fit`.
+    - `amplified`: by how much a step may amplify rounding: the inverse of the damping, which
+      bounds the condition of a second-order step.
+    - `order`: the work grows with this power of the number of items, and what every device
+      repeats or sends with one less; `None` where counts do not tell.
     """
 
     name: str
@@ -43,6 +49,8 @@ class Problem:
     per_device: dict[Size, int]
     build: Callable[[int, Mesh | None], Program]
     step_loop: bool = False
+    amplified: float = 1.0
+    order: int | None = None
 
     @property
     def pillar(self) -> str:
@@ -132,22 +140,26 @@ PROBLEMS = (
         {"smoke": 16, "quick": 256, "full": 2048},
         _burgers(64, 3, optax.adam(1e-3), 5),
         step_loop=True,
+        order=1,
     ),
     Problem(
         "pde.parameter_space",
         "fit of Burgers' residual, tanh 2 x 20, a step of Levenberg-Marquardt by Jᵀ J",
         "points",
         {"smoke": 16, "quick": 256, "full": 2048},
-        _burgers(20, 2, jsci.levenberg_marquardt(space="parameter"), 3),
+        _burgers(20, 2, jsci.levenberg_marquardt(DAMPING, space="parameter"), 3),
         step_loop=True,
+        amplified=1 / DAMPING,
+        order=1,
     ),
     Problem(
         "pde.sample_space",
         "the same by J Jᵀ",
         "points",
         {"smoke": 8, "quick": 32, "full": 256},
-        _burgers(20, 2, jsci.levenberg_marquardt(space="sample"), 3),
+        _burgers(20, 2, jsci.levenberg_marquardt(DAMPING, space="sample"), 3),
         step_loop=True,
+        amplified=1 / DAMPING,
     ),
     Problem(
         "dft.fields",
@@ -163,6 +175,7 @@ PROBLEMS = (
         {"smoke": 1, "quick": 2, "full": 8},
         _operator,
         step_loop=True,
+        order=1,
     ),
     Problem(
         "ntk.gram",
@@ -170,5 +183,11 @@ PROBLEMS = (
         "points",
         {"smoke": 8, "quick": 128, "full": 512},
         _kernel,
+        order=2,
     ),
 )
+
+
+def problem_of(name: str) -> Problem:
+    """The problem of this name."""
+    return next(problem for problem in PROBLEMS if problem.name == name)

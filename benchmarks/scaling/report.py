@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from .. import units
-from .problems import PROBLEMS
-from .study import Row, Study, Traffic, rounding, row_is_wrong
+from .extrapolate import DEVICES, Machine, fewest_items
+from .problems import problem_of
+from .study import Row, Study, Traffic, most_items, rounding, row_is_wrong
 
 HEAD = (
     "devices",
@@ -22,7 +23,8 @@ NOTE = (
     "Times of virtual devices that share a machine's cores say nothing about real ones: what is "
     "sent, computed and held a device, in programs that the same partitioner writes for "
     "GPUs, is the point. Sent: by ring algorithms, counted from the compiled program. "
-    "Flops: XLA's count, the body of a loop once; a step of fit is one turn of its loop. "
+    "Flops: XLA's count, the body of a loop once; a step of fit is one turn of its loop, and what "
+    "is sent once, before the first, is left to report.json. "
     "Difference: to one device, relative, beside the bound of another order of summation."
 )
 SHORT = {
@@ -51,22 +53,40 @@ def text(study: Study) -> str:
 
 
 def markdown(study: Study) -> str:
-    """The study as Markdown tables, without times: they would be those of shared cores."""
+    """The study as Markdown, without times, which would be those of shared cores.
+
+    The last table is what the counts mean for many devices.
+    """
     lines = []
     for name, rows in groupby(study.rows_by_problem(), key=lambda row: row.name):
         cells = [_without_time(row) for row in (HEAD, *map(_cells, rows))]
         lines += [f"**`{name}`** {_heading(name).partition(': ')[2]}", ""]
         lines += [_bar(cells[0]), _bar(["---"] * len(cells[0])), *map(_bar, cells[1:]), ""]
-    return "\n".join(lines).rstrip()
+    return "\n".join([*lines, *_needed(study)])
+
+
+def _needed(study: Study) -> Iterator[str]:
+    """How many items a device are enough at each number of devices."""
+    head = ["items a device for half of the speed", *(f"{n} devices" for n in DEVICES)]
+    yield _bar(head)
+    yield _bar(["---"] * len(head))
+    most = most_items(study.rows)
+    for name, items in most.items():
+        problem = problem_of(name)
+        if problem.order is not None:
+            rows = [row for row in study.rows if (row.name, row.items) == (name, items)]
+            needed = (fewest_items(problem.order, rows, n, Machine()) for n in DEVICES)
+            cells = (units.ABSENT if n is None else f"{n:,}" for n in needed)
+            yield _bar([f"`{name}`, {problem.item}", *cells])
 
 
 def _heading(name: str) -> str:
-    problem = next(problem for problem in PROBLEMS if problem.name == name)
+    problem = problem_of(name)
     return f"{name}: {problem.title}; items are {problem.item}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    step = [t for t in row.traffic if t.loops <= 0]
+    step = [t for t in row.traffic if t.loops == 0]
     turn = [t for t in row.traffic if t.loops > 0]
     return (
         str(row.devices),

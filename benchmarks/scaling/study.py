@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..case import Size
-from .problems import PROBLEMS, Problem
+from .problems import PROBLEMS, Problem, problem_of
 
 COUNTS = (1, 2, 4, 8)
 MOST = COUNTS[-1]
@@ -102,10 +102,9 @@ def sizes_of(per_device: int, devices: int) -> list[int]:
 def rounding(row: Row) -> float:
     """The largest difference that another order of summation explains.
 
-    N terms added in any order differ by at most (N - 1) ε Σ|terms|; three to five steps and the
-    solves in them amplify it, for which a factor of 1,000 is left.
+    N terms added in another order differ by at most N ε Σ|terms|, and a step may amplify it.
     """
-    return 1e3 * row.items * float(np.finfo(np.float64).eps)
+    return problem_of(row.name).amplified * row.items * float(np.finfo(np.float64).eps)
 
 
 def row_is_wrong(row: Row) -> bool:

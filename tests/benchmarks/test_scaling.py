@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.scaling.extrapolate import DEVICES, Machine, fewest_items
 from benchmarks.scaling.report import markdown, text
 from benchmarks.scaling.study import Row, Study, Traffic, chosen, rounding, sizes_of, study
 
@@ -43,7 +44,7 @@ def test_a_row_says_what_is_sent_in_a_step_and_in_a_turn_of_its_loops():
     cells = [cell.strip() for cell in line if cell.strip()]
     assert cells == [
         "8", "64", "500 ms", "2.00M", "1.00 MiB", "1 gather", "3.50 KiB", "18 B",
-        "1.0e-16 < 1.4e-11",
+        "1.0e-16 < 1.4e-14",
     ]  # fmt: skip
     assert "500 ms" not in markdown(made(ROW)) and "| 3.50 KiB |" in markdown(made(ROW))
 
@@ -83,3 +84,24 @@ def test_the_kernel_over_device_counts_is_that_of_one():
         assert (gather.kind, gather.bytes) == ("all-gather", 64 * 16 * 8)
         assert gather.sent == gather.bytes * (count - 1) / count
         assert points[count].difference < np.finfo(float).eps * 64
+
+
+def strong(devices, flops, sent=0.0):
+    traffic = (Traffic("all-reduce", 0, 1, 0, sent),) if sent else ()
+    return dataclasses.replace(ROW, devices=devices, items=64, flops=flops, traffic=traffic)
+
+
+def test_the_items_that_a_device_needs_follow_from_the_counts():
+    machine = Machine(flops=1e9, bandwidth=(1e9, 1e8), latency=(0.0, 0.0))
+    # 10 flops an item that are shared, 640 that each device repeats: 64 items outweigh them.
+    rows = [strong(n, 640 / n + 640) for n in (2, 4, 8)]
+    assert [fewest_items(1, rows, n, machine) for n in DEVICES] == [64, 64, 64]
+    # All pairs: with n devices there are n times as many columns, to repeat and to work on.
+    assert [fewest_items(2, rows, n, machine) for n in DEVICES] == [64, 64, 64]
+    # An all-reduce of 800 bytes sends 1,400 over eight devices; between machines ten times slower.
+    rows = [strong(n, 640 / n, 1600 * (n - 1) / n) for n in (2, 4, 8)]
+    near, far = 1400 / 10, 10 * 1600 * (63 / 64) / 10
+    assert fewest_items(1, rows, 8, machine) == 2 ** np.ceil(np.log2(near))
+    assert fewest_items(1, rows, 64, machine) == 2 ** np.ceil(np.log2(far))
+    idle = dataclasses.replace(machine, latency=(1e9, 1e9))
+    assert fewest_items(1, rows, 8, idle) is None

@@ -12,6 +12,7 @@ import jaxsci
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = sorted(p for p in DOCS.rglob("*.md") if BLOCK.search(p.read_text()))
 LONG = {"pde", "dft", "pyscf", "model", "neuraloperator"}  # a minute of compilation together
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
@@ -30,6 +31,14 @@ def named(node):
     if isinstance(node, ast.Attribute) and (owner := named(node.value)) is not None:
         return getattr(owner, node.attr)
     return None
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("coming_from/*.md")), ids=lambda p: p.stem)
+def test_code_of_other_libraries_is_python_and_beside_ours(page):
+    blocks = OTHERS.findall(page.read_text())
+    assert blocks and BLOCK.search(page.read_text())
+    for library, source in blocks:
+        compile(source, f"{page.name}: {library}", "exec")
 
 
 def test_the_pages_are_found():

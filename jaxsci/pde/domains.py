@@ -5,6 +5,7 @@ combination is sampled by rejection from the box around it. Boundaries are in `b
 """
 
 import abc
+import math
 from collections.abc import Mapping
 
 import equinox as eqx
@@ -66,7 +67,8 @@ class Box(Domain):
 
     Boundary pieces: `"x0_lower"`, `"x0_upper"`, `"x1_lower"`, ….
 
-    **Raises:** `ValueError` if the corners differ in length or an upper one is not above its lower.
+    **Raises:** `ValueError` if the corners differ in length, an upper one is not above its lower,
+    or an edge is infinite.
 
     ```python
     square = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
@@ -83,6 +85,11 @@ class Box(Domain):
             raise ValueError(f"Box corners must have the same length, got {lower} and {upper}.")
         if not all(a < b for a, b in zip(self.lower, self.upper, strict=True)):
             raise ValueError(f"Box needs lower < upper in each coordinate, got {lower}, {upper}.")
+        if not all(math.isfinite(b - a) for a, b in zip(self.lower, self.upper, strict=True)):
+            raise ValueError(
+                f"Box needs finite edges, got {lower}, {upper}. Cut an unbounded domain off where "
+                "the solution is known or negligible."
+            )
 
     @property
     def dim(self) -> int:
@@ -139,7 +146,8 @@ class Interval(Box):
 class Ball(Domain):
     """A ball |x - c| ≤ r in 1, 2 or 3 dimensions (a disk in 2). Boundary piece: `"sphere"`.
 
-    **Raises:** `ValueError` for a radius that is not positive or a centre of another dimension.
+    **Raises:** `ValueError` for a radius that is not positive and finite, or a centre that is not
+    finite or of another dimension.
     """
 
     center: tuple[float, ...] = eqx.field(static=True)
@@ -149,6 +157,8 @@ class Ball(Domain):
         self.center, self.radius = tuple(map(float, center)), float(radius)
         if not self.radius > 0:
             raise ValueError(f"Ball needs a positive radius, got {radius}.")
+        if not all(math.isfinite(abs(c) + self.radius) for c in self.center):
+            raise ValueError(f"Ball must be finite, got centre {center} and radius {radius}.")
         if not 1 <= len(self.center) <= 3:
             raise ValueError(f"Ball lives in 1, 2 or 3 dimensions, got centre {center}.")
 

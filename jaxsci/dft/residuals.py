@@ -31,7 +31,8 @@ def energy_error(functional: Functional | Callable, *, density: str = "scf") -> 
 
     - `functional`: as in `scf`.
     - `density`: "scf" solves the Kohn-Sham equations of the functional in training, with implicit
-        derivatives; "fixed" evaluates it at the density of the sample, which costs no iterations;
+        derivatives, starting from the density of the sample if it has one, which saves steps;
+        "fixed" evaluates it at the density of the sample, which costs no iterations;
         "harris" lets that density take one step first.
 
     **Returns:** `r(params, sample) -> ()` in Hartree. Where the field did not converge the error
@@ -238,10 +239,11 @@ class _Found(NamedTuple):
 
 def _solve(functional, params, sample: Sample, tolerance, with_forces) -> _Found:
     molecule, slopes = sample.molecule, sample.slopes
+    guess = "minao" if sample.density is None else sample.density
 
     def energy(shift):
         m = moved(molecule, slopes, shift) if slopes is not None and with_forces else molecule
-        result = scf(m, functional, params, tolerance=tolerance, throw=False)
+        result = scf(m, functional, params, guess=guess, tolerance=tolerance, throw=False)
         return result.energy, result
 
     at_rest = jnp.zeros_like(molecule.coordinates)

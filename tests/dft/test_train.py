@@ -1,5 +1,6 @@
 """Training functionals: known ones are recovered, failures do not steer, runs resume exactly."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,6 +55,13 @@ def test_energies_recover_the_functional(data):
     report = training_report(FUNCTIONAL, found.params, data)
     assert report.mae < 1e-4
     assert report.unconverged == 0
+
+
+def test_the_field_starts_from_the_density_of_the_sample(data):
+    no_guess = jnp.full_like(data.molecule.guess, jnp.nan)
+    lost = eqx.tree_at(lambda sample: sample.molecule.guess, data, no_guess)
+    error = jax.jit(jax.vmap(energy_error(FUNCTIONAL), (None, 0)))
+    np.testing.assert_allclose(error(TRUTH, lost), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("density", ["fixed", "harris"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from jaxtyping import Array, Float, PyTree
 
 from .domains import Domain, SpaceTime
+from .regions import check_point
 
 
 def hard(f: Callable, *, lift: Callable, factor: Callable) -> Callable:
@@ -56,7 +57,8 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
 
     **Returns:** `u(params, x)`.
 
-    **Raises:** `TypeError` if `domain` is not a domain.
+    **Raises:** `TypeError` if `domain` is not a domain; on use, `ValueError` for a point of another
+    dimension.
 
     ```python
     square = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
@@ -69,6 +71,7 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
         )
 
     def lift(x):
+        check_point(x, domain.dim)
         return values(x) if callable(values) else values
 
     return hard(f, lift=lift, factor=_factor(domain))

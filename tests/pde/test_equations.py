@@ -125,3 +125,14 @@ def test_constraints_refuse_what_is_not_a_function_or_a_domain(key):
         pde.hard(lambda p, x: x, lift=1.0, factor=jnp.sum)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="needs a domain such as Box"):
         pde.dirichlet(lambda p, x: x, (0.0, 1.0))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("point", [[0.5], [0.5, 0.5, 0.5]])
+def test_dirichlet_refuses_points_of_another_dimension(point):
+    """They would broadcast against the corners of the box, and give a wrong number."""
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+    moving = pde.Interval(0.0, 1.0).during(0.0, 1.0)
+    for domain in (square, moving):
+        u = pde.dirichlet(lambda p, x: jnp.sum(x), domain)
+        with pytest.raises(ValueError, match=r"One point of shape \(2,\) is needed"):
+            u(None, jnp.asarray(point))

@@ -1,8 +1,5 @@
 """PDE cases: whole trainings against references that share no code with the network."""
 
-import time
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,67 +7,17 @@ import numpy as np
 import jaxsci as jsci
 from benchmarks.case import Case, Run
 from benchmarks.remote import DEEPXDE, remote_run
+from benchmarks.training import Training, grid, training_run
 from jaxsci import nn, pde
 
 
-class Training:
-    """One problem trained in rounds, with the error after each on a dense grid."""
-
-    def __init__(self, op, domain, u, params, exact, points):
-        self.r = jsci.residual(op, u)
-        self.loss = jsci.objective({"pde": self.r})
-        self.domain, self.params = domain, params
-        values = jax.vmap(exact)(points) if callable(exact) else exact
-        self.error = eqx.filter_jit(
-            lambda p: (
-                jnp.linalg.norm(jax.vmap(u, (None, 0))(p, points) - values)
-                / jnp.linalg.norm(values)
-            )
-        )
-
-    def run(self, points, steps, rounds, *, candidates=8, floor=1.0, seed=0):
-        """Levenberg-Marquardt; new points where the residual is large after each round."""
-        start, hidden = time.perf_counter(), 0.0
-        optimizers = jsci.levenberg_marquardt(1e-3), jsci.levenberg_marquardt(1e-9)
-        sample = eqx.filter_jit(
-            pde.residual_adaptive(self.domain, points, self.r, candidates=candidates, floor=floor)
-        )
-        first, later = (jax.random.fold_in(jax.random.key(k), seed) for k in (1, 2))
-        batch, params, curve = pde.sobol(self.domain, points)(first), self.params, []
-        for i in range(rounds):
-            if i > 0:
-                batch = sample(jax.random.fold_in(later, i), params)
-            fit = jsci.fit(
-                self.loss,
-                params,
-                {"pde": batch},
-                optimizers[min(i, 1)],
-                steps=steps,
-                progress=False,
-            )
-            params = jax.block_until_ready(fit.params)
-            # The clock stops while the error, which a user could not see, is evaluated.
-            now = time.perf_counter()
-            curve.append((now - start - hidden, float(self.error(params))))
-            hidden += time.perf_counter() - now
-        return params, curve
-
-
 def _training(training, points, steps, rounds, note):
-    return Run(
+    return training_run(
         lambda: training.run(points, steps, rounds),
-        (),
-        error=lambda params: float(training.error(params)),
-        host=True,
-        note=f"{note}; {points} points, {rounds} x {steps} steps; float64",
-        figures={"parameters": sum(p.size for p in jax.tree.leaves(training.params))},
+        training.error,
+        f"{note}; {points} points, {rounds} x {steps} steps",
+        parameters=sum(p.size for p in jax.tree.leaves(training.params)),
     )
-
-
-def grid(domain, n):
-    lower, upper = domain.bounds
-    axes = [jnp.linspace(a, b, n) for a, b in zip(lower, upper, strict=True)]
-    return jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(n**domain.dim, -1)
 
 
 def burgers(size):

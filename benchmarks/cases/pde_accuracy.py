@@ -15,9 +15,8 @@ from scipy.integrate import solve_ivp
 
 import jaxsci as jsci
 from benchmarks.case import Case, Run
+from benchmarks.training import Training, grid
 from jaxsci import nn, pde
-
-from .pde import Training, grid
 
 SEEDS = 3
 

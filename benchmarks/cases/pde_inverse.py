@@ -1,28 +1,13 @@
 """Trainings with more than one term: unknown coefficients from data, and many coordinates."""
 
-import time
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.case import Case, Run
+from benchmarks.case import Case
+from benchmarks.training import relative_l2, train, training_run, walls
 from jaxsci import nn, pde
-
-
-def _rounds(loss, params, data, error, *, rounds, steps):
-    """Levenberg-Marquardt on new points each round; the clock stops while the error is taken."""
-    optimizers = jsci.levenberg_marquardt(1e-3), jsci.levenberg_marquardt(1e-8)
-    start, hidden, curve = time.perf_counter(), 0.0, []
-    for i in range(rounds):
-        batch = data(jax.random.fold_in(jax.random.key(1), i), params)
-        fit = jsci.fit(loss, params, batch, optimizers[min(i, 1)], steps=steps, progress=False)
-        params = jax.block_until_ready(fit.params)
-        now = time.perf_counter()
-        curve.append((now - start - hidden, float(error(params))))
-        hidden += time.perf_counter() - now
-    return params, curve
 
 
 def burgers_coefficients(size):
@@ -62,25 +47,24 @@ def burgers_coefficients(size):
         nu = jnp.exp(params["log_viscosity"])
         return jnp.maximum(jnp.abs(params["convection"] - 1), jnp.abs(nu / viscosity - 1))
 
-    def data(key, params):
+    def data(i, params):
+        key = jax.random.fold_in(jax.random.key(1), i)
         return {"pde": sample(key, params), "data": (places, values)}
 
-    return Run(
-        lambda: _rounds(loss, start, data, error, rounds=rounds, steps=steps),
-        (),
-        error=lambda params: float(error(params)),
-        host=True,
-        note=f"λ = 1, ν = 0.01/π from 200 values; tanh 3 x 16, {points} points, "
-        f"{rounds} x {steps} steps; float64",
+    return training_run(
+        lambda: train(loss, start, data, error, rounds=rounds, steps=steps),
+        error,
+        f"λ = 1, ν = 0.01/π from 200 values; tanh 3 x 16, {points} points, "
+        f"{rounds} x {steps} steps",
     )
 
 
-def poisson_many(dim, width, points, walls, steps, rounds):
+def poisson_many(dim, width, inner, outer, steps, rounds):
     """-Δu = f on [0, 1]^d, u = Σ sin(πxᵢ/2) on the walls, by a term: no factor can vanish there
     without vanishing nearly everywhere."""
 
     def make(size):
-        n, m, k, r = (points, walls, steps, rounds) if size == "full" else (40, 40, 2, 1)
+        n, m, k, r = (inner, outer, steps, rounds) if size == "full" else (40, 40, 2, 1)
         box = pde.Box((0.0,) * dim, (1.0,) * dim)
 
         def exact(x):
@@ -95,33 +79,16 @@ def poisson_many(dim, width, points, walls, steps, rounds):
             {"walls": 100.0},
         )
 
-        def data(key, params):
-            inner, outer, side = jax.random.split(key, 3)
-            sides = jax.random.randint(side, (m,), 0, 2 * dim)
+        sample = pde.joint({"pde": pde.uniform(box, n), "walls": walls(box, m)})
 
-            def on_wall(x, i):
-                return x.at[i // 2].set((i % 2).astype(x.dtype))
+        def data(i, params):
+            return sample(jax.random.fold_in(jax.random.key(1), i))
 
-            return {
-                "pde": pde.uniform(box, n)(inner),
-                "walls": jax.vmap(on_wall)(pde.uniform(box, m)(outer), sides),
-            }
-
-        tests = pde.uniform(box, 4000)(jax.random.key(9))
-        values = jax.vmap(exact)(tests)
-
-        @jax.jit
-        def error(params):
-            difference = jax.vmap(net, (None, 0))(params, tests) - values
-            return jnp.linalg.norm(difference) / jnp.linalg.norm(values)
-
-        return Run(
-            lambda: _rounds(loss, params, data, error, rounds=r, steps=k),
-            (),
-            error=lambda params: float(error(params)),
-            host=True,
-            note=f"Σ sin(πxᵢ/2), tanh 1 x {width}, {n} points and {m} on the walls, "
-            f"{r} x {k} steps; float64",
+        error = relative_l2(net, pde.uniform(box, 4000)(jax.random.key(9)), exact)
+        return training_run(
+            lambda: train(loss, params, data, error, rounds=r, steps=k),
+            error,
+            f"Σ sin(πxᵢ/2), tanh 1 x {width}, {n} points and {m} on the walls, {r} x {k} steps",
         )
 
     return make

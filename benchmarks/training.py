@@ -43,7 +43,7 @@ def walls(box: pde.Box, n: int) -> Callable:
 
 def relative_l2(u: Callable, points: jax.Array, exact: Any, weights: Any = 1.0) -> Callable:
     """`error(params)` on some points; `exact` is a function of one point, or its values."""
-    values = jax.vmap(exact)(points) if callable(exact) else exact
+    values: Any = jax.vmap(exact)(points) if callable(exact) else exact
 
     @eqx.filter_jit
     def error(params):

@@ -6,9 +6,15 @@ import numpy as np
 
 import jaxsci as jsci
 from benchmarks.case import Case, Run
-from benchmarks.remote import DEEPXDE, remote_run
+from benchmarks.remote import DEEPXDE, JINNS, remote_run
 from benchmarks.training import Training, grid, training_run
 from jaxsci import nn, pde
+
+_STRIP = pde.Interval(-1.0, 1.0).during(0.0, 1.0)
+
+
+def _front(x):
+    return pde.reference.burgers_cole_hopf(x, viscosity=0.01 / np.pi)
 
 
 def _training(training, points, steps, rounds, note):
@@ -27,16 +33,12 @@ def burgers(size):
         "full": (20, 3, 2500, 25, 12),
     }[size]
     viscosity = 0.01 / np.pi
-    domain = pde.Interval(-1.0, 1.0).during(0.0, 1.0)
     net, params = jsci.pure(
         nn.MLP(2, "scalar", width=width, depth=depth, key=jax.random.key(0), dtype=jnp.float64)
     )
-    u = pde.dirichlet(net, domain, values=lambda x: -jnp.sin(jnp.pi * x[0]))
-
-    def exact(x):
-        return pde.reference.burgers_cole_hopf(x, viscosity=viscosity)
-
-    training = Training(pde.burgers(viscosity), domain, u, params, exact, grid(domain, 161))
+    u = pde.dirichlet(net, _STRIP, values=lambda x: -jnp.sin(jnp.pi * x[0]))
+    points_of_error = grid(_STRIP, 161)
+    training = Training(pde.burgers(viscosity), _STRIP, u, params, _front, points_of_error)
     return _training(training, points, steps, rounds, f"ν = 0.01/π, tanh {depth} x {width}")
 
 
@@ -150,8 +152,8 @@ def mlp_laplacian(size):
     )
 
 
-def _deepxde(problem, domain, exact, side, adam):
-    """DeepXDE's training of the same problem, with its own published settings."""
+def _peer(environment, name, module, settings, domain, exact, side):
+    """Another package's training of the same problem; `settings(size)` is what it is asked."""
 
     def make(size):
         points = grid(domain, side)
@@ -160,20 +162,41 @@ def _deepxde(problem, domain, exact, side, adam):
         def error(output):
             return float(np.linalg.norm(output - values) / np.linalg.norm(values))
 
-        steps = 50 if size == "smoke" else adam
         return remote_run(
-            DEEPXDE.variable,
-            "benchmarks.remote.deepxde_pinn",
-            f"{problem} {steps}",
+            environment.variable,
+            f"benchmarks.remote.{module}",
+            settings(size),
             {"points": points},
             error,
         )
 
-    return DEEPXDE.peer("DeepXDE", make)
+    return environment.peer(name, make)
 
 
-def _front(x):
-    return pde.reference.burgers_cole_hopf(x, viscosity=0.01 / np.pi)
+def _deepxde(problem, domain, exact, side, adam):
+    """DeepXDE, with its own published settings."""
+    return _peer(
+        DEEPXDE,
+        "DeepXDE",
+        "deepxde_pinn",
+        lambda size: f"{problem} {50 if size == 'smoke' else adam}",
+        domain,
+        exact,
+        side,
+    )
+
+
+def _jinns(domain, exact, side, steps):
+    """The natural gradient of jinns."""
+    return _peer(
+        JINNS,
+        "jinns",
+        "jinns_pinn",
+        lambda size: f"{2 if size == 'smoke' else steps}",
+        domain,
+        exact,
+        side,
+    )
 
 
 CASES = [
@@ -186,7 +209,10 @@ CASES = [
         reference="Cole-Hopf, Gauss-Hermite",
         tolerance=1e-2,
         error_name="relative L2",
-        peers=(_deepxde("burgers", pde.Interval(-1.0, 1.0).during(0.0, 1.0), _front, 161, 15_000),),
+        peers=(
+            _deepxde("burgers", _STRIP, _front, 161, 15_000),
+            _jinns(_STRIP, _front, 161, 500),
+        ),
     ),
     Case(
         "pde.poisson2d",

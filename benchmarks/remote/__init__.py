@@ -111,3 +111,4 @@ NEURALOPERATOR = Environment(
 DEEPXDE = Environment(
     "DEEPXDE_PYTHON", "deepxde==1.15.0", "torch==2.13.0 scikit-learn scikit-optimize matplotlib"
 )
+JINNS = Environment("JINNS_PYTHON", "jinns==1.10.2", "jax==0.10.1 jaxlib==0.10.1 equinox optax")

@@ -77,7 +77,7 @@ def _run(solve, u, params, coefficients, batch, tests, exact, note):
 
 
 def seeds(size):
-    points, steps = {"smoke": (60, 20), "quick": (200, 40), "full": (400, 80)}[size]
+    points, steps = {"smoke": (60, 15), "quick": (200, 20), "full": (300, 20)}[size]
     square = pde.Box((0.0, 0.0), (1.0, 1.0))
 
     def exact(x, _):
@@ -100,7 +100,7 @@ def seeds(size):
 
 
 def viscosities(size):
-    points, steps = {"smoke": (100, 20), "quick": (300, 40), "full": (800, 80)}[size]
+    points, steps = {"smoke": (100, 20), "quick": (200, 20), "full": (300, 20)}[size]
     half = pde.Interval(0.0, 1.0).during(0.0, 1.0)
     f, params = _many(jax.random.split(jax.random.key(0), max(BATCHES)), 12, 2)
     u = pde.dirichlet(f, half, values=lambda x: -jnp.sin(jnp.pi * x[0]))

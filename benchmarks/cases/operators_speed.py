@@ -10,7 +10,7 @@ import optax
 
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run, Size
-from benchmarks.remote import DEEPXDE, NEURALOPERATOR, remote_run
+from benchmarks.remote import DEEPXDE, JAXKAN, NEURALOPERATOR, remote_run
 from jaxsci.operators import FNO, DeepONet, SpectralConv
 
 SINGLE = jnp.float32
@@ -301,6 +301,27 @@ def kan_gradient(size):
     )
 
 
+def jaxkan_gradient(size):
+    """The same network with the same weights, of jaxKAN's base layers."""
+    kan, _, x = kan_problem(size)
+    loss, params = gradient_of(kan)
+    arrays = {"x": x, "depth": len(params.layers)}
+    for i, layer in enumerate(params.layers):
+        splines = layer.weight.reshape(len(layer.base.weight), -1, layer.weight.shape[-1])
+        arrays |= {f"splines{i}": splines, f"base{i}": layer.base.weight}
+        arrays[f"bias{i}"] = layer.base.bias
+    slopes = jax.jit(jax.grad(lambda p, x: loss(p, x)[0]))(double(params), double(x))
+    shape = arrays["splines0"].shape
+    reference = slopes.layers[0].weight.reshape(shape).transpose(2, 0, 1).reshape(-1, shape[1])
+    return remote_run(
+        JAXKAN.variable,
+        "benchmarks.remote.jaxkan",
+        "gradient",
+        arrays,
+        tree_error(np.asarray(reference)),
+    )
+
+
 def _fno_cases():
     sizes: list[tuple[str, Size, str]] = [
         ("64", "quick", "2D"), ("32", "full", "2D"), ("1d", "full", "1D")
@@ -338,5 +359,6 @@ CASES = [
         for which in DEEPONETS
     ),
     Case("operators.kan", "operators", "KAN layers, loss and gradient", kan_gradient, "full",
-         reference="float64", tolerance=1e-4, error_name="relative L2 of a leaf"),
+         reference="float64", tolerance=1e-4, error_name="relative L2 of a leaf",
+         peers=(JAXKAN.peer("jaxKAN", jaxkan_gradient),)),
 ]  # fmt: skip

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen, nnx
+from layers import LAYERS
 
 import jaxsci as jsci
 
@@ -104,4 +105,5 @@ KERNELS = [
     fourier_neural_operator,
     deep_operator_network,
     scf_energy,
+    *LAYERS,
 ]

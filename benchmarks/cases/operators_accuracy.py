@@ -1,0 +1,356 @@
+"""What each operator network learns in equal CPU time, beside the best linear map and a peer.
+
+All networks see the same samples and are trained by the same loop, compilation apart. Those that
+belong to functions and not to a grid are trained on every fourth point where that loses nothing.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxsci as jsci
+from benchmarks.case import Case, Run
+from benchmarks.cases.operators import SINGLE, mean_error, ridge_error
+from benchmarks.remote import NEURALOPERATOR, remote_run
+from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer, data, relative_l2
+
+SEEDS = 3
+SECONDS = {"smoke": 1.0, "quick": 10.0, "full": 30.0}  # of CPU time, a network
+CHUNK = 10  # steps that one call of the compiled loop takes
+
+
+class Samples(NamedTuple):
+    """Functions `(n, *grid, 1)` to train on and to test on, and a factor of every prediction."""
+
+    a: jax.Array
+    u: jax.Array
+    test_a: jax.Array
+    test_u: jax.Array
+    factor: jax.Array
+
+
+class Candidate(NamedTuple):
+    """`model(key=...)`, and how its f(params, ...) maps a field on a grid to one on that grid.
+
+    `stride` thins the grid of the training; `finish` is the share of the time that goes to natural
+    gradients in float64, after Adam.
+    """
+
+    model: Callable[..., Any]
+    field: Callable[[Callable], Callable] = lambda f: f
+    stride: int = 1
+    rate: float = 5e-3
+    finish: float = 0.0
+
+
+class Problem(NamedTuple):
+    """Samples, our FNO, other networks, and what the peer's FNO has: width, modes, depth, padding
+    and rate. `tolerance` is that of our FNO's worst seed."""
+
+    title: str
+    samples: Callable[[], Samples]
+    fno: Candidate
+    others: Mapping[str, Candidate]
+    peer: str
+    tolerance: float
+
+
+def burgers(viscosity):
+    """500 samples to train on, 200 to test on, of 256 points."""
+    a, u = data.burgers(jax.random.key(0), 700, 256, viscosity=viscosity)
+    a, u = a.astype(SINGLE), (u / jnp.std(u)).astype(SINGLE)
+    return Samples(a[:500], u[:500], a[500:], u[500:], jnp.ones((1, 1), SINGLE))
+
+
+def darcy(n):
+    """1000 samples to train on, 100 to test on; predictions vanish at the boundary."""
+    a, u = data.darcy(jax.random.key(0), 1100, n, fine=2 * n)
+    a, u = ((a - 7.5) / 4.5).astype(SINGLE), (u / jnp.std(u)).astype(SINGLE)
+    sine = np.sin(np.pi * np.arange(n) / n)
+    factor = jnp.asarray(np.outer(sine, sine)[..., None], SINGLE)
+    return Samples(a[:1000], u[:1000], a[1000:], u[1000:], factor)
+
+
+def thin(v, stride):
+    """Every `stride`-th point of each grid axis of `(n, *grid, channels)`."""
+    return v[(slice(None), *[slice(None, None, stride)] * (v.ndim - 2))]
+
+
+def adam(f, params, a, u, *, seconds, rate, watch, batch=20):
+    """Adam on random batches; its rate is a cosine of the CPU time spent, zero when all is."""
+    optimizer = optax.scale_by_adam()
+
+    def loss(params, a, u):
+        return jnp.mean(jax.vmap(lambda a, u: relative_l2(f(params, a), u))(a, u))
+
+    @jax.jit
+    def advance(state, key, rate):
+        def step(state, key):
+            params, moments = state
+            chosen = jax.random.choice(key, len(a), (batch,), replace=False)
+            gradient = jax.grad(loss)(params, a[chosen], u[chosen])
+            updates, moments = optimizer.update(gradient, moments)
+            return (jax.tree.map(lambda p, d: p - rate * d, params, updates), moments), None
+
+        return jax.lax.scan(step, state, jax.random.split(key, CHUNK))[0]
+
+    state = (params, optimizer.init(params))
+    jax.block_until_ready(advance(state, jax.random.key(0), jnp.zeros((), SINGLE)))
+    spent, chunks, curve = 0.0, 0, []
+    while spent < seconds:
+        now = jnp.asarray(rate * (1 + np.cos(np.pi * spent / seconds)) / 2, SINGLE)
+        start = time.process_time()
+        state = advance(state, jax.random.fold_in(jax.random.key(1), chunks), now)
+        jax.block_until_ready(state)
+        spent, chunks = spent + time.process_time() - start, chunks + 1
+        if spent > seconds * (len(curve) + 1) / 10:
+            curve.append((spent, float(watch(state[0]))))
+    return state[0], curve
+
+
+def natural_gradients(f, params, a, u, *, seconds, watch, batch=64, points=8):
+    """Natural gradients on random samples, in the space of their residuals at a few points each.
+
+    Between those points the output is as smooth as its few modes. The average over the last ten
+    steps or so has less of the noise of the samples.
+    """
+    spacing = a.shape[1] // points
+
+    def miss(params, sample):
+        a, u = sample
+        scale = jnp.linalg.norm(u) / np.sqrt(spacing)
+        return (f(params, a) - u)[::spacing] / scale
+
+    def draw(key):
+        chosen = jax.random.choice(key, len(a), (batch,), replace=False)
+        return {"data": (a[chosen], u[chosen])}
+
+    curve, start = [], 0.0
+
+    def report(step, metrics, params):
+        spent = time.process_time() - start
+        curve.append((spent, float(watch(params))))
+        return spent > seconds
+
+    run = partial(
+        jsci.fit, jsci.objective({"data": miss}), params, draw,
+        jsci.averaged(jsci.natural_gradient(0.5, damping=1e-10), 0.9),
+        key=jax.random.key(2), report_every=10,
+        callback=report, progress=False,
+    )  # fmt: skip
+    run(steps=1)
+    curve.clear()
+    start = time.process_time()
+    return run(steps=10**6).state.params, curve
+
+
+def learn(candidate, samples, seed, seconds):
+    """The test error after this much CPU time, the number of parameters, and the error's curve."""
+    f, params = jsci.pure(candidate.model(key=jax.random.key(seed)), dtype=SINGLE)
+    on_grid = candidate.field(f)
+
+    def predict(params, a):
+        stride = samples.test_a.shape[1] // len(a)
+        return on_grid(params, a) * thin(samples.factor[None], stride)[0].astype(a.dtype)
+
+    error = mean_error(predict)
+    watch = partial(error, a=samples.test_a, u=samples.test_u)
+    a, u = (thin(v, candidate.stride) for v in samples[:2])
+    first = seconds * (1 - candidate.finish)
+    params, curve = adam(predict, params, a, u, seconds=first, rate=candidate.rate, watch=watch)
+    if candidate.finish:
+        wide = jax.tree.map(lambda v: v.astype(jnp.float64), (params, a, u))
+        params, more = natural_gradients(predict, *wide, seconds=seconds - first, watch=watch)
+        params = jax.tree.map(lambda v: v.astype(SINGLE), params)
+        curve += [(first + t, e) for t, e in more]
+    return float(watch(params)), sum(p.size for p in jax.tree.leaves(params)), curve
+
+
+def mesh(n, dim):
+    """The points of the grid: (cos, sin) of the angle on the circle, x and y on the square."""
+    x = np.arange(n) / n
+    if dim == 1:
+        axes = (np.cos(2 * np.pi * x), np.sin(2 * np.pi * x))
+    else:
+        axes = np.meshgrid(x, x, indexing="ij")
+    return jnp.asarray(np.stack(axes, -1), SINGLE)
+
+
+def sensors(n):
+    """Reads n sensors of each axis, and answers on the grid of its input."""
+
+    def field(f):
+        def on_grid(params, a):
+            dim = a.ndim - 1
+            return f(params, thin(a[None], len(a) // n)[0], mesh(len(a), dim).astype(a.dtype))
+
+        return on_grid
+
+    return field
+
+
+def tokens(n):
+    """Attends to n points of each axis, and answers on the grid of its input."""
+
+    def field(f):
+        def on_grid(params, a):
+            dim = a.ndim - 1
+            read = thin(a[None], len(a) // n).reshape(-1, 1)
+            x, y = (mesh(m, dim).reshape(-1, 2).astype(a.dtype) for m in (n, len(a)))
+            weights = jnp.full(len(x), 1 / len(x), a.dtype)
+            return f(params, read, x, weights, y).reshape(a.shape)
+
+        return on_grid
+
+    return field
+
+
+BURGERS = {
+    "DeepONet": Candidate(
+        partial(DeepONet, 1, 1, sensors=64, dim=2, width=64, depth=3), sensors(64), 4, 2e-3
+    ),
+    "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=3, dim=1, levels=6, boundary="periodic")),
+    "UNO": Candidate(partial(UNO, 1, 1, width=8, modes=16, levels=2), stride=4),
+    "Transformer": Candidate(
+        partial(Transformer, 1, 1, dim=2, width=16, heads=2, depth=2), tokens(64), 4, 2e-3
+    ),
+}
+DARCY_FNO = Candidate(partial(FNO, 1, 1, width=16, modes=(8, 8), depth=4, padding=0.25), rate=3e-3)
+
+
+def darcy_others(n):
+    return {
+        "DeepONet": Candidate(
+            partial(DeepONet, 1, 1, sensors=n**2, dim=2, width=64, depth=3), sensors(n), rate=1e-3
+        ),
+        "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=3, dim=2, levels=4), rate=3e-3),
+        "UNO": Candidate(
+            partial(UNO, 1, 1, width=12, modes=(8, 8), levels=2, padding=0.25), rate=3e-3
+        ),
+        "Transformer": Candidate(
+            partial(Transformer, 1, 1, dim=2, width=32, heads=4, depth=2), tokens(n), rate=1e-3
+        ),
+    }
+
+
+PROBLEMS = {
+    "burgers": Problem(
+        "Burgers, nu = 0.1",
+        partial(burgers, 0.1),
+        Candidate(partial(FNO, 1, 1, width=8, modes=8, depth=3), stride=4, finish=0.85),
+        BURGERS,
+        "8 8 3 0 5e-3",
+        1e-3,
+    ),
+    "burgers-sharp": Problem(
+        "Burgers, nu = 0.01",
+        partial(burgers, 0.01),
+        Candidate(partial(FNO, 1, 1, width=32, modes=16, depth=4), rate=2e-3),
+        {name: c._replace(stride=1) for name, c in BURGERS.items()},
+        "32 16 4 0 2e-3",
+        2e-2,
+    ),
+    "darcy-32": Problem(
+        "Darcy, 32x32", partial(darcy, 32), DARCY_FNO, darcy_others(32), "16 8 4 0.25 3e-3", 5e-2
+    ),
+    "darcy-64": Problem(
+        "Darcy, 64x64", partial(darcy, 64), DARCY_FNO, darcy_others(64), "16 8 4 0.25 3e-3", 5e-2
+    ),
+}
+
+
+def fno_accuracy(which, size):
+    """Three seeds of our FNO."""
+    problem, seconds = PROBLEMS[which], SECONDS[size]
+    samples = problem.samples()
+
+    def step():
+        learned = [learn(problem.fno, samples, seed, seconds) for seed in range(SEEDS)]
+        curves = {f"seed {seed}": curve for seed, (_, _, curve) in enumerate(learned)}
+        return [(error, parameters) for error, parameters, _ in learned], curves
+
+    def figures(learned):
+        shown = {f"seed {seed}": f"{error:.1e}" for seed, (error, _) in enumerate(learned)}
+        linear = ridge_error(*samples[:4])
+        return shown | {"best linear map": f"{linear:.1e}", "parameters": learned[0][1]}
+
+    return Run(
+        step,
+        (),
+        error=lambda learned: max(error for error, _ in learned),
+        host=True,
+        note=f"{describe(samples)}; {seconds:g} CPU seconds a seed on either side",
+        figures=figures,
+    )
+
+
+def others_accuracy(which, size):
+    """One seed of each other network."""
+    problem, seconds = PROBLEMS[which], SECONDS[size]
+    samples = problem.samples()
+
+    def step():
+        learned, curves = {}, {}
+        for name, candidate in problem.others.items():
+            *learned[name], curves[name] = learn(candidate, samples, 0, seconds)
+        return learned, curves
+
+    return Run(
+        step,
+        (),
+        error=lambda learned: min(error for error, _ in learned.values()),
+        host=True,
+        note=f"{describe(samples)}; {seconds:g} CPU seconds a network, one seed",
+        figures=lambda learned: {
+            name: f"{error:.1e} ({parameters:,} parameters)"
+            for name, (error, parameters) in learned.items()
+        },
+    )
+
+
+def neuraloperator(which, size):
+    """Three seeds of its own FNO, on the same samples for as many CPU seconds of Adam."""
+    problem, seconds = PROBLEMS[which], SECONDS[size]
+    samples = problem.samples()
+    a, u, factor = (thin(v, problem.fno.stride) for v in (*samples[:2], samples.factor[None]))
+    arrays = {"a": a, "u": u, "factor": factor}
+    arrays |= {"test_a": samples.test_a, "test_factor": samples.factor[None]}
+    error = jax.vmap(relative_l2)
+    return remote_run(
+        NEURALOPERATOR.variable,
+        "benchmarks.remote.neuraloperator_training",
+        f"{SEEDS} {seconds} {problem.peer}",
+        arrays,
+        lambda predictions: max(
+            float(jnp.mean(error(jnp.asarray(p), samples.test_u))) for p in predictions
+        ),
+    )
+
+
+def describe(samples):
+    grid = "x".join(map(str, samples.test_a.shape[1:-1]))
+    return f"{len(samples.a)} samples of {grid}"
+
+
+def _cases():
+    for which, problem in PROBLEMS.items():
+        yield Case(
+            f"operators.accuracy-{which}", "operators", f"{problem.title}: FNO in equal CPU time",
+            partial(fno_accuracy, which), "full", reference="held-out samples",
+            tolerance=problem.tolerance, error_name="worst relative L2",
+            peers=(NEURALOPERATOR.peer("neuraloperator", partial(neuraloperator, which)),),
+        )  # fmt: skip
+        yield Case(
+            f"operators.networks-{which}", "operators", f"{problem.title}: other networks",
+            partial(others_accuracy, which), "full", reference="held-out samples",
+            tolerance=10 * problem.tolerance, error_name="lowest relative L2",
+        )  # fmt: skip
+
+
+CASES = list(_cases())

@@ -1,0 +1,181 @@
+"""One row a layer or network of `jaxsci.operators` and `jaxsci.nn`, in the form of `kernels`."""
+
+import jax
+import jax.numpy as jnp
+
+import jaxsci as jsci
+from jaxsci import nn, operators
+
+KEY = jax.random.key(0)
+POINTS = jax.random.uniform(jax.random.key(1), (3, 2), minval=-0.8, maxval=0.8)
+PLACES = jax.random.uniform(jax.random.key(2), (12, 2))
+WEIGHTS = jnp.full(12, 1 / 12)
+
+
+def _samples(*shape):
+    return jax.random.normal(jax.random.key(3), (3, *shape))
+
+
+def _kernel(model, batch):
+    return *jsci.pure(model, dtype=jnp.float64), batch
+
+
+def _scattered(model):
+    """A network of functions on scattered points, as a kernel of the functions' values."""
+    f, params = jsci.pure(model, dtype=jnp.float64)
+    return lambda p, a: f(p, a, PLACES, WEIGHTS), params, _samples(12, 1)
+
+
+def factorised_spectral_convolution():
+    layer = operators.SpectralConv(
+        2, 2, modes=(2, 1), period=1.5, factorisation="tucker", rank=0.5, key=KEY
+    )
+    return _kernel(layer, _samples(6, 5, 2))
+
+
+def sine_convolution():
+    return _kernel(
+        operators.BasisConv(2, 3, modes=(2, 3), basis="sine", key=KEY), _samples(6, 5, 2)
+    )
+
+
+def spherical_convolution():
+    return _kernel(operators.SphericalConv(2, 2, degree=3, key=KEY), _samples(5, 9, 2))
+
+
+def kernel_convolution():
+    layer = operators.KernelConv(2, 2, dim=1, radius=0.3, boundary="reflect", key=KEY)
+    return _kernel(layer, _samples(8, 2))
+
+
+def differential_convolution():
+    return _kernel(operators.DifferentialConv(2, 2, dim=2, key=KEY), _samples(5, 6, 2))
+
+
+def multigrid_operator():
+    model = operators.MgNO(1, 1, width=2, depth=1, dim=2, levels=2, before=2, after=1, key=KEY)
+    return _kernel(model, _samples(6, 5, 1))
+
+
+def u_shaped_operator():
+    return _kernel(operators.UNO(1, 1, width=2, modes=3, levels=1, key=KEY), _samples(9, 1))
+
+
+def u_net():
+    return _kernel(
+        operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY), _samples(12, 1)
+    )
+
+
+def transformer():
+    return _scattered(operators.Transformer(1, 1, dim=2, width=4, heads=2, depth=1, key=KEY))
+
+
+def graph_operator():
+    return _scattered(operators.GNO(1, 1, dim=2, radius=0.5, width=4, depth=1, key=KEY))
+
+
+def geometry_informed_operator():
+    return _scattered(
+        operators.GINO(1, 1, grid=(5, 5), radius=0.4, width=4, modes=1, depth=1, key=KEY)
+    )
+
+
+def multiple_input_operator():
+    model = operators.MIONet((1, 2), 1, sensors=(5, 3), dim=1, width=4, depth=1, key=KEY)
+    f, params = jsci.pure(model, dtype=jnp.float64)
+    return (
+        lambda p, inputs: f(p, inputs, jnp.array([[0.3]])),
+        params,
+        (_samples(5, 1), _samples(3, 2)),
+    )
+
+
+def pod_deep_operator_network():
+    modes, mean = operators.pod_modes(_samples(6, 1), 2)
+    model = operators.PODDeepONet(modes, mean, in_channels=1, sensors=5, width=4, depth=1, key=KEY)
+    return _kernel(model, _samples(5, 1))
+
+
+def modified_mlp():
+    embedding = nn.PeriodicEmbedding((2.0, None))
+    net = nn.ModifiedMLP(2, "scalar", width=4, depth=2, embedding=embedding, key=KEY)
+    return _kernel(net, POINTS)
+
+
+def siren():
+    return _kernel(nn.SIREN(2, 2, width=4, depth=2, key=KEY), POINTS)
+
+
+def piratenet():
+    embedding = nn.FourierFeatures(2, 2, trainable=True, key=KEY)
+    return _kernel(nn.PirateNet(2, "scalar", depth=1, embedding=embedding, key=KEY), POINTS)
+
+
+def separable():
+    return _kernel(nn.Separable(2, 2, rank=3, width=4, depth=1, key=KEY), POINTS)
+
+
+def hypernetwork():
+    inner = nn.MLP(2, "scalar", width=3, depth=1, key=KEY)
+    net = nn.Hypernetwork(inner, 1, width=3, depth=1, key=KEY)
+    f, params = jsci.pure(net, dtype=jnp.float64)
+    return lambda p, x: f(p, x, jnp.array([0.3])), params, POINTS
+
+
+def _kan(basis):
+    return _kernel(nn.KAN(2, 2, width=3, depth=1, basis=basis, key=KEY), POINTS)
+
+
+def spline_kan():
+    """One layer: through a second one the parameters would carry points across knots, where
+    derivatives of third order jump and the law's finite differences lose their order."""
+    return _kernel(nn.KANLayer(2, 2, basis=nn.BSpline(), key=KEY), POINTS)
+
+
+def chebyshev_kan():
+    return _kan(nn.Chebyshev(4))
+
+
+def fourier_kan():
+    return _kan(nn.Fourier(2))
+
+
+def gaussian_kan():
+    return _kan(nn.Gaussians())
+
+
+def mixed_kan():
+    return _kan(nn.Mixture((nn.Chebyshev(3), nn.Fourier(2))))
+
+
+def activation_product_kan():
+    return _kan(nn.ActivationProducts())
+
+
+LAYERS = [
+    factorised_spectral_convolution,
+    sine_convolution,
+    spherical_convolution,
+    kernel_convolution,
+    differential_convolution,
+    multigrid_operator,
+    u_shaped_operator,
+    u_net,
+    transformer,
+    graph_operator,
+    geometry_informed_operator,
+    multiple_input_operator,
+    pod_deep_operator_network,
+    modified_mlp,
+    siren,
+    piratenet,
+    separable,
+    hypernetwork,
+    spline_kan,
+    chebyshev_kan,
+    fourier_kan,
+    gaussian_kan,
+    mixed_kan,
+    activation_product_kan,
+]

@@ -67,6 +67,57 @@ def burgers_solve(size):
     )
 
 
+def darcy_sample(key):
+    """Coefficient at the nodes of 64x64 cells, and pressure at the interior ones."""
+    g = data.grf(key, (64, 64), boundary="neumann", tau=3.0)
+    a = jnp.pad(jnp.where(g >= 0, 12.0, 3.0), ((0, 1), (0, 1)), mode="edge")
+    return a, data.solve_darcy(a, jnp.ones((63, 63)))
+
+
+def burgers_sample(key):
+    """Velocity at the start and at t = 1, on 256 points."""
+    u0 = data.grf(key, 256)
+    return u0, data.solve_burgers(u0, viscosity=0.1, time=1.0, steps=200)
+
+
+def samples_per_second(size):
+    """From a key to data, as a program in float32 does it; seconds are those of the CPU."""
+    n = 16 if size == "smoke" else 512
+    fine = jax.jit(partial(data.solve_burgers, viscosity=0.1, time=1.0, steps=1600))
+
+    @partial(jax.jit, static_argnums=0)
+    def generate(sample, keys):
+        return jax.lax.map(sample, keys, batch_size=16)
+
+    def step():
+        made = []
+        with jax.enable_x64(False):
+            for sample in (darcy_sample, burgers_sample):
+                jax.block_until_ready(generate(sample, jax.random.split(jax.random.key(0), n)))
+                start = time.process_time()
+                pairs = generate(sample, jax.random.split(jax.random.key(1), n))
+                jax.block_until_ready(pairs)
+                made.append((*pairs, n / (time.process_time() - start)))
+        return made
+
+    def error(made):
+        (a, u, _), (u0, u1, _) = made
+        exact = sparse_darcy(a[0]), np.asarray(fine(u0[0].astype(jnp.float64)))
+        return max(tree_error(e)(v[0]) for e, v in zip(exact, (u, u1), strict=True))
+
+    return Run(
+        step,
+        (),
+        error=error,
+        host=True,
+        note=f"{n} samples of each, with their random fields, float32",
+        figures=lambda made: {
+            "Darcy 64x64 a CPU-second": round(made[0][2]),
+            "Burgers 256 a CPU-second": round(made[1][2]),
+        },
+    )
+
+
 def ridge_error(x, y, test_x, test_y):
     """The lowest test error of an affine ridge map over a range of strengths: the linear limit."""
     x, y, test_x, test_y = (
@@ -234,6 +285,9 @@ CASES = [
     Case("operators.burgers", "operators", "Burgers equation to t = 1", burgers_solve, "quick",
          reference="eight times the steps in float64", tolerance=1e-4, error_name="relative L2",
          item="samples"),
+    Case("operators.data", "operators", "Data from a key, samples per CPU-second",
+         samples_per_second, "full", reference="SciPy, eight times the steps", tolerance=1e-4,
+         error_name="relative L2"),
     Case("operators.darcy_training", "operators", "FNO trained on Darcy flow", darcy_training,
          "quick", reference="held-out samples", tolerance=0.06, error_name="relative L2"),
     Case("operators.zero_shot", "operators", "FNO trained at 64, tested at 63 to 256 points",

@@ -124,12 +124,12 @@ def ridge_error(x, y, test_x, test_y):
         np.asarray(v, float).reshape(len(v), -1) for v in (x, y, test_x, test_y)
     )
     mean_x, mean_y = x.mean(0), y.mean(0)
-    kernel = (x - mean_x) @ (x - mean_x).T
+    left, spread, right = np.linalg.svd(x - mean_x, full_matrices=False)
+    seen, wanted = (test_x - mean_x) @ right.T, left.T @ (y - mean_y)
     errors = []
     for strength in 10.0 ** np.arange(-9, 3):
-        shift = strength * np.trace(kernel) / len(x) * np.eye(len(x))
-        dual = np.linalg.solve(kernel + shift, y - mean_y)
-        miss = (test_x - mean_x) @ (x - mean_x).T @ dual + mean_y - test_y
+        shift = strength * np.sum(spread**2) / len(x)
+        miss = seen @ ((spread / (spread**2 + shift))[:, None] * wanted) + mean_y - test_y
         errors.append(np.mean(np.linalg.norm(miss, axis=1) / np.linalg.norm(test_y, axis=1)))
     return float(min(errors))
 

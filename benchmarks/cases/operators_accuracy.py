@@ -103,7 +103,7 @@ def adam(f, params, a, u, *, seconds, rate, watch, batch=20):
         return jnp.mean(jax.vmap(lambda a, u: relative_l2(f(params, a), u))(a, u))
 
     @jax.jit
-    def advance(state, key, rate):
+    def advance(state, a, u, key, rate):
         def step(state, key):
             params, moments = state
             chosen = jax.random.randint(key, (batch,), 0, len(a))
@@ -114,12 +114,12 @@ def adam(f, params, a, u, *, seconds, rate, watch, batch=20):
         return jax.lax.scan(step, state, jax.random.split(key, CHUNK))[0]
 
     state = (params, optimizer.init(params))
-    jax.block_until_ready(advance(state, jax.random.key(0), jnp.zeros((), SINGLE)))
+    jax.block_until_ready(advance(state, a, u, jax.random.key(0), jnp.zeros((), SINGLE)))
     spent, chunks, curve = 0.0, 0, []
     while spent < seconds:
         now = jnp.asarray(rate * (1 + np.cos(np.pi * spent / seconds)) / 2, SINGLE)
         start = time.process_time()
-        state = advance(state, jax.random.fold_in(jax.random.key(1), chunks), now)
+        state = advance(state, a, u, jax.random.fold_in(jax.random.key(1), chunks), now)
         jax.block_until_ready(state)
         spent, chunks = spent + time.process_time() - start, chunks + 1
         if spent > seconds * (len(curve) + 1) / 10:

@@ -97,6 +97,11 @@ def pod_deep_operator_network():
     return _kernel(model, _samples(5, 1))
 
 
+def mlp_with_a_kink():
+    embedding = nn.KinkFeatures((0.1,))
+    return _kernel(nn.MLP(2, "scalar", width=4, depth=1, embedding=embedding, key=KEY), POINTS)
+
+
 def modified_mlp():
     embedding = nn.PeriodicEmbedding((2.0, None))
     net = nn.ModifiedMLP(2, "scalar", width=4, depth=2, embedding=embedding, key=KEY)
@@ -167,6 +172,7 @@ LAYERS = [
     geometry_informed_operator,
     multiple_input_operator,
     pod_deep_operator_network,
+    mlp_with_a_kink,
     modified_mlp,
     siren,
     piratenet,

@@ -6,9 +6,11 @@ One row a kernel in `KERNELS`; a new public kernel gets its laws tested by addin
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import kernels
+import layers
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
@@ -103,3 +105,21 @@ def test_every_implementation_gives_one_kernel(case):
     naive = kernel(implementation="jacobian")
     assert_close(kernel(), naive, 1e-10)
     assert_close(kernel(batch_size=2), naive, 1e-10)
+
+
+def test_every_public_network_has_a_row():
+    public = {
+        thing
+        for module in (jsci.operators, jsci.nn)
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, eqx.Module)
+    }
+    seen = set()
+    for make in (
+        *layers.LAYERS,
+        kernels.fourier_neural_operator,
+        kernels.deep_operator_network,
+    ):
+        params = eqx.filter_eval_shape(lambda make=make: make()[1])
+        jax.tree.leaves(params, is_leaf=lambda node: seen.add(type(node)))
+    assert not public - seen

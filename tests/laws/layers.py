@@ -49,7 +49,7 @@ def kernel_convolution():
 
 
 def differential_convolution():
-    return _kernel(operators.DifferentialConv(2, 2, dim=2, key=KEY), _samples(5, 6, 2))
+    return _kernel(operators.DifferentialConv(2, 2, dim=2, key=KEY), _samples(5, 5, 2))
 
 
 def multigrid_operator():

@@ -97,11 +97,6 @@ def pod_deep_operator_network():
     return _kernel(model, _samples(5, 1))
 
 
-def mlp_with_a_kink():
-    embedding = nn.KinkFeatures((0.1,))
-    return _kernel(nn.MLP(2, "scalar", width=4, depth=1, embedding=embedding, key=KEY), POINTS)
-
-
 def modified_mlp():
     embedding = nn.PeriodicEmbedding((2.0, None))
     net = nn.ModifiedMLP(2, "scalar", width=4, depth=2, embedding=embedding, key=KEY)
@@ -122,14 +117,11 @@ def separable():
 
 
 def hypernetwork():
-    inner = nn.MLP(2, "scalar", width=3, depth=1, key=KEY)
+    embedding = nn.KinkFeatures((0.1,))
+    inner = nn.MLP(2, "scalar", width=3, depth=1, embedding=embedding, key=KEY)
     net = nn.Hypernetwork(inner, 1, width=3, depth=1, key=KEY)
     f, params = jsci.pure(net, dtype=jnp.float64)
     return lambda p, x: f(p, x, jnp.array([0.3])), params, POINTS
-
-
-def _kan(basis):
-    return _kernel(nn.KAN(2, 2, width=3, depth=1, basis=basis, key=KEY), POINTS)
 
 
 def spline_kan():
@@ -138,24 +130,10 @@ def spline_kan():
     return _kernel(nn.KANLayer(2, 2, basis=nn.BSpline(), key=KEY), POINTS)
 
 
-def chebyshev_kan():
-    return _kan(nn.Chebyshev(4))
-
-
-def fourier_kan():
-    return _kan(nn.Fourier(2))
-
-
-def gaussian_kan():
-    return _kan(nn.Gaussians())
-
-
-def mixed_kan():
-    return _kan(nn.Mixture((nn.Chebyshev(3), nn.Fourier(2))))
-
-
-def activation_product_kan():
-    return _kan(nn.ActivationProducts())
+def kan_of_every_smooth_basis():
+    bases = (nn.Chebyshev(3), nn.Fourier(2), nn.Gaussians(3), nn.ActivationProducts())
+    net = nn.KAN(2, 2, width=3, depth=1, basis=nn.Mixture(bases), key=KEY)
+    return _kernel(net, POINTS)
 
 
 LAYERS = [
@@ -172,16 +150,11 @@ LAYERS = [
     geometry_informed_operator,
     multiple_input_operator,
     pod_deep_operator_network,
-    mlp_with_a_kink,
     modified_mlp,
     siren,
     piratenet,
     separable,
     hypernetwork,
     spline_kan,
-    chebyshev_kan,
-    fourier_kan,
-    gaussian_kan,
-    mixed_kan,
-    activation_product_kan,
+    kan_of_every_smooth_basis,
 ]

@@ -1,5 +1,6 @@
 """One row a layer or network of `jaxsci.operators` and `jaxsci.nn`, in the form of `kernels`."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -92,9 +93,14 @@ def multiple_input_operator():
 
 
 def pod_deep_operator_network():
+    """A kernel of what is trained: the components and their mean are not."""
     modes, mean = operators.pod_modes(_samples(6, 1), 2)
     model = operators.PODDeepONet(modes, mean, in_channels=1, sensors=5, width=4, depth=1, key=KEY)
-    return _kernel(model, _samples(5, 1))
+    f, params = jsci.pure(model, dtype=jnp.float64)
+    everything = jax.tree.map(lambda _: True, params)
+    which = eqx.tree_at(lambda m: (m.modes, m.mean), everything, (False, False))
+    trained, fixed = eqx.partition(params, which)
+    return lambda p, a: f(eqx.combine(p, fixed), a), trained, _samples(5, 1)
 
 
 def modified_mlp():

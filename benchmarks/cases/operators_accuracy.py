@@ -1,11 +1,11 @@
-"""What each operator network learns in equal CPU time, beside the best linear map and a peer.
+"""What an FNO learns in equal CPU time, beside the best linear map and a peer.
 
-All networks see the same samples and are trained by the same loop, compilation apart. Those that
-belong to functions and not to a grid are trained on every fourth point where that loses nothing.
+Both sides see the same samples, on the same points: every fourth where that loses nothing.
+Compilation is timed apart.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ import jaxsci as jsci
 from benchmarks.case import Case, Run
 from benchmarks.cases.operators import SINGLE, mean_error, ridge_error
 from benchmarks.remote import NEURALOPERATOR, remote_run
-from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer, data, relative_l2
+from jaxsci.operators import FNO, data, relative_l2
 
 SEEDS = 3
 SECONDS = {"smoke": 1.0, "quick": 10.0, "full": 30.0}  # of CPU time, a network
@@ -50,14 +50,13 @@ class Candidate(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Samples, our FNO, other networks, and what the peer's FNO has: width, modes, depth, padding
+    """Samples, our FNO, and what the peer's FNO has: width, modes, depth, padding
     and rate. `tolerance` is that of the worst seed of either."""
 
     title: str
     drawn: str
     samples: Callable[[], Samples]
     fno: Candidate
-    others: Mapping[str, Candidate]
     peer: str
     tolerance: float
 
@@ -75,20 +74,6 @@ def burgers(viscosity):
         return jnp.concatenate([jnp.roll(v[:500], 16 * place, axis=1) for place in range(16)])
 
     return Samples(shifted(a), shifted(u), a[500:], u[500:], jnp.ones((1, 1), SINGLE))
-
-
-def darcy(n):
-    """1000 samples to train on, also transposed, 100 to test on; predictions vanish at the
-    boundary."""
-    a, u = data.darcy(jax.random.key(0), 1100, n, fine=2 * n)
-    a, u = ((a - 7.5) / 4.5).astype(SINGLE), (u / jnp.std(u)).astype(SINGLE)
-    sine = np.sin(np.pi * np.arange(n) / n)
-    factor = jnp.asarray(np.outer(sine, sine)[..., None], SINGLE)
-
-    def transposed(v):
-        return jnp.concatenate([v[:1000], v[:1000].swapaxes(1, 2)])
-
-    return Samples(transposed(a), transposed(u), a[1000:], u[1000:], factor)
 
 
 def thin(v, stride):
@@ -186,80 +171,12 @@ def learn(candidate, samples, seed, seconds):
     return float(watch(params)), sum(p.size for p in jax.tree.leaves(params)), curve
 
 
-def mesh(n, dim):
-    """The points of the grid: (cos, sin) of the angle on the circle, x and y on the square."""
-    x = np.arange(n) / n
-    if dim == 1:
-        axes = (np.cos(2 * np.pi * x), np.sin(2 * np.pi * x))
-    else:
-        axes = np.meshgrid(x, x, indexing="ij")
-    return jnp.asarray(np.stack(axes, -1), SINGLE)
-
-
-def sensors(n):
-    """Reads n sensors of each axis, and answers on the grid of its input."""
-
-    def field(f):
-        def on_grid(params, a):
-            dim = a.ndim - 1
-            return f(params, thin(a[None], len(a) // n)[0], mesh(len(a), dim).astype(a.dtype))
-
-        return on_grid
-
-    return field
-
-
-def tokens(n):
-    """Attends to n points of each axis, and answers on the grid of its input."""
-
-    def field(f):
-        def on_grid(params, a):
-            dim = a.ndim - 1
-            read = thin(a[None], len(a) // n).reshape(-1, 1)
-            x, y = (mesh(m, dim).reshape(-1, 2).astype(a.dtype) for m in (n, len(a)))
-            weights = jnp.full(len(x), 1 / len(x), a.dtype)
-            return f(params, read, x, weights, y).reshape(a.shape)
-
-        return on_grid
-
-    return field
-
-
-BURGERS = {
-    "DeepONet": Candidate(
-        partial(DeepONet, 1, 1, sensors=64, dim=2, width=64, depth=3), sensors(64), 4, 2e-3
-    ),
-    "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=3, dim=1, levels=6, boundary="periodic")),
-    "UNO": Candidate(partial(UNO, 1, 1, width=8, modes=16, levels=2), stride=4),
-    "Transformer": Candidate(
-        partial(Transformer, 1, 1, dim=2, width=16, heads=2, depth=2), tokens(64), 4, 2e-3
-    ),
-}
-DARCY_FNO = Candidate(partial(FNO, 1, 1, width=16, modes=(8, 8), depth=4, padding=0.25), rate=3e-3)
-
-
-def darcy_others(n):
-    return {
-        "DeepONet": Candidate(
-            partial(DeepONet, 1, 1, sensors=n**2, dim=2, width=64, depth=3), sensors(n), rate=1e-3
-        ),
-        "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=3, dim=2, levels=4), rate=3e-3),
-        "UNO": Candidate(
-            partial(UNO, 1, 1, width=12, modes=(8, 8), levels=2, padding=0.25), rate=3e-3
-        ),
-        "Transformer": Candidate(
-            partial(Transformer, 1, 1, dim=2, width=32, heads=4, depth=2), tokens(n), rate=1e-3
-        ),
-    }
-
-
 PROBLEMS = {
     "burgers": Problem(
         "Burgers, nu = 0.1",
         "500 samples of 256 points, at 16 places",
         partial(burgers, 0.1),
         Candidate(partial(FNO, 1, 1, width=8, modes=8, depth=3), stride=4, finish=0.85),
-        BURGERS,
         "8 8 3 0 5e-3",
         2.7e-3,  # a fiftieth of the best linear map's
     ),
@@ -268,27 +185,8 @@ PROBLEMS = {
         "500 samples of 256 points, at 16 places",
         partial(burgers, 0.01),
         Candidate(partial(FNO, 1, 1, width=32, modes=16, depth=4), rate=2e-3),
-        {name: c._replace(stride=1) for name, c in BURGERS.items()},
         "32 16 4 0 2e-3",
         2e-2,
-    ),
-    "darcy-32": Problem(
-        "Darcy, 32x32",
-        "1000 samples of 32x32 points and their transposes",
-        partial(darcy, 32),
-        DARCY_FNO,
-        darcy_others(32),
-        "16 8 4 0.25 3e-3",
-        5e-2,
-    ),
-    "darcy-64": Problem(
-        "Darcy, 64x64",
-        "1000 samples of 64x64 points and their transposes",
-        partial(darcy, 64),
-        DARCY_FNO,
-        darcy_others(64),
-        "16 8 4 0.25 3e-3",
-        5e-2,
     ),
 }
 
@@ -318,30 +216,6 @@ def fno_accuracy(which, size):
     )
 
 
-def others_accuracy(which, size):
-    """One seed of each other network."""
-    problem, seconds = PROBLEMS[which], SECONDS[size]
-    samples = problem.samples()
-
-    def step():
-        learned, curves = {}, {}
-        for name, candidate in problem.others.items():
-            *learned[name], curves[name] = learn(candidate, samples, 0, seconds)
-        return learned, curves
-
-    return Run(
-        step,
-        (),
-        error=lambda learned: min(error for error, _ in learned.values()),
-        host=True,
-        note=f"{problem.drawn}; {seconds:g} CPU seconds a network, one seed",
-        figures=lambda learned: {
-            name: f"{error:.1e} ({parameters:,} parameters)"
-            for name, (error, parameters) in learned.items()
-        },
-    )
-
-
 def neuraloperator(which, size):
     """Three seeds of its own FNO, on the same samples for as many CPU seconds of Adam."""
     problem, seconds = PROBLEMS[which], SECONDS[size]
@@ -368,11 +242,6 @@ def _cases():
             partial(fno_accuracy, which), "full", reference="held-out samples",
             tolerance=problem.tolerance, error_name="worst relative L2",
             peers=(NEURALOPERATOR.peer("neuraloperator", partial(neuraloperator, which)),),
-        )  # fmt: skip
-        yield Case(
-            f"operators.networks-{which}", "operators", f"{problem.title}: other networks",
-            partial(others_accuracy, which), "full", reference="held-out samples",
-            tolerance=10 * problem.tolerance, error_name="lowest relative L2",
         )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = sorted(p for p in DOCS.rglob("*.md") if BLOCK.search(p.read_text()))
-LONG = {"pde", "dft", "pyscf", "model", "neuraloperator"}  # a minute of compilation together
+# A minute of compilation together.
+LONG = {"pde", "dft", "operators", "pyscf", "model", "neuraloperator"}
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 

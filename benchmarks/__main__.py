@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -118,6 +119,8 @@ def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bo
     """Run the cases and write the three reports, also of a run that is interrupted."""
     report = Report(size, environment())
     code = 0
+    # A time limit ends a run as Ctrl-C does: hours of finished cases are not lost.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run_cases(cases, Session.of(size, peers=peers), report=report)
     except KeyboardInterrupt:

@@ -48,10 +48,10 @@ class Iteration(eqx.Module):
         solver: str = "diis",
     ) -> "Iteration":
         """An `Iteration`, or a `ValueError` that says what is allowed."""
-        if not tolerance > 0:
-            raise ValueError(f"tolerance must be positive, got {tolerance}.")
-        if max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
+        if not 0 < tolerance < math.inf:
+            raise ValueError(f"tolerance must be positive and finite, got {tolerance}.")
+        if max_steps < 1 or max_steps != int(max_steps):
+            raise ValueError(f"max_steps must be a whole number from 1, got {max_steps}.")
         if not 0 <= level_shift < math.inf:
             raise ValueError(f"level_shift must be zero or positive, got {level_shift}.")
         if not 0 <= damping < 1:

@@ -179,10 +179,12 @@ def test_bad_input_is_explained():
         scf(water, pbe, guess="sad")
     with pytest.raises(ValueError, match=r"guess has shape \(3, 3\); allowed .* \(7, 7\)"):
         scf(water, pbe, guess=jnp.eye(3))
-    with pytest.raises(ValueError, match="tolerance must be positive"):
-        scf(water, pbe, tolerance=0.0)
-    with pytest.raises(ValueError, match="max_steps must be at least 1"):
-        scf(water, pbe, max_steps=0)
+    for tolerance in (0.0, float("inf")):
+        with pytest.raises(ValueError, match="tolerance must be positive"):
+            scf(water, pbe, tolerance=tolerance)
+    for steps in (0, 2.5):
+        with pytest.raises(ValueError, match="max_steps must be a whole number from 1"):
+            scf(water, pbe, max_steps=steps)
     with pytest.raises(TypeError, match=r"jsci.dft.xc\('pbe'\)|(?i:type-check)"):
         scf(water, "pbe")  # pyright: ignore[reportArgumentType]
 

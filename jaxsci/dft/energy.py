@@ -1,5 +1,6 @@
 """The Kohn-Sham energy of a density matrix, and its derivative, the Fock matrix."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -17,6 +18,8 @@ from .xc import Functional
 # Density matrices carry a spin axis inside this package: length 1 holds the total density of a
 # restricted calculation, length 2 holds α and β.
 Density = Float[Array, "spins nao nao"]
+# What is linear in a density matrix: ρ, ∇ρ, τ and ∇²ρ.
+Parts = tuple[Array, Array, Array, Array]
 
 
 def density_features(ops: Operators, density: Density, level: str) -> Features:
@@ -30,7 +33,11 @@ def density_features(ops: Operators, density: Density, level: str) -> Features:
 
 
 def _features(orbitals: Rows, density: Density, level: str) -> Features:
-    spins = [_spin_features(orbitals, p, level) for p in density]
+    return features_of([spin_parts(orbitals, p, level) for p in density])
+
+
+def features_of(spins: Sequence[Parts]) -> Features:
+    """Of one or both spin channels."""
     if len(spins) == 1:
         rho, gradient, tau, lap = (0.5 * x for x in spins[0])
         sigma = jnp.sum(gradient**2, axis=0)
@@ -42,7 +49,8 @@ def _features(orbitals: Rows, density: Density, level: str) -> Features:
     return Features(rho_a, rho_b, aa, ab, bb, tau_a, tau_b, lap_a, lap_b)
 
 
-def _spin_features(orbitals, density, level):
+def spin_parts(orbitals: Rows, density: Float[Array, "rows rows"], level: str) -> Parts:
+    """ρ, ∇ρ, τ and ∇²ρ of one spin channel, zero where its level does not need them."""
     value = orbitals[0]
     half = density @ value
     rho = jnp.sum(half * value, axis=0)

@@ -51,37 +51,43 @@ class Quadrature(eqx.Module):
             return self
         return dataclasses.replace(self, orbitals=jax.lax.map(self._rows, self.points))
 
-    def sum(self, f: Callable[[Rows, Array], Any]) -> Any:
-        """Σ over blocks of `f(rows, weights)`, any pytree.
+    def sum(self, f: Callable[..., Any], of_points: Any = ()) -> Any:
+        """Σ over blocks of `f(rows, weights, *of_points)`, any pytree.
 
         Memory is that of one block, in derivatives too: they go through each block again.
+        `of_points` is what `each` has returned.
         """
+
+        @jax.checkpoint
+        def of_block(block):
+            points, weights, rows, known = block
+            return f(self._rows(points) if rows is None else rows, weights, *known)
+
+        def add(total, block):
+            return jax.tree.map(jnp.add, total, of_block(block)), None
+
+        blocks = self.points, self.weights, self.orbitals, of_points
+        first = jax.eval_shape(of_block, jax.tree.map(lambda x: x[0], blocks))
+        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
+        return jax.lax.scan(add, zero, blocks)[0]
+
+    def each(self, f: Callable[[Rows, Array], Any]) -> Any:
+        """`f(rows, weights)` of each block, on a leading axis."""
 
         @jax.checkpoint
         def of_block(block):
             points, weights, rows = block
             return f(self._rows(points) if rows is None else rows, weights)
 
-        def add(total, block):
-            return jax.tree.map(jnp.add, total, of_block(block)), None
-
-        blocks = self.points, self.weights, self.orbitals
-        first = jax.eval_shape(of_block, jax.tree.map(lambda x: x[0], blocks))
-        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
-        return jax.lax.scan(add, zero, blocks)[0]
+        return jax.lax.map(of_block, (self.points, self.weights, self.orbitals))
 
     def map(self, f: Callable[[Rows], Any]) -> Any:
         """`f(rows)` for all points; in what it returns they are the last axis."""
 
-        @jax.checkpoint
-        def of_block(block):
-            points, rows = block
-            return f(self._rows(points) if rows is None else rows)
-
         def join(x):
             return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)[..., : self.size]
 
-        return jax.tree.map(join, jax.lax.map(of_block, (self.points, self.orbitals)))
+        return jax.tree.map(join, self.each(lambda rows, _: f(rows)))
 
     def flat(self) -> tuple[Float[Array, "points 3"], Float[Array, " points"]]:
         """All points and weights."""

@@ -11,6 +11,7 @@ import lineax as lx
 from jaxtyping import Array, Bool, Float, Int
 
 from .energy import Density, fock_matrix
+from .linear_response import fock_and_response
 from .operators import Operators
 from .projector import occupied_orbitals, occupied_projector
 from .xc import Functional
@@ -52,6 +53,15 @@ def orthogonal_fock(
     return x.T @ fock_matrix(functional, params, ops, density) @ x
 
 
+def orthogonal_response(
+    functional: Functional, params: Any, ops: Operators, occupied: Density
+) -> tuple[Density, Callable[[Density], Density]]:
+    """Xᵀ F X of occupied orbitals, and the linear map from a change of these to that of it."""
+    x = ops.orthogonaliser
+    fock, response = fock_and_response(functional, params, ops, density_matrix(ops, occupied))
+    return x.T @ fock @ x, lambda change: x.T @ response(density_matrix(ops, change)) @ x
+
+
 @eqx.filter_custom_jvp
 def converged_projectors(
     fock: Float[Array, "spins n n"],
@@ -89,13 +99,12 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
     occupied = converged_projectors(fock, params, ops, counts, functional=functional)
     virtual = unoccupied(occupied)
 
-    def fock_of(occupied, params, ops):
-        return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
-
     _, change = eqx.filter_jvp(
-        lambda params, ops: fock_of(occupied, params, ops), (params, ops), (d_params, d_ops)
+        lambda params, ops: orthogonal_fock(functional, params, ops, density_matrix(ops, occupied)),
+        (params, ops),
+        (d_params, d_ops),
     )
-    at_solution, linear = jax.linearize(lambda q: fock_of(q, params, ops), occupied)
+    at_solution, linear = orthogonal_response(functional, params, ops, occupied)
 
     def coupled_perturbed(d):
         inner = virtual @ d @ occupied

@@ -15,6 +15,7 @@ from .response import (
     SMALLEST_GAP,
     density_matrix,
     orthogonal_fock,
+    orthogonal_response,
     projectors,
     solve_or_nan,
     unoccupied,
@@ -69,18 +70,17 @@ def _converged_shared_projectors_jvp(primals, tangents, *, functional):
     _, d_params, d_ops, _ = tangents
     occupied = converged_shared_projectors(fock, params, ops, counts, functional=functional)
 
-    def focks_of(occupied, params, ops):
-        return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
-
     def relevant(a):
         """The part of a turn that changes the density: not among orbitals filled alike."""
         closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
         return a - sum(p @ a @ p for p in (closed, single, empty))
 
     _, change = eqx.filter_jvp(
-        lambda params, ops: focks_of(occupied, params, ops), (params, ops), (d_params, d_ops)
+        lambda params, ops: orthogonal_fock(functional, params, ops, density_matrix(ops, occupied)),
+        (params, ops),
+        (d_params, d_ops),
     )
-    focks, linear = jax.linearize(lambda q: focks_of(q, params, ops), occupied)
+    focks, linear = orthogonal_response(functional, params, ops, occupied)
 
     def coupled_perturbed(a):
         inner = relevant(a)

@@ -10,7 +10,13 @@ from jaxtyping import Array, Float, Int
 
 from .energy import Density
 from .operators import Operators
-from .response import TOLERANCE, density_matrix, is_solution, orthogonal_fock
+from .response import (
+    TOLERANCE,
+    density_matrix,
+    is_solution,
+    orthogonal_fock,
+    orthogonal_response,
+)
 from .xc import Functional
 
 _BISECTIONS = 80  # of the chemical potential: to the last digit
@@ -146,13 +152,12 @@ def _converged_fermi_operators_jvp(primals, tangents, *, functional, temperature
         fock, params, ops, counts, functional=functional, temperature=temperature
     )
 
-    def fock_of(occupied, params, ops):
-        return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
-
     _, change = eqx.filter_jvp(
-        lambda params, ops: fock_of(occupied, params, ops), (params, ops), (d_params, d_ops)
+        lambda params, ops: orthogonal_fock(functional, params, ops, density_matrix(ops, occupied)),
+        (params, ops),
+        (d_params, d_ops),
     )
-    at_solution, induced = jax.linearize(lambda q: fock_of(q, params, ops), occupied)
+    at_solution, induced = orthogonal_response(functional, params, ops, occupied)
     _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
     d_fock = jax.lax.custom_linear_solve(
         lambda d: d - induced(refilled(d)), change, _solve_or_nan, transpose_solve=_solve_or_nan

@@ -12,7 +12,8 @@ from jaxtyping import Array, Bool, Float
 
 from ..core import require_x64
 from .davidson import lowest_eigenpair
-from .energy import Density, fock_matrix, total_energy
+from .energy import Density, total_energy
+from .linear_response import fock_and_response
 from .molecule import Molecule
 from .operators import Operators, operators
 from .scf import SCFResult, scf
@@ -201,7 +202,7 @@ def _softest(functional, params, ops: Operators, orbitals, filled, sign, toleran
     """
     electrons = 2.0 if orbitals.shape[0] == 1 else 1.0
     density = _density(orbitals, filled, electrons)
-    fock, response = jax.linearize(lambda p: fock_matrix(functional, params, ops, p), density)
+    fock, response = fock_and_response(functional, params, ops, density)
     between = ~filled[:, :, None] & filled[:, None, :]
     levels = _to_orbitals(orbitals, fock)
     independent = orbitals.shape[0] if sign > 0 else 1

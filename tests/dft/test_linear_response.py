@@ -29,6 +29,7 @@ FUNCTIONALS = {
     "laplacian": Functional(((1.0, curved),), "laplacian"),
     "hf": xc("hf"),
 }
+LONG = ("svwn", "b3lyp", "tpss")  # to compile
 
 
 @pytest.fixture(scope="module", params=[1, -1], ids=["open", "closed"])
@@ -40,7 +41,9 @@ def system(request):
     return m, density, change + change.transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("name", FUNCTIONALS)
+@pytest.mark.parametrize(
+    "name", ["pbe", "laplacian", "hf", *(pytest.param(n, marks=pytest.mark.slow) for n in LONG)]
+)
 def test_equals_the_linearisation(system, name):
     m, density, change = system
     functional = FUNCTIONALS[name]

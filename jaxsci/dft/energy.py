@@ -61,7 +61,7 @@ def spin_parts(orbitals: Rows, density: Float[Array, "rows rows"], level: str) -
     gradient = 2 * jnp.stack([jnp.sum(half * slope, axis=0) for slope in slopes])
     if level == "gga":
         return rho, gradient, zeros, zeros
-    tau = 0.5 * sum(jnp.sum((density @ slope) * slope, axis=0) for slope in slopes)
+    tau = 0.5 * sum((jnp.sum((density @ slope) * slope, axis=0) for slope in slopes), zeros)
     if level == "mgga":
         return rho, gradient, tau, zeros
     return rho, gradient, tau, 2 * jnp.sum(half * orbitals[4], axis=0) + 4 * tau

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from .energy import Density, total_energy
 from .operators import Operators
-from .response import density_matrix, orthogonal_fock
+from .response import density_matrix
 from .xc import Functional
 
 
@@ -64,8 +64,3 @@ def energy_of(
 ) -> Float[Array, ""]:
     """The energy of occupied projectors."""
     return total_energy(functional, params, ops, density_matrix(ops, occupied))
-
-
-def fock_of(functional: Functional, occupied: Density, params: Any, ops: Operators) -> Density:
-    """The Fock matrices of occupied projectors, in the orthonormal basis."""
-    return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))

@@ -70,14 +70,7 @@ def _potential(kernel, ops: Operators, change: Density, level: str) -> Density:
 
 def _pack(spins: Sequence[Parts], level: str) -> Float[Array, "spins k points"]:
     """Only what the level depends on."""
-    return jnp.stack(
-        [
-            jnp.stack([rho, *gradient, tau, lap][: _NUMBERS[level]])
-            for rho, gradient, tau, lap in spins
-        ]
-        if level != "lda"
-        else [rho[None] for rho, *_ in spins]
-    )
+    return jnp.stack([jnp.stack([p[0], *p[1], *p[2:]][: _NUMBERS[level]]) for p in spins])
 
 
 def _unpack(numbers: Float[Array, " k"], level: str) -> Parts:

@@ -53,6 +53,11 @@ def orthogonal_fock(
     return x.T @ fock_matrix(functional, params, ops, density) @ x
 
 
+def fock_of(functional: Functional, occupied: Density, params: Any, ops: Operators) -> Density:
+    """The Fock matrices of occupied projectors, in the orthonormal basis."""
+    return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
+
+
 def orthogonal_response(
     functional: Functional, params: Any, ops: Operators, occupied: Density
 ) -> tuple[Density, Callable[[Density], Density]]:
@@ -99,11 +104,8 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
     occupied = converged_projectors(fock, params, ops, counts, functional=functional)
     virtual = unoccupied(occupied)
 
-    _, change = eqx.filter_jvp(
-        lambda params, ops: orthogonal_fock(functional, params, ops, density_matrix(ops, occupied)),
-        (params, ops),
-        (d_params, d_ops),
-    )
+    at_fixed_orbitals = functools.partial(fock_of, functional, occupied)
+    _, change = eqx.filter_jvp(at_fixed_orbitals, (params, ops), (d_params, d_ops))
     at_solution, linear = orthogonal_response(functional, params, ops, occupied)
 
     def coupled_perturbed(d):

@@ -14,7 +14,7 @@ from ..core import require_x64
 from .convergence import Iteration, fill, has_converged, iterate
 from .energy import energy_and_fock
 from .guess import atomic_density_of
-from .known import energy_of, fock_of, known, stationary_energy
+from .known import energy_of, known, stationary_energy
 from .minimisation import minimise
 from .molecule import Molecule
 from .operators import on_coarse_grid, operators
@@ -23,6 +23,7 @@ from .response import (
     converged_projectors,
     density_matrix,
     electrons_per_orbital,
+    fock_of,
     orthogonal_fock,
     unoccupied,
 )

@@ -1,5 +1,6 @@
 """Fermi-Dirac occupations at an electronic temperature, and how they respond."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -12,9 +13,8 @@ from .energy import Density
 from .operators import Operators
 from .response import (
     TOLERANCE,
-    density_matrix,
+    fock_of,
     is_solution,
-    orthogonal_fock,
     orthogonal_response,
 )
 from .xc import Functional
@@ -152,11 +152,8 @@ def _converged_fermi_operators_jvp(primals, tangents, *, functional, temperature
         fock, params, ops, counts, functional=functional, temperature=temperature
     )
 
-    _, change = eqx.filter_jvp(
-        lambda params, ops: orthogonal_fock(functional, params, ops, density_matrix(ops, occupied)),
-        (params, ops),
-        (d_params, d_ops),
-    )
+    at_fixed_orbitals = functools.partial(fock_of, functional, occupied)
+    _, change = eqx.filter_jvp(at_fixed_orbitals, (params, ops), (d_params, d_ops))
     at_solution, induced = orthogonal_response(functional, params, ops, occupied)
     _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
     d_fock = jax.lax.custom_linear_solve(

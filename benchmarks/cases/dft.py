@@ -66,7 +66,7 @@ def make_water(size: Size) -> Run:
 
     def batched(n):
         molecules = [jsci.dft.molecule(a, basis, grid=grid) for a in distorted_waters(n)]
-        return jsci.vmap(lambda m: energy(m)[0], batch_size=1), (jsci.dft.stack(molecules),)
+        return jsci.vmap(energy, batch_size=1), (jsci.dft.stack(molecules),)
 
     return Run(
         energy,

@@ -135,6 +135,8 @@ def build(entry: Entry, functional: jsci.dft.Functional, grid: int) -> jsci.dft.
 
 
 def energies(group: dict[str, Entry], name: str, grid: int) -> np.ndarray:
+    # Compiled programs hold memory maps, and Linux lets a process crash that has 65,530 of them.
+    jax.clear_caches()
     functional = jsci.dft.xc(name)
     solve = jsci.dft.energy(functional, tolerance=1e-12)
     batch = jsci.dft.stack([build(entry, functional, grid) for entry in group.values()])
@@ -165,6 +167,7 @@ def compare_energies(name: str, group: dict[str, Entry], grid: int) -> dict[str,
 
 def compare_forces(name: str, entry: Entry, grid: int) -> float:
     """The largest difference of a force from PySCF's, its grid's response included."""
+    jax.clear_caches()
     functional = jsci.dft.xc(name)
     field = pyscf_field(entry, name, grid)
     field.conv_tol_grad = 1e-8

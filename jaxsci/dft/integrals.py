@@ -55,12 +55,12 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
 
 def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     """The atoms in standard form, or a `ValueError` for what cannot be a molecule."""
-    atoms = [(check_symbol(s, f"atom {i}"), tuple(map(float, x))) for i, (s, x) in enumerate(atoms)]
+    atoms = [(check_symbol(s, f"atom {i}"), _position(i, x)) for i, (s, x) in enumerate(atoms)]
     if not atoms:
         raise ValueError("a molecule needs at least one atom, got none.")
     if basis is None:
         raise ValueError("give a basis, e.g. molecule(atoms, 'def2-svp').")
-    _check_positions(atoms)
+    _check_distances(atoms)
     symbols = sorted({symbol for symbol, _ in atoms})
     if isinstance(basis, str):
         for symbol in symbols:
@@ -69,10 +69,18 @@ def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     return atoms
 
 
-def _check_positions(atoms) -> None:
+def _position(i: int, x: Any) -> tuple[float, ...]:
+    try:
+        position = tuple(map(float, x))
+    except (TypeError, ValueError):
+        position = ()
+    if len(position) != 3 or not np.isfinite(position).all():
+        raise ValueError(f"atom {i}: its position is three finite numbers, got {x!r:.200}.")
+    return position
+
+
+def _check_distances(atoms) -> None:
     xyz = np.array([x for _, x in atoms])
-    if xyz.ndim != 2 or xyz.shape[1] != 3 or not np.isfinite(xyz).all():
-        raise ValueError(f"positions must be three finite numbers an atom, got {atoms!r:.200}.")
     distance = np.linalg.norm(xyz[:, None] - xyz, axis=-1) + np.eye(len(xyz))
     i, j = np.unravel_index(np.argmin(distance), distance.shape)
     if distance[i, j] < 1e-3:
@@ -116,6 +124,9 @@ def _core_potentials(basis: str, symbols: tuple[str, ...]) -> tuple[tuple[str, s
 
 
 def _check_electrons(protons: int, charge: int, spin: int) -> None:
+    for name, number in (("charge", charge), ("spin", spin)):
+        if not isinstance(number, int | np.integer):
+            raise TypeError(f"{name} is a whole number, got {number!r}.")
     electrons = protons - charge
     if electrons < 1:
         raise ValueError(

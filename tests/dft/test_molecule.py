@@ -135,7 +135,7 @@ def test_bad_xyz_names_the_line(tmp_path, text, message):
         ([("H", (0, 0, 0))], {"charge": 2}, "charge=2 leaves -1 of the 1 electrons"),
         ([("He", (0, 0, 0)), ("He", (0, 0, 0))], {}, "atoms 0 .* and 1 .* are at one point"),
         ([("Zz", (0, 0, 0))], {}, "atom 0: unknown element 'Zz'"),
-        ([("He", (0, 0, float("nan")))], {}, "three finite numbers an atom"),
+        ([("He", (0, 0, float("nan")))], {}, "atom 0: its position is three finite numbers"),
         ([("He", (0, 0, 0))], {"unit": "nm"}, "allowed are 'angstrom' and 'bohr'"),
         ([("He", (0, 0, 0))], {"grid": 12}, "a level from 0 to 9, got 12"),
         ([], {}, "at least one atom"),

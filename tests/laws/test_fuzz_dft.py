@@ -7,21 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
+from strategies import FUZZ, NUMBERS, mostly
 
 import jaxsci as jsci
 
-SPECIAL = [0.0, -0.0, 1e-310, 1e-8, -1.0, 1e160, 1e308, -1e308, np.nan, np.inf, -np.inf]
-NUMBERS = st.floats(-3, 3) | st.sampled_from(SPECIAL)
 COUNTS = st.integers(-2, 3) | st.sampled_from([10**9, 0.5, 1.0, math.nan, None, "1"])
-FUZZ = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 ERRORS = (ValueError, TypeError)
-
-
-def mostly(valid, others=NUMBERS):
-    """One of several arguments, so that not all calls are refused for one of them."""
-    return st.integers(0, 7).flatmap(lambda i: st.just(valid) if i else others)
 
 
 CHARGES = {"H": 1, "he": 2, "3": 3}

@@ -7,13 +7,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
+from strategies import FUZZ, NUMBERS
 
 import jaxsci as jsci
-
-SPECIAL = [0.0, -0.0, 1e-310, 1e-8, -1.0, 1e160, 1e308, -1e308, np.nan, np.inf, -np.inf]
-NUMBERS = st.floats(-3, 3) | st.sampled_from(SPECIAL)
-FUZZ = settings(max_examples=150, deadline=None, database=None, derandomize=True)
 
 FIELDS = st.sampled_from(
     ["H", "h", "He", "O1", "", "1", "2", "-1", "0", "²", "1e3", "nan", "1_0", "0x1", "-.5", "é"]

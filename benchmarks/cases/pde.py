@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.case import Case, Run
+from benchmarks.case import Case, Peer, Run
 from benchmarks.remote import DEEPXDE, JINNS, remote_run
 from benchmarks.training import Training, grid, training_run
 from jaxsci import nn, pde
@@ -107,49 +107,72 @@ def finite_well(size):
     )
 
 
-def mlp_laplacian(size):
-    dim, width, points = {"smoke": (2, 32, 64), "quick": (10, 128, 1024), "full": (100, 128, 256)}[
-        size
-    ]
-    net, params = jsci.pure(
-        nn.MLP(dim, "scalar", width=width, depth=4, key=jax.random.key(0), dtype=jnp.float32)
-    )
-    x = jax.random.normal(jax.random.key(1), (points, dim), jnp.float32)
+class TrainingGradient:
+    """∇_θ of mean (Δu)² over points, u an MLP, by any Laplacian of a function of one point."""
 
-    def loss_gradient(laplacian):
+    def __init__(self, size):
+        sizes = {"smoke": (2, 32, 64), "quick": (10, 128, 1024), "full": (100, 128, 256)}
+        self.dim, self.width, self.points = sizes[size]
+        mlp = nn.MLP(
+            self.dim,
+            "scalar",
+            width=self.width,
+            depth=4,
+            key=jax.random.key(0),
+            dtype=jnp.float32,
+        )
+        self.net, self.params = jsci.pure(mlp)
+        self.x = jax.random.normal(jax.random.key(1), (self.points, self.dim), jnp.float32)
+        exact = jax.jit(self.by(lambda u: lambda y: jnp.trace(jax.hessian(u)(y))))
+        double = jax.tree.map(lambda p: p.astype(jnp.float64), (self.params, self.x))
+        self.exact = jax.tree.leaves(exact(*double))
+
+    def by(self, laplacian):
         def loss(params, x):
-            return jnp.mean(jax.vmap(lambda y: laplacian(lambda z: net(params, z))(y))(x) ** 2)
+            of_point = laplacian(lambda z: self.net(params, z))
+            return jnp.mean(jax.vmap(of_point)(x) ** 2)
 
         return jax.grad(loss)
 
-    def jvp_of_grad(u):
-        def laplacian(y):
-            gradient = jax.grad(u)
-            along = jax.vmap(lambda v: jax.jvp(gradient, (y,), (v,))[1] @ v)
-            return along(jnp.eye(dim, dtype=y.dtype)).sum()
-
-        return laplacian
-
-    step = loss_gradient(jsci.laplacian)
-    exact = jax.jit(loss_gradient(lambda u: lambda y: jnp.trace(jax.hessian(u)(y))))(
-        jax.tree.map(lambda p: p.astype(jnp.float64), params), x.astype(jnp.float64)
-    )
-
-    def error(output):
-        pairs = zip(jax.tree.leaves(output), jax.tree.leaves(exact), strict=True)
+    def error(self, output):
+        pairs = zip(jax.tree.leaves(output), self.exact, strict=True)
         return max(float(jnp.linalg.norm(a - b) / (1e-30 + jnp.linalg.norm(b))) for a, b in pairs)
 
+
+def _jvp_of_grad(u):
+    def laplacian(y):
+        along = jax.vmap(lambda v: jax.jvp(jax.grad(u), (y,), (v,))[1] @ v)
+        return along(jnp.eye(y.size, dtype=y.dtype)).sum()
+
+    return laplacian
+
+
+def mlp_laplacian(size):
+    problem = TrainingGradient(size)
+    args = problem.params, problem.x
+    step = problem.by(jsci.laplacian)
+
     def batched(n):
-        many = jnp.stack([x] * n)
-        return jax.vmap(step, (None, 0)), (params, many)
+        many = jnp.stack([problem.x] * n)
+        return jax.vmap(step, (None, 0)), (problem.params, many)
 
     return Run(
         step,
-        (params, x),
-        error=error,
-        baseline=("jvp of grad, vmapped", loss_gradient(jvp_of_grad), (params, x)),
-        note=f"∇_θ of mean (Δu)², tanh 4 x {width}, d = {dim}, {points} points; float32",
+        args,
+        error=problem.error,
+        batched=batched,
+        baseline=("jvp of grad, vmapped", problem.by(_jvp_of_grad), args),
+        note=f"∇_θ of mean (Δu)², tanh 4 x {problem.width}, d = {problem.dim}, "
+        f"{problem.points} points; float32",
     )
+
+
+def folx_laplacian(size):
+    from folx import forward_laplacian
+
+    problem = TrainingGradient(size)
+    step = problem.by(lambda u: lambda y: forward_laplacian(u)(y).laplacian)
+    return Run(step, (problem.params, problem.x), error=problem.error)
 
 
 def _peer(environment, name, module, settings, domain, exact, side):
@@ -252,5 +275,6 @@ CASES = [
         reference="float64 trace of jax.hessian",
         tolerance=1e-3,
         error_name="relative L2",
+        peers=(Peer("folx", "folx==0.2.30", folx_laplacian),),
     ),
 ]

@@ -101,12 +101,12 @@ def molecules(
     return built
 
 
-def _each(value, name: str, n: int) -> list[int]:
-    if isinstance(value, int | np.integer):
-        return [int(value)] * n
+def _each(value, name: str, n: int) -> list:
+    if np.ndim(value) == 0:
+        return [value] * n
     if len(value) != n:
         raise ValueError(f"{name} has {len(value)} entries for {n} molecules: give one, or {n}.")
-    return [int(x) for x in value]
+    return list(value)
 
 
 def _job(i: int, atoms: Any, basis: Any, options: dict) -> tuple:

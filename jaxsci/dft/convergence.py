@@ -1,6 +1,7 @@
 """The iteration of a self-consistent field, and when it has converged."""
 
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -48,6 +49,10 @@ class Iteration(eqx.Module):
         solver: str = "diis",
     ) -> "Iteration":
         """An `Iteration`, or a `ValueError` that says what is allowed."""
+        given = {"tolerance": tolerance, "max_steps": max_steps, "level_shift": level_shift}
+        for name, number in (given | {"damping": damping, "temperature": temperature}).items():
+            if not isinstance(number, numbers.Real | jax.Array):
+                raise TypeError(f"{name} must be a number, got {number!r}.")
         if not 0 < tolerance < math.inf:
             raise ValueError(f"tolerance must be positive and finite, got {tolerance}.")
         if max_steps < 1 or max_steps != int(max_steps):

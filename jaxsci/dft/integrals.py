@@ -50,16 +50,21 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
         spin=spin,
         unit=unit,
     )
+    for i, (symbol, _) in enumerate(atoms):
+        if mol.atom_nshells(i) == 0:
+            raise ValueError(f"the basis has no functions for atom {i} ({symbol}): {basis!r:.200}.")
     return mol
 
 
 def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     """The atoms in standard form, or a `ValueError` for what cannot be a molecule."""
-    atoms = [(check_symbol(s, f"atom {i}"), _position(i, x)) for i, (s, x) in enumerate(atoms)]
+    atoms = [_atom(i, atom) for i, atom in enumerate(atoms)]
     if not atoms:
         raise ValueError("a molecule needs at least one atom, got none.")
     if basis is None:
         raise ValueError("give a basis, e.g. molecule(atoms, 'def2-svp').")
+    if not isinstance(basis, str | dict | list):
+        raise ValueError(f"basis is a name or a PySCF basis dictionary, got {basis!r:.200}.")
     _check_distances(atoms)
     symbols = sorted({symbol for symbol, _ in atoms})
     if isinstance(basis, str):
@@ -69,14 +74,15 @@ def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     return atoms
 
 
-def _position(i: int, x: Any) -> tuple[float, ...]:
+def _atom(i: int, atom: Any) -> tuple[str, tuple[float, ...]]:
     try:
-        position = tuple(map(float, x))
+        symbol, position = atom
+        position = tuple(map(float, position))
     except (TypeError, ValueError):
-        position = ()
+        raise ValueError(f"atom {i}: expected (symbol, (x, y, z)), got {atom!r:.200}.") from None
     if len(position) != 3 or not np.isfinite(position).all():
-        raise ValueError(f"atom {i}: its position is three finite numbers, got {x!r:.200}.")
-    return position
+        raise ValueError(f"atom {i}: its position is three finite numbers, got {position!r:.200}.")
+    return check_symbol(symbol, f"atom {i}"), position
 
 
 def _check_distances(atoms) -> None:
@@ -88,6 +94,20 @@ def _check_distances(atoms) -> None:
             f"atoms {i} ({atoms[i][0]}) and {j} ({atoms[j][0]}) are at one point, {xyz[i]}. "
             "Check the coordinates and their unit."
         )
+
+
+def check_auxiliary(mol: Any, basis: str) -> None:
+    """`ValueError` for an auxiliary basis that PySCF does not have for all elements."""
+    from pyscf.df.addons import make_auxmol
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
+            make_auxmol(mol, basis)
+    except (KeyError, RuntimeError, OSError):
+        raise ValueError(
+            f"PySCF has no auxiliary basis {basis!r} for {', '.join(sorted(set(mol.elements)))}. "
+            f"Use density_fit=True for {AUXILIARY_BASIS}, or weigend, cc-pvtz-jkfit, ..."
+        ) from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -126,7 +146,7 @@ def _core_potentials(basis: str, symbols: tuple[str, ...]) -> tuple[tuple[str, s
 def _check_electrons(protons: int, charge: int, spin: int) -> None:
     for name, number in (("charge", charge), ("spin", spin)):
         if not isinstance(number, int | np.integer):
-            raise TypeError(f"{name} is a whole number, got {number!r}.")
+            raise ValueError(f"{name} is a whole number, got {number!r}.")
     electrons = protons - charge
     if electrons < 1:
         raise ValueError(

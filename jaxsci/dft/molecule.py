@@ -186,7 +186,7 @@ def _mole(atoms, basis, charge, spin, unit):
         if atoms.nao == 0:
             raise ValueError("the PySCF Mole is not built: call mol.build() first.")
         return atoms
-    if unit.lower() not in ("angstrom", "bohr"):
+    if str(unit).lower() not in ("angstrom", "bohr"):
         raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
     if isinstance(atoms, str | pathlib.Path):
         atoms = read_xyz(atoms)
@@ -196,6 +196,7 @@ def _mole(atoms, basis, charge, spin, unit):
 def _auxiliary_basis(mol, density_fit) -> str | None:
     """The basis to fit densities in, or `None` for full integrals."""
     if isinstance(density_fit, str):
+        integrals.check_auxiliary(mol, density_fit)
         return density_fit
     if density_fit is None:
         density_fit = _repulsion_bytes(mol) > integrals.FULL_INTEGRALS_LIMIT

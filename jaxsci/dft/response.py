@@ -58,6 +58,13 @@ def fock_of(functional: Functional, occupied: Density, params: Any, ops: Operato
     return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
 
 
+def explicit_change(
+    functional: Functional, occupied: Density, at: tuple[Any, Operators], tangents: tuple[Any, Any]
+) -> Density:
+    """How `fock_of` changes with parameters and operators while the orbitals stay."""
+    return eqx.filter_jvp(functools.partial(fock_of, functional, occupied), at, tangents)[1]
+
+
 def orthogonal_response(
     functional: Functional, params: Any, ops: Operators, occupied: Density
 ) -> tuple[Density, Callable[[Density], Density]]:
@@ -104,8 +111,7 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
     occupied = converged_projectors(fock, params, ops, counts, functional=functional)
     virtual = unoccupied(occupied)
 
-    at_fixed_orbitals = functools.partial(fock_of, functional, occupied)
-    _, change = eqx.filter_jvp(at_fixed_orbitals, (params, ops), (d_params, d_ops))
+    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
     at_solution, linear = orthogonal_response(functional, params, ops, occupied)
 
     def coupled_perturbed(d):

@@ -13,7 +13,7 @@ from .operators import Operators
 from .projector import occupied_orbitals
 from .response import (
     SMALLEST_GAP,
-    fock_of,
+    explicit_change,
     orthogonal_response,
     projectors,
     solve_or_nan,
@@ -74,8 +74,7 @@ def _converged_shared_projectors_jvp(primals, tangents, *, functional):
         closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
         return a - sum(p @ a @ p for p in (closed, single, empty))
 
-    at_fixed_orbitals = functools.partial(fock_of, functional, occupied)
-    _, change = eqx.filter_jvp(at_fixed_orbitals, (params, ops), (d_params, d_ops))
+    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
     focks, linear = orthogonal_response(functional, params, ops, occupied)
 
     def coupled_perturbed(a):

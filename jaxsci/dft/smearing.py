@@ -1,6 +1,5 @@
 """Fermi-Dirac occupations at an electronic temperature, and how they respond."""
 
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +12,7 @@ from .energy import Density
 from .operators import Operators
 from .response import (
     TOLERANCE,
-    fock_of,
+    explicit_change,
     is_solution,
     orthogonal_response,
 )
@@ -152,8 +151,7 @@ def _converged_fermi_operators_jvp(primals, tangents, *, functional, temperature
         fock, params, ops, counts, functional=functional, temperature=temperature
     )
 
-    at_fixed_orbitals = functools.partial(fock_of, functional, occupied)
-    _, change = eqx.filter_jvp(at_fixed_orbitals, (params, ops), (d_params, d_ops))
+    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
     at_solution, induced = orthogonal_response(functional, params, ops, occupied)
     _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
     d_fock = jax.lax.custom_linear_solve(

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import traceback
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +16,20 @@ from strategies import FUZZ, NUMBERS, mostly
 import jaxsci as jsci
 
 COUNTS = st.integers(-2, 3) | st.sampled_from([10**9, 0.5, 1.0, math.nan, None, "1"])
-ERRORS = (ValueError, TypeError)
-
-
+SLATER = jsci.dft.xc("slater")
 CHARGES = {"H": 1, "he": 2, "3": 3}
 ATOMS = st.tuples(
     st.sampled_from([*CHARGES, "Xx", "", "-1", "H H", "ghost"]),
     st.tuples(NUMBERS, NUMBERS, NUMBERS) | st.sampled_from([(0.0, 0.0), (), 1.0, None, "abc"]),
 )
 GOOD_ATOMS = st.tuples(st.sampled_from([*CHARGES]), st.tuples(*[st.integers(-3, 3)] * 3))
+
+
+def is_clear(problem):
+    """Whether we have raised it: what Python or PySCF raise by themselves names no argument."""
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    inside = Path(jsci.__file__).parent in Path(last.filename).parents
+    return inside and last.line.startswith("raise ")
 
 
 @FUZZ
@@ -37,8 +44,8 @@ GOOD_ATOMS = st.tuples(st.sampled_from([*CHARGES]), st.tuples(*[st.integers(-3, 
 def test_a_molecule_is_refused_or_what_was_asked_for(atoms, basis, charge, spin, unit, grid):
     try:
         m = jsci.dft.molecule(atoms, basis, charge=charge, spin=spin, unit=unit, grid=grid)
-    except ERRORS as problem:
-        assert str(problem)
+    except Exception as problem:
+        assert is_clear(problem), repr(problem)
         return
     electrons = sum(CHARGES[symbol] for symbol, _ in atoms) - charge
     assert int(m.electrons.sum()) == electrons
@@ -58,9 +65,6 @@ def hydrogen():
 def energy(hydrogen):
     """Of its only field: whichever orbital is filled, the even one lies lower."""
     return float(jsci.dft.scf(hydrogen, SLATER, tolerance=1e-13).energy)
-
-
-SLATER = jsci.dft.xc("slater")
 
 
 def solve(molecule, **options):
@@ -88,28 +92,19 @@ def test_options_are_refused_or_lead_to_the_same_energy(
     options = {"level_shift": level_shift, "damping": damping}
     try:
         result = solve(hydrogen, tolerance=tolerance, max_steps=max_steps, **options)
-    except ERRORS as problem:
-        assert str(problem)
+    except Exception as problem:
+        assert is_clear(problem), repr(problem)
         return
     if result.converged:
         # The error is of second order in a gradient below √tolerance.
         assert abs(float(result.energy) - energy) <= 10 * tolerance + 1e-8
 
 
-ARRAYS = [
-    "coordinates",
-    "charges",
-    "overlap",
-    "core_hamiltonian",
-    "repulsion",
-    "dipole_integrals",
-    "guess",
-    "electrons",
-]
+ARRAYS = "coordinates charges overlap core_hamiltonian repulsion dipole_integrals guess electrons"
 
 
 @FUZZ
-@given(st.sampled_from(ARRAYS), st.data())
+@given(st.sampled_from(ARRAYS.split()), st.data())
 def test_a_molecule_of_any_numbers_has_a_finite_energy_or_is_flagged(hydrogen, name, data):
     old = np.asarray(getattr(hydrogen, name))
     numbers = NUMBERS if old.dtype.kind == "f" else st.integers(-3, 10)

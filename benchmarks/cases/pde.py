@@ -168,7 +168,7 @@ def mlp_laplacian(size):
 
 
 def folx_laplacian(size):
-    from folx import forward_laplacian
+    from folx import forward_laplacian  # pyright: ignore[reportMissingImports] (an optional peer)
 
     problem = TrainingGradient(size)
     step = problem.by(lambda u: lambda y: forward_laplacian(u)(y).laplacian)

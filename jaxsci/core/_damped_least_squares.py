@@ -20,12 +20,16 @@ Parameters = Float[Array, " p"]
 
 
 class LinearModel(eqx.Module):
-    """r + J δ around one point: `solve(b, λ)` = argmin ‖J δ - b‖² + λ ‖δ‖²."""
+    """r + J δ around one point: `damped(λ)(b)` = argmin ‖J δ - b‖² + λ ‖δ‖².
+
+    What `damped(λ)` factorises serves every b. That is more than thrift: two factorisations of
+    which neither waits for the other, each of a whole batch, can lock up XLA's threads for good.
+    """
 
     residual: Samples
     trace: Float[Array, ""]
     apply: Callable[[Parameters], Samples]
-    solve: Callable[[Samples, Float[Array, ""]], Parameters]
+    damped: Callable[[Float[Array, ""]], Callable[[Samples], Parameters]]
 
 
 def linear_model(residuals: BatchResiduals, params: PyTree, space: str) -> LinearModel:
@@ -51,20 +55,22 @@ def _sample(residuals, params, vector, flat):
     r, kernel = residuals.gram(params)
     _, pullback = jax.vjp(vector, flat)
 
-    def solve(b, damping):
-        return pullback(_solve_positive(kernel, damping, b))[0]
+    def damped(damping):
+        solve = _positive_solver(kernel, damping)
+        return lambda b: pullback(solve(b))[0]
 
-    return LinearModel(r, jnp.trace(kernel), _pushforward(vector, flat), solve)
+    return LinearModel(r, jnp.trace(kernel), _pushforward(vector, flat), damped)
 
 
 def _parameter(residuals, params, vector, flat):
     r, jacobian = residuals.jacobian(params)
     normal = jacobian.T @ jacobian
 
-    def solve(b, damping):
-        return _solve_positive(normal, damping, jacobian.T @ b)
+    def damped(damping):
+        solve = _positive_solver(normal, damping)
+        return lambda b: solve(jacobian.T @ b)
 
-    return LinearModel(r, jnp.trace(normal), lambda v: jacobian @ v, solve)
+    return LinearModel(r, jnp.trace(normal), lambda v: jacobian @ v, damped)
 
 
 def _matrix_free(residuals, params, vector, flat):
@@ -72,25 +78,26 @@ def _matrix_free(residuals, params, vector, flat):
     pushforward = _pushforward(vector, flat)
     structure = jax.eval_shape(lambda: flat)
 
-    def solve(b, damping):
+    def damped(damping):
         normal = lx.FunctionLinearOperator(
             lambda v: pullback(pushforward(v))[0] + damping * v,
             structure,
             lx.positive_semidefinite_tag,
         )
         solver = lx.CG(rtol=1e-6, atol=0.0, max_steps=200)
-        return lx.linear_solve(normal, pullback(b)[0], solver, throw=False).value
+        return lambda b: lx.linear_solve(normal, pullback(b)[0], solver, throw=False).value
 
     # tr(J Jᵀ) = E ‖Jᵀ z‖² for random signs z: it only sets the scale of the damping.
     signs = jax.random.rademacher(jax.random.key(0), (8, r.size), dtype=r.dtype)
     trace = jnp.mean(jax.lax.map(lambda z: jnp.sum(pullback(z)[0] ** 2), signs))
-    return LinearModel(r, trace, pushforward, solve)
+    return LinearModel(r, trace, pushforward, damped)
 
 
 def _pushforward(vector, flat):
     return lambda v: jax.jvp(vector, (flat,), (v,))[1]
 
 
-def _solve_positive(matrix, damping, b):
+def _positive_solver(matrix, damping):
     damped = matrix + damping * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
-    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), b)
+    factor = jax.scipy.linalg.cho_factor(damped)
+    return lambda b: jax.scipy.linalg.cho_solve(factor, b)

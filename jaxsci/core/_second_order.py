@@ -100,10 +100,11 @@ def levenberg_marquardt(
             tries, damping, _, _ = trial
             # The first try uses the damping as it is; each further one is `factor` times larger.
             damping = jnp.where(tries == 0, damping, damping * factor)
-            step = -model.solve(model.residual, damping * model.trace)
+            solve = model.damped(damping * model.trace)
+            step = -solve(model.residual)
             new_value = value_fn(unravel(flat + step))
             if acceleration:
-                bent = step - model.solve(bend(step), damping * model.trace)
+                bent = step - solve(bend(step))
                 bent_value = value_fn(unravel(flat + bent))
                 better = (bent_value < new_value) | jnp.isnan(new_value)
                 step = jnp.where(better, bent, step)
@@ -168,7 +169,7 @@ def gauss_newton(
     ):
         model = _model(residual_fn, params, space, "gauss_newton()")
         flat, unravel = ravel_pytree(params)
-        direction = -model.solve(model.residual, damping * model.trace)
+        direction = -model.damped(damping * model.trace)(model.residual)
         lengths = 0.5 ** jnp.arange(line_search_steps, dtype=flat.dtype)
         values = jax.lax.map(lambda eta: value_fn(unravel(flat + eta * direction)), lengths)
         values = jnp.where(jnp.isnan(values), jnp.inf, values)
@@ -219,7 +220,7 @@ def natural_gradient(
         model = _model(residual_fn, params, space, "natural_gradient()")
         carried = momentum * state.direction
         misfit = model.residual - model.apply(carried)
-        direction = carried + model.solve(misfit, damping * model.trace)
+        direction = carried + model.damped(damping * model.trace)(misfit)
         unravel = ravel_pytree(params)[1]
         return unravel(-learning_rate * direction), NaturalGradientState(direction)
 

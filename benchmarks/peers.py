@@ -2,16 +2,17 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from .case import Case, Peer
+from .curves import Curve, best, seconds_to, split_curves
 from .optional import missing_package
 from .program import Program, compile_program, host_program
-from .result import Against, PeerResult
+from .result import Against, CaseResult, PeerResult
 from .session import Session
 from .timing import interleave, ratio
 
@@ -54,11 +55,12 @@ def installation(peer: Peer) -> list[str]:
 
 
 def run_peer(
-    case: Case, peer: Peer, ours: Program, our_seconds: float | None, session: Session
+    case: Case, peer: Peer, ours: Program, found: CaseResult, session: Session
 ) -> PeerResult:
     """Check the peer's error, then time it in turn with our program.
 
-    `our_seconds` is given for a host case, which is not run again.
+    A host case is not run again: what was `found` stands. Where both are trainings with a curve,
+    it is the time to the smallest error of the peer's that is compared.
     """
     if not installed(peer):
         hint = f"set {peer.interpreter}" if peer.interpreter else f"pip install {peer.install}"
@@ -69,18 +71,21 @@ def run_peer(
         make_program = host_program if run.host else compile_program
         program = make_program(run.step, run.args)
         start = session.clock()
-        output = program()
+        output, curves = split_curves(program())
         first = session.clock() - start
         error = float(run.error(output))
     except Exception as problem:
         if missing := missing_package(problem):
             return PeerResult(peer.name, "skipped", f"needs {missing}", None)
         return PeerResult(peer.name, "failed", f"{type(problem).__name__}: {problem}", None)
+    if curves and found.curves:
+        return race(peer.name, curves, found.curves)
     if not error <= case.tolerance:
         text = f"{case.error_name} {error:.1e} above {case.tolerance:.1e}"
         return PeerResult(peer.name, "wrong", text, None)
-    if our_seconds is not None:
-        against = Against(peer.name, first, ratio((our_seconds,), (first,)), error)
+    if found.host:
+        assert found.seconds is not None
+        against = Against(peer.name, first, ratio((found.seconds,), (first,)), error)
     else:
         pairs = interleave(
             ours,
@@ -91,3 +96,15 @@ def run_peer(
         )
         against = Against(peer.name, float(np.median(pairs.b)), pairs.ratio, error)
     return PeerResult(peer.name, "ok", "", against)
+
+
+def race(name: str, theirs: Mapping[str, Curve], ours: Mapping[str, Curve]) -> PeerResult:
+    """The peer's time to its smallest error, against that of each of our runs to the same error."""
+    seconds, error = best(theirs)
+    reached = [s for curve in ours.values() if (s := seconds_to(curve, error)) is not None]
+    if len(reached) < len(ours):
+        text = f"{len(reached)} of our {len(ours)} runs reach its {error:.1e} of {seconds:.3g} s"
+        return PeerResult(name, "ok", text, None)
+    against = Against(name, seconds, ratio(tuple(reached), (seconds,) * len(reached)), error)
+    text = f"ours to its error: {', '.join(f'{s:.3g}' for s in reached)} s"
+    return PeerResult(name, "ok", text, against)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from .case import Baseline, Case, Run
+from .curves import milestones, split_curves
 from .environment import environment, load
 from .loop import WrongBatch
 from .memory import peak_resident, restart_peak
@@ -92,7 +93,8 @@ def _fill(result: CaseResult, case: Case, session: Session) -> None:
     if run.host:
         output, result.curves = split_curves(output)
     result.error = float(run.error(output))
-    result.figures = _plain(run.figures(output) if callable(run.figures) else run.figures)
+    figures = run.figures(output) if callable(run.figures) else run.figures
+    result.figures = _plain(figures) | milestones(result.curves)
     if not result.error <= case.tolerance:
         result.status, result.curves = "wrong", {}
         result.message = f"{case.error_name} {result.error:.2e} above {case.tolerance:.2e}"
@@ -102,8 +104,7 @@ def _fill(result: CaseResult, case: Case, session: Session) -> None:
         result.scaling = throughput(case, run, session)
     result.peak_resident_bytes = peak_resident()
     if session.peers:
-        ours = result.seconds if run.host else None
-        result.peers = [run_peer(case, peer, program, ours, session) for peer in case.peers]
+        result.peers = [run_peer(case, peer, program, result, session) for peer in case.peers]
     if run.plot is not None:
         result.picture = picture(run.plot, output)
     result.status = "ok"
@@ -144,21 +145,6 @@ def _program(
     function: Callable[..., Any], args: tuple[Any, ...], host: bool, clock: Clock
 ) -> Program:
     return host_program(function, args) if host else compile_program(function, args, clock=clock)
-
-
-def split_curves(output: Any) -> tuple[Any, dict[str, list[tuple[float, float]]]]:
-    """Take a host step's `(output, curve)` apart; an output without a curve has none."""
-    if not (isinstance(output, tuple) and len(output) == 2):
-        return output, {}
-    value, curve = output
-    if isinstance(curve, list) and curve and all(len(point) == 2 for point in curve):
-        curve = {"": curve}
-    elif not (isinstance(curve, dict) and all(isinstance(c, list) for c in curve.values())):
-        return output, {}
-    return value, {
-        label: [(float(seconds), float(error)) for seconds, error in points]
-        for label, points in curve.items()
-    }
 
 
 def _withdraw_speed(result: CaseResult) -> None:

@@ -13,8 +13,7 @@ import jaxsci as jsci
 from jaxsci import pde
 
 from .case import Run
-
-Curve = list[tuple[float, float]]
+from .curves import Curve
 
 
 def grid(domain: Any, n: int) -> jax.Array:

@@ -6,7 +6,6 @@ import numpy as np
 
 import jaxsci as jsci
 from benchmarks.case import Case, Peer, Run
-from benchmarks.remote import DEEPXDE, JINNS, remote_run
 from benchmarks.training import Training, grid, training_run
 from jaxsci import nn, pde
 
@@ -175,53 +174,6 @@ def folx_laplacian(size):
     return Run(step, (problem.params, problem.x), error=problem.error)
 
 
-def _peer(environment, name, module, settings, domain, exact, side):
-    """Another package's training of the same problem; `settings(size)` is what it is asked."""
-
-    def make(size):
-        points = grid(domain, side)
-        values = np.asarray(jax.vmap(exact)(points))
-
-        def error(output):
-            return float(np.linalg.norm(output - values) / np.linalg.norm(values))
-
-        return remote_run(
-            environment.variable,
-            f"benchmarks.remote.{module}",
-            settings(size),
-            {"points": points},
-            error,
-        )
-
-    return environment.peer(name, make)
-
-
-def _deepxde(problem, domain, exact, side, adam):
-    """DeepXDE, with its own published settings."""
-    return _peer(
-        DEEPXDE,
-        "DeepXDE",
-        "deepxde_pinn",
-        lambda size: f"{problem} {50 if size == 'smoke' else adam}",
-        domain,
-        exact,
-        side,
-    )
-
-
-def _jinns(domain, exact, side, steps):
-    """The natural gradient of jinns."""
-    return _peer(
-        JINNS,
-        "jinns",
-        "jinns_pinn",
-        lambda size: f"{2 if size == 'smoke' else steps}",
-        domain,
-        exact,
-        side,
-    )
-
-
 CASES = [
     Case(
         "pde.burgers",
@@ -232,10 +184,6 @@ CASES = [
         reference="Cole-Hopf, Gauss-Hermite",
         tolerance=1e-2,
         error_name="relative L2",
-        peers=(
-            _deepxde("burgers", _STRIP, _front, 161, 15_000),
-            _jinns(_STRIP, _front, 161, 500),
-        ),
     ),
     Case(
         "pde.poisson2d",
@@ -246,15 +194,6 @@ CASES = [
         reference="analytic",
         tolerance=5e-2,
         error_name="relative L2",
-        peers=(
-            _deepxde(
-                "poisson2d",
-                pde.Box((0.0, 0.0), (1.0, 1.0)),
-                lambda x: jnp.prod(jnp.sin(jnp.pi * x)),
-                101,
-                5_000,
-            ),
-        ),
     ),
     Case(
         "pde.finite_well",

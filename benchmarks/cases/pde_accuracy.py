@@ -15,6 +15,7 @@ from scipy.integrate import solve_ivp
 
 import jaxsci as jsci
 from benchmarks.case import Case, Run
+from benchmarks.remote import DEEPXDE, JINNS, remote_training
 from benchmarks.training import Training, grid
 from jaxsci import nn, pde
 
@@ -279,7 +280,33 @@ def _make(problem, settings):
     return make
 
 
-def _case(problem, settings, title, tolerance, reference="analytic"):
+def _peers(problem, points):
+    """DeepXDE and both optimizers of jinns, at their published settings, on the same problem."""
+    rows = (
+        (DEEPXDE, "DeepXDE", "deepxde_pinn", "1", "0.002"),
+        (JINNS, "jinns, natural gradient", "jinns_pinn", "natural 300", "natural 2"),
+        (JINNS, "jinns, SSBroyden", "jinns_pinn", "ssbroyden 1000", "ssbroyden 2"),
+    )
+
+    def peer(environment, name, module, full, short):
+        def make(size):
+            p = problem()
+            values = np.asarray(jax.vmap(p.exact)(p.points) if callable(p.exact) else p.exact)
+            how = f"{points} {full}" if size == "full" else f"50 {short}"
+            return remote_training(
+                environment.variable,
+                f"benchmarks.remote.{module}",
+                f"{problem.__name__} {how}",
+                p.points,
+                lambda found: float(np.linalg.norm(found - values) / np.linalg.norm(values)),
+            )
+
+        return environment.peer(name, make)
+
+    return tuple(peer(*row) for row in rows)
+
+
+def _case(problem, settings, title, tolerance, reference="analytic", peers=False):
     return Case(
         f"pde.accuracy-{problem.__name__.replace('_', '-')}",
         "pde",
@@ -289,19 +316,27 @@ def _case(problem, settings, title, tolerance, reference="analytic"):
         reference=reference,
         tolerance=tolerance,
         error_name="relative L2",
+        peers=_peers(problem, settings.points) if peers else (),
     )
 
 
 CASES = [
-    _case(poisson1d, Settings(24, 1, 200, 200, 6), "Poisson on a line", 1e-8),
-    _case(poisson2d, Settings(48, 1, 600, 250, 5), "Poisson on the square", 1e-8),
-    _case(helmholtz, Settings(20, 2, 900, 100, 12, frequency=3.0), "Helmholtz (1, 4)", 1e-6),
+    _case(poisson1d, Settings(24, 1, 200, 200, 6), "Poisson on a line", 1e-8, peers=True),
+    _case(poisson2d, Settings(48, 1, 600, 250, 5), "Poisson on the square", 1e-8, peers=True),
+    _case(
+        helmholtz,
+        Settings(20, 2, 900, 100, 12, frequency=3.0),
+        "Helmholtz (1, 4)",
+        1e-6,
+        peers=True,
+    ),
     _case(
         burgers,
         Settings(16, 3, 3000, 40, 20, candidates=64, floor=0.5),
         "Burgers' front",
         1e-5,
         "Cole-Hopf, Gauss-Hermite",
+        peers=True,
     ),
     _case(
         allen_cahn,
@@ -309,6 +344,7 @@ CASES = [
         "Allen-Cahn, D = 1e-3",
         1e-4,
         "Chebyshev, Radau",
+        peers=True,
     ),
     _case(
         kuramoto_sivashinsky,

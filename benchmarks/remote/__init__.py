@@ -78,6 +78,20 @@ def remote_run(
     return Run(step, (), lambda remote: error(remote.output()), host=True)
 
 
+def remote_training(
+    variable: str, module: str, case: str, points: Any, error: Callable[[np.ndarray], float]
+) -> Run:
+    """A training by `module`, which answers with rows: seconds, and its values at `points` then."""
+    program = Remote(os.environ[variable], module, case, {"points": np.asarray(points)})
+
+    def step():
+        program()
+        rows = program.output()
+        return rows[-1, 1:], [(float(row[0]), error(row[1:])) for row in rows]
+
+    return Run(step, (), error, host=True)
+
+
 class Environment(NamedTuple):
     """An environment of its own: the variable that names its Python, and what it must hold."""
 

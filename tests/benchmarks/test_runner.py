@@ -12,7 +12,7 @@ from benchmarks.budget import Budget
 from benchmarks.case import Baseline, Case, Peer, Run
 from benchmarks.progress import Progress
 from benchmarks.result import CaseResult
-from benchmarks.runner import run_case, run_cases, split_curves
+from benchmarks.runner import run_case, run_cases
 from benchmarks.session import Session
 
 TINY = Budget(pairs=5, pair_seconds=0.01, batch_seconds=0.5, memory_bytes=2**28, total_seconds=1e9)
@@ -116,12 +116,6 @@ def test_a_host_case_runs_once_and_returns_its_curve():
     assert row.status == "ok" and calls == [9.0]
     assert row.compile_seconds is None and row.samples == 1
     assert row.curves == {"adam": [(0.1, 1e-1), (0.2, 1e-3)]}
-
-
-def test_outputs_without_a_curve_are_left_alone():
-    assert split_curves((1, 2)) == ((1, 2), {})
-    assert split_curves((1, [])) == ((1, []), {})
-    assert split_curves((1, [(0.0, 2.0)])) == (1, {"": [(0.0, 2.0)]})
 
 
 def test_figures_may_be_made_from_the_output():

@@ -1,0 +1,59 @@
+"""Curves of trainings: when an error is first reached, and the race to a peer's smallest error."""
+
+import sys
+
+import numpy as np
+
+from benchmarks.curves import best, milestones, seconds_to, split_curves
+from benchmarks.peers import race
+from benchmarks.remote import remote_training
+
+FALLING = [(1.0, 0.5), (2.0, 4e-3), (3.0, 6e-3), (4.0, 1e-5)]
+
+
+def test_outputs_without_a_curve_are_left_alone():
+    assert split_curves((1, 2)) == ((1, 2), {})
+    assert split_curves((1, [])) == ((1, []), {})
+    assert split_curves((1, [(0.0, 2.0)])) == (1, {"": [(0.0, 2.0)]})
+
+
+def test_an_error_is_reached_once():
+    assert [seconds_to(FALLING, e) for e in (1.0, 5e-3, 1e-5, 1e-6)] == [1.0, 2.0, 4.0, None]
+    assert best({"a": FALLING, "b": [(0.1, 1e-2)]}) == (4.0, 1e-5)
+
+
+def test_milestones_leave_out_what_nobody_reaches():
+    found = milestones({"a": FALLING, "b": [(0.25, 2e-3), (9.0, 9e-4)]})
+    assert found == {
+        "seconds to 1e-02": "2, 0.25",
+        "seconds to 1e-03": "4, 9",
+        "seconds to 1e-04": "4, -",
+    }
+
+
+def test_a_race_ends_at_the_smallest_error_of_the_peer():
+    theirs = {"": [(10.0, 0.1), (20.0, 5e-3), (90.0, 2e-2)]}
+    result = race("theirs", theirs, {"seed 0": FALLING, "seed 1": [(4.0, 1e-3)]})
+    assert result.status == "ok" and result.against is not None
+    assert (result.against.seconds, result.against.error) == (20.0, 5e-3)
+    assert result.against.ratio.median == np.median([20 / 2, 20 / 4])
+
+
+def test_a_race_that_we_lose_has_no_ratio():
+    result = race("theirs", {"": [(1.0, 1e-9)]}, {"seed 0": FALLING, "seed 1": [(1.0, 1e-9)]})
+    assert result.against is None
+    assert result.message == "1 of our 2 runs reach its 1.0e-09 of 1 s"
+
+
+def test_a_training_elsewhere_answers_with_its_curve(monkeypatch):
+    monkeypatch.setenv("TRAINING_PYTHON", sys.executable)
+    run = remote_training(
+        "TRAINING_PYTHON",
+        "tests.benchmarks.doubling_peer",
+        "rows",
+        np.zeros((2, 1)),
+        lambda values: float(np.abs(values - 1).max()),
+    )
+    output, curve = run.step()
+    assert curve == [(0.5, 3.0), (1.5, 0.0)]
+    assert run.error(output) == 0

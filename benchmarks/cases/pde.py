@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.case import Case, Peer, Run
+from benchmarks.case import Case, Run
 from benchmarks.training import Training, grid, training_run
 from jaxsci import nn, pde
 
@@ -61,117 +61,68 @@ def poisson2d(size):
     return _training(training, points, steps, rounds, f"sin πx sin πy, tanh 1 x {width}")
 
 
-def finite_well(size):
-    """The three lowest energies of the well V0 = 20, a = 0.5 on [-1, 1]."""
-    steps = {"smoke": 5, "quick": 60, "full": 300}[size]
-    edges, values = (-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0)
-    exact = pde.reference.well_energies(edges, values, states=3)
-    line = pde.Interval(-1.0, 1.0)
-    net, params = jsci.pure(
-        nn.MLP(
-            1,
-            "scalar",
-            width=16,
-            depth=1,
-            embedding=nn.KinkFeatures(edges[1:-1]),
-            key=jax.random.key(0),
-            dtype=jnp.float64,
-        )
-    )
-    psi = pde.dirichlet(net, line)
-    op = pde.schroedinger(lambda x: jnp.where(jnp.abs(x[0]) < 0.5, 0.0, 20.0))
-    points = pde.gauss_legendre(line, 16, breaks=(edges[1:-1],))
+def well(edges, values):
+    """The three lowest energies of -ψ'' + V ψ = E ψ on [-1, 1], V a constant between two edges."""
+    outer, inner = values[:2]
 
-    def solve():
-        energies = []
-        for state in range(3):
-            well = pde.eigenproblem(op, psi, params, points, state=state)
-            fit = jsci.fit(
-                well.objective,
-                well.params,
-                well.data,
-                jsci.levenberg_marquardt(),
-                steps=steps,
-                progress=False,
+    def make(size):
+        steps = {"smoke": 5, "quick": 60, "full": 300}[size]
+        exact = pde.reference.well_energies(edges, values, states=3)
+        line = pde.Interval(-1.0, 1.0)
+        net, params = jsci.pure(
+            nn.MLP(
+                1,
+                "scalar",
+                width=16,
+                depth=1,
+                embedding=nn.KinkFeatures(edges[1:-1]),
+                key=jax.random.key(0),
+                dtype=jnp.float64,
             )
-            energies.append(pde.rayleigh_quotient(op, psi, fit.params["field"], points))
-        return jnp.stack(energies)
-
-    return Run(
-        solve,
-        (),
-        error=lambda energies: float(jnp.abs(energies / exact - 1).max()),
-        host=True,
-        note=f"V0 = 20, a = 0.5, three lowest states, {steps} steps each; float64",
-    )
-
-
-class TrainingGradient:
-    """∇_θ of mean (Δu)² over points, u an MLP, by any Laplacian of a function of one point."""
-
-    def __init__(self, size):
-        sizes = {"smoke": (2, 32, 64), "quick": (10, 128, 1024), "full": (100, 128, 256)}
-        self.dim, self.width, self.points = sizes[size]
-        mlp = nn.MLP(
-            self.dim,
-            "scalar",
-            width=self.width,
-            depth=4,
-            key=jax.random.key(0),
-            dtype=jnp.float32,
         )
-        self.net, self.params = jsci.pure(mlp)
-        self.x = jax.random.normal(jax.random.key(1), (self.points, self.dim), jnp.float32)
-        exact = jax.jit(self.by(lambda u: lambda y: jnp.trace(jax.hessian(u)(y))))
-        double = jax.tree.map(lambda p: p.astype(jnp.float64), (self.params, self.x))
-        self.exact = jax.tree.leaves(exact(*double))
+        psi = pde.dirichlet(net, line)
+        op = pde.schroedinger(lambda x: jnp.where(jnp.abs(x[0]) < edges[2], inner, outer))
+        points = pde.gauss_legendre(line, 16, breaks=(edges[1:-1],))
 
-    def by(self, laplacian):
-        def loss(params, x):
-            of_point = laplacian(lambda z: self.net(params, z))
-            return jnp.mean(jax.vmap(of_point)(x) ** 2)
+        def solve():
+            energies = []
+            for state in range(3):
+                problem = pde.eigenproblem(op, psi, params, points, state=state)
+                fit = jsci.fit(
+                    problem.objective,
+                    problem.params,
+                    problem.data,
+                    jsci.levenberg_marquardt(),
+                    steps=steps,
+                    progress=False,
+                )
+                energies.append(pde.rayleigh_quotient(op, psi, fit.params["field"], points))
+            return jnp.stack(energies)
 
-        return jax.grad(loss)
+        return Run(
+            solve,
+            (),
+            error=lambda energies: float(jnp.abs(energies / exact - 1).max()),
+            host=True,
+            note=f"V = {inner:g} for |x| < {edges[2]:g}, else {outer:g}; three lowest states, "
+            f"{steps} steps each; float64",
+            figures=lambda energies: {f"E{i}": f"{e:.10f}" for i, e in enumerate(energies)},
+        )
 
-    def error(self, output):
-        pairs = zip(jax.tree.leaves(output), self.exact, strict=True)
-        return max(float(jnp.linalg.norm(a - b) / (1e-30 + jnp.linalg.norm(b))) for a, b in pairs)
-
-
-def _jvp_of_grad(u):
-    def laplacian(y):
-        along = jax.vmap(lambda v: jax.jvp(jax.grad(u), (y,), (v,))[1] @ v)
-        return along(jnp.eye(y.size, dtype=y.dtype)).sum()
-
-    return laplacian
+    return make
 
 
-def mlp_laplacian(size):
-    problem = TrainingGradient(size)
-    args = problem.params, problem.x
-    step = problem.by(jsci.laplacian)
-
-    def batched(n):
-        many = jnp.stack([problem.x] * n)
-        return jax.vmap(step, (None, 0)), (problem.params, many)
-
-    return Run(
-        step,
-        args,
-        error=problem.error,
-        batched=batched,
-        baseline=("jvp of grad, vmapped", problem.by(_jvp_of_grad), args),
-        note=f"∇_θ of mean (Δu)², tanh 4 x {problem.width}, d = {problem.dim}, "
-        f"{problem.points} points; float32",
+def _well(name, title, edges, values, tier):
+    return Case(
+        f"pde.{name}",
+        "pde",
+        f"{title}, three states",
+        well(edges, values),
+        tier,
+        reference="transcendental roots",
+        tolerance=1e-7,
+        error_name="relative energy",
     )
-
-
-def folx_laplacian(size):
-    from folx import forward_laplacian  # pyright: ignore[reportMissingImports] (an optional peer)
-
-    problem = TrainingGradient(size)
-    step = problem.by(lambda u: lambda y: forward_laplacian(u)(y).laplacian)
-    return Run(step, (problem.params, problem.x), error=problem.error)
 
 
 CASES = [
@@ -195,25 +146,7 @@ CASES = [
         tolerance=5e-2,
         error_name="relative L2",
     ),
-    Case(
-        "pde.finite_well",
-        "pde",
-        "Finite quantum well, three states",
-        finite_well,
-        "quick",
-        reference="transcendental roots",
-        tolerance=1e-7,
-        error_name="relative energy",
-    ),
-    Case(
-        "pde.laplacian",
-        "pde",
-        "Training gradient through a Laplacian",
-        mlp_laplacian,
-        "smoke",
-        reference="float64 trace of jax.hessian",
-        tolerance=1e-3,
-        error_name="relative L2",
-        peers=(Peer("folx", "folx==0.2.30", folx_laplacian),),
-    ),
+    _well("finite_well", "Finite quantum well", (-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0), "quick"),
+    _well("barrier", "Quantum barrier", (-1.0, -0.25, 0.25, 1.0), (0.0, 20.0, 0.0), "full"),
+    _well("infinite_well", "Infinite quantum well", (-1.0, -0.5, 0.5, 1.0), (0.0,) * 3, "full"),
 ]

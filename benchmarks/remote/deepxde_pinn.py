@@ -22,8 +22,6 @@ from .serve import serve  # noqa: E402
 dde: Any = _deepxde  # a module that the interpreter of this project does not have
 LIMIT = 600.0
 
-dde.config.set_default_float("float64")
-
 
 class Problem(NamedTuple):
     """`equation(x, u)` is to vanish; `trial(x, y)` makes of a network's y what fulfils the
@@ -159,6 +157,7 @@ def build(case, arrays):
     """`<problem> <points> <1 or part of the published steps>`: seconds and values at some points,
     a row each time that it was looked at."""
     name, points, part = case.split()
+    dde.config.set_default_float("float64")
     problem = globals()[name]()
 
     def run():

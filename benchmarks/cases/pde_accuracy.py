@@ -321,8 +321,8 @@ def _case(problem, settings, title, tolerance, reference="analytic", peers=False
 
 
 CASES = [
-    _case(poisson1d, Settings(24, 1, 200, 200, 6), "Poisson on a line", 1e-8, peers=True),
-    _case(poisson2d, Settings(48, 1, 600, 250, 5), "Poisson on the square", 1e-8, peers=True),
+    _case(poisson1d, Settings(12, 2, 200, 100, 10), "Poisson on a line", 1e-8, peers=True),
+    _case(poisson2d, Settings(16, 2, 600, 120, 10), "Poisson on the square", 1e-8, peers=True),
     _case(
         helmholtz,
         Settings(20, 2, 900, 100, 12, frequency=3.0),

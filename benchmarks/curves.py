@@ -1,5 +1,6 @@
 """Trainings as curves: the error after so many seconds, and when an error was first reached."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,8 +31,9 @@ def seconds_to(curve: Curve, error: float) -> float | None:
 
 
 def best(curves: Mapping[str, Curve]) -> tuple[float, float]:
-    """The seconds and the error of the smallest error on any of the curves."""
-    return min((point for curve in curves.values() for point in curve), key=lambda point: point[1])
+    """The seconds and the error of the smallest error on any of the curves, NaN being the largest."""
+    points = [point for curve in curves.values() for point in curve]
+    return min(points, key=lambda point: (math.isnan(point[1]), point[1]))
 
 
 def milestones(curves: Mapping[str, Curve]) -> dict[str, str]:

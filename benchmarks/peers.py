@@ -16,6 +16,8 @@ from .result import Against, CaseResult, PeerResult
 from .session import Session
 from .timing import interleave, ratio
 
+NEAR = 0.1
+
 
 def installed(peer: Peer) -> bool:
     """Whether the peer can be imported, here or by the interpreter of its own; does not do so."""
@@ -99,8 +101,13 @@ def run_peer(
 
 
 def race(name: str, theirs: Mapping[str, Curve], ours: Mapping[str, Curve]) -> PeerResult:
-    """The peer's time to its smallest error, against that of each of our runs to the same error."""
+    """The peer's time to its smallest error, against that of each of our runs to the same error.
+
+    Of a peer that comes nowhere near the solution there is nothing to be timed.
+    """
     seconds, error = best(theirs)
+    if not error <= NEAR:
+        return PeerResult(name, "wrong", f"its smallest error is {error:.1e}", None)
     reached = [s for curve in ours.values() if (s := seconds_to(curve, error)) is not None]
     if len(reached) < len(ours):
         text = f"{len(reached)} of our {len(ours)} runs reach its {error:.1e} of {seconds:.3g} s"

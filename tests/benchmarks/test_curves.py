@@ -45,6 +45,12 @@ def test_a_race_that_we_lose_has_no_ratio():
     assert result.message == "1 of our 2 runs reach its 1.0e-09 of 1 s"
 
 
+def test_a_peer_far_from_the_solution_is_not_raced():
+    result = race("theirs", {"": [(0.1, float("nan")), (0.2, 1.0)]}, {"seed 0": FALLING})
+    assert (result.status, result.against) == ("wrong", None)
+    assert result.message == "its smallest error is 1.0e+00"
+
+
 def test_a_training_elsewhere_answers_with_its_curve(monkeypatch):
     monkeypatch.setenv("TRAINING_PYTHON", sys.executable)
     run = remote_training(

@@ -31,7 +31,7 @@ def seconds_to(curve: Curve, error: float) -> float | None:
 
 
 def best(curves: Mapping[str, Curve]) -> tuple[float, float]:
-    """The seconds and the error of the smallest error on any of the curves, NaN being the largest."""
+    """The seconds and the error of the smallest error on any curve, NaN being the largest."""
     points = [point for curve in curves.values() for point in curve]
     return min(points, key=lambda point: (math.isnan(point[1]), point[1]))
 

@@ -122,7 +122,7 @@ def setup(problem, points):
     mesh |= {"min_pts": lower, "max_pts": upper}
     if problem.timed:
         (begin, end), *_ = problem.bounds
-        data = jinns.data.CubicMeshPDENonStatio(tmin=begin, tmax=end, **mesh)
+        data = jinns.data.CubicMeshPDENonStatio(tmin=begin, tmax=end, ni=1, nb=2, **mesh)
         loss = jinns.loss.LossPDENonStatio(
             u=u,
             dynamic_loss=Evolution(residual=problem.equation),

@@ -113,8 +113,10 @@ def adversarial(
     **Raises:** `TypeError` for a domain that is no box; `ValueError` for options that are not
     positive.
 
-    Good values: β = 1e-3 to 1e-1. In one or two dimensions `residual_adaptive` is cheaper and as
-    good: the flow pays where few uniform candidates would hit the region that matters.
+    Good values: β = 1e-3 to 1e-1. In one or two dimensions `residual_adaptive` is as good or better
+    in an eighth of the time. The flow pays where few uniform candidates would hit the region that
+    matters: on a peak in five dimensions it was four times closer. A peak so small that its first
+    samples miss it, as in ten dimensions, it does not find either.
 
     Source: Tang, Zhai, Wan & Yang, "Adversarial adaptive sampling: unify PINN and optimal
     transport for the approximation of PDEs" (2024).

@@ -321,7 +321,7 @@ def _check_loss(objective, params, data, key):
     batch = jax.eval_shape(data, key) if callable(data) else data
     value = objective.value if isinstance(objective, Objective) else objective
     out = eqx.filter_eval_shape(value, params, batch)
-    if jax.tree.structure(out) != jax.tree.structure(0) or out.shape != ():
+    if jax.tree.structure(out) != jax.tree.structure(0) or jnp.shape(out) != ():
         raise ValueError(
             f"The loss must be a scalar, but it has shape {jax.tree.map(jnp.shape, out)}. "
             "Reduce it, or give residuals to jsci.objective."

@@ -19,6 +19,13 @@ class Piece(Region):
         """The outward unit normal at a point of the piece."""
 
 
+class Pieces(dict[str, Piece]):
+    """Boundary pieces by name."""
+
+    def __missing__(self, name):
+        raise KeyError(f"there is no boundary piece {name!r}, but {', '.join(map(repr, self))}")
+
+
 class Face(Piece):
     """One side of a box, xᵢ = lowerᵢ or xᵢ = upperᵢ."""
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .boundaries import Face, Lateral, Part, Piece, Sphere, TimeSlice
+from .boundaries import Face, Lateral, Part, Piece, Pieces, Sphere, TimeSlice
 from .regions import Point, Region, check_point, kept_fraction, unit_sphere
 
 
@@ -117,11 +117,11 @@ class Box(Domain):
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
-        return {
-            f"x{axis}_{side}": Face(self.lower, self.upper, axis, side)
+        return Pieces(
+            (f"x{axis}_{side}", Face(self.lower, self.upper, axis, side))
             for axis in range(self.dim)
             for side in ("lower", "upper")
-        }
+        )
 
 
 class Interval(Box):
@@ -137,10 +137,10 @@ class Interval(Box):
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
-        return {
-            "left": Face(self.lower, self.upper, 0, "lower"),
-            "right": Face(self.lower, self.upper, 0, "upper"),
-        }
+        return Pieces(
+            left=Face(self.lower, self.upper, 0, "lower"),
+            right=Face(self.lower, self.upper, 0, "upper"),
+        )
 
 
 class Ball(Domain):
@@ -187,7 +187,7 @@ class Ball(Domain):
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
-        return {"sphere": Sphere(self.center, self.radius)}
+        return Pieces(sphere=Sphere(self.center, self.radius))
 
 
 class _Combination(Domain):
@@ -234,7 +234,7 @@ class _Combination(Domain):
         first_inside = isinstance(self, Intersection)
         second_inside = not isinstance(self, Union)
         inward = isinstance(self, Difference)
-        pieces: dict[str, Piece] = {}
+        pieces = Pieces()
         for name, piece in self.first.boundary.items():
             pieces[f"first.{name}"] = Part(piece, self.second, first_inside, False)
         for name, piece in self.second.boundary.items():
@@ -333,10 +333,9 @@ class SpaceTime(Domain):
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
-        pieces: dict[str, Piece] = {
-            "initial": TimeSlice(self.space, self.start, -1),
-            "final": TimeSlice(self.space, self.end, 1),
-        }
+        pieces = Pieces(
+            initial=TimeSlice(self.space, self.start, -1), final=TimeSlice(self.space, self.end, 1)
+        )
         for name, piece in self.space.boundary.items():
             pieces[name] = Lateral(piece, self.start, self.end)
         return pieces

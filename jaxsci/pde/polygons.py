@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .boundaries import Piece
+from .boundaries import Piece, Pieces
 from .domains import Domain
 from .regions import Point, Vector, check_point
 
@@ -110,7 +110,7 @@ class Polygon(Domain):
     def boundary(self) -> Mapping[str, Piece]:
         following = (*self.vertices[1:], self.vertices[0])
         pairs = zip(self.vertices, following, strict=True)
-        return {f"edge{i}": Segment(a, b) for i, (a, b) in enumerate(pairs)}
+        return Pieces((f"edge{i}", Segment(a, b)) for i, (a, b) in enumerate(pairs))
 
 
 def _segment_distance_square(x, start, end):

@@ -188,6 +188,8 @@ def test_bad_input(key):
         pde.uniform(SQUARE & far, 5)
     with pytest.raises(ValueError, match="Part is empty or too thin"):
         pde.uniform((SQUARE - far).boundary["second.sphere"], 5)
+    with pytest.raises(KeyError, match="no boundary piece 'roof', but 'x0_lower', 'x0_upper'"):
+        SQUARE.boundary["roof"]
     with pytest.raises(ValueError, match="positive integer, got 0"):
         pde.uniform(SQUARE, 0)
     with pytest.raises(ValueError, match="sobol has direction numbers for 16"):

@@ -53,15 +53,23 @@ def relative_l2(u: Callable, points: jax.Array, exact: Any, weights: Any = 1.0) 
 
 
 def train(
-    loss: Any, params: PyTree, data: Callable, error: Callable, *, rounds: int, steps: int
+    loss: Any,
+    params: PyTree,
+    data: Callable,
+    error: Callable,
+    *,
+    rounds: int,
+    steps: int,
+    damping: float = 1e-6,
 ) -> tuple[PyTree, Curve]:
     """Some steps on the points of `data(round, params)`, in each round.
+
+    Each round starts from `damping`: between what a new network needs and a nearly trained one.
 
     **Returns:** the parameters, and the seconds and the error after each round. The clock stops
     while the error, which a user could not see, is evaluated.
     """
-    # Few tries away from what a new network needs, and from what a nearly trained one does.
-    optimizer = jsci.levenberg_marquardt(1e-6)
+    optimizer = jsci.levenberg_marquardt(damping)
     start, hidden, curve = time.perf_counter(), 0.0, []
     for i in range(rounds):
         batch = data(i, params)

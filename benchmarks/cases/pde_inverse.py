@@ -92,7 +92,7 @@ def poisson10d(size):
         return p.sample(jax.random.fold_in(jax.random.key(1), i))
 
     return training_run(
-        lambda: train(p.loss, p.params, data, p.error, rounds=rounds, steps=steps),
+        lambda: train(p.loss, p.params, data, p.error, rounds=rounds, steps=steps, damping=1e-4),
         p.error,
         f"{p.note}, {rounds} x {steps} steps",
     )

@@ -175,7 +175,9 @@ def allen_cahn_reference(x, t, diffusivity, n=320):
 
 
 def kuramoto_sivashinsky():
-    """u_t + 100/16 u u_x + 100/16² u_xx + 100/16⁴ u_xxxx = 0 from cos x (1 + sin x), to t = 0.2."""
+    """u_t + 100/16 u u_x + 100/16² u_xx + 100/16⁴ u_xxxx = 0 from cos x (1 + sin x), to t = 0.2.
+
+    Three points a parameter: with half of them the error is ten times larger and restless."""
     coefficients = 100 / 16, 100 / 16**2, 100 / 16**4
     period = pde.Interval(0.0, 2 * np.pi).during(0.0, 0.2)
     n, times = 256, 20
@@ -348,9 +350,9 @@ CASES = [
     ),
     _case(
         kuramoto_sivashinsky,
-        Settings(20, 3, 1500, 30, 12),
+        Settings(20, 3, 3000, 30, 12),
         "Kuramoto-Sivashinsky to t = 0.2",
-        2e-2,
+        1e-2,
         "Fourier, ETDRK4",
     ),
     _case(corner, Settings(24, 2, 1500, 30, 10), "Corner of an L", 0.3),

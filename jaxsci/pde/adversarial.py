@@ -115,8 +115,8 @@ def adversarial(
 
     Good values: β = 1e-3 to 1e-1. In one or two dimensions `residual_adaptive` is as good or better
     in an eighth of the time. The flow pays where few uniform candidates would hit the region that
-    matters: on a peak in five dimensions it was four times closer. A peak so small that its first
-    samples miss it, as in ten dimensions, it does not find either.
+    matters: on a peak in five dimensions its points brought the solution 6 and 15 times closer than
+    uniform ones. A peak that its first samples miss, as in ten dimensions, it does not find either.
 
     Source: Tang, Zhai, Wan & Yang, "Adversarial adaptive sampling: unify PINN and optimal
     transport for the approximation of PDEs" (2024).

@@ -52,6 +52,23 @@ def relative_l2(u: Callable, points: jax.Array, exact: Any, weights: Any = 1.0) 
     return error
 
 
+class Watch:
+    """The error of a training after so many seconds, from now on.
+
+    The clock stops while the error, which a user could not see, is evaluated.
+    """
+
+    def __init__(self, error: Callable):
+        self.error = error
+        self.curve: Curve = []
+        self._start, self._hidden = time.perf_counter(), 0.0
+
+    def look(self, params: PyTree) -> None:
+        now = time.perf_counter()
+        self.curve.append((now - self._start - self._hidden, float(self.error(params))))
+        self._hidden += time.perf_counter() - now
+
+
 def train(
     loss: Any,
     params: PyTree,
@@ -66,19 +83,16 @@ def train(
 
     Each round starts from `damping`: between what a new network needs and a nearly trained one.
 
-    **Returns:** the parameters, and the seconds and the error after each round. The clock stops
-    while the error, which a user could not see, is evaluated.
+    **Returns:** the parameters, and the seconds and the error after each round.
     """
     optimizer = jsci.levenberg_marquardt(damping)
-    start, hidden, curve = time.perf_counter(), 0.0, []
+    watch = Watch(error)
     for i in range(rounds):
         batch = data(i, params)
         fit = jsci.fit(loss, params, batch, optimizer, steps=steps, progress=False)
         params = jax.block_until_ready(fit.params)
-        now = time.perf_counter()
-        curve.append((now - start - hidden, float(error(params))))
-        hidden += time.perf_counter() - now
-    return params, curve
+        watch.look(params)
+    return params, watch.curve
 
 
 def training_run(train: Callable, error: Callable, note: str, **figures: Any) -> Run:

@@ -144,7 +144,10 @@ def biharmonic(size):
 
 
 def _laplacian_case(name, sizes, tier):
-    peers = {"jax.hessian": ("jax", trace_of_hessian), "folx": ("folx==0.2.30", folx_laplacian)}
+    peers = (
+        ("jax.hessian", "jax", "jax", trace_of_hessian),
+        ("folx", "folx==0.2.30", "folx", folx_laplacian),
+    )
     return Case(
         name,
         "pde",
@@ -155,8 +158,8 @@ def _laplacian_case(name, sizes, tier):
         tolerance=1e-3,
         error_name="relative L2",
         peers=tuple(
-            Peer(peer, install, functools.partial(_peer_laplacian, operator, sizes), install[:4])
-            for peer, (install, operator) in peers.items()
+            Peer(peer, install, functools.partial(_peer_laplacian, operator, sizes), module)
+            for peer, install, module, operator in peers
         ),
     )
 

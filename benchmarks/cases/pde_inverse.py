@@ -1,14 +1,12 @@
 """Trainings with more than one term: unknown coefficients from data, and many coordinates."""
 
-import time
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
 from benchmarks.case import Case
-from benchmarks.training import relative_l2, train, training_run, walls
+from benchmarks.training import Watch, relative_l2, train, training_run, walls
 from jaxsci import nn, pde
 
 
@@ -106,14 +104,7 @@ def poisson100d(size):
     optimizer = jsci.natural_gradient(0.05, damping=1e-5)
 
     def solve():
-        start, hidden, curve = time.perf_counter(), 0.0, []
-
-        def look(_, metrics, params):
-            nonlocal hidden
-            now = time.perf_counter()
-            curve.append((now - start - hidden, float(p.error(params))))
-            hidden += time.perf_counter() - now
-
+        watch = Watch(p.error)
         fit = jsci.fit(
             p.loss,
             p.params,
@@ -122,10 +113,10 @@ def poisson100d(size):
             steps=steps,
             key=jax.random.key(1),
             report_every=max(1, steps // 20),
-            callback=look,
+            callback=lambda step, metrics, params: watch.look(params),
             progress=False,
         )
-        return fit.params, curve
+        return fit.params, watch.curve
 
     note = f"{p.note}, new ones at each of {steps} steps of the natural gradient"
     return training_run(solve, p.error, note)

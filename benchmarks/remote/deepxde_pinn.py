@@ -109,6 +109,9 @@ def allen_cahn():
     return Problem(_half_strip(), equation, trial, network, 40_000, even)
 
 
+PROBLEMS = {f.__name__: f for f in (poisson1d, poisson2d, helmholtz, burgers, allen_cahn)}
+
+
 class Predictions(dde.callbacks.Callback):
     """What the network says now and then, behind the seconds of training until then."""
 
@@ -158,7 +161,7 @@ def build(case, arrays):
     a row each time that it was looked at."""
     name, points, part = case.split()
     dde.config.set_default_float("float64")
-    problem = globals()[name]()
+    problem = PROBLEMS[name]()
 
     def run():
         dde.config.set_random_seed(0)

@@ -89,6 +89,9 @@ def allen_cahn():
     return Problem(((0, 1), (0, 1)), equation, trial, timed=True, features=even)
 
 
+PROBLEMS = {f.__name__: f for f in (poisson1d, poisson2d, helmholtz, burgers, allen_cahn)}
+
+
 class Stationary(jinns.loss.PDEStatio):
     residual: Callable = eqx.field(static=True, default=None, kw_only=True)
 
@@ -185,7 +188,7 @@ def build(case, arrays):
     """`<problem> <points> <method> <steps>`: seconds and values at some points, a row for each of
     some steps, all taken as equally long."""
     name, points, method, steps = case.split()
-    problem, steps = globals()[name](), int(steps)
+    problem, steps = PROBLEMS[name](), int(steps)
     places = jnp.asarray(arrays["points"])
     places = places[:, ::-1] if problem.timed else places
 

@@ -138,7 +138,7 @@ class Predictions(dde.callbacks.Callback):
             self.model.stop_training = True
 
 
-def train(problem, points, adam, predictions):
+def train(problem, points, part, predictions):
     Data = dde.data.TimePDE if hasattr(problem.domain, "timedomain") else dde.data.PDE
     data = Data(problem.domain, problem.equation, [], num_domain=points)
     network = dde.nn.FNN(*problem.network)
@@ -148,8 +148,9 @@ def train(problem, points, adam, predictions):
     model = dde.Model(data, network)
     quiet = {"display_every": 10**9, "verbose": 0, "callbacks": [predictions]}
     model.compile("adam", lr=1e-3, verbose=0)
-    model.train(iterations=adam, **quiet)
+    model.train(iterations=int(part * problem.adam), **quiet)
     if not model.stop_training:
+        dde.optimizers.set_LBFGS_options(maxiter=int(part * 15_000))  # 15,000 are its default
         # A look every 100 iterations instead of every 1,000; L-BFGS keeps its memory between.
         dde.optimizers.config.LBFGS_options.update(iter_per_step=100, fun_per_step=125)
         model.compile("L-BFGS", verbose=0)
@@ -166,7 +167,7 @@ def build(case, arrays):
     def run():
         dde.config.set_random_seed(0)
         predictions = Predictions(arrays["points"])
-        train(problem, int(points), int(float(part) * problem.adam), predictions)
+        train(problem, int(points), float(part), predictions)
         return np.stack(predictions.rows)
 
     return run

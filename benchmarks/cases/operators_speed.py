@@ -10,8 +10,8 @@ import optax
 
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run, Size
-from benchmarks.remote import DEEPXDE, JAXKAN, NEURALOPERATOR, remote_run
-from jaxsci.operators import FNO, DeepONet, SpectralConv
+from benchmarks.remote import DEEPXDE, JAXKAN, MGNO, NEURALOPERATOR, remote_run
+from jaxsci.operators import FNO, DeepONet, MgNO, SpectralConv
 
 SINGLE = jnp.float32
 # Points of the grid, samples, width and modes: of smoke, then of each case.
@@ -146,8 +146,7 @@ def describe_batch(a):
 
 
 def describe(model):
-    size = sum(w.size for w in jax.tree.leaves(model))
-    return f"{len(model.skips)} layers, modes {model.modes}, {size:,} parameters"
+    return f"{len(model.skips)} layers, modes {model.modes}, {count(model):,} parameters"
 
 
 def grid_problem(size):
@@ -204,6 +203,95 @@ def multiplier(weight, k, modes):
     return (plus + minus) / 2
 
 
+def mgno_problem(size):
+    """An MgNO of the size its authors use for Darcy flow, and a batch of inputs."""
+    n, batch, width = (16, 2, 4) if size == "smoke" else (64, 8, 24)
+    model = MgNO(1, 1, width=width, depth=4, dim=2, levels=5, key=jax.random.key(0))
+    f, params = jsci.pure(model, dtype=SINGLE)
+    a = jax.random.normal(jax.random.key(1), (batch, n, n, 1), SINGLE)
+    return f, params, a
+
+
+def plain_mgno(params, a):
+    """The same network as it is usually written: strided and transposed convolutions."""
+
+    def convolve(v, stencil, **options):
+        options = {"window_strides": (1, 1), "padding": "SAME"} | options
+        return jax.lax.conv_general_dilated(
+            v, stencil, dimension_numbers=("NXYC", "XYIO", "NXYC"), **options
+        )
+
+    def cycle(f, levels):
+        level = levels[0]
+        u = convolve(f, level.before[0])
+        if level.restrict is not None:
+            residual = f - convolve(u, level.operator)
+            down = dict(window_strides=(2, 2), padding=[(0, 1)] * 2)
+            coarse = cycle(convolve(residual, level.restrict, **down), levels[1:])
+            # The transpose of a convolution of stride two: its mirror image, on spread points.
+            up = dict(padding=[(2, 1)] * 2, lhs_dilation=(2, 2))
+            u = u + convolve(coarse, level.prolong[::-1, ::-1], **up)
+        return u
+
+    v = a
+    for layer, skip in zip(params.cycles, params.skips, strict=True):
+        v = cycle(v, layer.levels) + v @ skip.weight + skip.bias
+        v = jax.nn.gelu(v, approximate=False)
+    return v @ params.project.weight + params.project.bias
+
+
+def mgno_forward(size):
+    f, params, a = mgno_problem(size)
+    return Run(
+        step=jax.vmap(f, (None, 0)),
+        args=(params, a),
+        error=tree_error(jax.jit(plain_mgno)(double(params), double(a))),
+        baseline=Baseline("plain convolutions", plain_mgno, (params, a)),
+        note=f"{describe_batch(a)}, 4 layers of 5 grids, {count(params):,} parameters",
+    )
+
+
+def mgno_gradient(size):
+    f, params, a = mgno_problem(size)
+    target = jnp.roll(a, 3, axis=1)
+    plain = jax.value_and_grad(partial(squared_error, plain_mgno))
+    return Run(
+        step=jax.value_and_grad(partial(squared_error, jax.vmap(f, (None, 0)))),
+        args=(params, a, target),
+        error=tree_error(jax.jit(plain)(*map(double, (params, a, target)))),
+        baseline=Baseline("plain convolutions", plain, (params, a, target)),
+        note=f"loss and gradient, {describe_batch(a)}",
+    )
+
+
+def official_mgno(program, size):
+    """The same network with the same weights, of the layers of its authors' code."""
+    _, params, a = mgno_problem(size)
+    arrays = {"a": a, "target": jnp.roll(a, 3, axis=1)}
+    for i, (cycle, skip) in enumerate(zip(params.cycles, params.skips, strict=True)):
+        arrays |= {f"{i}.skip.weight": skip.weight, f"{i}.skip.bias": skip.bias}
+        for j, level in enumerate(cycle.levels):
+            arrays[f"{i}.{j}.smooth"] = level.before[0]
+            if level.restrict is not None:
+                arrays[f"{i}.{j}.operator"] = level.operator
+                arrays[f"{i}.{j}.restrict"] = level.restrict
+                arrays[f"{i}.{j}.prolong"] = level.prolong
+    arrays |= {"project.weight": params.project.weight, "project.bias": params.project.bias}
+    wide = double((params, a, arrays["target"]))
+    if program == "forward":
+        reference = jax.jit(plain_mgno)(*wide[:2])
+    else:
+        slope = jax.jit(jax.grad(partial(squared_error, plain_mgno)))(*wide)
+        reference = slope.skips[0].weight
+    return remote_run(
+        MGNO.variable, "benchmarks.remote.mgno", program, arrays, tree_error(np.asarray(reference))
+    )
+
+
+def count(params):
+    return sum(w.size for w in jax.tree.leaves(params))
+
+
 DEEPONETS = {"40": (40, 2), "128": (128, 3)}
 STEPS = {"smoke": 5, "quick": 100, "full": 100}
 
@@ -247,7 +335,7 @@ def deeponet_training(which, size):
         args=(params, v, y, u),
         error=tree_error(reference),
         note=f"{STEPS[size]} full-batch Adam steps on {len(v)} functions, float32",
-        figures={"parameters": sum(w.size for w in jax.tree.leaves(params))},
+        figures={"parameters": count(params)},
     )
 
 
@@ -290,7 +378,7 @@ def kan_gradient(size):
     kan, mlp, x = kan_problem(size)
     (ours, params), (dense, dense_params) = gradient_of(kan), gradient_of(mlp)
     reference = jax.jit(ours)(double(params), double(x))
-    counts = [sum(w.size for w in jax.tree.leaves(p)) for p in (params, dense_params)]
+    counts = [count(p) for p in (params, dense_params)]
     return Run(
         step=ours,
         args=(params, x),
@@ -347,6 +435,13 @@ def _fno_cases():
 
 CASES = [
     *_fno_cases(),
+    Case("operators.mgno", "operators", "MgNO forward, 64x64", mgno_forward, "full",
+         reference="plain convolutions in float64", tolerance=1e-5, error_name="relative L2",
+         peers=(MGNO.peer("MgNO", partial(official_mgno, "forward")),)),
+    Case("operators.mgno_gradient", "operators", "MgNO loss and gradient, 64x64", mgno_gradient,
+         "full", reference="plain convolutions in float64", tolerance=1e-4,
+         error_name="relative L2 of a leaf",
+         peers=(MGNO.peer("MgNO", partial(official_mgno, "gradient")),)),
     Case("operators.change_of_grid", "operators", "Spectral layer onto another grid",
          change_of_grid, "smoke", reference="sum over wave numbers", tolerance=1e-5,
          error_name="relative L2",

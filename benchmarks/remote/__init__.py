@@ -125,5 +125,11 @@ NEURALOPERATOR = Environment(
 DEEPXDE = Environment(
     "DEEPXDE_PYTHON", "deepxde==1.15.0", "torch==2.13.0 scikit-learn scikit-optimize matplotlib"
 )
+# Not a package: its folder of modules must be importable.
+MGNO = Environment(
+    "MGNO_PYTHON",
+    "https://github.com/xlliu2017/MgNO@3a68a90",
+    "torch==2.13.0 torchinfo h5py scipy matplotlib",
+)
 JINNS = Environment("JINNS_PYTHON", "jinns==1.10.2", "jax==0.10.1 jaxlib==0.10.1 equinox optax")
 JAXKAN = Environment("JAXKAN_PYTHON", "jaxkan==0.3.7", "jax==0.10.1 jaxlib==0.10.1 flax==0.12.8")

@@ -87,9 +87,9 @@ class DeepONet(eqx.Module):
         self, a: Float[Array, "*grid in_channels"], y: Float[Array, "*points dim"]
     ) -> Float[Array, "*points out_channels"]:
         self._check(a, y)
-        b = _apply(self.branch, a.reshape(-1), self.activation).reshape(-1, self.bias.size)
+        b = _apply(self.branch, a.reshape(-1), self.activation)
         t = self.activation(_apply(self.trunk, y, self.activation))
-        return t @ b + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
+        return _combine(b, t, self.bias)
 
     def _check(self, a, y):
         check_sensors(a, self.sensors, self.in_channels)
@@ -279,9 +279,9 @@ class MIONet(eqx.Module):
             _apply(branch, a.reshape(-1), self.activation)
             for branch, a in zip(self.branches, inputs, strict=True)
         )
-        b = functools.reduce(jnp.multiply, outputs).reshape(-1, self.bias.size)
+        b = functools.reduce(jnp.multiply, outputs)
         t = self.activation(_apply(self.trunk, y, self.activation))
-        return t @ b + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
+        return _combine(b, t, self.bias)
 
 
 def check_sensors(a, sensors: int, channels: int):
@@ -301,6 +301,13 @@ def check_coordinates(y, dim: int):
             f"This network's output is a function of {dim} coordinates: y has shape "
             f"(*points, {dim}); got {y.shape}."
         )
+
+
+def _combine(b, t, bias):
+    """Σ_k b_kc t_k + β_c, a product with a vector for each c: `vmap` over functions that share
+    their points makes it one product of matrices, without a transpose."""
+    b = b.reshape(-1, bias.size)
+    return jnp.stack([t @ b[:, c] + bias[c] for c in range(bias.size)], -1)
 
 
 def _apply(layers, x, activation):

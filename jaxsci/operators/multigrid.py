@@ -125,11 +125,16 @@ class VCycle(eqx.Module):
         return u
 
     def _convolve(self, v, stencil):
-        return _valid(self._pad(v, [(1, 1)] * self.dim), stencil, 1)
+        return self._correlate(v, stencil, [(1, 1)] * self.dim, 1)
 
     def _restrict(self, v, stencil):
         """The stencil at every second point: coarse point j lies on fine point 2j + 1."""
-        return _valid(self._pad(v, [(0, 1 - n % 2) for n in v.shape[:-1]]), stencil, 2)
+        return self._correlate(v, stencil, [(0, 1 - n % 2) for n in v.shape[:-1]], 2)
+
+    def _correlate(self, v, stencil, widths, stride):
+        if self.boundary == "dirichlet":  # the convolution's own padding is zero, and costs nothing
+            return _correlate(v, stencil, widths, stride)
+        return _correlate(self._pad(v, widths), stencil, [(0, 0)] * self.dim, stride)
 
     def _prolong(self, v, stencil, grid):
         """The transpose of `_restrict`, as one product for all 2ᵈ positions between coarse points.
@@ -246,15 +251,15 @@ class MgNO(eqx.Module):
         return self.project(v)
 
 
-def _valid(v, stencil, stride: int):
-    """Correlation of one padded sample, channels-last, with a stencil (*taps, in, out)."""
+def _correlate(v, stencil, widths: Sequence[tuple[int, int]], stride: int):
+    """Correlation of one sample, channels-last, with a stencil (*taps, in, out)."""
     dim = v.ndim - 1
     axes = "xy"[:dim]
     return jax.lax.conv_general_dilated(
         v[None],
         stencil,
         (stride,) * dim,
-        "VALID",
+        widths,
         dimension_numbers=(f"n{axes}c".upper(), f"{axes}io".upper(), f"n{axes}c".upper()),
     )[0]
 

@@ -116,6 +116,9 @@ class Pointwise(eqx.Module):
         )
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+        if a.ndim == 1:  # as a vector: a batch of them is then one matrix
+            b = a @ self.weight
+            return b if self.bias is None else b + self.bias
         points = a.reshape(-1, a.shape[-1])
         # With few points to a sample, one product over the whole batch is the better one.
         many = points.shape[0] >= POINTS_WORTH_A_PRODUCT

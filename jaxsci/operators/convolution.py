@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .products import along_axis, check_field
+from .stencils import correlate
 
 Boundary = Literal["periodic", "zero", "reflect"]
-_PAD_MODE = {"periodic": "wrap", "zero": "constant", "reflect": "symmetric"}
+_PAD_MODE = {"periodic": "wrap", "reflect": "symmetric"}
 
 
 class KernelConv(eqx.Module):
@@ -156,12 +157,10 @@ def _convolve(a, kernel, boundary):
     """Σ_o κ_o a(x + o) for an odd stencil, on a field continued past its ends."""
     dim = a.ndim - 1
     reach = [k // 2 for k in kernel.shape[:dim]]
-    padded = jnp.pad(a, [(r, r) for r in reach] + [(0, 0)], mode=_PAD_MODE[boundary])
-    letters = "DHW"[-dim:]
-    numbers = (f"N{letters}C", f"{letters}IO", f"N{letters}C")
-    return jax.lax.conv_general_dilated(
-        padded[None], kernel, (1,) * dim, "VALID", dimension_numbers=numbers
-    )[0]
+    if boundary == "zero":
+        return correlate(a, kernel, tuple((r, r) for r in reach))
+    padded = jnp.pad(a, [*((r, r) for r in reach), (0, 0)], mode=_PAD_MODE[boundary])
+    return correlate(padded, kernel, ((0, 0),) * dim)
 
 
 @lru_cache(maxsize=256)

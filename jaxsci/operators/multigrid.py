@@ -1,5 +1,6 @@
 """Multigrid as a layer, and the neural operator made of it."""
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Literal
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .products import Pointwise, carry_batch, check_field, gelu
+from .stencils import correlate
 
 Boundary = Literal["dirichlet", "neumann", "periodic"]
 _PAD_MODES = {"dirichlet": "constant", "neumann": "edge", "periodic": "wrap"}
@@ -125,16 +127,35 @@ class VCycle(eqx.Module):
         return u
 
     def _convolve(self, v, stencil):
-        return self._correlate(v, stencil, [(1, 1)] * self.dim, 1)
+        if self.boundary == "dirichlet":  # zeros cost the convolution nothing
+            return correlate(v, stencil, ((1, 1),) * self.dim)
+        return correlate(self._pad(v, [(1, 1)] * self.dim), stencil, ((0, 0),) * self.dim)
 
     def _restrict(self, v, stencil):
-        """The stencil at every second point: coarse point j lies on fine point 2j + 1."""
-        return self._correlate(v, stencil, [(0, 1 - n % 2) for n in v.shape[:-1]], 2)
+        """The stencil at every second point: coarse point j lies on fine point 2j + 1.
 
-    def _correlate(self, v, stencil, widths, stride):
-        if self.boundary == "dirichlet":  # the convolution's own padding is zero, and costs nothing
-            return _correlate(v, stencil, widths, stride)
-        return _correlate(self._pad(v, widths), stencil, [(0, 0)] * self.dim, stride)
+        Fine points 2j and 2j + 1 make block j, and coarse point j reads blocks j and j + 1. One
+        product takes each block to what it gives to either.
+        """
+        padded = self._pad(v, [(0, 2 - n % 2) for n in v.shape[:-1]])
+        halves = [n // 2 for n in padded.shape[:-1]]
+        split = padded.reshape(*(k for n in halves for k in (n, 2)), -1)
+        order = [*range(0, 2 * self.dim, 2), *range(1, 2 * self.dim, 2), 2 * self.dim]
+        blocks = split.transpose(order).reshape(math.prod(halves), -1)
+        corners = self._corners()
+        weight = jnp.concatenate(
+            [
+                jnp.concatenate([_tap(stencil, shift, phase) for phase in corners])
+                for shift in corners
+            ],
+            -1,
+        )
+        given = (blocks @ carry_batch(weight, v)).reshape(*halves, -1)
+        parts = jnp.split(given, len(corners), -1)
+        return sum(
+            part[tuple(slice(1 - s, n - s) for s, n in zip(shift, halves, strict=True))]
+            for shift, part in zip(corners, parts, strict=True)
+        )
 
     def _prolong(self, v, stencil, grid):
         """The transpose of `_restrict`, as one product for all 2ᵈ positions between coarse points.
@@ -142,7 +163,7 @@ class VCycle(eqx.Module):
         Fine point 2j + 1 lies on coarse point j; fine point 2j lies between j - 1 and j.
         """
         padded = self._pad(v, [(1, 1)] * self.dim)
-        corners = list(product((0, 1), repeat=self.dim))
+        corners = self._corners()
         sizes = [n + 1 for n in v.shape[:-1]]
         shifts = [
             padded[tuple(slice(s, s + n) for s, n in zip(c, sizes, strict=True))] for c in corners
@@ -157,6 +178,9 @@ class VCycle(eqx.Module):
         order = [axis for i in range(self.dim) for axis in (i, self.dim + i)]
         fine = fine.transpose(*order, 2 * self.dim).reshape(*(2 * n for n in sizes), -1)
         return fine[tuple(slice(n) for n in grid)]
+
+    def _corners(self):
+        return list(product((0, 1), repeat=self.dim))
 
     def _pad(self, v, widths):
         return jnp.pad(v, [*widths, (0, 0)], mode=_PAD_MODES[self.boundary])
@@ -251,21 +275,8 @@ class MgNO(eqx.Module):
         return self.project(v)
 
 
-def _correlate(v, stencil, widths: Sequence[tuple[int, int]], stride: int):
-    """Correlation of one sample, channels-last, with a stencil (*taps, in, out)."""
-    dim = v.ndim - 1
-    axes = "xy"[:dim]
-    return jax.lax.conv_general_dilated(
-        v[None],
-        stencil,
-        (stride,) * dim,
-        widths,
-        dimension_numbers=(f"n{axes}c".upper(), f"{axes}io".upper(), f"n{axes}c".upper()),
-    )[0]
-
-
 def _tap(stencil, shift: Sequence[int], phase: Sequence[int]):
-    """What coarse point j - 1 + shift gives to fine point 2j + phase: one tap of the stencil."""
+    """What joins coarse point j - 1 + shift to fine point 2j + phase: one tap of the stencil."""
     # Fine offset from the coarse point, 2j + phase - (2(j - 1 + shift) + 1), in taps 0..2.
     taps = tuple(p - 2 * s + 2 for p, s in zip(phase, shift, strict=True))
     if all(0 <= t <= 2 for t in taps):

@@ -29,7 +29,7 @@ def compile_program(
     function: Callable[..., Any], args: tuple[Any, ...], *, clock: Clock = time.perf_counter
 ) -> Program:
     """Trace, lower and compile; the persistent cache is off, so this time is the real one."""
-    args = jax.device_put(tuple(args))
+    args = jax.block_until_ready(jax.device_put(tuple(args)))
     start = clock()
     compiled = jax.jit(function).lower(*args).compile()
     return Program(compiled, args, clock() - start, program_bytes(compiled))

@@ -68,9 +68,11 @@ def fft_fno(params, a):
 
 def tree_error(reference):
     """Largest relative L2 distance of a leaf from the reference's."""
+    # Waits for it: nothing else may run while the case is compiled and timed.
+    reference = jax.tree.map(np.asarray, reference)
 
     def distance(p, q):
-        return np.linalg.norm(np.asarray(p) - np.asarray(q)) / np.linalg.norm(np.asarray(q))
+        return np.linalg.norm(np.asarray(p) - q) / np.linalg.norm(q)
 
     return lambda out: float(max(jax.tree.leaves(jax.tree.map(distance, out, reference))))
 
@@ -203,6 +205,9 @@ def multiplier(weight, k, modes):
     return (plus + minus) / 2
 
 
+MGNO_STEPS = 4
+
+
 def mgno_problem(size):
     """An MgNO of the size its authors use for Darcy flow, and a batch of inputs."""
     n, batch, width = (16, 2, 4) if size == "smoke" else (64, 8, 24)
@@ -251,16 +256,21 @@ def mgno_forward(size):
     )
 
 
-def mgno_gradient(size):
+def train_mgno(network, params, a, target):
+    """Adam, and the outputs afterwards."""
+    loss = partial(squared_error, network, a=a, target=target)
+    return network(adam(loss, params, MGNO_STEPS), a)
+
+
+def mgno_training(size):
     f, params, a = mgno_problem(size)
     target = jnp.roll(a, 3, axis=1)
-    plain = jax.value_and_grad(partial(squared_error, plain_mgno))
+    plain = partial(train_mgno, plain_mgno)
     return Run(
-        step=jax.value_and_grad(partial(squared_error, jax.vmap(f, (None, 0)))),
+        step=partial(train_mgno, jax.vmap(f, (None, 0))),
         args=(params, a, target),
         error=tree_error(jax.jit(plain)(*map(double, (params, a, target)))),
-        baseline=Baseline("plain convolutions", plain, (params, a, target)),
-        note=f"loss and gradient, {describe_batch(a)}",
+        note=f"{MGNO_STEPS} Adam steps, {describe_batch(a)}",
     )
 
 
@@ -281,8 +291,8 @@ def official_mgno(program, size):
     if program == "forward":
         reference = jax.jit(plain_mgno)(*wide[:2])
     else:
-        slope = jax.jit(jax.grad(partial(squared_error, plain_mgno)))(*wide)
-        reference = slope.skips[0].weight
+        program = f"train {MGNO_STEPS}"
+        reference = jax.jit(partial(train_mgno, plain_mgno))(*wide)
     return remote_run(
         MGNO.variable, "benchmarks.remote.mgno", program, arrays, tree_error(np.asarray(reference))
     )
@@ -290,6 +300,18 @@ def official_mgno(program, size):
 
 def count(params):
     return sum(w.size for w in jax.tree.leaves(params))
+
+
+def adam(loss, params, steps):
+    """The parameters after these steps of Adam."""
+    optimizer = optax.adam(1e-3)
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = optimizer.update(jax.grad(loss)(params), state)
+        return (optax.apply_updates(params, updates), state), None
+
+    return jax.lax.scan(step, (params, optimizer.init(params)), length=steps)[0][0]
 
 
 DEEPONETS = {"40": (40, 2), "128": (128, 3)}
@@ -313,17 +335,8 @@ def deeponet_problem(which, size):
 
 def train_deeponet(f, steps, params, v, y, u):
     """Full-batch Adam, and the outputs afterwards."""
-    optimizer = optax.adam(1e-3)
     network = jax.vmap(f, (None, 0, None))
-
-    def step(carry, _):
-        params, state = carry
-        slope = jax.grad(lambda p: jnp.mean((network(p, v, y) - u) ** 2))(params)
-        updates, state = optimizer.update(slope, state)
-        return (optax.apply_updates(params, updates), state), None
-
-    start = (params, optimizer.init(params))
-    return network(jax.lax.scan(step, start, length=steps)[0][0], v, y)
+    return network(adam(lambda p: jnp.mean((network(p, v, y) - u) ** 2), params, steps), v, y)
 
 
 def deeponet_training(which, size):
@@ -438,10 +451,9 @@ CASES = [
     Case("operators.mgno", "operators", "MgNO forward, 64x64", mgno_forward, "full",
          reference="plain convolutions in float64", tolerance=1e-5, error_name="relative L2",
          peers=(MGNO.peer("MgNO", partial(official_mgno, "forward")),)),
-    Case("operators.mgno_gradient", "operators", "MgNO loss and gradient, 64x64", mgno_gradient,
-         "full", reference="plain convolutions in float64", tolerance=1e-4,
-         error_name="relative L2 of a leaf",
-         peers=(MGNO.peer("MgNO", partial(official_mgno, "gradient")),)),
+    Case("operators.mgno_training", "operators", "MgNO training, 64x64", mgno_training, "full",
+         reference="plain convolutions in float64", tolerance=1e-2, error_name="relative L2",
+         peers=(MGNO.peer("MgNO", partial(official_mgno, "train")),)),
     Case("operators.change_of_grid", "operators", "Spectral layer onto another grid",
          change_of_grid, "smoke", reference="sum over wave numbers", tolerance=1e-5,
          error_name="relative L2",

@@ -1,5 +1,7 @@
 """The authors' MgNO on PyTorch, in an interpreter of its own: our network, of its layers."""
 
+from functools import partial
+
 import torch  # pyright: ignore
 from models import MgIte_init  # pyright: ignore
 
@@ -72,24 +74,27 @@ class Network(torch.nn.Module):
 
 
 def build(case, arrays):
-    """`forward` or `gradient`."""
-    network = Network(arrays)
+    """`forward` or `train <steps>`."""
     a, target = (torch.from_numpy(arrays[k]).movedim(-1, 1).contiguous() for k in ("a", "target"))
+
+    def output(network):
+        with torch.no_grad():
+            return network(a).movedim(1, -1).numpy()
+
     if case == "forward":
+        return partial(output, Network(arrays))
+    steps = int(case.split()[1])
 
-        def forward():
-            with torch.no_grad():
-                return network(a).movedim(1, -1).numpy()
+    def train():
+        network = Network(arrays)
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+        for _ in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            ((network(a) - target) ** 2).mean().backward()
+            optimizer.step()
+        return output(network)
 
-        return forward
-
-    def gradient():
-        network.zero_grad(set_to_none=True)
-        ((network(a) - target) ** 2).mean().backward()
-        weight = network.skips[0].weight.grad
-        return weight.reshape(weight.shape[:2]).T.numpy()
-
-    return gradient
+    return train
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import jax
 
 from . import PlatformReport, check_platform
 from ._doctor import CHECKS, examine
+from .core._platform import HIGHEST_LINE
 
 PACKAGES = ("jaxsci", "jax", "jaxlib", "numpy", "equinox", "optax", "optimistix", "lineax")
 EXTRAS = {"flax": "flax", "pyscf": "dft", "matplotlib": "plot"}
@@ -30,6 +31,11 @@ def describe(report: PlatformReport, *, default_x64: bool) -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     devices = ", ".join(f"{d.platform}: {d.device_kind}" for d in jax.devices())
     precision = "float64" if default_x64 else f"float32 (for float64, first of all: {X64_LINE})"
+    if report.rounds_products:
+        precision += (
+            f"; products of float32 matrices to {report.product_error:.0e} only (for all digits: "
+            f"{HIGHEST_LINE})"
+        )
     verdict = (
         "right numbers in every program known to be miscompiled somewhere"
         if report.ok

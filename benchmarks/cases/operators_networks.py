@@ -73,16 +73,12 @@ BURGERS = {  # some 20,000 parameters each
     ),
 }
 DARCY = {  # some 80,000 parameters each
-    "FNO": Candidate(
-        partial(FNO, 1, 1, width=8, modes=(8, 8), depth=4, padding=0.25), rate=3e-3
-    ),
+    "FNO": Candidate(partial(FNO, 1, 1, width=8, modes=(8, 8), depth=4, padding=0.25), rate=3e-3),
     "DeepONet": Candidate(
         partial(DeepONet, 1, 1, sensors=1024, dim=2, width=64, depth=3), sensors(32), rate=1e-3
     ),
     "MgNO": Candidate(partial(MgNO, 1, 1, width=12, depth=4, dim=2, levels=4), rate=3e-3),
-    "UNO": Candidate(
-        partial(UNO, 1, 1, width=9, modes=(8, 8), levels=2, padding=0.25), rate=3e-3
-    ),
+    "UNO": Candidate(partial(UNO, 1, 1, width=9, modes=(8, 8), levels=2, padding=0.25), rate=3e-3),
     "Transformer": Candidate(
         partial(Transformer, 1, 1, dim=2, width=64, heads=4, depth=2), tokens(16), rate=1e-3
     ),

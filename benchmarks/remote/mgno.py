@@ -7,6 +7,8 @@ from models import MgIte_init  # pyright: ignore
 
 from .serve import serve
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
 
 def _convolution(weight, stride=1):
     """Their 3 x 3 layer with our stencil (3, 3, in, out)."""
@@ -75,18 +77,20 @@ class Network(torch.nn.Module):
 
 def build(case, arrays):
     """`forward` or `train <steps>`."""
-    a, target = (torch.from_numpy(arrays[k]).movedim(-1, 1).contiguous() for k in ("a", "target"))
+    a, target = (
+        torch.from_numpy(arrays[k]).movedim(-1, 1).contiguous().to(DEVICE) for k in ("a", "target")
+    )
 
     def output(network):
         with torch.no_grad():
-            return network(a).movedim(1, -1).numpy()
+            return network(a).movedim(1, -1).cpu().numpy()
 
     if case == "forward":
-        return partial(output, Network(arrays))
+        return partial(output, Network(arrays).to(DEVICE))
     steps = int(case.split()[1])
 
     def train():
-        network = Network(arrays)
+        network = Network(arrays).to(DEVICE)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
         for _ in range(steps):
             optimizer.zero_grad(set_to_none=True)

@@ -5,6 +5,8 @@ from neuralop.layers.spectral_convolution import SpectralConv  # pyright: ignore
 
 from .serve import serve
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
 
 def _spectral(arrays, name, modes):
     """Its layer with our weights: rows of k = -m..m, where ours are 0..m, -1..-m."""
@@ -58,31 +60,31 @@ class Network(torch.nn.Module):
 def build(case, arrays):
     """`layer`, `forward` or `gradient`."""
     modes = tuple(int(m) for m in arrays["modes"])
-    a = torch.from_numpy(arrays["a"]).movedim(-1, 1).contiguous()
+    a = torch.from_numpy(arrays["a"]).movedim(-1, 1).contiguous().to(DEVICE)
     if case == "layer":
-        layer = _spectral(arrays, "convolution0", modes)
+        layer = _spectral(arrays, "convolution0", modes).to(DEVICE)
         out_grid = tuple(int(n) for n in arrays["out_grid"])
 
         def resampled():
             with torch.no_grad():
-                return layer(a, output_shape=out_grid).movedim(1, -1).numpy()
+                return layer(a, output_shape=out_grid).movedim(1, -1).cpu().numpy()
 
         return resampled
-    network = Network(arrays, modes)
+    network = Network(arrays, modes).to(DEVICE)
     if case == "forward":
 
         def forward():
             with torch.no_grad():
-                return network(a).movedim(1, -1).numpy()
+                return network(a).movedim(1, -1).cpu().numpy()
 
         return forward
-    target = torch.from_numpy(arrays["target"]).movedim(-1, 1).contiguous()
+    target = torch.from_numpy(arrays["target"]).movedim(-1, 1).contiguous().to(DEVICE)
 
     def gradient():
         network.zero_grad(set_to_none=True)
         ((network(a) - target) ** 2).mean().backward()
         weight = network.lift.weight.grad
-        return weight.reshape(weight.shape[:2]).T.numpy()
+        return weight.reshape(weight.shape[:2]).T.cpu().numpy()
 
     return gradient
 

@@ -13,17 +13,30 @@ import numpy as np
 WRONG_JAXLIB = ("0.10.2",)
 
 
+HIGHEST_LINE = 'jax.config.update("jax_default_matmul_precision", "highest")'
+
+
 class PlatformReport(NamedTuple):
-    """What `check_platform` found: `failures` names each program that came out wrong."""
+    """What `check_platform` found: `failures` names each program that came out wrong.
+
+    `product_error` is the relative error of a float32 product of matrices as JAX is set up: some
+    1e-7 on a CPU, 1e-3 on a GPU that rounds the factors to TF32.
+    """
 
     jaxlib: str
     device: str
     x64: bool
     failures: tuple[str, ...]
+    product_error: float = 0.0
 
     @property
     def ok(self) -> bool:
         return not self.failures
+
+    @property
+    def rounds_products(self) -> bool:
+        """Whether float32 products of matrices have fewer digits than float32."""
+        return self.product_error > 1e-5
 
 
 def _x64() -> bool:
@@ -54,7 +67,9 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
     """Run the programs that some XLA releases are known to miscompile, against NumPy.
 
     On jaxlib 0.10.2, `jit(vmap(lambda r: sum((M @ r)**2)))` on (20000, 3) rows silently
-    returns thousands of wrong rows on CPU. Takes a fraction of a second.
+    returns thousands of wrong rows on CPU. Takes a fraction of a second. The programs run at the
+    highest precision of products, so that the rounding that a GPU does by default is not taken
+    for a fault; `.rounds_products` says whether it does.
 
     **Arguments:**
 
@@ -77,7 +92,8 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
         rows = rng.standard_normal((40_000 if dtype is np.float32 else 20_000, 3)).astype(dtype)
         matrix = rng.standard_normal((3, 3)).astype(dtype)
         for name, (program, reference) in _PROGRAMS.items():
-            got = np.asarray(jax.jit(program)(rows, matrix))
+            with jax.default_matmul_precision("highest"):
+                got = np.asarray(jax.jit(program)(rows, matrix))
             want = reference(rows.astype(np.float64), matrix.astype(np.float64))
             # The largest entry sets the scale: a wrong row is wrong by order one.
             error = np.abs(got - want).max() / np.abs(want).max()
@@ -88,6 +104,7 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
         device=jax.devices()[0].device_kind,
         x64=_x64(),
         failures=tuple(failures),
+        product_error=_product_error(rng.standard_normal((256, 256)).astype(np.float32)),
     )
     if throw and not report.ok:
         raise RuntimeError(
@@ -95,6 +112,13 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
             f"{'; '.join(failures)}. Install another release, e.g. `pip install 'jax!=0.10.2'`."
         )
     return report
+
+
+def _product_error(factor) -> float:
+    exact = factor.astype(np.float64) @ factor
+    return float(
+        np.abs(np.asarray(jnp.asarray(factor) @ factor) - exact).max() / np.abs(exact).max()
+    )
 
 
 def require_x64(what: str = "this computation") -> None:

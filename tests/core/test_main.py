@@ -6,6 +6,7 @@ import pytest
 import jaxsci.__main__ as command
 from jaxsci import PlatformReport
 from jaxsci._doctor import CHECKS, Check, examine
+from jaxsci.core._platform import HIGHEST_LINE
 
 RIGHT = PlatformReport("0.10.1", "cpu", True, ())
 WRONG = PlatformReport("0.10.2", "cpu", True, ("vmap(sum((M r)²)) in float64: error 0.7",))
@@ -26,6 +27,12 @@ def test_float32_names_the_line_that_mends_it():
     text = command.describe(RIGHT, default_x64=False)
     assert 'jax.config.update("jax_enable_x64", True)' in text
     assert "float32" not in command.describe(RIGHT, default_x64=True)
+
+
+def test_rounded_products_name_the_line_that_mends_them():
+    report = RIGHT._replace(product_error=4e-4)
+    assert HIGHEST_LINE in command.describe(report, default_x64=True)
+    assert HIGHEST_LINE not in command.describe(RIGHT, default_x64=True)
 
 
 def test_the_doctor_finds_every_known_answer():

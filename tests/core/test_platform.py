@@ -13,7 +13,22 @@ from jaxsci.core import _platform
 
 def test_this_platform_is_right():
     report = jsci.check_platform(throw=True)
-    assert report.ok and report.failures == ()
+    assert report.ok and report.failures == () and not report.rounds_products
+
+
+def test_rounded_products_are_said_and_no_failure(monkeypatch):
+    """A GPU multiplies float32 matrices in TF32, of 10 bits, unless told otherwise."""
+    monkeypatch.setattr(_platform, "_product_error", lambda factor: 4e-4)
+    report = jsci.check_platform()
+    assert report.ok and report.rounds_products
+
+
+def test_the_error_of_a_product_is_that_of_its_factors(monkeypatch):
+    factor = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+    assert _platform._product_error(factor) < 1e-6
+    rounded = lambda a, b: a.astype("bfloat16").astype("float32") @ b  # noqa: E731
+    monkeypatch.setattr(_platform.jnp, "dot", rounded)
+    assert 1e-4 < _platform._product_error(factor) < 1e-2
 
 
 def test_norm_of_rows_at_the_miscompiled_size():

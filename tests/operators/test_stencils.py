@@ -16,8 +16,12 @@ from jaxsci.operators.stencils import correlate
 
 @pytest.mark.parametrize(
     ("grid", "taps", "widths"),
-    [((7,), (3,), ((1, 1),)), ((6, 5), (3, 3), ((1, 1), (0, 2))), ((4, 5, 3), (1, 3, 2), ((0, 0), (1, 1), (1, 0)))],
-)  # fmt: skip
+    [
+        ((7,), (3,), ((1, 1),)),
+        ((6, 5), (3, 3), ((1, 1), (0, 2))),
+        ((4, 5, 3), (1, 3, 2), ((0, 0), (1, 1), (1, 0))),
+    ],
+)
 def test_is_the_sum_over_taps(key, grid, taps, widths):
     a = jax.random.normal(key, (*grid, 2))
     stencil = jax.random.normal(jax.random.fold_in(key, 1), (*taps, 2, 3))

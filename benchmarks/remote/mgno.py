@@ -8,6 +8,7 @@ from models import MgIte_init  # pyright: ignore
 from .serve import serve
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.backends.cudnn.allow_tf32 = False  # convolutions in the precision of ours
 
 
 def _convolution(weight, stride=1):

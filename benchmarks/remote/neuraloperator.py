@@ -6,6 +6,7 @@ from neuralop.layers.spectral_convolution import SpectralConv  # pyright: ignore
 from .serve import serve
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.backends.cudnn.allow_tf32 = False  # convolutions in the precision of ours
 
 
 def _spectral(arrays, name, modes):

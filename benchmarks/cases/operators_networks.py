@@ -11,15 +11,11 @@ import numpy as np
 
 from benchmarks.case import Case, Run
 from benchmarks.cases.operators import SINGLE
-from benchmarks.cases.operators_accuracy import (
-    PROBLEMS,
-    SECONDS,
-    SEEDS,
-    Candidate,
-    learn,
-    thin,
-)
+from benchmarks.cases.operators_accuracy import PROBLEMS, SEEDS, Candidate, learn, thin
 from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer
+
+
+SECONDS = {"smoke": 1.0, "quick": 5.0, "full": 20.0}  # of CPU time, a network
 
 
 def mesh(n, dim):
@@ -66,21 +62,23 @@ BURGERS = {  # some 20,000 parameters each
     "DeepONet": Candidate(
         partial(DeepONet, 1, 1, sensors=64, dim=2, width=50, depth=3), sensors(64), 4, 2e-3
     ),
-    "MgNO": Candidate(partial(MgNO, 1, 1, width=9, depth=4, dim=1, levels=6, boundary="periodic")),
-    "UNO": Candidate(partial(UNO, 1, 1, width=11, modes=12, levels=2), stride=4),
+    "MgNO": Candidate(
+        partial(MgNO, 1, 1, width=10, depth=4, dim=1, levels=6, boundary="periodic"), rate=1e-2
+    ),
+    "UNO": Candidate(partial(UNO, 1, 1, width=8, modes=12, levels=2), stride=4),
     "Transformer": Candidate(
-        partial(Transformer, 1, 1, dim=2, width=32, heads=4, depth=2), tokens(64), 4, 2e-3
+        partial(Transformer, 1, 1, dim=2, width=28, heads=4, depth=2), tokens(64), 4, 2e-3
     ),
 }
-DARCY = {  # some 80,000 parameters each
-    "FNO": Candidate(partial(FNO, 1, 1, width=8, modes=(8, 8), depth=4, padding=0.25), rate=3e-3),
+DARCY = {  # some 27,000 parameters each
+    "FNO": Candidate(partial(FNO, 1, 1, width=6, modes=(6, 6), depth=4, padding=0.25), rate=3e-3),
     "DeepONet": Candidate(
-        partial(DeepONet, 1, 1, sensors=1024, dim=2, width=64, depth=3), sensors(32), rate=1e-3
+        partial(DeepONet, 1, 1, sensors=256, dim=2, width=50, depth=3), sensors(16), rate=1e-3
     ),
-    "MgNO": Candidate(partial(MgNO, 1, 1, width=12, depth=4, dim=2, levels=4), rate=3e-3),
-    "UNO": Candidate(partial(UNO, 1, 1, width=9, modes=(8, 8), levels=2, padding=0.25), rate=3e-3),
+    "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=4, dim=2, levels=4), rate=5e-3),
+    "UNO": Candidate(partial(UNO, 1, 1, width=4, modes=(6, 6), levels=2, padding=0.25), rate=3e-3),
     "Transformer": Candidate(
-        partial(Transformer, 1, 1, dim=2, width=64, heads=4, depth=2), tokens(16), rate=1e-3
+        partial(Transformer, 1, 1, dim=2, width=34, heads=2, depth=2), tokens(16), rate=1e-3
     ),
 }
 NETWORKS = {

@@ -11,8 +11,8 @@ import optax
 
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run
-from benchmarks.cases.operators_speed import describe, tree_error
-from jaxsci.operators import FNO, data, relative_l2, resample
+from benchmarks.cases.operators_speed import count, describe, tree_error
+from jaxsci.operators import FNO, DeepONet, data, relative_l2, resample
 
 SINGLE = jnp.float32
 
@@ -201,6 +201,35 @@ def darcy_training(size):
     )
 
 
+def antiderivative(size):
+    """DeepONet's first example: the integral of a random function, at 100 points of it."""
+    samples, steps = {"smoke": (100, 50), "quick": (1000, 3000), "full": (1000, 10000)}[size]
+    v, u = (w.astype(SINGLE) for w in data.antiderivative(jax.random.key(0), samples + 200, 100))
+    x = jnp.arange(100, dtype=SINGLE)[:, None] / 100
+    model = DeepONet(1, 1, sensors=100, dim=1, width=40, depth=2, key=jax.random.key(1))
+    f, params = jsci.pure(model, dtype=SINGLE)
+    on_grid = lambda params, v: f(params, v, x)  # noqa: E731
+    error = mean_error(on_grid)
+    watch = partial(error, a=v[samples:], u=u[samples:])
+
+    def step():
+        start = time.process_time()
+        params_, curve = train(
+            on_grid, params, v[:samples], u[:samples], steps=steps, batch=100, rate=3e-3,
+            watch=watch,
+        )  # fmt: skip
+        return (params_, time.process_time() - start), curve
+
+    return Run(
+        step=step,
+        args=(),
+        error=lambda out: float(watch(out[0])),
+        figures=lambda out: {"CPU seconds, compilation included": round(out[1], 1)},
+        note=f"{samples} functions, {steps} steps, {count(params):,} parameters",
+        host=True,
+    )
+
+
 class PlainUNet(eqx.Module):
     """The usual U-Net on a circle: stencils of three points, strides of two and repeats.
 
@@ -301,6 +330,9 @@ CASES = [
          error_name="relative L2"),
     Case("operators.darcy_training", "operators", "FNO trained on Darcy flow", darcy_training,
          "quick", reference="held-out samples", tolerance=0.06, error_name="relative L2"),
+    Case("operators.antiderivative", "operators", "DeepONet trained on antiderivatives",
+         antiderivative, "full", reference="held-out functions", tolerance=1e-2,
+         error_name="relative L2"),
     Case("operators.zero_shot", "operators", "FNO trained at 64, tested at 63 to 256 points",
          zero_shot, "quick", reference="held-out samples", tolerance=2e-2,
          error_name="worst relative L2"),

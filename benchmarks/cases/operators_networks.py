@@ -14,7 +14,6 @@ from benchmarks.cases.operators import SINGLE
 from benchmarks.cases.operators_accuracy import PROBLEMS, SEEDS, Candidate, learn, thin
 from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer
 
-
 SECONDS = {"smoke": 1.0, "quick": 5.0, "full": 20.0}  # of CPU time, a network
 
 

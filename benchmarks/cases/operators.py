@@ -291,9 +291,10 @@ def zero_shot(size):
     model = FNO(1, 1, width=32, modes=15, depth=4, key=jax.random.key(1))
     f, params = jsci.pure(model, dtype=SINGLE)
     error = mean_error(f)
-    tests = {n: (a[samples:, :: 256 // n], u[samples:, :: 256 // n]) for n in (32, 64, 128, 256)}
-    odd = jax.vmap(partial(resample, out_grid=(63,)))
-    tests[63] = (odd(a[samples:]), odd(u[samples:]))
+    tests = {n: (a[samples:, :: 256 // n], u[samples:, :: 256 // n]) for n in (64, 128, 256)}
+    for n in (32, 63):  # every eighth point would fold the waves above 16 onto those below
+        on_n = jax.vmap(partial(resample, out_grid=(n,)))
+        tests[n] = (on_n(a[samples:]), on_n(u[samples:]))
     fit_a, fit_u = a[:samples, ::4], u[:samples, ::4]
 
     def step():
@@ -311,7 +312,7 @@ def zero_shot(size):
     return Run(
         step=step,
         args=(),
-        error=lambda trained: max(float(error(trained, *tests[n])) for n in (63, 64, 128, 256)),
+        error=lambda trained: max(float(error(trained, *tests[n])) for n in (32, 63, 64, 128, 256)),
         figures=figures,
         note=f"Burgers nu = 0.1, trained on {samples} samples of 64 points, {steps} steps",
         host=True,
@@ -333,7 +334,7 @@ CASES = [
     Case("operators.antiderivative", "operators", "DeepONet trained on antiderivatives",
          antiderivative, "full", reference="held-out functions", tolerance=1e-2,
          error_name="relative L2"),
-    Case("operators.zero_shot", "operators", "FNO trained at 64, tested at 63 to 256 points",
+    Case("operators.zero_shot", "operators", "FNO trained at 64, tested at 32 to 256 points",
          zero_shot, "quick", reference="held-out samples", tolerance=2e-2,
          error_name="worst relative L2"),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
-from benchmarks.case import Baseline, Case, Run
+from benchmarks.case import Baseline, Case, Peer, Run
 from benchmarks.cases.operators_speed import count, describe, tree_error
 from jaxsci.operators import FNO, DeepONet, data, relative_l2, resample
 
@@ -52,16 +52,34 @@ def sparse_darcy(a):
     return spsolve(matrix, np.ones(rows**2)).reshape(rows, rows)
 
 
-def burgers_solve(size):
+def burgers_problem(size):
+    """Velocities at the start, the number of time steps, and the first one's exact end."""
     steps = {"smoke": 100, "quick": 200, "full": 200}[size]
     u0 = jax.vmap(lambda k: data.grf(k, 256))(jax.random.split(jax.random.key(0), 64))
-    solve = partial(data.solve_burgers, viscosity=0.1, time=1.0, steps=steps)
     fine = jax.jit(partial(data.solve_burgers, viscosity=0.1, time=1.0, steps=8 * steps))
-    starts = u0.astype(SINGLE)
+    return u0.astype(SINGLE), steps, fine(u0[0])
+
+
+def exponax_burgers(size):
+    """Its ETDRK4 of the same order, dealiasing and number of steps."""
+    import exponax  # pyright: ignore[reportMissingImports]
+
+    starts, steps, exact = burgers_problem(size)
+    with jax.enable_x64(False):  # its constants have the precision of the day
+        stepper = exponax.stepper.Burgers(
+            1, 1.0, 256, 1 / steps, diffusivity=0.1, order=4, conservative=True
+        )
+    solve = exponax.repeat(stepper, steps)
+    return Run(step=lambda u: solve(u[None])[0], args=(starts[0],), error=tree_error(exact))
+
+
+def burgers_solve(size):
+    starts, steps, exact = burgers_problem(size)
+    solve = partial(data.solve_burgers, viscosity=0.1, time=1.0, steps=steps)
     return Run(
         step=solve,
         args=(starts[0],),
-        error=tree_error(np.asarray(fine(u0[0]))),
+        error=tree_error(exact),
         batched=lambda n: (jax.vmap(solve), (jnp.resize(starts, (n, 256)),)),
         note=f"256 points, nu = 0.1, {steps} ETDRK4 steps, float32",
     )
@@ -325,7 +343,7 @@ CASES = [
          item="samples"),
     Case("operators.burgers", "operators", "Burgers equation to t = 1", burgers_solve, "quick",
          reference="eight times the steps in float64", tolerance=1e-4, error_name="relative L2",
-         item="samples"),
+         item="samples", peers=(Peer("exponax", "exponax==0.2.0", exponax_burgers),)),
     Case("operators.data", "operators", "Data from a key, samples per CPU-second",
          samples_per_second, "full", reference="SciPy, eight times the steps", tolerance=1e-4,
          error_name="relative L2"),

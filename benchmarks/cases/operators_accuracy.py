@@ -46,6 +46,7 @@ class Candidate(NamedTuple):
     field: Callable[[Callable], Callable] = lambda f: f
     stride: int = 1
     rate: float = 5e-3
+    batch: int = 20
     finish: float = 0.0
 
 
@@ -95,7 +96,7 @@ def thin(v, stride):
     return v[(slice(None), *[slice(None, None, stride)] * (v.ndim - 2))]
 
 
-def adam(f, params, a, u, *, seconds, rate, watch, batch=20):
+def adam(f, params, a, u, *, seconds, rate, batch, watch):
     """Adam on random batches; its rate is a cosine of the CPU time spent, zero when all is."""
     optimizer = optax.scale_by_adam()
 
@@ -176,7 +177,10 @@ def learn(candidate, samples, seed, seconds):
     watch = partial(error, a=samples.test_a, u=samples.test_u)
     a, u = (thin(v, candidate.stride) for v in samples[:2])
     first = seconds * (1 - candidate.finish)
-    params, curve = adam(predict, params, a, u, seconds=first, rate=candidate.rate, watch=watch)
+    params, curve = adam(
+        predict, params, a, u, seconds=first, rate=candidate.rate, batch=candidate.batch,
+        watch=watch,
+    )  # fmt: skip
     if candidate.finish:
         wide = jax.tree.map(lambda v: v.astype(jnp.float64), (params, a, u))
         params, more = natural_gradients(predict, *wide, seconds=seconds - first, watch=watch)

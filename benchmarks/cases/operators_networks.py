@@ -70,12 +70,14 @@ BURGERS = {  # some 20,000 parameters each
     ),
 }
 DARCY = {  # some 27,000 parameters each
-    "FNO": Candidate(partial(FNO, 1, 1, width=6, modes=(6, 6), depth=4, padding=0.25), rate=3e-3),
+    "FNO": Candidate(partial(FNO, 1, 1, width=6, modes=(6, 6), depth=4, padding=0.25), batch=8),
     "DeepONet": Candidate(
         partial(DeepONet, 1, 1, sensors=256, dim=2, width=50, depth=3), sensors(16), rate=1e-3
     ),
-    "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=4, dim=2, levels=4), rate=5e-3),
-    "UNO": Candidate(partial(UNO, 1, 1, width=4, modes=(6, 6), levels=2, padding=0.25), rate=3e-3),
+    "MgNO": Candidate(partial(MgNO, 1, 1, width=8, depth=4, dim=2, levels=4), batch=4),
+    "UNO": Candidate(
+        partial(UNO, 1, 1, width=4, modes=(6, 6), levels=2, padding=0.25), rate=3e-3, batch=8
+    ),
     "Transformer": Candidate(
         partial(Transformer, 1, 1, dim=2, width=34, heads=2, depth=2), tokens(16), rate=1e-3
     ),

@@ -79,8 +79,11 @@ DARCY = {  # some 27,000 parameters each
         partial(UNO, 1, 1, width=4, modes=(6, 6), levels=2, padding=0.25), rate=3e-3, batch=8
     ),
     "Transformer": Candidate(
-        partial(Transformer, 1, 1, dim=2, width=34, heads=2, depth=2), tokens(16), rate=1e-3
-    ),
+        partial(Transformer, 1, 1, dim=2, width=34, heads=2, depth=2),
+        tokens(16),
+        rate=2e-3,
+        batch=4,
+    ),  # fmt: skip
 }
 NETWORKS = {
     "burgers": BURGERS,

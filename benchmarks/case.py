@@ -84,7 +84,8 @@ class Peer:
     **Arguments:**
 
     - `name`: the package as people call it.
-    - `install`: what pip must install: "neural-tangents==0.6.5 'jax<0.5'".
+    - `install`: what pip must install: "neural-tangents==0.6.5 'jax<0.5'". For code that is no
+      package, "https://its.repository@revision".
     - `make`: `make(size)` returns a `Run`, of which `step`, `args`, `error` and `host` are used:
       the peer's error stands beside its time.
     - `module`: the module whose presence means "installed"; `None` takes `name`.

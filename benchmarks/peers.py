@@ -47,11 +47,20 @@ def installation(peer: Peer) -> list[str]:
     if not peer.interpreter:
         return [f"pip install {install}"]
     folder = f"../{peer.name.lower()}-environment"
+    package = [f"{folder}/bin/pip install --no-deps {install}"]
+    if install.startswith("https://"):  # no package: its modules are put on the path
+        address, revision = install.split("@")
+        site = f"$({folder}/bin/python -c 'import site; print(site.getsitepackages()[0])')"
+        package = [
+            f"git clone {address} {folder}/source",
+            f"git -C {folder}/source checkout {revision}",
+            f"realpath {folder}/source > {site}/source.pth",
+        ]
     return [
         "its pins clash with ours: give it an environment of its own,",
         f"python -m venv {folder}",
         f"{folder}/bin/pip install {shlex.join(shlex.split(peer.beside))}",
-        f"{folder}/bin/pip install --no-deps {install}",
+        *package,
         f"export {peer.interpreter}=$(realpath -s {folder}/bin/python)",
     ]
 

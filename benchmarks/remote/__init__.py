@@ -125,7 +125,6 @@ NEURALOPERATOR = Environment(
 DEEPXDE = Environment(
     "DEEPXDE_PYTHON", "deepxde==1.15.0", "torch==2.13.0 scikit-learn scikit-optimize matplotlib"
 )
-# Not a package: its folder of modules must be importable.
 MGNO = Environment(
     "MGNO_PYTHON",
     "https://github.com/xlliu2017/MgNO@3a68a90",

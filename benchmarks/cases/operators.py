@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -69,7 +70,7 @@ def exponax_burgers(size):
         stepper = exponax.stepper.Burgers(
             1, 1.0, 256, 1 / steps, diffusivity=0.1, order=4, conservative=True
         )
-    solve = exponax.repeat(stepper, steps)
+    solve: Any = exponax.repeat(stepper, steps)
     return Run(step=lambda u: solve(u[None])[0], args=(starts[0],), error=tree_error(exact))
 
 

@@ -180,7 +180,7 @@ def _rule(name: str, eqn: JaxprEqn, active: int) -> Callable[[Callable, list[_Ta
 def _inline(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
     """Interpret the body of a call, keeping a request to rematerialise."""
     name, body = eqn.primitive.name, eqn.params[_CALLS[eqn.primitive.name]]
-    jaxpr, consts = (body, []) if isinstance(body, Jaxpr) else (body.jaxpr, body.consts)
+    jaxpr, consts = (body.jaxpr, body.consts) if hasattr(body, "consts") else (body, [])
     if name not in ("remat2", "checkpoint"):
         return _interpret(jaxpr, consts, inputs)
     options = {key: eqn.params[key] for key in ("policy", "prevent_cse")}

@@ -218,15 +218,15 @@ class _Builder:
         return touched and eqn.params["length"] <= _LONGEST_UNROLLED
 
     def _unroll(self, eqn, inputs):
-        p = eqn.params
-        body, length = p["jaxpr"], p["length"]
-        constants, rest = inputs[: p["num_consts"]], inputs[p["num_consts"] :]
-        carry, stacked = rest[: p["num_carry"]], rest[p["num_carry"] :]
+        body, length = eqn.params["jaxpr"], eqn.params["length"]
+        fixed, carried = _scan_sizes(eqn)
+        constants, rest = inputs[:fixed], inputs[fixed:]
+        carry, stacked = rest[:carried], rest[carried:]
         steps: list[Any] = [None] * length
-        for t in reversed(range(length)) if p["reverse"] else range(length):
+        for t in reversed(range(length)) if eqn.params["reverse"] else range(length):
             slices = [self._apply(lambda a, t=t: a[t], v) for v in stacked]
             outputs = self.inline(body.jaxpr, body.consts, [*constants, *carry, *slices])
-            carry, steps[t] = outputs[: p["num_carry"]], outputs[p["num_carry"] :]
+            carry, steps[t] = outputs[:carried], outputs[carried:]
         ys = [self._apply(lambda *a: jnp.stack(a), *column) for column in zip(*steps, strict=True)]
         return [*carry, *ys]
 
@@ -237,6 +237,22 @@ class _Builder:
         closed = jax.make_jaxpr(function)(*structs)
         (output,) = self.inline(closed.jaxpr, closed.consts, list(inputs))
         return output
+
+
+def _scan_sizes(eqn) -> tuple[int, int]:
+    """How many inputs of a `scan` are constants, and how many are carried.
+
+    By their ranks, as JAX has changed the parameters that say so: what is sliced or stacked has
+    one axis less in the body.
+    """
+    body = eqn.params["jaxpr"].jaxpr
+    pairs = [(eqn.invars, body.invars), (eqn.outvars, body.outvars)]
+    sliced, stacked = (
+        sum(a.aval.ndim > b.aval.ndim for a, b in zip(outer, inner, strict=True))
+        for outer, inner in pairs
+    )
+    carried = len(eqn.outvars) - stacked
+    return len(eqn.invars) - sliced - carried, carried
 
 
 def _without_dead_code(program: Program) -> Program:
@@ -271,10 +287,9 @@ def _frozen(value):
         return (type(value), *map(_frozen, value))
     if isinstance(value, np.ndarray):
         return ("array", str(value.dtype), value.shape, value.tobytes())
-    if isinstance(value, core.ClosedJaxpr):
-        return ("closed", _frozen(value.jaxpr), tuple(map(id, value.consts)))
-    if isinstance(value, core.Jaxpr):
-        return _frozen_jaxpr(value)
+    if isinstance(value, core.Jaxpr | core.ClosedJaxpr):  # from JAX 0.11 on, one class
+        constants = tuple(map(id, getattr(value, "consts", ())))
+        return (*_frozen_jaxpr(getattr(value, "jaxpr", value)), constants)
     return (type(value), value)
 
 

@@ -17,6 +17,7 @@ import optax
 import jaxsci as jsci
 from benchmarks.case import Case, Run
 from benchmarks.cases.operators import SINGLE, mean_error, ridge_error
+from benchmarks.cases.operators_speed import count
 from benchmarks.remote import NEURALOPERATOR, remote_run
 from jaxsci.operators import FNO, data, relative_l2
 
@@ -186,7 +187,7 @@ def learn(candidate, samples, seed, seconds):
         params, more = natural_gradients(predict, *wide, seconds=seconds - first, watch=watch)
         params = jax.tree.map(lambda v: v.astype(SINGLE), params)
         curve += [(first + t, e) for t, e in more]
-    return float(watch(params)), sum(p.size for p in jax.tree.leaves(params)), curve
+    return float(watch(params)), count(params), curve
 
 
 DARCY = Candidate(partial(FNO, 1, 1, width=16, modes=(8, 8), depth=4, padding=0.25), rate=3e-3)

@@ -83,7 +83,7 @@ DARCY = {  # some 27,000 parameters each
         tokens(16),
         rate=2e-3,
         batch=4,
-    ),  # fmt: skip
+    ),
 }
 NETWORKS = {
     "burgers": BURGERS,

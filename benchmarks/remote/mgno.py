@@ -6,9 +6,7 @@ import torch  # pyright: ignore
 from models import MgIte_init  # pyright: ignore
 
 from .serve import serve
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-torch.backends.cudnn.allow_tf32 = False  # convolutions in the precision of ours
+from .torch_layers import DEVICE, fields, pointwise
 
 
 def _convolution(weight, stride=1):
@@ -25,14 +23,6 @@ def _prolongation(weight):
     weight = torch.from_numpy(weight).permute(2, 3, 0, 1).contiguous()
     layer = torch.nn.ConvTranspose2d(*weight.shape[:2], 3, stride=2, bias=False)
     layer.weight.data = weight
-    return layer
-
-
-def _pointwise(arrays, name):
-    weight, bias = (torch.from_numpy(arrays[f"{name}.{part}"]) for part in ("weight", "bias"))
-    layer = torch.nn.Conv2d(*weight.shape, 1)
-    layer.weight.data = weight.T[..., None, None].contiguous()
-    layer.bias.data = bias
     return layer
 
 
@@ -67,8 +57,8 @@ class Network(torch.nn.Module):
         super().__init__()
         layers = range(sum(name.endswith("skip.bias") for name in arrays))
         self.cycles = torch.nn.ModuleList(Cycle(arrays, i) for i in layers)
-        self.skips = torch.nn.ModuleList(_pointwise(arrays, f"{i}.skip") for i in layers)
-        self.project = _pointwise(arrays, "project")
+        self.skips = torch.nn.ModuleList(pointwise(arrays, f"{i}.skip", 2) for i in layers)
+        self.project = pointwise(arrays, "project", 2)
 
     def forward(self, v):
         for cycle, skip in zip(self.cycles, self.skips, strict=True):
@@ -78,9 +68,7 @@ class Network(torch.nn.Module):
 
 def build(case, arrays):
     """`forward` or `train <steps>`."""
-    a, target = (
-        torch.from_numpy(arrays[k]).movedim(-1, 1).contiguous().to(DEVICE) for k in ("a", "target")
-    )
+    a, target = fields(arrays["a"]), fields(arrays["target"])
 
     def output(network):
         with torch.no_grad():

@@ -4,9 +4,7 @@ import torch  # pyright: ignore
 from neuralop.layers.spectral_convolution import SpectralConv  # pyright: ignore
 
 from .serve import serve
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-torch.backends.cudnn.allow_tf32 = False  # convolutions in the precision of ours
+from .torch_layers import DEVICE, fields, pointwise
 
 
 def _spectral(arrays, name, modes):
@@ -24,15 +22,6 @@ def _spectral(arrays, name, modes):
     return layer
 
 
-def _pointwise(arrays, name, dim):
-    """An affine map at every point, channels first."""
-    weight, bias = (torch.from_numpy(arrays[f"{name}.{part}"]) for part in ("weight", "bias"))
-    layer = (torch.nn.Conv1d, torch.nn.Conv2d)[dim - 1](*weight.shape, 1)
-    layer.weight.data = weight.T.reshape(*weight.T.shape, *[1] * dim).contiguous()
-    layer.bias.data = bias
-    return layer
-
-
 class Network(torch.nn.Module):
     """Lifting, spectral and pointwise layers, projection: the formula of our FNO."""
 
@@ -40,12 +29,12 @@ class Network(torch.nn.Module):
         super().__init__()
         depth = sum(name.startswith("convolution") for name in arrays)
         dim = len(modes)
-        self.lift = _pointwise(arrays, "lift", dim)
+        self.lift = pointwise(arrays, "lift", dim)
         self.convolutions = torch.nn.ModuleList(
             _spectral(arrays, f"convolution{i}", modes) for i in range(depth)
         )
-        self.skips = torch.nn.ModuleList(_pointwise(arrays, f"skip{i}", dim) for i in range(depth))
-        self.project = torch.nn.ModuleList(_pointwise(arrays, f"project{i}", dim) for i in range(2))
+        self.skips = torch.nn.ModuleList(pointwise(arrays, f"skip{i}", dim) for i in range(depth))
+        self.project = torch.nn.ModuleList(pointwise(arrays, f"project{i}", dim) for i in range(2))
         self.register_buffer("position", torch.from_numpy(arrays["position"]).movedim(-1, 0)[None])
 
     def forward(self, a):
@@ -61,7 +50,7 @@ class Network(torch.nn.Module):
 def build(case, arrays):
     """`layer`, `forward` or `gradient`."""
     modes = tuple(int(m) for m in arrays["modes"])
-    a = torch.from_numpy(arrays["a"]).movedim(-1, 1).contiguous().to(DEVICE)
+    a = fields(arrays["a"])
     if case == "layer":
         layer = _spectral(arrays, "convolution0", modes).to(DEVICE)
         out_grid = tuple(int(n) for n in arrays["out_grid"])
@@ -79,7 +68,7 @@ def build(case, arrays):
                 return network(a).movedim(1, -1).cpu().numpy()
 
         return forward
-    target = torch.from_numpy(arrays["target"]).movedim(-1, 1).contiguous().to(DEVICE)
+    target = fields(arrays["target"])
 
     def gradient():
         network.zero_grad(set_to_none=True)

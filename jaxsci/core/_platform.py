@@ -11,8 +11,6 @@ import numpy as np
 
 # jax-ml/jax#39103: wrong rows, silently, in fused multiply-reduce programs on CPU.
 WRONG_JAXLIB = ("0.10.2",)
-
-
 HIGHEST_LINE = 'jax.config.update("jax_default_matmul_precision", "highest")'
 
 
@@ -116,9 +114,7 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
 
 def _product_error(factor) -> float:
     exact = factor.astype(np.float64) @ factor
-    return float(
-        np.abs(np.asarray(jnp.asarray(factor) @ factor) - exact).max() / np.abs(exact).max()
-    )
+    return float(np.abs(np.asarray(jnp.dot(factor, factor)) - exact).max() / np.abs(exact).max())
 
 
 def require_x64(what: str = "this computation") -> None:

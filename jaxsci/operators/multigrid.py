@@ -143,12 +143,8 @@ class VCycle(eqx.Module):
         order = [*range(0, 2 * self.dim, 2), *range(1, 2 * self.dim, 2), 2 * self.dim]
         blocks = split.transpose(order).reshape(math.prod(halves), -1)
         corners = self._corners()
-        weight = jnp.concatenate(
-            [
-                jnp.concatenate([_tap(stencil, shift, phase) for phase in corners])
-                for shift in corners
-            ],
-            -1,
+        weight = jnp.block(
+            [[_tap(stencil, shift, phase) for shift in corners] for phase in corners]
         )
         given = (blocks @ carry_batch(weight, v)).reshape(*halves, -1)
         parts = jnp.split(given, len(corners), -1)
@@ -168,10 +164,9 @@ class VCycle(eqx.Module):
         shifts = [
             padded[tuple(slice(s, s + n) for s, n in zip(c, sizes, strict=True))] for c in corners
         ]
-        columns = [
-            jnp.concatenate([_tap(stencil, shift, phase) for shift in corners]) for phase in corners
-        ]
-        weight = jnp.concatenate(columns, -1)
+        weight = jnp.block(
+            [[_tap(stencil, shift, phase) for phase in corners] for shift in corners]
+        )
         patches = jnp.concatenate(shifts, -1)
         fine = patches.reshape(-1, patches.shape[-1]) @ carry_batch(weight, v)
         fine = fine.reshape(*sizes, *(2,) * self.dim, -1)

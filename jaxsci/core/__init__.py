@@ -17,6 +17,7 @@ from ._gram import gram as gram
 from ._gram_operator import gram_operator as gram_operator
 from ._io import load as load, save as save
 from ._map import vmap as vmap
+from ._memory import machine_memory as machine_memory, peak_memory as peak_memory
 from ._objective import (
     BatchResiduals as BatchResiduals,
     Objective as Objective,

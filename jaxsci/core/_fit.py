@@ -1,5 +1,6 @@
 """One training loop for every objective and optimiser, first order or second."""
 
+import dataclasses
 import math
 import os
 import time
@@ -15,6 +16,7 @@ from jaxtyping import Array, Bool, Int, Key, PyTree
 from tqdm import tqdm
 
 from ._checkpoint import Checkpoint
+from ._memory import Remedy, device_memory, peak_memory, require_memory
 from ._objective import Objective
 
 # Steps that fit into one call of the compiled loop when its length is left to the clock.
@@ -93,7 +95,9 @@ def fit(
     the term, and `.params` are the last good ones.
 
     **Raises:** `ValueError` for a missing key, a batch that does not fit the objective, a
-    checkpoint of another model or key; `TypeError` if a second-order optimiser gets a plain loss.
+    checkpoint of another model or key, or a step that takes more memory than the machine has,
+    predicted from the compiled program: the message has a size that fits. `TypeError` if a
+    second-order optimiser gets a plain loss.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "bc": f})
@@ -116,6 +120,8 @@ def fit(
     store = Checkpoint(checkpoint, key) if checkpoint is not None else None
     if store is not None:
         carry, history = store.restore(carry, _empty_history(objective))
+    if int(carry.step) < steps:
+        _check_memory(objective, optimizer, data, key, carry, report_every or _LONGEST_CHUNK)
     carry, history, stopped = _train(
         objective, optimizer, data, key, carry, history, steps, report_every, callback, store,
         progress,
@@ -188,12 +194,12 @@ def run_chunk(objective, optimizer, data, key, carry, end, size):
 
 
 def _step(objective, optimizer, carry, batch):
-    loss, residual_fn = _loss(objective, batch)
-    (value, terms), gradient = jax.value_and_grad(loss, has_aux=True)(carry.params)
+    loss, value_and_grad, residual_fn = _loss(objective, batch)
+    (value, terms), gradient = value_and_grad(carry.params)
 
     # optax's line searches refuse extra arguments that value_fn does not name.
     def value_fn(params, residual_fn=None):
-        return loss(params)[0]
+        return loss(params)
 
     updates, state = optimizer.update(
         gradient,
@@ -215,14 +221,22 @@ def _step(objective, optimizer, carry, batch):
 
 
 def _loss(objective, batch):
-    if not isinstance(objective, Objective):
-        return lambda params: (objective(params, batch), {}), None
+    """The loss, itself and its terms with the gradient, and residuals for second order."""
+    if isinstance(objective, Objective):
+        return (
+            lambda params: objective.value(params, batch),
+            lambda params: objective.value_and_grad(params, batch),
+            objective.at(batch),
+        )
 
-    def loss(params):
-        terms = objective.terms(params, batch)
-        return objective.weighted(terms), terms
+    def without_terms(params):
+        return objective(params, batch), {}
 
-    return loss, objective.at(batch)
+    return (
+        lambda params: objective(params, batch),
+        jax.value_and_grad(without_terms, has_aux=True),
+        None,
+    )
 
 
 def _first_bad_sample(objective, data, key, carry):
@@ -326,3 +340,31 @@ def _check_loss(objective, params, data, key):
             f"The loss must be a scalar, but it has shape {jax.tree.map(jnp.shape, out)}. "
             "Reduce it, or give residuals to jsci.objective."
         )
+
+
+def _check_memory(objective, optimizer, data, key, carry, size):
+    def peak(objective, data):
+        return peak_memory(run_chunk, objective, optimizer, data, key, carry, carry.step, size)
+
+    remedies, mesh = [], None
+    if isinstance(objective, Objective):
+        mesh = objective.mesh
+        batch = jax.eval_shape(data, key) if callable(data) else data
+        largest = max(jax.tree.leaves(batch[name])[0].shape[0] for name in objective.names)
+
+        def chunked(batch_size):
+            return peak(dataclasses.replace(objective, batch_size=batch_size), data)
+
+        def fewer(count):
+            part = jax.tree.map(lambda a: _first_of(a, -(-len(a) * count // largest)), batch)
+            return peak(objective, part)
+
+        remedies = [
+            Remedy("objective(..., batch_size={})", objective.batch_size or largest, chunked),
+            Remedy("{} samples", largest, fewer),
+        ]
+    require_memory("A step of this training", peak(objective, data), device_memory(mesh), remedies)
+
+
+def _first_of(leaf, count):
+    return jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype)

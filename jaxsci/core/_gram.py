@@ -27,6 +27,7 @@ from ._gram_checks import (
 from ._gram_layout import OutputLayout, output_layout
 from ._gram_products import contract_products
 from ._gram_stream import streamed
+from ._memory import Remedy, device_memory, peak_memory, require_memory
 from ._structured import linearise
 from ._structured_contract import contract_features
 
@@ -78,8 +79,9 @@ def gram(
 
     **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
     that do not fit the outputs, no examples, leading axes that differ, an `f` that wants a batch or
-    mixes its examples, a kernel larger than the machine's memory, or a progress bar inside a
-    transformation or together with a mesh.
+    mixes its examples, more memory than the machine has (predicted from the compiled program; the
+    message has a `batch_size` that fits), or a progress bar inside a transformation or together
+    with a mesh.
 
     One program is compiled for each function object `f`: define it once, outside of loops, or call
     `gram` inside a function of your own under `jax.jit`; a new lambda in each call compiles anew.
@@ -105,6 +107,8 @@ def gram(
     if progress:
         _check_progress(mesh, (f, params, x1, x2))
         return _gram_with_progress(f, params, x1, x2, problem, batch_size or _STREAMED)
+    if not _traced((f, params, x1, x2)):
+        _check_memory(f, params, x1, x2, problem, batch_size, mesh)
     return _gram(f, params, x1, x2, problem, batch_size, mesh)
 
 
@@ -284,8 +288,21 @@ def _check_options(implementation, batch_size):
 def _check_progress(mesh, arguments):
     if mesh is not None:
         raise ValueError("progress=True computes on one device; leave out mesh, or progress.")
-    if any(isinstance(a, Tracer) for a in jax.tree.leaves(arguments)):
+    if _traced(arguments):
         raise ValueError(
             "progress=True works block by block from the host, so not inside jit, vmap or grad; "
             "leave it out there."
         )
+
+
+def _traced(arguments):
+    return any(isinstance(a, Tracer) for a in jax.tree.leaves(arguments))
+
+
+def _check_memory(f, params, x1, x2, problem, batch_size, mesh):
+    def peak(size):
+        return peak_memory(_gram, f, params, x1, x2, problem, size, mesh)
+
+    size = batch_size or max(leading_size(x1), leading_size(x2, x1))
+    remedy = Remedy("batch_size={}", size, peak)
+    require_memory("gram()", peak(batch_size), device_memory(mesh), [remedy])

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from ._map import automatic, fill_up
+
 # Features of all examples are kept up to so many bytes; above, they are taken again for each block.
 _KEPT = 2 * 2**30
 # A triangle saves work while its products stay large: this many rows of one at least. Up to four
@@ -200,7 +202,7 @@ def lower_blocks_over_mesh(features, contract, batches, mesh: Mesh):
         blocks = [[contract(row, c) for c in columns[: i + 1]] for i, row in enumerate(rows)]
         return jax.lax.all_gather(blocks, mesh.axis_names, tiled=True)
 
-    blocks = _sharded(share, mesh, PartitionSpec())([_padded(x, mesh) for x in batches], batches)
+    blocks = _sharded(share, mesh, PartitionSpec())([fill_up(x, mesh) for x in batches], batches)
     sizes = [leading_size(x) for x in batches]
     return [[block[:n] for block in row] for n, row in zip(sizes, blocks, strict=True)]
 
@@ -212,21 +214,11 @@ def _over_mesh(features, contract, x1, x2, batch_size, mesh):
         return kernel_blocks(features, contract, rows, columns, batch_size=batch_size)
 
     sharded = _sharded(share, mesh, PartitionSpec(mesh.axis_names))
-    return sharded(_padded(x1, mesh), x1 if x2 is None else x2)[: leading_size(x1)]
+    return sharded(fill_up(x1, mesh), x1 if x2 is None else x2)[: leading_size(x1)]
 
 
 def _sharded(share, mesh, out_specs):
     """`share(rows, columns)` with each device's rows and all columns."""
-    mesh = Mesh(mesh.devices, mesh.axis_names)  # explicit axes would have to name x1's sharding
+    mesh = automatic(mesh)
     in_specs = (PartitionSpec(mesh.axis_names), PartitionSpec())
     return jax.shard_map(share, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
-
-
-def _padded(x, mesh):
-    """As many examples as the devices can share evenly: the last one repeated."""
-    padding = -leading_size(x) % mesh.size
-    if not padding:
-        return x
-    return jax.tree.map(
-        lambda a: jnp.concatenate([a, jnp.broadcast_to(a[-1:], (padding, *a.shape[1:]))]), x
-    )

@@ -1,11 +1,12 @@
 """What a tangent kernel can be made of: real parameters, a batch, a function of one example."""
 
-import os
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
+
+from ._memory import machine_memory
 
 
 def check_params(params: PyTree) -> None:
@@ -96,7 +97,7 @@ def check_kernel_fits(
     """Raise if a kernel of `sizes` examples with (trace, diagonal, full) outputs cannot be held."""
     n, m = sizes
     _, diagonal, full = outputs
-    need, have = n * m * diagonal * full**2 * dtype.itemsize, memory_of_machine()
+    need, have = n * m * diagonal * full**2 * dtype.itemsize, machine_memory()
     if need > have:
         raise ValueError(
             f"The kernel of {n} x {m} examples with {diagonal * full} outputs takes "
@@ -104,14 +105,3 @@ def check_kernel_fits(
             "axes (trace_axes), keep their diagonal (diagonal_axes), take fewer examples, or use "
             "gram_operator, which never forms it."
         )
-
-
-def memory_of_machine() -> float:
-    """Bytes of all devices, over which a kernel may be sharded; infinite where it is not known."""
-    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()]
-    if all(limits):
-        return float(sum(limits))
-    try:  # on a CPU all devices share the host's memory
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError):
-        return float("inf")

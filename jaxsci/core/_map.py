@@ -84,9 +84,23 @@ def _better_looped(args, mapped) -> bool:
     return large and jax.default_backend() == "cpu"
 
 
+def automatic(mesh: Mesh) -> Mesh:
+    """Under explicit axes the padding and its removal would need shardings spelt out."""
+    return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
+
+
+def fill_up(x, mesh: Mesh):
+    """As many examples as the devices can share evenly: the last one repeated."""
+
+    def filled(a):
+        padding = -a.shape[0] % mesh.size
+        return jnp.concatenate([a, jnp.repeat(a[-1:], padding, axis=0)]) if padding else a
+
+    return jax.tree.map(filled, x)
+
+
 def _over_mesh(f, mapped, mesh, size):
-    # Under explicit axes the padding and its removal would need shardings spelt out.
-    mesh = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
+    mesh = automatic(mesh)
     spec = PartitionSpec(mesh.axis_names)
     sharded = jax.shard_map(
         f,
@@ -95,13 +109,9 @@ def _over_mesh(f, mapped, mesh, size):
         out_specs=spec,
         check_vma=False,
     )
-    padding = -size % mesh.size
-
-    def pad(x):
-        return jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)]) if padding else x
 
     def padded(*args):
-        args = (jax.tree.map(pad, a) if m else a for a, m in zip(args, mapped, strict=True))
+        args = (fill_up(a, mesh) if m else a for a, m in zip(args, mapped, strict=True))
         return jax.tree.map(lambda y: y[:size], sharded(*args))
 
     return padded

@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
+from ._accumulation import value_and_grad_of_sum
 from ._gram import gram_of_terms
 from ._map import vmap
 
@@ -36,6 +37,36 @@ class Objective(eqx.Module):
         """Each term's mean square, without its weight."""
         sizes = self._sizes(batch)
         return {name: jnp.sum(r**2) / sizes[name] for name, r in self._raw(params, batch).items()}
+
+    def value_and_grad(
+        self, params: PyTree, batch: Mapping[str, PyTree]
+    ) -> tuple[tuple[Float[Array, ""], dict[str, Float[Array, ""]]], PyTree]:
+        """`((value, terms), gradient)`, in the memory of `batch_size` samples where it is given."""
+        if self.batch_size is None:
+
+            def loss(params):
+                terms = self.terms(params, batch)
+                return self.weighted(terms), terms
+
+            return jax.value_and_grad(loss, has_aux=True)(params)
+        sizes = self._sizes(batch)
+        sums = {
+            name: value_and_grad_of_sum(
+                lambda p, x, r=r: jnp.sum(r(p, x) ** 2),
+                params,
+                batch[name],
+                min(self.batch_size, sizes[name]),
+                self.mesh,
+            )
+            for name, r in zip(self.names, self.functions, strict=True)
+        }
+        terms = {name: total / sizes[name] for name, (total, _) in sums.items()}
+        gradients = [
+            jax.tree.map(lambda g, c=w / sizes[name]: c * g, sums[name][1])
+            for name, w in zip(self.names, self.weights, strict=True)
+        ]
+        gradient = jax.tree.map(lambda *g: sum(g[1:], g[0]), *gradients)
+        return (self.weighted(terms), terms), gradient
 
     def residuals(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Array]:
         """Each term's residuals scaled by √(wₖ/nₖ), so that `value` is their sum of squares."""
@@ -153,6 +184,8 @@ def objective(
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. Where samples differ in cost, as self-consistent fields do, `batch_size=1` spares the
         quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes the mesh.
+        `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with; `jax.grad` of
+        `.value` keeps what all samples computed.
 
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.

@@ -14,7 +14,9 @@ def residual(op: Callable, f: Callable) -> Callable:
         `x` is one point of shape `(d,)`.
     - `f`: the ansatz, `f(params, x)`, for one point.
 
-    **Returns:** `r(params, x)`, zero where the equation holds.
+    **Returns:** `r(params, x)`, zero where the equation holds, of the shape that `op` returns: a
+    scalar for one equation, a vector for a system, of which every entry is an equation and counts
+    alike. `jax.eval_shape(r, params, x).shape` shows which it is.
 
     **Raises:** `TypeError` if either is not callable.
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..core import machine_memory
 from .basis import Basis, Shells, functions_of
 from .grid import Grid
 from .libcint import Libcint
@@ -35,7 +36,8 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     **Returns:** a `Molecule` whose arrays carry the batch on axis 0, for `jsci.vmap`.
 
     **Raises:** `ValueError` for an empty list, or a mixture of density fitting and full integrals,
-    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones.
+    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones, and
+    for more than fits into memory: the message says how many do.
 
     **Good values:** group molecules of similar size; everyone pays for the largest.
 
@@ -60,8 +62,20 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
         if len(values) > 1:
             raise ValueError(f"stack() cannot mix {what}: build all molecules with the same.")
     n = _Sizes(molecules)
-    padded = [_pad(m, n) for m in molecules]
+    first = _pad(molecules[0], n)
+    _check_memory(len(molecules), sum(x.nbytes for x in jax.tree.leaves(first)))
+    padded = [first, *(_pad(m, n) for m in molecules[1:])]
     return jax.tree.map(lambda *x: jnp.stack(x), *padded)
+
+
+def _check_memory(count: int, padded: int) -> None:
+    need, have = 2 * count * padded, machine_memory()  # the padded ones and the stack
+    if need > have:
+        raise ValueError(
+            f"{count} molecules padded to common shapes take {need / 2**30:.3g} GiB while they are "
+            f"stacked, and there are {have / 2**30:.3g}: stack at most {int(have / (2 * padded))} "
+            "at once, and molecules of similar size."
+        )
 
 
 class _Sizes:

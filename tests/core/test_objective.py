@@ -1,5 +1,6 @@
 """objective and residual: values, scaling, Jacobian, and what bad batches get."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -53,6 +54,20 @@ def test_terms_are_unweighted():
     )
     other = loss.reweighted({"pde": 0.0})
     np.testing.assert_allclose(other.value(PARAMS, BATCH), terms["data"], rtol=1e-14)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 2, 3, 50])
+def test_gradient_by_chunks_is_that_of_the_value(batch_size):
+    loss = make()
+    value, gradient = jax.value_and_grad(loss.value)(PARAMS, BATCH)
+    chunked = dataclasses.replace(loss, batch_size=batch_size)
+    (found, terms), slope = jax.jit(lambda p, b: chunked.value_and_grad(p, b))(PARAMS, BATCH)
+    np.testing.assert_allclose(found, value, rtol=1e-13)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-13),
+        (terms, slope),
+        (loss.terms(PARAMS, BATCH), gradient),
+    )
 
 
 def test_jacobian_and_gram_match_jacrev():
@@ -109,7 +124,11 @@ whole = jsci.objective({"r": residual}, {"r": 2.0})
 mesh = jax.make_mesh((8,), ("batch",))
 for options in ({"mesh": mesh}, {"batch_size": 1}, {"mesh": mesh, "batch_size": 1}):
     other = jsci.objective({"r": residual}, {"r": 2.0}, **options).reweighted({"r": 2.0})
-    for f in (lambda o: jax.value_and_grad(o.value)(w, batch), lambda o: o.at(batch).jacobian(w)):
+    for f in (
+        lambda o: jax.value_and_grad(o.value)(w, batch),
+        lambda o: (o.value_and_grad(w, batch)[0][0], o.value_and_grad(w, batch)[1]),
+        lambda o: o.at(batch).jacobian(w),
+    ):
         expected, found = f(whole), jax.jit(lambda: f(other))()
         for a, b in zip(expected, found):
             np.testing.assert_allclose(a, b, rtol=1e-13)

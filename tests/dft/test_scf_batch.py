@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import molecule, scf, stack, xc
+from jaxsci.dft import batch, molecule, scf, stack, xc
 
 pytest.importorskip("pyscf")
 
@@ -97,3 +97,12 @@ def test_bad_batches_are_explained():
         stack([he, fitted])
     with pytest.raises(ValueError, match=r"got a batch of 2; map it|(?i:type-check)"):
         scf(stack([he, he]), xc("pbe"))
+
+
+def test_a_stack_larger_than_the_memory_is_refused_with_the_number_that_fits(monkeypatch):
+    molecules = waters(1) * 5
+    three = 3 * sum(x.nbytes for x in jax.tree.leaves(molecules[0]))
+    monkeypatch.setattr(batch, "machine_memory", lambda: 2.1 * three)
+    with pytest.raises(ValueError, match="5 molecules .* stack at most 3 at once"):
+        stack(molecules)
+    assert stack(molecules[:3]).overlap.shape[0] == 3

@@ -30,9 +30,12 @@ class Solved(NamedTuple):
 
 
 @eqx.filter_jit
-def _solve(batch, functional, params):
+def _solve(batch, functional, params, solver):
     def one(m):
-        r = jsci.dft.scf(m, functional, params, damping=0.2, max_steps=150, throw=False)
+        damping = 0.2 if solver == "diis" else 0.0
+        r = jsci.dft.scf(
+            m, functional, params, damping=damping, max_steps=150, solver=solver, throw=False
+        )
         ops = operators(m, "gga")
         found = density_features(ops, r.density_matrix, "gga")
         present = (found.rho > 1e-10) & (ops.quadrature.flat()[1] != 0)
@@ -45,15 +48,24 @@ def _solve(batch, functional, params):
 
 
 def _solve_all(species, functional, params=None) -> Solved:
-    """In buckets of similar size."""
+    """In buckets of similar size, and those that DIIS does not converge by Newton's method."""
+    found = _solve_buckets(species, functional, params, "diis", BUCKETS)
+    left = {k: m for k, m in species.items() if np.isnan(found.energies[k])}
+    if not left:
+        return found
+    again = _solve_buckets(left, functional, params, "newton", 1)
+    return Solved(found.energies | again.energies, found.seen | again.seen)
+
+
+def _solve_buckets(species, functional, params, solver, count) -> Solved:
     order = sorted(species, key=lambda k: (species[k].size, species[k].grid.owner.shape[0]))
     energies, seen = {}, {}
-    for names in np.array_split(np.array(order), BUCKETS):
+    for names in np.array_split(np.array(order), count):
         batch = jsci.dft.stack([species[k] for k in names])
-        e, inputs = _solve(batch, functional, params)
+        e, inputs = _solve(batch, functional, params, solver)
         for i, name in enumerate(names):
-            energies[name] = float(e[i])
-            seen[name] = jax.tree.map(functools.partial(jnp.take, indices=i, axis=0), inputs)
+            energies[str(name)] = float(e[i])
+            seen[str(name)] = jax.tree.map(functools.partial(jnp.take, indices=i, axis=0), inputs)
     return Solved(energies, seen)
 
 

@@ -38,7 +38,7 @@ START = {"b3lyp": "blyp"}
 DISTORTION = 0.06
 
 
-def _distorted(geometry: str, rng, count: int):
+def distorted(geometry: str, rng, count: int):
     atoms = [atom.split() for atom in geometry.split(";")]
     places = np.array([[float(x) for x in xyz] for _, *xyz in atoms])
     return [
@@ -53,12 +53,12 @@ def _distorted(geometry: str, rng, count: int):
 
 
 @eqx.filter_jit
-def _solve(molecule, functional, guess):
+def solve(molecule, functional, guess):
     r = jsci.dft.scf(molecule, functional, guess=guess, throw=False)
     return r.steps, r.converged, r.density_matrix
 
 
-def _molecule(atoms, basis):
+def one_grid(atoms, basis):
     """On one grid: with a coarse one beside it, most steps are cheap and count as much."""
     m = jsci.dft.molecule(atoms, basis, grid=1)
     return dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
@@ -68,16 +68,16 @@ def _samples(geometries, basis):
     """Auxiliary bases and fitted densities of PBE."""
     pbe = jsci.dft.xc("pbe")
     for atoms in geometries:
-        m = _molecule(atoms, basis)
+        m = one_grid(atoms, basis)
         aux = jsci.dft.auxiliary(m)
-        yield aux, jsci.dft.fit_density(aux, _solve(m, pbe, m.guess)[2])
+        yield aux, jsci.dft.fit_density(aux, solve(m, pbe, m.guess)[2])
 
 
 def _train(samples, key, steps):
     aux = jsci.dft.stack_auxiliary([a for a, _ in samples])
     # The integrals with orbitals are not needed once the densities are fitted.
-    aux = eqx.tree_at(lambda a: a.repulsion, aux, jnp.zeros((len(samples), aux.rank.shape[1], 1)))
-    size = aux.rank.shape[1]
+    aux = eqx.tree_at(lambda a: a.repulsion, aux, jnp.zeros((len(samples), aux.charge.shape[1], 1)))
+    size = aux.charge.shape[1]
     known = jnp.stack([jnp.pad(c, (0, size - c.size)) for _, c in samples])
     model = jsci.dft.DensityModel([a for a, _ in samples], key=key)
     f, params = jsci.pure(jsci.dft.set_means(model, aux, known))
@@ -86,13 +86,16 @@ def _train(samples, key, steps):
         chosen = jax.random.choice(key, len(samples), (min(32, len(samples)),), replace=False)
         return {"density": jax.tree.map(lambda x: x[chosen], (aux, known))}
 
-    rate = optax.cosine_decay_schedule(3e-3, steps)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
     loss = jsci.objective({"density": jsci.dft.coefficient_error(f)})
-    result = jsci.fit(
-        loss, params, draw, jsci.averaged(optimizer, 0.99), steps=steps, key=key, progress=False
-    )
-    return f, result.state.params
+    return f, trained(loss, params, draw, key, steps)
+
+
+def trained(loss, params, draw, key, steps, rate=3e-3):
+    """The averaged parameters of Adam with a decaying rate."""
+    adam = optax.adam(optax.cosine_decay_schedule(rate, steps))
+    optimizer = jsci.averaged(optax.chain(optax.clip_by_global_norm(1.0), adam), 0.99)
+    result = jsci.fit(loss, params, draw, optimizer, steps=steps, key=key, progress=False)
+    return result.state.params
 
 
 def _steps(model, geometries, basis: str, name: str):
@@ -102,10 +105,10 @@ def _steps(model, geometries, basis: str, name: str):
     functional, start = jsci.dft.xc(name), jsci.dft.xc(START.get(name) or name)
     counts = []
     for atoms in geometries:
-        m = _molecule(atoms, basis)
+        m = one_grid(atoms, basis)
         aux = jsci.dft.auxiliary(m)
         guesses = "minao", "atoms", jsci.dft.density_guess(m, aux, f(params, aux), functional=start)
-        found = [_solve(m, functional, g) for g in guesses]
+        found = [solve(m, functional, g) for g in guesses]
         assert all(converged for _, converged, _ in found)
         counts.append([int(steps) for steps, *_ in found])
     return np.mean(counts, axis=0)
@@ -114,9 +117,9 @@ def _steps(model, geometries, basis: str, name: str):
 def make_guess(size: Size) -> Run:
     train, held_out, steps = (4, 1, 60) if size == "smoke" else (32, 4, 3000)
     rng = np.random.default_rng(0)
-    geometries = {k: _distorted(g, rng, train + held_out) for k, g in FAMILIES.items()}
+    geometries = {k: distorted(g, rng, train + held_out) for k, g in FAMILIES.items()}
     tests = list(itertools.chain(*(g[train:] for g in geometries.values())))
-    larger = list(itertools.chain(*(_distorted(g, rng, 2) for g in LARGER.values())))
+    larger = list(itertools.chain(*(distorted(g, rng, 2) for g in LARGER.values())))
 
     def learn():
         start = time.process_time()

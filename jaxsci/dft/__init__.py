@@ -4,7 +4,6 @@ from . import constraints as constraints, data as data
 from .auxiliary_density import (
     Auxiliary as Auxiliary,
     auxiliary as auxiliary,
-    density_guess as density_guess,
     fit_density as fit_density,
     stack_auxiliary as stack_auxiliary,
 )
@@ -26,7 +25,18 @@ from .fixed_density import (
     harris_energy as harris_energy,
 )
 from .forces import forces as forces
+from .hamiltonian_model import (
+    HamiltonianModel as HamiltonianModel,
+    hamiltonian as hamiltonian,
+    hamiltonian_error as hamiltonian_error,
+    prune as prune,
+    set_blocks as set_blocks,
+)
 from .hessian import hessian as hessian
+from .learned_guess import (
+    density_guess as density_guess,
+    hamiltonian_guess as hamiltonian_guess,
+)
 from .local_exchange import (
     exchange_energy_density as exchange_energy_density,
     pair_potentials as pair_potentials,

@@ -1,25 +1,20 @@
-"""Densities as sums of atom-centred functions, and the orbitals that they start."""
+"""Densities as sums of atom-centred functions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
-from . import basis as _basis, grid
+from . import basis as _basis
 from .basis import Basis, functions_of
 from .batch import common_shells, pad_basis
 from .elements import SYMBOLS
-from .features import Features
 from .libcint import to_mole
 from .molecule import Molecule
-from .operators import orthogonaliser
-from .projector import occupied_projector
-from .xc import Functional, as_functional, xc
 
 AUXILIARY = "def2-universal-jfit"
 
@@ -28,7 +23,6 @@ class Auxiliary(eqx.Module):
     """An auxiliary basis χ_k for the density of a molecule; made by `auxiliary`.
 
     - `basis`: the functions; they depend on the atoms alone, not on the orbitals' basis.
-    - `rank`: which of the shells of one angular momentum on its atom each function belongs to.
     - `factor`: L of the metric (k|l) = L Lᵀ, lower triangular.
     - `scale`: a matrix that makes the functions of each atom orthonormal in the metric; zero for
         functions that only fill up a batch.
@@ -38,7 +32,6 @@ class Auxiliary(eqx.Module):
     """
 
     basis: Basis
-    rank: Int[Array, " auxiliary"]
     factor: Float[Array, "auxiliary auxiliary"]
     scale: Float[Array, "auxiliary auxiliary"]
     charge: Float[Array, " auxiliary"]
@@ -87,7 +80,6 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
     metric = fitting.intor("int2c2e")
     return Auxiliary(
         basis=functions,
-        rank=jnp.asarray(_ranks(functions)),
         factor=jnp.asarray(np.linalg.cholesky(metric)),
         scale=jnp.asarray(_orthonormal_on_atoms(metric, np.asarray(functions.atom))),
         charge=_charges(functions),
@@ -96,20 +88,6 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
     )
-
-
-def _ranks(functions: Basis) -> np.ndarray:
-    """Of each function's shell among those of its atom and angular momentum."""
-    seen: dict[tuple[int, int], list[int]] = {}
-    ranks = []
-    for shell, angular, atom in zip(
-        *map(np.asarray, (functions.shell, functions.angular, functions.atom)), strict=True
-    ):
-        shells = seen.setdefault((int(atom), int(np.sqrt(angular))), [])
-        if shell not in shells:
-            shells.append(shell)
-        ranks.append(shells.index(shell))
-    return np.array(ranks)
 
 
 def _orthonormal_on_atoms(metric: np.ndarray, atom: np.ndarray) -> np.ndarray:
@@ -142,7 +120,7 @@ def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
     parts = list(parts)
     if not parts:
         raise ValueError("stack_auxiliary() needs at least one auxiliary basis, got an empty list.")
-    size = max(p.rank.size for p in parts)
+    size = max(p.charge.size for p in parts)
     pairs = max(p.repulsion.shape[1] for p in parts)
     atoms = max(p.charges.size for p in parts)
     shells = common_shells([p.basis for p in parts])
@@ -153,8 +131,7 @@ def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
 
         return Auxiliary(
             basis=pad_basis(p.basis, shells, size),
-            rank=to(p.rank, size),
-            factor=to(p.factor, size, size) + jnp.diag(jnp.arange(size) >= p.rank.size),
+            factor=to(p.factor, size, size) + jnp.diag(jnp.arange(size) >= p.charge.size),
             scale=to(p.scale, size, size),
             charge=to(p.charge, size),
             repulsion=to(p.repulsion, size, pairs),
@@ -186,89 +163,3 @@ def fit_density(
     i, j = np.tril_indices(total.shape[0])
     potential = aux.repulsion @ (total[i, j] * np.where(i == j, 1.0, 2.0))
     return jsl.cho_solve((aux.factor, True), potential)
-
-
-def density_guess(
-    molecule: Molecule,
-    aux: Auxiliary,
-    coefficients: Float[Array, " auxiliary"],
-    *,
-    functional: Functional | None = None,
-    params: Any = None,
-) -> Float[Array, "*spin nao nao"]:
-    """The density matrix that a density starts: occupied orbitals of its Kohn-Sham matrix.
-
-        F = h + J[ρ] + v_xc[ρ],   ρ = Σ_k c_k χ_k,   P from the lowest orbitals of F
-
-    One diagonalisation and one potential, no iterations; differentiable in the coefficients. They
-    are first brought to the right number of electrons, by the smallest change in the Coulomb
-    metric.
-
-    **Arguments:**
-
-    - `molecule`, `aux`: of one molecule, or stacked and mapped together.
-    - `coefficients`: from `fit_density` or a `DensityModel`.
-    - `functional`, `params`: whose potential; PBE by default, which serves hybrids and meta-GGAs
-        too. Semilocal, with gradients at most.
-
-    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins feel one potential.
-
-    **Raises:** `ValueError` for a functional with τ or exact exchange.
-
-    ```python
-    result = jsci.dft.scf(water, functional, guess=jsci.dft.density_guess(water, aux, coefficients))
-    ```
-    """
-    functional = xc("pbe") if functional is None else as_functional(functional)
-    if functional.level not in ("lda", "gga") or not functional.semilocal:
-        raise ValueError(
-            f"density_guess() takes an LDA or GGA, got {functional!r}: leave it out for PBE."
-        )
-    return _guess(molecule, aux, coefficients, functional, params)
-
-
-@eqx.filter_jit
-def _guess(molecule, aux, coefficients, functional, params):
-    c = _neutral(molecule, aux, coefficients)
-    n = molecule.size
-    packed = c @ aux.repulsion
-    i, j = np.tril_indices(n)
-    lower = jnp.zeros((n, n), packed.dtype).at[i, j].set(packed)
-    coulomb = lower + jnp.tril(lower, -1).T
-    potential = _potential(molecule, aux, c, functional, params)
-    x = orthogonaliser(molecule.overlap)
-    fock = x.T @ (molecule.core_hamiltonian + coulomb + potential) @ x
-    if molecule.restricted:
-        return 2 * x @ occupied_projector(fock, molecule.electrons[0]) @ x.T
-    spins = jax.vmap(occupied_projector, (None, 0))(fock, molecule.electrons)
-    return x @ spins @ x.T
-
-
-def _neutral(molecule, aux, c):
-    """The nearest coefficients with as many electrons as the molecule."""
-    direction = jsl.cho_solve((aux.factor, True), aux.charge)
-    missing = jnp.sum(molecule.electrons) - aux.charge @ c
-    return c + direction * missing / (aux.charge @ direction)
-
-
-def _potential(molecule, aux, c, functional, params):
-    """v_xc of the density in the orbitals' basis: the slope of E_xc in one more density matrix."""
-    points, weights = grid.points_and_weights(
-        molecule.grid, molecule.coordinates, molecule.atom_mask
-    )
-    functions = _basis.evaluate(aux.basis, aux.coordinates, points, gradient=True)
-    rho, *gradient = jnp.tensordot(c, functions, (0, 1))
-    orbitals = _basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=True)
-
-    def energy(p):
-        half = p @ orbitals[0]
-        total = rho + jnp.sum(half * orbitals[0], axis=0)
-        slopes = [
-            g + 2 * jnp.sum(half * o, axis=0) for g, o in zip(gradient, orbitals[1:], strict=True)
-        ]
-        sigma = sum(g**2 for g in slopes) / 4
-        seen = Features(total / 2, total / 2, sigma, sigma, sigma, polarised=False)
-        return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(seen))
-
-    slope = jax.grad(energy)(jnp.zeros_like(molecule.overlap))
-    return 0.5 * (slope + slope.T)

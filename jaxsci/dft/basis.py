@@ -71,6 +71,12 @@ class Basis(eqx.Module):
         return max(shells.l for shells in self.shells)
 
     @property
+    def rank(self) -> Int[Array, " nao"]:
+        """Which of the shells of its angular momentum on its atom each function belongs to."""
+        alike = _equal(self.atom) & _equal(self.angular)
+        return jnp.sum(jnp.tril(alike, -1), axis=1)
+
+    @property
     def rows(self) -> int:
         """Number of rows: more than functions where some only fill up a batch."""
         return self.function.shape[-1]
@@ -82,6 +88,10 @@ class Basis(eqx.Module):
     def from_rows(self, matrix: Float[Array, "*spin rows rows"]) -> Float[Array, "*spin nao nao"]:
         """The inverse of `to_rows`."""
         return matrix[..., self.row[:, None], self.row[None]]
+
+
+def _equal(x: Int[Array, " n"]):
+    return x[:, None] == x[None]
 
 
 def functions_of(l: int, cartesian: bool) -> int:

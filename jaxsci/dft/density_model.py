@@ -6,29 +6,24 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
-from .auxiliary_density import Auxiliary, density_guess
-from .basis import solid_harmonics
-from .harmonics import gaunt_coefficients
+from .atom_features import AtomFeatures, degrees, elements_of, shells_of
+from .auxiliary_density import Auxiliary
+from .learned_guess import density_guess
 from .molecule import Molecule
 from .operators import operators
 from .response import electrons_per_orbital, orthogonal_fock
 from .xc import Functional, as_functional
 
-# The first Gaussian of distance sits at this many Bohr.
-_NEAREST = 1.0
-
 
 class DensityModel(eqx.Module):
     """Coefficients of a molecule's density in an auxiliary basis, from its atoms alone.
 
-        A_lm = Σ_B W φ(r_AB) Y_lm(r_AB),   B = (A, A ⊗ A, A ⊗ A ⊗ A),   c_A = V g(B_00) B
+        c_A = V features(A),   features as in `AtomFeatures`
 
-    ⊗ couples spherical harmonics by their Gaunt coefficients, W and V belong to the element of atom
-    A, and g are gates that a network computes from the invariants. The coefficients turn with the
-    molecule, and the density does not depend on the basis of the orbitals.
+    V belongs to the element of atom A. The coefficients turn with the molecule, and the density
+    does not depend on the basis of the orbitals.
 
     **Arguments:**
 
@@ -46,8 +41,7 @@ class DensityModel(eqx.Module):
 
     **Good values:** the defaults for some hundred small molecules. `set_means` before training.
 
-    **Source:** the products of Drautz, Phys. Rev. B 99, 014104 (2019), with the couplings between
-    channels of Batatia et al., NeurIPS 2022 (MACE).
+    **Source:** as `AtomFeatures`: Drautz (2019), Batatia et al. (2022).
 
     ```python
     model = jsci.dft.DensityModel(aux, key=jax.random.key(0))
@@ -56,16 +50,9 @@ class DensityModel(eqx.Module):
     ```
     """
 
-    first: Float[Array, "elements lmax radial_elements channels"]
-    alone: Float[Array, "elements channels"]
-    mix: tuple[Float[Array, "lmax channels channels"], ...]
+    atoms: AtomFeatures
     read: Float[Array, "elements lmax features shells"]
     means: Float[Array, "elements shells"]
-    hidden: Float[Array, "elements features width"]
-    gates: Float[Array, "width lmax features"]
-    elements: tuple[int, ...] = eqx.field(static=True)
-    shells: tuple[int, ...] = eqx.field(static=True)
-    cutoff: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -77,94 +64,29 @@ class DensityModel(eqx.Module):
         width: int = 32,
         key: Key[Array, ""],
     ):
-        if not examples or min(channels, radial, width) < 1 or not cutoff > _NEAREST:
-            raise ValueError(
-                "DensityModel() needs examples, positive sizes and a cutoff beyond "
-                f"{_NEAREST} Bohr; got {len(examples)} examples, channels={channels}, "
-                f"radial={radial}, width={width}, cutoff={cutoff}."
-            )
-        charges = np.concatenate([np.asarray(a.charges).round().astype(int) for a in examples])
-        self.elements = tuple(sorted({int(z) for z in charges}))
-        self.shells = _shells(examples)
-        self.cutoff = float(cutoff)
-        e, l, f = len(self.elements), len(self.shells), 3 * channels
-        keys = iter(jax.random.split(key, 8))
-
-        def normal(*shape, scale):
-            return scale * jax.random.normal(next(keys), shape, jnp.float64)
-
-        self.first = normal(e, l, e * radial, channels, scale=radial**-0.5)
-        self.alone = normal(e, channels, scale=1.0)
-        self.mix = tuple(normal(l, channels, channels, scale=channels**-0.5) for _ in range(3))
-        self.read = normal(e, l, f, max(self.shells), scale=0.01 * f**-0.5)
-        self.means = jnp.zeros((e, max(self.shells)))
-        self.hidden = normal(e, f, width, scale=f**-0.5)
-        self.gates = jnp.zeros((width, l, f))
+        if not examples:
+            raise ValueError("DensityModel() needs examples of the molecules it will see.")
+        elements = elements_of(examples)
+        shells = shells_of([a.basis for a in examples])
+        key, of_read = jax.random.split(key)
+        self.atoms = AtomFeatures(
+            elements, len(shells) - 1, channels=channels, radial=radial, cutoff=cutoff,
+            width=width, key=key,
+        )  # fmt: skip
+        shape = len(elements), len(shells), self.atoms.size, max(shells)
+        self.read = 0.01 * self.atoms.size**-0.5 * jax.random.normal(of_read, shape, jnp.float64)
+        self.means = jnp.zeros((len(elements), max(shells)))
 
     def __call__(self, aux: Auxiliary) -> Float[Array, " auxiliary"]:
-        return aux.scale @ self.scaled(aux)
-
-    def scaled(self, aux: Auxiliary) -> Float[Array, " auxiliary"]:
-        """The coefficients of functions that are orthonormal on each atom."""
-        element = jnp.stack([jnp.abs(aux.charges - z) < 0.5 for z in self.elements], axis=-1)
-        element = element.astype(self.first.dtype)
-        features = self._features(aux, element)
-        invariants = jnp.einsum("af,ae,efw->aw", features[:, 0], element, self.hidden)
-        gates = 1 + jnp.einsum("aw,wlf->alf", jnp.tanh(invariants), self.gates)
-        of_l = np.repeat(np.arange(len(self.shells)), [2 * l + 1 for l in range(len(self.shells))])
-        features = features * gates[:, of_l]
-        read = self.read[:, of_l]
+        features = self.atoms(aux.coordinates, aux.charges, aux.atom_mask)
+        element = self.atoms.one_hot(aux.charges)
+        read = self.read[:, degrees(self.atoms.lmax)]
         out = jnp.einsum("amf,ae,emfs->ams", features, element, read)
         out = out.at[:, 0].add(element @ self.means)
-        known = jnp.sum(element, axis=1) > 0
-        out = jnp.where(known[:, None, None], out, jnp.nan)
-        # The padding of a batch has no element and no function.
-        return jnp.where(
-            jnp.diagonal(aux.scale) > 0, out[aux.basis.atom, aux.basis.angular, aux.rank], 0
-        )
-
-    def _features(self, aux: Auxiliary, element) -> Float[Array, "atoms lm features"]:
-        lmax = len(self.shells) - 1
-        of_l = np.repeat(np.arange(lmax + 1), [2 * l + 1 for l in range(lmax + 1)])
-        near = self._neighbours(aux, element, lmax)
-        first = jnp.einsum("amk,ae,emkc->amc", near, element, self.first[:, of_l])
-        first = first.at[:, 0].add(element @ self.alone)
-        gaunt = jnp.asarray(gaunt_coefficients(lmax))
-
-        def mixed(x, weights):
-            return jnp.einsum("amc,mcd->amd", x, weights[of_l])
-
-        second = jnp.einsum("aic,ajc,ijm->amc", mixed(first, self.mix[0]), first, gaunt)
-        third = jnp.einsum("aic,ajc,ijm->amc", mixed(second, self.mix[1]), first, gaunt)
-        return jnp.concatenate([first, second, mixed(third, self.mix[2])], axis=-1)
-
-    def _neighbours(self, aux: Auxiliary, element, lmax) -> Float[Array, "atoms lm k"]:
-        """Σ_B φ_n(r_AB) Y_lm(r_AB) of each element and radial function: k runs over both."""
-        r = aux.coordinates
-        pair = aux.atom_mask[:, None] & aux.atom_mask[None] & ~jnp.eye(len(r), dtype=bool)
-        displacement = jnp.where(pair[..., None], r[None] - r[:, None], 1)
-        distance = jnp.linalg.norm(displacement, axis=-1)
-        unit = (displacement / distance[..., None]).transpose(2, 0, 1)
-        harmonics = solid_harmonics(unit, lmax)  # (lm, A, B)
-        count = self.first.shape[2] // len(self.elements)
-        centres, step = np.linspace(_NEAREST, self.cutoff, count, retstep=True)
-        width = step if count > 1 else self.cutoff
-        offset = (distance[..., None] - jnp.asarray(centres)[None, None]) / width
-        radial = jnp.exp(-0.5 * offset**2)
-        inside = jnp.maximum(1 - (distance / self.cutoff) ** 2, 0) ** 2 * pair
-        near = jnp.einsum("mab,abn,ab,be->amen", harmonics, radial, inside, element)
-        return near.reshape(*near.shape[:2], -1)
-
-
-def _shells(examples) -> tuple[int, ...]:
-    """The largest number of shells of each angular momentum on an atom."""
-    lmax = max(a.basis.lmax for a in examples)
-    most = [0] * (lmax + 1)
-    for a in examples:
-        for angular, rank in zip(np.asarray(a.basis.angular), np.asarray(a.rank), strict=True):
-            l = int(np.sqrt(angular))
-            most[l] = max(most[l], int(rank) + 1)
-    return tuple(most)
+        basis = aux.basis
+        # The padding of a batch has no function.
+        real = jnp.diagonal(aux.scale) > 0
+        return aux.scale @ jnp.where(real, out[basis.atom, basis.angular, basis.rank], 0)
 
 
 def set_means(
@@ -180,12 +102,12 @@ def set_means(
     """
 
     def sums(a: Auxiliary, c):
-        element = jnp.stack([jnp.abs(a.charges - z) < 0.5 for z in model.elements], axis=-1)
+        element = model.atoms.one_hot(a.charges)
         spherical = jnp.linalg.pinv(a.scale) @ c * (a.basis.angular == 0)
         spherical = jnp.where(jnp.diagonal(a.scale) > 0, spherical, 0)
         table = jnp.zeros((a.charges.size, model.means.shape[1]))
-        table = table.at[a.basis.atom, a.rank].add(spherical)
-        return element.T.astype(table.dtype) @ table, jnp.sum(element, axis=0)
+        table = table.at[a.basis.atom, a.basis.rank].add(spherical)
+        return element.T @ table, jnp.sum(element, axis=0)
 
     total, count = jax.vmap(sums)(aux, coefficients)
     means = jnp.sum(total, axis=0) / jnp.maximum(jnp.sum(count, axis=0), 1)[:, None]

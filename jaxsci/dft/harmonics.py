@@ -13,21 +13,43 @@ def gaunt_coefficients(lmax: int) -> np.ndarray:
 
     Contracting two equivariant vectors with them gives a third: an exact product by quadrature.
     """
-    # Gauss-Legendre in cos θ and equal angles φ: exact to the degree 3 lmax of the product.
+    y, _, _, weights = _quadrature(lmax)
+    return _fixed(np.einsum("ig,jg,kg,g->ijk", y, y, y, weights, optimize=True))
+
+
+@functools.cache
+def bracket_coefficients(lmax: int) -> np.ndarray:
+    """∫ r̂·(∇Y_i × ∇Y_j) Y_k dΩ, the couplings that Gaunt coefficients leave out.
+
+    They are those of odd l_i + l_j + l_k: contracting two equivariant vectors with them gives one
+    that changes its sign under reflections, such as the cross product of two arrows.
+
+    **Source:** the Poisson brackets of spherical harmonics, proportional to 3j symbols: Hoppe,
+    PhD thesis, MIT (1982).
+    """
+    y, slopes, points, weights = _quadrature(lmax)
+    normal = np.zeros((len(y), len(y), points.shape[1]))
+    for axis in range(3):
+        u, v = slopes[axis - 2], slopes[axis - 1]
+        normal += points[axis] * (u[:, None] * v[None] - v[:, None] * u[None])
+    return _fixed(np.einsum("ijg,kg,g->ijk", normal, y, weights, optimize=True))
+
+
+def _fixed(table: np.ndarray) -> np.ndarray:
+    table[np.abs(table) < 1e-12] = 0
+    table.setflags(write=False)
+    return table
+
+
+def _quadrature(lmax: int):
+    """Y, ∂Y along x, y, z, points and weights: exact to the degree 3 lmax of a product."""
+    # Gauss-Legendre in cos θ and equal angles φ
     cosine, weight = np.polynomial.legendre.leggauss(3 * lmax // 2 + 2)
     angles = 2 * np.pi * np.arange(3 * lmax + 2) / (3 * lmax + 2)
     z, phi = np.meshgrid(cosine, angles, indexing="ij")
     sine = np.sqrt(1 - z**2)
     points = np.stack([sine * np.cos(phi), sine * np.sin(phi), z]).reshape(3, -1)
     weights = np.repeat(weight, len(angles)) * (2 * np.pi / len(angles))
-    y = _harmonics(points, lmax)
-    found = np.einsum("ig,jg,kg,g->ijk", y, y, y, weights, optimize=True)
-    found[np.abs(found) < 1e-12] = 0
-    found.setflags(write=False)
-    return found
-
-
-def _harmonics(points: np.ndarray, lmax: int) -> np.ndarray:
     x, y, z = points
     monomials = np.stack(
         [
@@ -37,4 +59,5 @@ def _harmonics(points: np.ndarray, lmax: int) -> np.ndarray:
             for j in range(l - i, -1, -1)
         ]
     )
-    return angular_table(lmax, False)[0] @ monomials
+    value, *slopes = angular_table(lmax, False) @ monomials
+    return value, slopes, points, weights

@@ -124,7 +124,8 @@ def make_hamiltonian(size: Size) -> Run:
         (),
         error=lambda models: _mae(models[0], unseen),
         note=f"{train} geometries each of {', '.join(geometries)} learned, {held_out} held out, in "
-        f"{TRAINED[0]}; {steps // 4} steps of Adam, then {steps} with all tensor products and with {KEEP:.0%}",
+        f"{TRAINED[0]}; {steps // 4} steps of Adam, then {steps} with all tensor products, or with "
+        f"{KEEP:.0%} of them",
         figures=figures if size != "smoke" else {},
         host=True,
     )

@@ -135,6 +135,7 @@ def _train(
 ):
     """Chunks of the compiled loop, with a report after each."""
     step, stopped, length = int(carry.step), False, 1
+    start_params = carry.params
     size = report_every or _LONGEST_CHUNK
     bar = tqdm(total=steps, initial=step, disable=not progress, delay=2.0, unit="step")
     with bar:
@@ -147,6 +148,8 @@ def _train(
             )
             done = int(carry.step) - step
             length = _next_length(length, time.perf_counter() - start, size)
+            if step == 0 and eqx.tree_equal(start_params, carry.params):
+                _warn_without_slope(objective, data, key, carry.params)
             step += done
             history.append({name: values[:done] for name, values in records.items()})
             metrics = {name: float(records[name][done - 1]) for name in _names(objective)}
@@ -159,6 +162,19 @@ def _train(
             if callback is not None:
                 stopped = bool(callback(step, metrics, carry.params))
     return carry, history, stopped
+
+
+def _warn_without_slope(objective, data, key, params):
+    """Say so where nothing can be learned, as when every sample has failed."""
+    batch = data(jax.random.fold_in(key, 0)) if callable(data) else data
+    (value, _), gradient = eqx.filter_jit(_loss(objective, batch)[1])(params)
+    if value != 0 and not any(jnp.any(leaf) for leaf in jax.tree.leaves(gradient)):
+        warnings.warn(
+            f"The loss is {float(value):.3g} and has no slope in any parameter. Either it does not "
+            "depend on them, or every sample failed: a molecule that does not converge counts, "
+            "but steers nothing. Start elsewhere.",
+            stacklevel=4,
+        )
 
 
 def start_of_training(params: PyTree, optimizer: optax.GradientTransformation) -> _Carry:

@@ -268,3 +268,13 @@ def test_bad_input(key, change, error, message):
     )
     with pytest.raises(error, match=message):
         jsci.fit(**(arguments | change))
+
+
+def test_a_loss_without_slope_is_said_at_once():
+    def failed(params, batch):
+        return jnp.sum(batch) + 0 * jax.lax.stop_gradient(params)
+
+    with pytest.warns(UserWarning, match="no slope in any parameter"):
+        jsci.fit(failed, jnp.ones(()), jnp.ones(2), optax.adam(0.1), steps=3, progress=False)
+    # solved already: nothing to learn, and nothing wrong
+    jsci.fit(failed, jnp.ones(()), jnp.zeros(2), optax.adam(0.1), steps=3, progress=False)

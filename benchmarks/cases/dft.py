@@ -9,6 +9,7 @@ import numpy as np
 
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run, Size
+from benchmarks.remote import PYSCFAD, Environment, remote_run
 
 WATER = np.array([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
 # PySCF's own convergence threshold: what remains of it is most of the difference between us.
@@ -44,8 +45,16 @@ def _pyscf_prepared(atoms: Any, basis: str, functional: str, grid: int) -> Any:
     return field
 
 
+def _setting(size: Size) -> tuple[str, int]:
+    return ("sto-3g", 1) if size == "smoke" else ("def2-svp", 3)
+
+
 def make_water(size: Size) -> Run:
-    basis, grid = ("sto-3g", 1) if size == "smoke" else ("def2-svp", 3)
+    return water_in(*_setting(size))
+
+
+def water_in(basis: str, grid: int) -> Run:
+    """The field of a water molecule in this basis, PBE."""
     atoms = distorted_waters(1)[0]
     prepared = _pyscf_prepared(atoms, basis, "pbe", grid)
     reference = float(prepared.kernel())
@@ -77,6 +86,27 @@ def make_water(size: Size) -> Run:
         note=f"PBE, {basis}, grid {grid}; both with integrals and grid in memory",
         figures=lambda out: {"steps": out[1], "build in seconds": build, "nao": water.size},
     )
+
+
+def water_arrays() -> dict[str, Any]:
+    """The molecule of `water_in` for another interpreter, in Bohr."""
+    symbols, positions = zip(*distorted_waters(1)[0], strict=True)
+    return {
+        "symbols": np.array(symbols),
+        "charges": np.array([8, 1, 1]),
+        "coordinates": np.array(positions) / jsci.dft.units.BOHR_IN_ANGSTROM,
+    }
+
+
+def remote_water(environment: Environment, module: str, basis: str, grid: int) -> Run:
+    """The same field by a peer."""
+    error = water_in(basis, grid).error
+    case = f"energy {basis} {grid}"
+    return remote_run(environment.variable, module, case, water_arrays(), error)
+
+
+def _pyscfad_water(size: Size) -> Run:
+    return remote_water(PYSCFAD, "benchmarks.remote.pyscfad", *_setting(size))
 
 
 def _neural(key) -> tuple[jsci.dft.Functional, Any]:
@@ -147,6 +177,7 @@ CASES = [
         tolerance=1e-8,
         error_name="Hartree",
         batches=(1, 4, 16, 64),
+        peers=(PYSCFAD.peer("PySCFAD", _pyscfad_water),),
         item="molecules",
     ),
     Case(

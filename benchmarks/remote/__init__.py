@@ -132,3 +132,14 @@ MGNO = Environment(
 )
 JINNS = Environment("JINNS_PYTHON", "jinns==1.10.2", "jax==0.10.1 jaxlib==0.10.1 equinox optax")
 JAXKAN = Environment("JAXKAN_PYTHON", "jaxkan==0.3.7", "jax==0.10.1 jaxlib==0.10.1 flax==0.12.8")
+PYSCFAD = Environment(
+    "PYSCFAD_PYTHON",
+    "pyscfad==0.3.4",
+    "jax==0.10.1 jaxlib==0.10.1 pyscfadlib==0.3.4 pyscf-properties pyscf h5py",
+)
+MESS = Environment(
+    "MESS_PYTHON",
+    "mess-jax==0.1.2",
+    "jax==0.4.35 jaxlib==0.4.35 equinox==0.11.10 optimistix==0.0.10 lineax==0.0.7 optax==0.2.5 "
+    "basis_set_exchange periodictable py3Dmol pyscf pandas pyarrow sympy mpmath tabulate",
+)

@@ -141,5 +141,6 @@ MESS = Environment(
     "MESS_PYTHON",
     "mess-jax==0.1.2",
     "jax==0.4.35 jaxlib==0.4.35 equinox==0.11.10 optimistix==0.0.10 lineax==0.0.7 optax==0.2.5 "
-    "basis_set_exchange periodictable py3Dmol pyscf pandas pyarrow sympy mpmath tabulate",
+    "basis-set-exchange importlib-resources more-itertools pandas periodictable py3Dmol pyarrow "
+    "pyscf sympy tabulate",
 )

@@ -37,7 +37,7 @@ def _cubic(x):
 
 
 def _parameters(model):
-    f, params = jsci.pure(model, dtype=jnp.float64)
+    f, params = jsci.pure(model, dtype=jnp.result_type(float))
     return lambda x: f(params, x)
 
 

@@ -4,18 +4,25 @@ Values are drawn at fixed shapes, so each entry compiles once. The answers come 
 extended precision, where nothing overflows that float64 holds.
 """
 
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
-from entries import ENTRIES
+from entries import ENTRIES, Entry
+from further_entries import FURTHER
 from hypothesis import HealthCheck, given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
+from jax.flatten_util import ravel_pytree
+from layers import LAYERS
+from public import EXEMPT, public_names, used_names
 
 ERRORS = (ValueError, TypeError, IndexError, RuntimeError)
 QUICK = [entry for entry in ENTRIES if entry.answer]
-OTHERS = [pytest.param(entry, marks=pytest.mark.slow) for entry in ENTRIES if not entry.answer]
+OTHERS = [entry for entry in ENTRIES if not entry.answer] + FURTHER
+SLOW = [pytest.param(entry, marks=pytest.mark.slow) for entry in OTHERS]
 TRIED = {"values": 0, "structures": 0}
 
 # Squares of 1e-160 vanish and those of 1e160 overflow; 1e-310 is denormal.
@@ -90,9 +97,30 @@ def test_strange_values(entry):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.name)
+@pytest.mark.parametrize("entry", [*QUICK, *OTHERS], ids=lambda e: e.name)
 def test_many_strange_values(entry):
     draw_and_check(entry, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", LAYERS, ids=lambda make: make.__name__)
+def test_many_strange_values_of_a_layer(make):
+    f, params, batch = make()
+    x, unravel = ravel_pytree(jax.tree.map(lambda a: a[0], batch))
+    entry = Entry(make.__name__, lambda x: f(params, unravel(x)), np.asarray(x))
+    draw_and_check(entry, 100)
+
+
+def test_every_public_name_is_fuzzed_or_exempt_for_a_reason():
+    here = pathlib.Path(__file__).parent
+    sources = [here / "layers.py", here / "entries.py", *here.glob("test_fuzz*.py")]
+    fuzzed = set().union(*map(used_names, sources))
+    fuzzed |= {word for entry in [*QUICK, *OTHERS] for word in entry.name.split()}
+    exempt = [name for names in EXEMPT.values() for name in names.split()]
+    public = set(public_names())
+    assert not public - fuzzed - set(exempt), "neither a row in the entries nor exempt"
+    assert not set(exempt) & fuzzed, "fuzzed and exempt"
+    assert not set(exempt) - public and len(set(exempt)) == len(exempt), "exempt, but no such name"
 
 
 def structures(x):
@@ -105,7 +133,7 @@ def structures(x):
 
 
 @pytest.mark.filterwarnings("ignore:scatter inputs have incompatible types:FutureWarning")
-@pytest.mark.parametrize("entry", [*QUICK, *OTHERS], ids=lambda e: e.name)
+@pytest.mark.parametrize("entry", [*QUICK, *SLOW], ids=lambda e: e.name)
 def test_strange_structures(entry):
     for x in structures(entry.x):
         TRIED["structures"] += 1

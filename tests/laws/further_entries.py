@@ -1,0 +1,368 @@
+"""More rows in the form of `entries`, which are fuzzed by `pytest -m slow` alone."""
+
+import dataclasses
+import functools
+
+import entries
+import jax
+import jax.numpy as jnp
+import numpy as np
+from entries import KERNEL, KEY, LINEAR, TARGET, WEIGHTS, Entry
+
+import jaxsci as jsci
+
+RNG = np.random.default_rng(1)
+BOX = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
+SQUARES = lambda p, x: p @ x**2  # noqa: E731
+
+
+def _rows(*shape):
+    return RNG.uniform(-1, 1, shape)
+
+
+def _field(x):
+    return x[0] ** 3 * x[1] ** 2
+
+
+def _equation(op, answer):
+    return Entry(
+        f"pde.{op.__qualname__.partition('.')[0]}", lambda x: op(_field, x), _rows(2), answer
+    )
+
+
+def _of_space_and_time(x):
+    return np.array([6 * x[0] * x[1] ** 2, 2 * x[0] ** 3, 2 * x[0] ** 3 * x[1]])  # u_xx, u_tt, u_t
+
+
+EQUATIONS = [
+    _equation(
+        jsci.pde.advection((2.0,)),
+        lambda x: 2 * x[0] ** 3 * x[1] + 6 * x[0] ** 2 * x[1] ** 2,
+    ),
+    _equation(
+        jsci.pde.heat(0.1), lambda x: _of_space_and_time(x)[2] - 0.1 * _of_space_and_time(x)[0]
+    ),
+    _equation(
+        jsci.pde.wave(2.0), lambda x: _of_space_and_time(x)[1] - 4 * _of_space_and_time(x)[0]
+    ),
+    Entry("pde.allen_cahn", lambda x: jsci.pde.allen_cahn(0.1)(_field, x), _rows(2)),
+    Entry("pde.helmholtz", lambda x: jsci.pde.helmholtz(2.0)(_field, x), _rows(2)),
+    Entry(
+        "pde.kuramoto_sivashinsky",
+        lambda x: jsci.pde.kuramoto_sivashinsky()(_field, x),
+        _rows(2),
+    ),
+    Entry("pde.schroedinger", lambda x: jsci.pde.schroedinger(1.0)(_field, x), _rows(2)),
+]
+
+
+def _loss(x):
+    return jsci.objective({"a": LINEAR, "b": SQUARES}), {"a": x, "b": jnp.ones((2, 3))}
+
+
+def _weights_by_norm(x):
+    loss, batch = _loss(x)
+    return jsci.pde.gradient_norm_weights(loss, WEIGHTS, batch)
+
+
+def _deviation(x):
+    loss = jsci.objective({"a": LINEAR})
+    return jsci.pde.laplace_deviation(LINEAR, loss, WEIGHTS, {"a": x}, noise=0.1)(WEIGHTS)
+
+
+PDE = [
+    *EQUATIONS,
+    Entry(
+        "pde.hard",
+        lambda x: jsci.pde.hard(LINEAR, lift=jnp.sum, factor=jnp.prod)(WEIGHTS, x),
+        _rows(3),
+        lambda x: x.sum() + x.prod() * (x @ np.array(WEIGHTS)),
+    ),
+    Entry(
+        "pde.ritz",
+        lambda x: jsci.pde.ritz(lambda u, x: u(x) ** 2, LINEAR)(WEIGHTS, (x, jnp.ones(4))),
+        _rows(4, 3),
+        lambda x: np.sum((x @ np.array(WEIGHTS)) ** 2),
+    ),
+    Entry("pde.periodic", lambda x: jsci.pde.periodic((1.0, 0.0))(_field, x), _rows(2)),
+    Entry(
+        "pde.causal_weights",
+        lambda r: jsci.pde.causal_weights(
+            r, jnp.linspace(0, 1, 8), tolerance=1.0, start=0.0, end=1.0, slices=4
+        ),
+        _rows(8),
+    ),
+    Entry("pde.gradient_norm_weights", _weights_by_norm, _rows(4, 3)),
+    Entry("pde.laplace_deviation", _deviation, _rows(4, 3)),
+    Entry(
+        "pde.reference.chebyshev_interpolant",
+        lambda v: jsci.pde.reference.chebyshev_interpolant(v)(jnp.array(0.3)),
+        _rows(6),
+    ),
+    Entry(
+        "pde.reference.etdrk4",
+        lambda u: jsci.pde.reference.etdrk4(
+            lambda k: -(k**2), lambda u, *_: 0 * u, u, length=1.0, time=0.1, steps=2
+        ),
+        _rows(8),
+    ),
+]
+
+
+def _infinite(*layers):
+    net = jsci.ntk.infinite.serial(*layers, jsci.ntk.infinite.Dense(1))
+    return lambda x: net.kernel(x)
+
+
+def _activation(name, *arguments):
+    def call(x):
+        layer = getattr(jsci.ntk.infinite, name)(*arguments)
+        return _infinite(jsci.ntk.infinite.Dense(1), layer)(x)
+
+    return Entry(f"ntk.infinite.{name}", call, _rows(3, 2))
+
+
+def _images(name, *layers):
+    def call(x):
+        return _infinite(
+            jsci.ntk.infinite.Conv(1, (3,)), jsci.ntk.infinite.Relu(), *(make() for make in layers)
+        )(x)
+
+    return Entry(f"ntk.infinite.{name}", call, _rows(3, 4, 2))
+
+
+def _branches(join):
+    def call(x):
+        dense, relu = jsci.ntk.infinite.Dense(1), jsci.ntk.infinite.Relu()
+        return _infinite(join(dense, jsci.ntk.infinite.serial(dense, relu)))(x)
+
+    return call
+
+
+ACTIVATIONS = "Abs Cos Elu Erf Gelu LeakyRelu Rbf Selu Sigmoid Sin Tanh"
+
+
+def _bundled(x):
+    features = jsci.ntk.ArcCosineNeuronFeatures(3, 8, key=KEY)
+    return jsci.ntk.BundledDense(features, 2, key=KEY)(x)
+
+
+NTK = [
+    Entry(
+        "ntk.kernel", lambda x: jsci.ntk.kernel(LINEAR, WEIGHTS, x), _rows(4, 3), lambda x: x @ x.T
+    ),
+    Entry(
+        "ntk.linearize",
+        lambda x: jsci.ntk.linearize(LINEAR, WEIGHTS)(2 * WEIGHTS, x),
+        _rows(3),
+        lambda x: 2 * x @ np.array(WEIGHTS),
+    ),
+    Entry(
+        "ntk.taylor",
+        lambda x: jsci.ntk.taylor(LINEAR, WEIGHTS, order=2)(2 * WEIGHTS, x),
+        _rows(3),
+        lambda x: 2 * x @ np.array(WEIGHTS),
+    ),
+    Entry(
+        "ntk.gradient_descent",
+        lambda y: jsci.ntk.gradient_descent(
+            jnp.asarray(KERNEL), y, learning_rate=0.1, steps=3, kernel_test=jnp.asarray(KERNEL)
+        ),
+        TARGET,
+    ),
+    Entry(
+        "ntk.susceptibilities",
+        lambda k: jsci.ntk.susceptibilities(jnp.tanh, k),
+        np.array(0.5),
+    ),
+    Entry(
+        "ntk.kernel_recursion",
+        lambda k: jsci.ntk.kernel_recursion(jnp.tanh, k, depth=3, weight_variance=1.0),
+        np.array(0.5),
+    ),
+    Entry(
+        "ntk.four_point_recursion",
+        lambda k: jsci.ntk.four_point_recursion(jnp.tanh, k, depth=3, weight_variance=1.0),
+        np.array(0.5),
+    ),
+    Entry(
+        "ntk.deep_kernel",
+        lambda c: jsci.ntk.deep_kernel(jnp.tanh, c, depth=3),
+        RNG.uniform(-0.9, 0.9, 3),
+    ),
+    Entry(
+        "ntk.random_features",
+        lambda x: jsci.ntk.random_features(
+            jsci.ntk.infinite.serial(
+                jsci.ntk.infinite.Dense(1), jsci.ntk.infinite.Relu(), jsci.ntk.infinite.Dense(1)
+            ),
+            3,
+            8,
+            key=KEY,
+        )(x),
+        _rows(3),
+    ),
+    Entry("ntk.BundledDense ntk.ArcCosineNeuronFeatures", _bundled, _rows(3)),
+    *(
+        _activation(name)
+        for name in [
+            "Abs",
+            "Cos",
+            "Elu",
+            "Erf",
+            "Gelu",
+            "LeakyRelu",
+            "Rbf",
+            "Selu",
+            "Sigmoid",
+            "Sin",
+            "Tanh",
+        ]
+    ),
+    _activation("Elementwise", jnp.tanh),
+    _activation("Polynomial", (0.0, 1.0, 0.5)),
+    _activation("LayerNorm"),
+    _activation("Identity"),
+    _images("Conv ntk.infinite.Flatten", lambda: jsci.ntk.infinite.Flatten()),
+    _images(
+        "AvgPool", lambda: jsci.ntk.infinite.AvgPool((2,)), lambda: jsci.ntk.infinite.Flatten()
+    ),
+    _images("GlobalAvgPool", lambda: jsci.ntk.infinite.GlobalAvgPool()),
+    _images(
+        "SelfAttention",
+        lambda: jsci.ntk.infinite.SelfAttention(1, keys=4),
+        lambda: jsci.ntk.infinite.Flatten(),
+    ),
+    Entry("ntk.infinite.parallel", _branches(jsci.ntk.infinite.parallel), _rows(3, 2)),
+    Entry("ntk.infinite.concatenate", _branches(jsci.ntk.infinite.concatenate), _rows(3, 2)),
+]
+
+SOLVERS = jsci.operators.data
+OPERATORS = [
+    Entry(
+        "operators.attention",
+        lambda q: jsci.operators.attention(
+            q, jnp.ones((1, 4, 2)), jnp.ones((1, 4, 1)), jnp.full(4, 0.25)
+        ),
+        _rows(1, 3, 2),
+    ),
+    Entry(
+        "operators.VCycle",
+        lambda x: entries._parameters(jsci.operators.VCycle(1, 1, dim=1, levels=2, key=KEY))(x),
+        _rows(7, 1),
+    ),
+    Entry("operators.pod_modes", lambda u: jsci.operators.pod_modes(u, 2), _rows(4, 6, 1)),
+    Entry(
+        "operators.spherical_harmonics",
+        lambda x: jsci.operators.spherical_harmonics(x[0], x[1], degree=2),
+        RNG.uniform(0, 3, (2, 4)),
+    ),
+    Entry(
+        "operators.data.solve_burgers",
+        lambda u: jsci.operators.data.solve_burgers(u, viscosity=0.1, time=0.1, steps=20),
+        _rows(16),
+    ),
+    Entry(
+        "operators.data.solve_darcy",
+        lambda a: jsci.operators.data.solve_darcy(a, jnp.ones((3, 3))),
+        RNG.uniform(1, 2, (5, 5)),
+    ),
+    Entry(
+        "operators.data.solve_kuramoto_sivashinsky",
+        lambda u: jsci.operators.data.solve_kuramoto_sivashinsky(u, length=6.0, time=0.1, steps=10),
+        _rows(16),
+    ),
+    Entry(
+        "operators.data.solve_navier_stokes",
+        lambda w: jsci.operators.data.solve_navier_stokes(
+            w, jnp.zeros((8, 8)), viscosity=0.1, time=0.1, steps=10
+        ),
+        _rows(8, 8),
+    ),
+    Entry(
+        "operators.data.solve_shallow_water",
+        lambda w: jsci.operators.data.solve_shallow_water(
+            w, coriolis=0.1, viscosity=0.1, time=0.01, steps=10
+        ),
+        0.1 * _rows(8, 8, 3),
+    ),
+    Entry(
+        "operators.data.etdrk4",
+        lambda v: jsci.operators.data.etdrk4(-np.ones(4), lambda v: v**2, v, time=0.1, steps=2),
+        _rows(4),
+    ),
+]
+
+
+@functools.cache
+def _hydrogen():
+    with jax.ensure_compile_time_eval():
+        return jsci.dft.molecule([("H", (0, 0, 0)), ("H", (0, 0, 0.74))], "sto-3g", grid=0)
+
+
+def _of_density(name):
+    """A quantity of hydrogen and a density matrix."""
+
+    def call(p):
+        function = getattr(jsci.dft, name)
+        if name.endswith("energy"):
+            return function(_hydrogen(), jsci.dft.xc("pbe"), p)
+        return function(_hydrogen(), p)
+
+    return Entry(f"dft.{name}", call, np.array([[0.6, 0.6], [0.6, 0.6]]))
+
+
+def _of_places(name, quantity):
+    """A quantity of hydrogen with its nuclei, not its integrals, moved."""
+
+    def call(x):
+        return quantity(dataclasses.replace(_hydrogen(), coordinates=x), jsci.dft.xc("pbe"))
+
+    return Entry(f"dft.{name}", call, np.array([[0.0, 0, 0], [0, 0, 1.4]]))
+
+
+def _of_features(name, call):
+    def at(x):
+        x = jnp.asarray(x)
+        return call(jsci.dft.Features(0.1 + x[0] ** 2, 0.1 + x[1] ** 2, *x[2:]))
+
+    return Entry(f"dft.{name}", at, RNG.uniform(0, 1, 5))
+
+
+def _neural(name):
+    return _of_features(name, lambda features: getattr(jsci.dft, name)(LINEAR)(WEIGHTS, features))
+
+
+def _constraint(name):
+    constraint = getattr(jsci.dft.constraints, name)
+    return _of_features(
+        f"constraints.{name}", lambda features: constraint(jsci.dft.xc("pbe"), None, features)
+    )
+
+
+CONSTRAINTS = (
+    "exchange_sign exchange_spin_scaling exchange_uniform_scaling exchange_of_uniform_gas "
+    "exchange_gradient_expansion exchange_nonuniform_scaling exchange_lieb_oxford "
+    "exchange_of_two_electrons correlation_sign correlation_of_uniform_gas "
+    "correlation_gradient_expansion correlation_of_one_electron correlation_high_density_limit "
+    "correlation_low_density_limit correlation_scaling_inequality "
+    "correlation_adiabatic_concavity correlation_rapidly_varying spin_symmetry lieb_oxford "
+    "hydrogen_atom"
+)
+DENSITIES = "dipole mulliken_charges harris_energy fixed_density_energy"
+DFT = [
+    *map(_of_density, DENSITIES.split()),
+    _of_places("energy", lambda m, f: jsci.dft.energy(f)(None, m)),
+    _of_places("forces", lambda m, f: jsci.dft.forces(m, f, throw=False)),
+    _of_places("density_corrected_energy", jsci.dft.density_corrected_energy),
+    _of_features("descriptors", lambda features: jsci.dft.descriptors(features, "gga")),
+    _neural("neural_functional"),
+    _neural("neural_exchange"),
+    _of_features(
+        "constraints.scale_uniformly",
+        lambda features: jax.tree.leaves(jsci.dft.constraints.scale_uniformly(features, 2.0)),
+    ),
+    *map(_constraint, CONSTRAINTS.split()),
+]
+
+FURTHER = [*PDE, *NTK, *OPERATORS, *DFT]

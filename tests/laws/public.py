@@ -1,0 +1,87 @@
+"""The public names of jaxsci, which of them a file uses, and which are not fuzzed, and why."""
+
+import ast
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import jaxsci
+
+
+def public_names(package: types.ModuleType = jaxsci, prefix: str = "") -> Iterator[str]:
+    """Dotted names of everything that the packages offer, below `jaxsci`."""
+    for name, value in vars(package).items():
+        if name.startswith("_") or name == "core":
+            continue
+        if isinstance(value, types.ModuleType):
+            # Modules that are not packages are only where the names come from, but for one.
+            inside = value.__name__ == f"{package.__name__}.{name}"
+            if inside and (hasattr(value, "__path__") or value is jaxsci.pde.reference):
+                yield from public_names(value, f"{prefix}{name}.")
+        elif callable(value) and str(value.__module__).startswith("jaxsci."):
+            yield prefix + name
+
+
+def used_names(source: Path) -> set[str]:
+    """Of `jsci.pde.Box(...)`, and of `pde.Box(...)` after `from jaxsci import pde`, pde.Box."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        chain = []
+        while isinstance(node, ast.Attribute):
+            chain.insert(0, node.attr)
+            node = node.value
+        if isinstance(node, ast.Name):
+            chain = chain if node.id == "jsci" else [node.id, *chain]
+            found |= {".".join(chain[: i + 1]) for i in range(len(chain))}
+    return found
+
+
+# What is not called with arbitrary input, and why.
+EXEMPT = {
+    "what a public function returns": """
+        BatchResiduals Fit Objective PlatformReport dft.Auxiliary dft.DensityCorrection
+        dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction dft.SCFResult dft.Sample
+        dft.Stability dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality
+        ntk.DeepLimit ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
+        ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
+        pde.SelfAdaptive pde.SpaceTime
+    """,
+    "no array comes in: names, sizes, a PRNG key, or functions": """
+        check_platform machine_memory peak_memory require_x64 dft.as_functional
+        dft.functional_names dft.constraint_table dft.constraints.constraint_table
+        dft.constraints.sample_features dft.data.atom_spins dft.data.dimers
+        dft.data.dissociation_curve dft.data.buckets dft.message_size ntk.criticality
+        ntk.deep_limit ntk.linear_kernel_variance ntk.optimal_activation ntk.relu_vertex
+        operators.basis_points operators.data.advection operators.data.antiderivative
+        operators.data.burgers operators.data.darcy operators.data.grf
+        operators.data.kuramoto_sivashinsky operators.data.navier_stokes
+        operators.data.shallow_water operators.sphere_grid pde.gauss_legendre
+        pde.random_directions pde.reference.chebyshev pde.reference.manufactured
+        pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
+        pde.joint pde.require_smooth residual
+    """,
+    "training: what comes in is that of an objective": """
+        Anderson DIIS averaged fit gauss_newton levenberg_marquardt natural_gradient
+        dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
+        pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
+        dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
+        dft.mixed_error dft.reaction_error dft.self_consistency_error
+    """,
+    "files: what they hold is fuzzed in tests/core/test_io.py and by read_xyz": """
+        load save dft.read_xyz_frames
+    """,
+    "PySCF on the host, with the molecules that molecule() is fuzzed with": """
+        dft.molecules dft.reference_densities dft.reference_energies dft.pair_potentials
+        dft.auxiliary dft.stack_auxiliary dft.with_pair_potentials dft.stack
+    """,
+    "made of parts that are fuzzed, or around them": """
+        dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density
+        dft.feature_functional dft.fit_density dft.local_hybrid dft.message_functional
+        dft.nonlocal_functional dft.set_means dft.weighted_functional dft.training_batch
+        dft.reaction dft.data.minibatch dft.hessian dft.polarisability dft.stability
+        dft.stable_scf nn.Dense ntk.Features ntk.FourierNeuronFeatures ntk.bundle
+        ntk.infinite.monte_carlo operators.Attention operators.BallIntegral pde.Difference
+        pde.Intersection pde.Polygon pde.Union pde.causal_loss pde.integral pde.interface
+        pde.robin
+    """,
+}

@@ -10,6 +10,7 @@ import numpy as np
 import jaxsci as jsci
 from benchmarks.case import Baseline, Case, Run, Size
 from benchmarks.remote import PYSCFAD, Environment, remote_run
+from jaxsci.dft.units import BOHR_IN_ANGSTROM
 
 WATER = np.array([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
 # PySCF's own convergence threshold: what remains of it is most of the difference between us.
@@ -94,7 +95,7 @@ def water_arrays() -> dict[str, Any]:
     return {
         "symbols": np.array(symbols),
         "charges": np.array([8, 1, 1]),
-        "coordinates": np.array(positions) / jsci.dft.units.BOHR_IN_ANGSTROM,
+        "coordinates": np.array(positions) / BOHR_IN_ANGSTROM,
     }
 
 
@@ -106,7 +107,7 @@ def remote_water(environment: Environment, module: str, basis: str, grid: int) -
 
 
 def _pyscfad_water(size: Size) -> Run:
-    return remote_water(PYSCFAD, "benchmarks.remote.pyscfad", *_setting(size))
+    return remote_water(PYSCFAD, "benchmarks.remote.pyscfad_field", *_setting(size))
 
 
 def _neural(key) -> tuple[jsci.dft.Functional, Any]:

@@ -53,7 +53,7 @@ def make_forces(size: Size) -> Run:
 
 def _pyscfad_forces(size: Size) -> Run:
     basis, grid = _setting(size)
-    module, case = "benchmarks.remote.pyscfad", f"forces {basis} {grid}"
+    module, case = "benchmarks.remote.pyscfad_field", f"forces {basis} {grid}"
     return remote_run(PYSCFAD.variable, module, case, water_arrays(), _error_of_forces(size))
 
 
@@ -70,9 +70,12 @@ CASES = [
         batches=(1,),
         peers=(
             PYSCFAD.peer(
-                "PySCFAD", lambda _: remote_water(PYSCFAD, "benchmarks.remote.pyscfad", *MINIMAL)
+                "PySCFAD",
+                lambda _: remote_water(PYSCFAD, "benchmarks.remote.pyscfad_field", *MINIMAL),
             ),
-            MESS.peer("MESS", lambda _: remote_water(MESS, "benchmarks.remote.mess", *MINIMAL)),
+            MESS.peer(
+                "MESS", lambda _: remote_water(MESS, "benchmarks.remote.mess_field", *MINIMAL)
+            ),
         ),
     ),
     Case(

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from .integrals import build_mole, import_pyscf, machine_memory
-from .processes import Failure, in_processes
+from .processes import Failure, attempt, in_processes
 
 METHODS = ("hf", "ccsd", "ccsd(t)", "fci")
 
@@ -50,7 +50,8 @@ def reference_energies(
     - `progress`: show a progress bar once it takes more than two seconds.
 
     **Returns:** energies in Hartree, NaN where Hartree-Fock or coupled cluster did not converge,
-    and with a warning where the molecule's process died twice, for lack of memory say.
+    and where PySCF failed or the molecule's process died twice, for lack of memory say: a warning
+    counts and names these.
 
     **Raises:** `ValueError` for an unknown method, lists of different lengths, or an impossible
     molecule.
@@ -130,26 +131,29 @@ def _references(jobs, cache, workers, progress):
         delay=2.0,
         unit="molecule",
     )
+    failures: dict[int, str] = {}
     with bar:
         for i, value in _compute(jobs, missing, workers):
-            if isinstance(value, Failure):
-                warnings.warn(f"molecule {i} has no reference: {value.reason}", stacklevel=3)
-                value = math.nan
-            known[i] = value
-            _write(folder, jobs[i], value)
+            if not isinstance(value, Failure):
+                known[i] = value
+                _write(folder, jobs[i], value)
+            elif isinstance(value.error, ValueError):
+                raise ValueError(f"molecule {i}: {value.error}") from value.error
+            else:
+                known[i], failures[i] = math.nan, value.reason
             bar.update()
+    if failures:
+        named = "; ".join(f"molecule {i}: {why}" for i, why in sorted(failures.items()))
+        counted = f"{len(failures)} of {len(jobs)} molecules have no reference."
+        warnings.warn(f"{counted} {named}", stacklevel=3)
     return known
 
 
 def _compute(jobs, missing, workers):
-    """Pairs (index, value) as they are done."""
+    """Pairs of number and value, or failure, as they are done."""
     if workers == 1 or len(missing) < 2:
-        yield from ((i, _value(jobs[i])) for i in missing)
-        return
-    for i, value in in_processes(_value, jobs, missing, workers):
-        if isinstance(value, Failure) and value.error is not None:
-            raise value.error
-        yield i, value
+        return ((i, attempt(_value, jobs[i])) for i in missing)
+    return in_processes(_value, jobs, missing, workers)
 
 
 def _value(job: dict[str, Any]) -> float | list:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from entries import ENTRIES
 
 import jaxsci as jsci
 
@@ -73,3 +74,17 @@ def test_second_order_asks_for_float64(field):
     loss = jsci.objective({"data": f})
     with pytest.raises(ValueError, match="float64"):
         jsci.fit(loss, params, {"data": POINTS}, jsci.levenberg_marquardt(), steps=1)
+
+
+# As users have it who set nothing.
+@pytest.mark.parametrize(
+    "entry", [] if jax.config.jax_enable_x64 else ENTRIES, ids=lambda entry: entry.name
+)
+def test_public_entries_compute_in_single_precision(entry):
+    out = jax.tree.leaves(jax.jit(entry.call)(jnp.asarray(entry.x)))
+    assert {leaf.dtype for leaf in out} == {jnp.dtype("float32")}
+    assert all(np.isfinite(leaf).all() for leaf in out)
+    if entry.answer:
+        for got, want in zip(out, jax.tree.leaves(entry.answer(entry.x)), strict=True):
+            scale = max(1.0, float(np.abs(want).max()))
+            np.testing.assert_allclose(np.asarray(got), np.float64(want), atol=1e-5 * scale)

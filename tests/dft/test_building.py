@@ -25,6 +25,20 @@ class Killer:
         return os._exit, (7,)
 
 
+class KillerOnce(Killer):
+    """The first process that unpacks it is killed, the next gets the atoms."""
+
+    def __init__(self, mark, atoms):
+        self.names = {"mark": str(mark), "atoms": atoms}
+
+    def __reduce__(self):
+        kill = "__import__('os').kill(__import__('os').getpid(), 9)"
+        return eval, (
+            f"atoms if __import__('os').path.exists(mark) else (open(mark, 'w').close(), {kill})",
+            self.names,
+        )
+
+
 def assert_same(a, b):
     # The order of libcint's tables follows that of a set, which differs between processes.
     a, b = (eqx.tree_at(lambda m: m.libcint, m, None) for m in (a, b))
@@ -40,6 +54,12 @@ def test_a_process_that_dies_costs_its_molecule_alone():
         lost, built = molecules(jobs, "sto-3g", grid=0, workers=2, throw=False)
     assert lost is None
     assert_same(built, molecule(HYDRIDE, "sto-3g", grid=0))
+
+
+def test_what_a_killed_process_had_is_done_by_another(tmp_path):
+    built = molecules([KillerOnce(tmp_path / "killed", HYDRIDE)], "sto-3g", grid=0, workers=2)
+    assert (tmp_path / "killed").exists()
+    assert_same(built[0], molecule(HYDRIDE, "sto-3g", grid=0))
 
 
 def test_frames_of_a_file(tmp_path):

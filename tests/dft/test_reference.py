@@ -1,11 +1,12 @@
 """Reference energies: known values, the cache, several processes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from jaxsci.dft import molecule, reference_densities, reference_energies
+from jaxsci.dft import molecule, reference, reference_densities, reference_energies
 
 pytest.importorskip("pyscf")
 
@@ -67,6 +68,40 @@ def test_processes_change_nothing():
     one = reference_energies([H2, HE], "6-31g", spins=[0, 0])
     two = reference_energies([H2, HE], "6-31g", workers=2)
     np.testing.assert_allclose(one, two, atol=1e-9)
+
+
+class EndsItsProcess:
+    """Passes for a function, and ends the process that unpacks it."""
+
+    def __reduce__(self):
+        return os._exit, (7,)
+
+
+def test_processes_that_die_are_counted_and_named_and_tried_again_next_time(tmp_path, monkeypatch):
+    molecules = [HE, H2, [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.5))]]
+    arguments = dict(method="hf", cache=tmp_path, workers=2)
+    (known,) = reference_energies(molecules[:1], "sto-3g", **arguments)
+    with monkeypatch.context() as patch:
+        patch.setattr(reference, "_value", EndsItsProcess())
+        with pytest.warns(UserWarning, match="2 of 3 .* molecule 1: .* code 7; molecule 2: "):
+            energies = reference_energies(molecules, "sto-3g", **arguments)
+    assert energies[0] == known and np.isnan(energies[1:]).all()
+    monkeypatch.setattr(reference, "in_processes", in_this_process)
+    assert np.isfinite(reference_energies(molecules, "sto-3g", **arguments)).all()
+
+
+def in_this_process(function, tasks, which, workers):
+    return ((i, function(tasks[i])) for i in which)
+
+
+def fail(job):
+    raise RuntimeError("no convergence")
+
+
+def test_what_pyscf_fails_at_costs_its_molecule_alone(monkeypatch):
+    monkeypatch.setattr(reference, "_value", fail)
+    with pytest.warns(UserWarning, match="1 of 1 .* molecule 0: RuntimeError: no convergence"):
+        assert np.isnan(reference_energies([HE], "sto-3g")).all()
 
 
 def test_bad_input_is_explained():

@@ -225,7 +225,7 @@ ENTRIES = [
     ),
     # functionals, at a spin density with its gradients
     Entry("dft.slater", _xc("slater"), RNG.uniform(0, 1, 2), _slater),
-    Entry("dft.vwn", _xc("vwn"), RNG.uniform(0, 1, 2)),
+    Entry("dft.vwn5", _xc("vwn5"), RNG.uniform(0, 1, 2)),
     Entry("dft.pbe", _xc("pbe"), RNG.uniform(0, 1, 5)),
     Entry("dft.blyp", _xc("blyp"), RNG.uniform(0, 1, 5)),
 ]

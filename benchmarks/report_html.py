@@ -201,7 +201,7 @@ def _environment(report: Report) -> str:
     rows = {
         "command": env["command"],
         "versions": f"Python {env['python']}, {versions}",
-        "devices": ", ".join(env["devices"]),
+        "devices": f"{', '.join(env['devices'])} ({env.get('check_platform', 'not checked')})",
         "precision": "float64" if env["x64"] else "float32",
         "processor": f"{env['processor']}, {env['cores']} usable cores",
         "memory": units.bytes_(env["memory_bytes"]),

@@ -50,7 +50,8 @@ def header(report: Report) -> str:
         (
             f"{len(report.cases)} cases, {report.size}, {report.seconds:.0f} s: {env['command']}",
             f"{versions}, Python {env['python']}, commit {env['commit'] or 'unknown'}",
-            f"{precision} on {', '.join(env['devices'])}; {env['processor']}, "
+            f"{precision} on {', '.join(env['devices'])} "
+            f"({env.get('check_platform', 'not checked')}); {env['processor']}, "
             f"{env['cores']} cores, load {env['load']} -> {report.load_after}; {flags}",
             "Times are medians; compilation is timed apart, without a persistent cache. "
             "Ratios: interleaved pairs, median [95 % interval].",

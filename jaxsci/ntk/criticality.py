@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..core import require_x64
-from .gaussian import expectation
+from .gaussian import expectation, real_number
 
 UniversalityClass = Literal["scale-invariant", "K* = 0", "half-stable", "none"]
 _SCAN = np.logspace(-2, 3, 251)
@@ -85,7 +85,7 @@ def kernel_recursion(
 
     **Returns:** (depth,), K₁ to K_depth.
 
-    **Raises:** `ValueError` for a depth below 1.
+    **Raises:** `ValueError` for a depth below 1, or a kernel that is not one real number.
 
     Source: Roberts, Yaida and Hanin (2022), eq. 4.118.
 
@@ -99,7 +99,7 @@ def kernel_recursion(
     def layer(k, _):
         return bias_variance + weight_variance * expectation(lambda z: activation(z) ** 2, k), k
 
-    first = jnp.asarray(kernel, jnp.result_type(float))
+    first = real_number("kernel", kernel)
     return jax.lax.scan(layer, first, length=depth)[1]
 
 

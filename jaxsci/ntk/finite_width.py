@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .criticality import susceptibilities
-from .gaussian import expectation
+from .gaussian import expectation, real_number
 
 
 def four_point_recursion(
@@ -34,8 +34,9 @@ def four_point_recursion(
 
     **Returns:** K and V, each (depth,).
 
-    **Raises:** `ValueError` for a depth below 1. Corrections are of the relative order depth /
-    width: at depth 8 and width 64 the exact ReLU vertex is a quarter larger.
+    **Raises:** `ValueError` for a depth below 1, or a kernel that is not one real number.
+    Corrections are of the relative order depth / width: at depth 8 and width 64 the exact ReLU
+    vertex is a quarter larger.
 
     Source: Roberts, Yaida and Hanin (2022), eqs. 4.118 and 5.109.
 
@@ -59,7 +60,7 @@ def four_point_recursion(
         spread = weight_variance**2 * (fourth - square**2)
         return (bias_variance + weight_variance * square, growth**2 * v + spread), state
 
-    first = jnp.asarray(kernel, jnp.result_type(float))
+    first = real_number("kernel", kernel)
     return jax.lax.scan(layer, (first, jnp.zeros_like(first)), length=depth)[1]
 
 

@@ -52,3 +52,14 @@ def expectation(
     dtype = jnp.result_type(jnp.asarray(variance), jnp.asarray(mean))
     nodes, weights = jnp.asarray(NODES, dtype), jnp.asarray(WEIGHTS, dtype)
     return f(mean + jnp.sqrt(variance) * nodes) @ weights
+
+
+def real_number(name: str, value: Float[Array, ""] | float) -> Float[Array, ""]:
+    """In JAX's precision of the moment; raise unless it is one real number."""
+    value = jnp.asarray(value)
+    if value.shape or jnp.iscomplexobj(value):
+        raise ValueError(
+            f"{name} must be one real number; got shape {value.shape} and dtype {value.dtype}. For "
+            "several use jax.vmap."
+        )
+    return value.astype(jnp.result_type(float))

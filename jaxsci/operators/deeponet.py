@@ -179,12 +179,14 @@ def pod_modes(
 
     **Returns:** φ and ū.
 
-    **Raises:** `ValueError` for more terms than there are components.
+    **Raises:** `ValueError` for more terms than there are components, or no values.
 
     ```python
     modes, mean = pod_modes(outputs, 16)        # outputs: (500, 64, 1), modes: (16, 64, 1)
     ```
     """
+    if outputs.size == 0:
+        raise ValueError(f"pod_modes() needs functions with values; got shape {outputs.shape}.")
     flat = outputs.reshape(len(outputs), -1)
     if not 1 <= terms <= min(flat.shape):
         raise ValueError(

@@ -31,6 +31,8 @@ def _equation(op, answer):
 
 
 def _of_space_and_time(x):
+    if len(x) != 2:
+        raise IndexError("more dimensions of space")
     return np.array([6 * x[0] * x[1] ** 2, 2 * x[0] ** 3, 2 * x[0] ** 3 * x[1]])  # u_xx, u_tt, u_t
 
 
@@ -70,6 +72,14 @@ def _deviation(x):
     return jsci.pde.laplace_deviation(LINEAR, loss, WEIGHTS, {"a": x}, noise=0.1)(WEIGHTS)
 
 
+def _causal_weights(residuals):
+    """Without the residuals of the last slice, on which no weight depends."""
+    residuals = jnp.append(residuals, jnp.zeros(2))
+    return jsci.pde.causal_weights(
+        residuals, jnp.linspace(0, 1, 8), tolerance=1.0, start=0.0, end=1.0, slices=4
+    )
+
+
 PDE = [
     *EQUATIONS,
     Entry(
@@ -87,10 +97,8 @@ PDE = [
     Entry("pde.periodic", lambda x: jsci.pde.periodic((1.0, 0.0))(_field, x), _rows(2)),
     Entry(
         "pde.causal_weights",
-        lambda r: jsci.pde.causal_weights(
-            r, jnp.linspace(0, 1, 8), tolerance=1.0, start=0.0, end=1.0, slices=4
-        ),
-        _rows(8),
+        _causal_weights,
+        _rows(6),
     ),
     Entry("pde.gradient_norm_weights", _weights_by_norm, _rows(4, 3)),
     Entry("pde.laplace_deviation", _deviation, _rows(4, 3)),
@@ -321,33 +329,47 @@ def _of_places(name, quantity):
     return Entry(f"dft.{name}", call, np.array([[0.0, 0, 0], [0, 0, 1.4]]))
 
 
-def _of_features(name, call):
+def _of_features(name, call, reads=(0, 1, 2, 3, 4)):
+    """A quantity of a density and its gradients, which reads some of these five numbers."""
+
     def at(x):
-        x = jnp.asarray(x)
-        return call(jsci.dft.Features(0.1 + x[0] ** 2, 0.1 + x[1] ** 2, *x[2:]))
+        a, b, *gradients = (x[reads.index(i)] if i in reads else 0.3 for i in range(5))
+        return call(jsci.dft.Features(0.1 + a**2, 0.1 + b**2, *gradients))
 
-    return Entry(f"dft.{name}", at, RNG.uniform(0, 1, 5))
+    return Entry(f"dft.{name}", at, RNG.uniform(0, 1, len(reads)))
 
 
-def _neural(name):
-    return _of_features(name, lambda features: getattr(jsci.dft, name)(LINEAR)(WEIGHTS, features))
+def _neural(name, reads=(0, 1, 2, 3, 4)):
+    def call(features):
+        return getattr(jsci.dft, name)(LINEAR)(WEIGHTS, features)
+
+    return _of_features(name, call, reads)
 
 
 def _constraint(name):
     constraint = getattr(jsci.dft.constraints, name)
     return _of_features(
-        f"constraints.{name}", lambda features: constraint(jsci.dft.xc("pbe"), None, features)
+        f"constraints.{name}",
+        lambda features: constraint(jsci.dft.xc("pbe"), None, features),
+        (0, 1) if name in OF_DENSITIES else (0, 1, 2, 3, 4),
     )
 
 
+OF_DENSITIES = {
+    "exchange_of_uniform_gas",
+    "exchange_gradient_expansion",
+    "exchange_nonuniform_scaling",
+    "correlation_of_uniform_gas",
+    "correlation_gradient_expansion",
+    "correlation_rapidly_varying",
+}
 CONSTRAINTS = (
     "exchange_sign exchange_spin_scaling exchange_uniform_scaling exchange_of_uniform_gas "
     "exchange_gradient_expansion exchange_nonuniform_scaling exchange_lieb_oxford "
     "exchange_of_two_electrons correlation_sign correlation_of_uniform_gas "
     "correlation_gradient_expansion correlation_of_one_electron correlation_high_density_limit "
     "correlation_low_density_limit correlation_scaling_inequality "
-    "correlation_adiabatic_concavity correlation_rapidly_varying spin_symmetry lieb_oxford "
-    "hydrogen_atom"
+    "correlation_adiabatic_concavity correlation_rapidly_varying spin_symmetry lieb_oxford"
 )
 DENSITIES = "dipole mulliken_charges harris_energy fixed_density_energy"
 DFT = [
@@ -357,7 +379,7 @@ DFT = [
     _of_places("density_corrected_energy", jsci.dft.density_corrected_energy),
     _of_features("descriptors", lambda features: jsci.dft.descriptors(features, "gga")),
     _neural("neural_functional"),
-    _neural("neural_exchange"),
+    _neural("neural_exchange", (0, 1, 2, 4)),  # no gradient of one spin times that of the other
     _of_features(
         "constraints.scale_uniformly",
         lambda features: jax.tree.leaves(jsci.dft.constraints.scale_uniformly(features, 2.0)),

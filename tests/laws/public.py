@@ -49,7 +49,8 @@ EXEMPT = {
     "no array comes in: names, sizes, a PRNG key, or functions": """
         check_platform machine_memory peak_memory require_x64 dft.as_functional
         dft.functional_names dft.constraint_table dft.constraints.constraint_table
-        dft.constraints.sample_features dft.data.atom_spins dft.data.dimers
+        dft.constraints.hydrogen_atom dft.constraints.sample_features dft.data.atom_spins
+        dft.data.dimers
         dft.data.dissociation_curve dft.data.buckets dft.message_size ntk.criticality
         ntk.deep_limit ntk.linear_kernel_variance ntk.optimal_activation ntk.relu_vertex
         operators.basis_points operators.data.advection operators.data.antiderivative

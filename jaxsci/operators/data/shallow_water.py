@@ -110,7 +110,7 @@ def solve_shallow_water(
     end = solve_shallow_water(start, coriolis=2.0, viscosity=1e-3, time=0.5, steps=100)
     ```
     """
-    if start.ndim != 3 or start.shape[-1] != 3:
+    if start.ndim != 3 or start.shape[-1] != 3 or start.size == 0:
         raise ValueError(
             f"solve_shallow_water() takes fields (x, y, 3): η, v_x and v_y; got {start.shape}."
         )

@@ -164,10 +164,10 @@ def test_pytree_outputs_have_cross_blocks(params, points):
     flat, unravel = ravel_pytree(params)
     j = jax.vmap(jax.jacrev(lambda w, z: stacked(unravel(w), z)), (None, 0))(flat, x)
     full = jnp.einsum("nap,mbp->nmab", j, j)
-    np.testing.assert_allclose(kernel["first"]["first"], full[..., :3, :3], rtol=1e-12)
-    np.testing.assert_allclose(kernel["first"]["second"], full[..., :3, 3], rtol=1e-12)
-    np.testing.assert_allclose(kernel["second"]["first"], full[..., 3, :3], rtol=1e-12)
-    np.testing.assert_allclose(kernel["second"]["second"], full[..., 3, 3], rtol=1e-12)
+    np.testing.assert_allclose(kernel["first"]["first"], full[..., :3, :3], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(kernel["first"]["second"], full[..., :3, 3], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(kernel["second"]["first"], full[..., 3, :3], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(kernel["second"]["second"], full[..., 3, 3], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("implementation", ["auto", "structured", "jacobian"])

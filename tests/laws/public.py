@@ -66,7 +66,7 @@ EXEMPT = {
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
-        dft.mixed_error dft.reaction_error dft.self_consistency_error
+        dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
     """,
     "files: what they hold is fuzzed in tests/core/test_io.py and by read_xyz": """
         load save dft.read_xyz_frames
@@ -77,8 +77,9 @@ EXEMPT = {
     """,
     "made of parts that are fuzzed, or around them": """
         dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density
-        dft.feature_functional dft.fit_density dft.local_hybrid dft.message_functional
-        dft.nonlocal_functional dft.set_means dft.weighted_functional dft.training_batch
+        dft.feature_functional dft.fit_density dft.hamiltonian dft.hamiltonian_guess
+        dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional
+        dft.prune dft.set_blocks dft.set_means dft.weighted_functional dft.training_batch
         dft.reaction dft.data.minibatch dft.hessian dft.polarisability dft.stability
         dft.stable_scf nn.Dense ntk.Features ntk.FourierNeuronFeatures ntk.bundle
         ntk.infinite.monte_carlo operators.Attention operators.BallIntegral pde.Difference

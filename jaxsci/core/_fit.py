@@ -87,8 +87,9 @@ def fit(
         by default.
     - `callback`: `callback(step, metrics, params)` at each report; return True to stop.
     - `checkpoint`: a file, rewritten atomically at each report. If it exists, training goes on
-        from it, bit for bit as if it had never been interrupted. Of several processes the first
-        writes it, and all must see it.
+        from it, bit for bit as if it had never been interrupted (on a GPU with
+        XLA_FLAGS=--xla_gpu_deterministic_ops=true). Of several processes the first writes it, and
+        all must see it.
     - `progress`: show a progress bar once training takes more than two seconds.
 
     **Returns:** a `Fit`. On a loss that is not finite training stops with a warning that names

@@ -149,6 +149,10 @@ PROGRAM = """
 """
 
 
+@pytest.mark.skipif(
+    jax.default_backend() == "gpu" and "deterministic_ops" not in os.environ.get("XLA_FLAGS", ""),
+    reason="XLA chooses among a GPU's programs by their time",
+)
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_resumes_bit_for_bit(tmp_path, kills):
     """Every step writes a checkpoint, so most kills fall into a write."""

@@ -50,7 +50,7 @@ def describe(report: PlatformReport, *, default_x64: bool) -> str:
     }
     text = "\n".join(f"{name:<10} {value}" for name, value in lines.items())
     if not report.ok:
-        text += "\nInstall another release: pip install 'jax>=0.10,!=0.10.2,!=0.11.1'"
+        text += "\nInstall another release: pip install 'jax>=0.10.1,!=0.10.2,!=0.11.1'"
     return text
 
 

@@ -83,8 +83,8 @@ def deep_operator_network():
 
 def scf_energy():
     """H2 at three lengths, with a small neural functional."""
-    f, params = jsci.pure(jsci.nn.MLP(3, "scalar", width=3, depth=1, key=KEY, dtype=jnp.float64))
-    energy = jsci.dft.energy(jsci.dft.neural_functional(f))
+    f, params = jsci.pure(jsci.nn.MLP(2, "scalar", width=3, depth=1, key=KEY, dtype=jnp.float64))
+    energy = jsci.dft.energy(jsci.dft.neural_exchange(f, level="lda"))
     lengths = (0.7, 0.75, 0.8)
     molecules = [
         jsci.dft.molecule([("H", (0, 0, 0)), ("H", (0, 0, r))], "sto-3g", grid=0) for r in lengths

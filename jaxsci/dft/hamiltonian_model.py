@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from .atom_features import AtomFeatures, degrees, elements_of, shells_of
 from .harmonics import bracket_coefficients, gaunt_coefficients
@@ -112,14 +112,13 @@ class HamiltonianModel(eqx.Module):
         self.blocks = jnp.zeros((e, l, s, s))
 
     def __call__(self, molecule: Molecule) -> Float[Array, "nao nao"]:
-        atom, angular, rank = _index(molecule)
-        l = jnp.asarray(degrees(self.atoms.lmax))[angular]
-        kind = jnp.argmax(self.atoms.one_hot(molecule.charges), axis=1)[atom]
+        atom, angular = molecule.basis.atom, molecule.basis.angular
         n = len(degrees(self.atoms.lmax))
         couplings = _couplings(2 * self.atoms.lmax)[:, :n, :n]
         blocks = jnp.einsum("pxym,pabmc->abxyc", couplings, self._pairs(molecule))
         of_pair = blocks[atom[:, None], atom[None], angular[:, None], angular[None]]
-        left, right = self.left[kind, l, rank], self.right[kind, l, rank]
+        of_shell = self.shell(molecule)
+        left, right = self.left[of_shell], self.right[of_shell]
         change = jnp.einsum("ic,jc,ijc->ij", left, right, of_pair)
         whole = self._mean(molecule) + change
         whole = 0.5 * (whole + whole.T)
@@ -151,14 +150,18 @@ class HamiltonianModel(eqx.Module):
 
     def _mean(self, molecule: Molecule) -> Float[Array, "nao nao"]:
         """F⁰."""
-        atom, angular, rank = _index(molecule)
-        l = jnp.asarray(degrees(self.atoms.lmax))[angular]
-        kind = jnp.argmax(self.atoms.one_hot(molecule.charges), axis=1)[atom]
-        own = self.blocks[kind[:, None], l[:, None], rank[:, None], rank[None]]
-        level = self.blocks[kind, l, rank, rank]
+        atom, angular = molecule.basis.atom, molecule.basis.angular
+        shells = self.shell(molecule)
+        level = self.blocks[*shells, shells[-1]]
         coupled = 0.5 * _COUPLING * (level[:, None] + level[None]) * molecule.overlap
-        alike = angular[:, None] == angular[None]
-        return jnp.where(atom[:, None] == atom[None], own * alike, coupled)
+        own = jnp.where(angular[:, None] == angular[None], self.blocks[_pairs_of(shells)], 0)
+        return jnp.where(atom[:, None] == atom[None], own, coupled)
+
+    def shell(self, molecule: Molecule) -> tuple[Int[Array, " nao"], ...]:
+        """Element, angular momentum and rank of the shell of each basis function."""
+        basis = molecule.basis
+        element = jnp.argmax(self.atoms.one_hot(molecule.charges), axis=1)[basis.atom]
+        return element, jnp.asarray(degrees(self.atoms.lmax))[basis.angular], basis.rank
 
 
 def coupled_degrees(lmax: int) -> tuple[tuple[int, int, int], ...]:
@@ -181,8 +184,10 @@ def _of(l: int) -> slice:
     return slice(l * l, (l + 1) ** 2)
 
 
-def _index(molecule: Molecule):
-    return molecule.basis.atom, molecule.basis.angular, molecule.basis.rank
+def _pairs_of(shells):
+    """Where the blocks keep the pair of two functions of one atom and one angular momentum."""
+    element, l, rank = shells
+    return element[:, None], l[:, None], rank[:, None], rank[None]
 
 
 def prune(model: HamiltonianModel, keep: float) -> HamiltonianModel:
@@ -242,12 +247,10 @@ def set_blocks(
     """
 
     def sums(m: Molecule, matrix):
-        atom, angular, rank = _index(m)
-        kind = jnp.argmax(model.atoms.one_hot(m.charges), axis=1)[atom]
-        l = jnp.asarray(degrees(model.atoms.lmax))[angular]
+        atom, angular = m.basis.atom, m.basis.angular
         alike = (atom[:, None] == atom[None]) & (angular[:, None] == angular[None])
         alike = alike & m.basis_mask[:, None] & m.basis_mask[None]
-        place = kind[:, None], l[:, None], rank[:, None], rank[None]
+        place = _pairs_of(model.shell(m))
         empty = jnp.zeros(model.blocks.shape)
         return empty.at[place].add(jnp.where(alike, matrix, 0)), empty.at[place].add(alike)
 

@@ -179,7 +179,8 @@ def make_dimers(size: Size, *, metals: bool = False) -> Run:
         (),
         error=error,
         note=f"{len(learned)} main-group dimers learned from at PBE's densities, {len(held_out)} "
-        f"{'with a 3d metal' if metals else 'held out'} and solved self-consistently; {BASIS}, grid {GRID}; kcal/mol, D0 + ω/2",
+        f"{'with a 3d metal' if metals else 'held out'} and solved self-consistently; "
+        f"{BASIS}, grid {GRID}; kcal/mol, D0 + ω/2",
         figures=figures if size != "smoke" else {},
         host=True,
     )

@@ -1,4 +1,4 @@
-"""Every Python block of docs/ that is ours runs; blocks with a title show another library."""
+"""Python blocks of README and docs/ that are ours run; those with a title show another library."""
 
 import ast
 import inspect
@@ -10,12 +10,13 @@ import pytest
 
 import jaxsci
 
+README = pathlib.Path(__file__).parents[1] / "README.md"
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-PAGES = sorted(p for p in DOCS.rglob("*.md") if BLOCK.search(p.read_text()))
+PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
 # A minute of compilation together.
-LONG = {"pde", "dft", "operators", "pyscf", "model", "neuraloperator"}
+LONG = {"README", "pde", "dft", "operators", "pyscf", "model", "neuraloperator"}
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 

@@ -144,9 +144,9 @@ def _train(
             start = time.perf_counter()
             # Reports fall on multiples of report_every, so a resumed run reports at the same steps.
             end = step + (size - step % size if report_every else length)
-            carry, records = run_chunk(
-                objective, optimizer, data, key, carry, jnp.array(min(end, steps)), size
-            )
+            # Of the very type that the memory was predicted with: another would compile again.
+            last = jnp.asarray(min(end, steps), carry.step.dtype)
+            carry, records = run_chunk(objective, optimizer, data, key, carry, last, size)
             done = int(carry.step) - step
             length = _next_length(length, time.perf_counter() - start, size)
             if step == 0 and eqx.tree_equal(start_params, carry.params):

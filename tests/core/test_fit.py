@@ -86,6 +86,13 @@ def test_plain_loss_and_line_search(key):
     np.testing.assert_allclose(result.params, [1.0, 1.0], rtol=1e-6)
 
 
+def test_predicting_the_memory_compiles_what_then_runs(key, caplog):
+    loss = jsci.objective({"line": lambda params, xy: line(params, xy)})
+    with jax.log_compiles():
+        jsci.fit(loss, make_params(), sample, ADAM, steps=4, key=key, progress=False)
+    assert caplog.text.count("Finished tracing run_chunk for jit") == 1
+
+
 def test_nothing_is_compiled_twice(key):
     traces = []
 

@@ -52,7 +52,8 @@ class HamiltonianModel(eqx.Module):
     function and its parameters for `fit`.
 
     **Raises:** `ValueError` without examples, for Cartesian bases, or for sizes that are not
-    positive. An element that no example holds gives NaN.
+    positive; when called, for higher angular momenta. An element or a shell that no example holds
+    gives NaN.
 
     **Good values:** the defaults for some hundred small molecules. `set_blocks` before training.
 
@@ -112,6 +113,8 @@ class HamiltonianModel(eqx.Module):
         self.blocks = jnp.zeros((e, l, s, s))
 
     def __call__(self, molecule: Molecule) -> Float[Array, "nao nao"]:
+        if molecule.basis.lmax > self.atoms.lmax or molecule.basis.cartesian:
+            raise ValueError("the molecule is not in the basis that this model was made for.")
         atom, angular = molecule.basis.atom, molecule.basis.angular
         n = len(degrees(self.atoms.lmax))
         couplings = _couplings(2 * self.atoms.lmax)[:, :n, :n]
@@ -121,7 +124,9 @@ class HamiltonianModel(eqx.Module):
         left, right = self.left[of_shell], self.right[of_shell]
         change = jnp.einsum("ic,jc,ijc->ij", left, right, of_pair)
         whole = self._mean(molecule) + change
-        whole = 0.5 * (whole + whole.T)
+        # A shell that no example had: the basis is another one.
+        known = of_shell[-1] < self.blocks.shape[-1]
+        whole = jnp.where(known[:, None] & known[None], 0.5 * (whole + whole.T), jnp.nan)
         # Functions that fill up a batch are apart from all others, and empty.
         real = molecule.basis_mask
         padding = jnp.diag(jnp.diagonal(molecule.core_hamiltonian))

@@ -43,7 +43,7 @@ def density_guess(
 
     **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins feel one potential.
 
-    **Raises:** `ValueError` for a functional with τ or exact exchange.
+    **Raises:** `ValueError` for a functional with τ or exact exchange, or wrong coefficients.
 
     ```python
     result = jsci.dft.scf(water, functional, guess=jsci.dft.density_guess(water, aux, coefficients))
@@ -53,6 +53,11 @@ def density_guess(
     if functional.level not in ("lda", "gga") or not functional.semilocal:
         raise ValueError(
             f"density_guess() takes an LDA or GGA, got {functional!r}: leave it out for PBE."
+        )
+    if jnp.shape(coefficients) != aux.charge.shape:
+        raise ValueError(
+            f"coefficients have shape {jnp.shape(coefficients)}; this auxiliary basis has "
+            f"{aux.charge.shape}."
         )
     return _guess(molecule, aux, coefficients, functional, params)
 
@@ -88,6 +93,11 @@ def hamiltonian_guess(
     jsci.dft.scf(water, functional, guess=guess)
     ```
     """
+    if jnp.shape(hamiltonian) != molecule.overlap.shape:
+        raise ValueError(
+            f"hamiltonian has shape {jnp.shape(hamiltonian)}; for this molecule it must be "
+            f"{molecule.overlap.shape}."
+        )
     x = orthogonaliser(molecule.overlap)
     fock = x.T @ hamiltonian @ x
     if molecule.restricted:

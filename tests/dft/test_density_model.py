@@ -143,6 +143,8 @@ def test_bad_input_is_explained(water, model):
     aux = auxiliary(water)
     with pytest.raises(ValueError, match="takes an LDA or GGA"):
         density_guess(water, aux, aux.charge, functional=xc("b3lyp"))
+    with pytest.raises(ValueError, match="coefficients have shape"):
+        density_guess(water, aux, aux.charge[1:])
     with pytest.raises(ValueError, match="one molecule as molecule"):
         auxiliary(stack([water]))
     with pytest.raises(ValueError, match="needs examples"):

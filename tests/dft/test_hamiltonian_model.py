@@ -152,3 +152,10 @@ def test_bad_input_is_explained(model, water):
         prune(model, 0)
     carbon = molecule([("C", (0.0, 0.0, 0.0))], "6-31g*", spin=2, grid=0)
     assert bool(jnp.isnan(predict(model, carbon)).any())
+    larger = molecule(WATER, {"O": "6-31g*", "H": "def2-qzvp"}, grid=0)
+    with pytest.raises(ValueError, match="not in the basis"):
+        model(larger)
+    more_shells = molecule(WATER, "6-311g*", grid=0)
+    assert bool(jnp.isnan(predict(model, more_shells)).any())
+    with pytest.raises(ValueError, match=r"hamiltonian has shape \(3, 3\)"):
+        hamiltonian_guess(water, jnp.ones((3, 3)))

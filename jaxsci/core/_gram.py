@@ -79,7 +79,8 @@ def gram(
 
     **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
     that do not fit the outputs, no examples, leading axes that differ, an `f` that wants a batch or
-    mixes its examples, more memory than the machine has (predicted from the compiled program; the
+    mixes its examples, examples with `"rbg"` keys (a batch of these draws other numbers than one
+    alone), more memory than the machine has (predicted from the compiled program; the
     message has a `batch_size` that fits), or a progress bar inside a transformation or together
     with a mesh.
 

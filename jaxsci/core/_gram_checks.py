@@ -43,6 +43,7 @@ def check_examples(name: str, x: PyTree, like: PyTree | None = None) -> PyTree:
     if sizes == {0}:
         raise ValueError(f"{name} has no examples: its leaves have shapes {shapes}.")
     x = jax.tree.map(jnp.asarray, x)
+    _check_keys(name, x)
     if like is not None:
         one, other = (jax.tree.map(lambda a: a.shape[1:], tree) for tree in (like, x))
         if one != other:
@@ -51,6 +52,17 @@ def check_examples(name: str, x: PyTree, like: PyTree | None = None) -> PyTree:
                 "one example."
             )
     return x
+
+
+def _check_keys(name, x):
+    """Under vmap an "rbg" key draws for the whole batch: f would depend on the examples beside."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(x):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and "rbg" in str(leaf.dtype):
+            raise ValueError(
+                f"{name}{jax.tree_util.keystr(path)} has dtype {leaf.dtype}: such keys draw other "
+                "numbers in a batch than alone, so one example has no kernel of its own. Use keys "
+                'of the default kind, jax.random.key(0, impl="threefry2x32").'
+            )
 
 
 def example_of(batch: PyTree) -> PyTree:

@@ -26,7 +26,7 @@ _CALLS = {
 _LONGEST_UNROLLED = 64
 # Entries of a constant that is worth computing while tracing.
 _LARGEST_FOLDED = 4096
-_FOLDED = ("numeric", "bool")
+_FOLDED = (np.number, np.bool_)
 
 
 class Literal(NamedTuple):
@@ -205,7 +205,7 @@ class _Builder:
 
         The unit vector along which a derivative is taken can be written in many ways.
         """
-        if any(a.size > _LARGEST_FOLDED or not jnp.isdtype(a.dtype, _FOLDED) for a in avals):
+        if any(a.size > _LARGEST_FOLDED or not _has_numpy_form(a.dtype) for a in avals):
             return None
         values = [v.value if isinstance(v, Literal) else self.constants.get(v) for v in inputs]
         if any(v is None or isinstance(v, jax.Array) for v in values):
@@ -237,6 +237,11 @@ class _Builder:
         closed = jax.make_jaxpr(function)(*structs)
         (output,) = self.inline(closed.jaxpr, closed.consts, list(inputs))
         return output
+
+
+def _has_numpy_form(dtype) -> bool:
+    """PRNG keys have none; `issubdtype` knows them, where `isdtype` and NumPy raise."""
+    return any(jnp.issubdtype(dtype, kind) for kind in _FOLDED)
 
 
 def _scan_sizes(eqn) -> tuple[int, int]:

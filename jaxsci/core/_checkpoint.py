@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._io import load, read_metadata, remove_partial, save
+from ._atomic import remove_partial
+from ._io import load, read_metadata, save
 
 
 class Checkpoint:

@@ -1,6 +1,5 @@
 """Save and load pytrees of arrays: a readable line of JSON, then the arrays."""
 
-import glob
 import hashlib
 import io
 import json
@@ -10,13 +9,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
+from ._atomic import write_file
+from ._leaves import (
+    check_savable,
+    describe,
+    is_entry,
+    read_leaf,
+    with_keys,
+    without_keys,
+    write_leaf,
+)
+
 _FORMAT = "jaxsci-1"
-_ENTRIES = {"leaves", "metadata", "bytes", "sha256"}
+_ENTRIES = {"format": str, "leaves": list, "metadata": dict, "bytes": int, "sha256": str}
+# Last in the header: the checksum of what the header is without. Older files have none.
+_SEAL = b', "header_sha256": "'
 
 
 def save(
@@ -24,41 +33,50 @@ def save(
 ) -> None:
     """Write a pytree of arrays to one file, atomically.
 
-    The first line is JSON: every leaf's path, shape and dtype, your metadata, and a checksum of
-    the arrays that follow, so `head -n 1 file` tells what a file holds. Nothing is pickled.
+    The first line is JSON: every leaf's path, shape and dtype, your metadata, and checksums of
+    itself and of the arrays that follow, so `head -n 1 file` tells what a file holds. Nothing is
+    pickled.
 
     **Arguments:**
 
-    - `path`: the file; an existing one is replaced only once the new one is complete.
-    - `tree`: any pytree whose array leaves are to be kept; PRNG keys too.
+    - `path`: the file; an existing one is replaced only once the new one is complete and on the
+        disk, and keeps its permissions. Through a symbolic link, the file that it points to is
+        replaced. Of several writers the last wins.
+    - `tree`: any pytree whose array leaves are to be kept: numbers of any dtype, booleans, PRNG
+        keys. Leaves that are no arrays, such as functions, are left out.
     - `metadata`: anything JSON can hold.
 
-    **Raises:** `TypeError` if the metadata is not JSON.
+    **Raises:** `TypeError` if the metadata is not JSON, or for a leaf that `load` could not read,
+    such as an array of texts; `ValueError` if `path` is a folder or a device; `OSError` where the
+    disk is full or read-only. The file that was there is then still whole.
 
     ```python
     jsci.save("model.jsci", params, metadata={"steps": 500})
     params = jsci.load("model.jsci", like=params)
     ```
     """
-    path = pathlib.Path(path)
-    tree = _unwrap_keys(tree)
+    save_keeping(path, tree, metadata or {}, None)
+
+
+def save_keeping(
+    path: str | os.PathLike,
+    tree: PyTree,
+    metadata: Mapping[str, Any],
+    previous: pathlib.Path | None,
+) -> None:
+    """`save`, with the file that was there kept as `previous`."""
+    check_savable(tree)
     payload = io.BytesIO()
-    eqx.tree_serialise_leaves(payload, tree)
+    eqx.tree_serialise_leaves(payload, without_keys(tree), filter_spec=write_leaf)
     data = payload.getvalue()
     header = {
         "format": _FORMAT,
-        "leaves": _describe(tree),
-        "metadata": dict(metadata or {}),
+        "leaves": describe(tree),
+        "metadata": dict(metadata),
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    line = json.dumps(header).encode() + b"\n"
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    with open(partial, "wb") as file:
-        file.write(line + data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_file(pathlib.Path(path), (_sealed(header), b"\n", data), previous)
 
 
 def load(path: str | os.PathLike, like: PyTree) -> PyTree:
@@ -80,15 +98,14 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
     ```
     """
     header, data = _read(path)
-    unwrapped = _unwrap_keys(like)
-    _check_same(path, header["leaves"], _describe(unwrapped))
+    _check_same(path, header["leaves"], describe(like))
     try:
-        arrays = eqx.tree_deserialise_leaves(io.BytesIO(data), unwrapped)
+        arrays = eqx.tree_deserialise_leaves(io.BytesIO(data), without_keys(like), read_leaf)
     except (RuntimeError, ValueError, EOFError) as error:
         raise ValueError(
             f"{path} is damaged: its arrays are not those that its header describes."
         ) from error
-    return _rewrap_keys(arrays, like)
+    return with_keys(arrays, like)
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
@@ -96,22 +113,18 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
     return _read(path)[0]["metadata"]
 
 
-def remove_partial(path: pathlib.Path) -> None:
-    """Remove what a killed `save` left behind."""
-    for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
-        partial.unlink(missing_ok=True)
-
-
 def _read(path):
     content = pathlib.Path(path).read_bytes()
     line, _, data = content.partition(b"\n")
     try:
         header = json.loads(line)
-        known = header["format"] == _FORMAT and header.keys() >= _ENTRIES
-    except (ValueError, KeyError, TypeError, RecursionError):
-        known = False
-    if not known:
-        raise ValueError(f"{path} was not written by jaxsci.save (no {_FORMAT} header).")
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict) or not _is_whole(line, header):
+        raise ValueError(
+            f"{path} was not written by jaxsci.save, or its first line is damaged (no whole "
+            f"{_FORMAT} header)."
+        )
     if len(data) != header["bytes"] or hashlib.sha256(data).hexdigest() != header["sha256"]:
         raise ValueError(
             f"{path} is damaged: {len(data)} of {header['bytes']} bytes, or its checksum differs. "
@@ -120,29 +133,31 @@ def _read(path):
     return header, data
 
 
-def _describe(tree):
-    return [
-        {
-            "path": jax.tree_util.keystr(path),
-            "shape": list(leaf.shape if _is_shape(leaf) else np.shape(leaf)),
-            "dtype": str(leaf.dtype if _is_shape(leaf) else jnp.result_type(leaf)),
-        }
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        if _is_shape(leaf) or eqx.is_array_like(leaf)
-    ]
+def _sealed(header) -> bytes:
+    line = json.dumps(header).encode()
+    return line[:-1] + _SEAL + hashlib.sha256(line).hexdigest().encode() + b'"}'
 
 
-def _is_shape(leaf):
-    return isinstance(leaf, jax.ShapeDtypeStruct)
+def _is_whole(line: bytes, header: dict[str, Any]) -> bool:
+    """Whether the header is complete, of the right types, and as its checksum says."""
+    body, seal, checksum = line.rpartition(_SEAL)
+    if seal and checksum != hashlib.sha256(body + b"}").hexdigest().encode() + b'"}':
+        return False
+    if header.keys() - ({"header_sha256"} if seal else ()) != _ENTRIES.keys():
+        return False
+    if not all(isinstance(header[name], kind) for name, kind in _ENTRIES.items()):
+        return False
+    return header["format"] == _FORMAT and all(map(is_entry, header["leaves"]))
 
 
 def _check_same(path, saved, wanted):
     for old, new in zip(saved, wanted, strict=False):
-        if old != new:
+        # Files without kinds of keys have the integers alone, and may be read as either.
+        known = old.keys() & new.keys()
+        if {name: old[name] for name in known} != {name: new[name] for name in known}:
             raise ValueError(
-                f"{path} holds another pytree: its leaf {old['path']} has shape {old['shape']} and "
-                f"dtype {old['dtype']}, where {new['path']} with shape {new['shape']} and dtype "
-                f"{new['dtype']} is expected."
+                f"{path} holds another pytree: its leaf {_shown(old)}, where {_shown(new)} is "
+                "expected."
             )
     if len(saved) != len(wanted):
         raise ValueError(
@@ -150,19 +165,6 @@ def _check_same(path, saved, wanted):
         )
 
 
-def _is_key(leaf):
-    return eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _unwrap_keys(tree):
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
-
-
-def _rewrap_keys(tree, like):
-    return jax.tree.map(
-        lambda x, old: (
-            jax.random.wrap_key_data(x, impl=jax.random.key_impl(old)) if _is_key(old) else x
-        ),
-        tree,
-        like,
-    )
+def _shown(entry):
+    kind = f" of {entry['key']} keys" if "key" in entry else ""
+    return f"{entry['path']} has shape {entry['shape']} and dtype {entry['dtype']}{kind}"

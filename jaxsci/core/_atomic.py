@@ -1,0 +1,78 @@
+"""A file appears whole or not at all, whoever else writes it and wherever the writer is stopped."""
+
+import contextlib
+import glob
+import os
+import pathlib
+import secrets
+import stat
+from collections.abc import Iterable
+
+# Tells apart the processes that have one number, as those started anew in a container do.
+_THIS_PROCESS = secrets.token_hex(4)
+
+
+def write_file(
+    path: pathlib.Path, parts: Iterable[bytes], previous: pathlib.Path | None = None
+) -> None:
+    """Replace the file, or what the link points to; the old one is kept as `previous` if given."""
+    path = resolved(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a file, so it cannot be replaced: give another path.")
+    name = f"{path.name}.partial-{os.getpid()}-{_THIS_PROCESS}-{secrets.token_hex(4)}"
+    partial = path.with_name(name)
+    try:
+        with open(partial, "xb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                partial.chmod(stat.S_IMODE(path.stat().st_mode))
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None:
+            # Another run on the same path may have moved it a moment ago.
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, previous)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def remove_partial(path: pathlib.Path) -> None:
+    """Remove what killed processes left behind while they wrote the file."""
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
+        if not _is_being_written(partial.name.rpartition(".partial-")[2]):
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
+def resolved(path: str | os.PathLike) -> pathlib.Path:
+    """The file itself, where a symbolic link points to it."""
+    return pathlib.Path(os.path.realpath(path))
+
+
+def _is_being_written(suffix: str) -> bool:
+    number = suffix.split("-")[0]
+    if _THIS_PROCESS in suffix or not number.isdecimal():
+        return True
+    if int(number) == os.getpid() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # of another user
+    return True
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    """Without this a power cut can undo the renaming. Not every system can open a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -15,7 +15,8 @@ import optax
 from jaxtyping import Array, Bool, Int, Key, PyTree
 from tqdm import tqdm
 
-from ._checkpoint import Checkpoint
+from ._checkpoint import Checkpoint, Resume
+from ._fingerprint import fingerprint
 from ._memory import Remedy, device_memory, peak_memory, require_memory
 from ._objective import Objective
 
@@ -64,6 +65,7 @@ def fit(
     report_every: int | None = None,
     callback: Callable | None = None,
     checkpoint: str | os.PathLike | None = None,
+    resume: Resume = "same",
     progress: bool = True,
 ) -> Fit:
     """Minimise an objective over its parameters.
@@ -89,16 +91,21 @@ def fit(
     - `checkpoint`: a file, rewritten atomically at each report. If it exists, training goes on
         from it, bit for bit as if it had never been interrupted (on a GPU with
         XLA_FLAGS=--xla_gpu_deterministic_ops=true). Of several processes the first writes it, and
-        all must see it.
+        all must see it. A full disk stops nothing: it is warned of, and each report tries again.
+    - `resume`: what a checkpoint may have been started with. `"same"`: the key, data, weights,
+        residuals and optimiser given here; `"changed"` accepts others, with which it then goes on.
+        Numbers are compared bit for bit, functions by the programs that JAX makes of them, which
+        other versions of it may write differently: that is warned of. Where to start, `batch_size`
+        and `mesh` may differ always.
     - `progress`: show a progress bar once training takes more than two seconds.
 
     **Returns:** a `Fit`. On a loss that is not finite training stops with a warning that names
     the term, and `.params` are the last good ones.
 
     **Raises:** `ValueError` for a missing key, a batch that does not fit the objective, a
-    checkpoint of another model or key, or a step that takes more memory than the machine has,
-    predicted from the compiled program: the message has a size that fits. `TypeError` if a
-    second-order optimiser gets a plain loss.
+    checkpoint of another model or run (what differs is named) or with more steps, or a step that
+    takes more memory than the machine has, predicted from the compiled program: the message has a
+    size that fits. `TypeError` if a second-order optimiser gets a plain loss.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "bc": f})
@@ -118,9 +125,11 @@ def fit(
     _check_loss(objective, params, data, key)
     carry = start_of_training(params, optimizer)
     history: list[dict[str, Array]] = []
-    store = Checkpoint(checkpoint, key) if checkpoint is not None else None
-    if store is not None:
-        carry, history = store.restore(carry, _empty_history(objective))
+    store = None
+    if checkpoint is not None:
+        made_of = fingerprint(objective, data, optimizer, _step, carry, key)
+        store = Checkpoint(checkpoint, key, made_of, resume)
+        carry, history = store.restore(carry, _empty_history(objective), steps)
     if int(carry.step) < steps:
         _check_memory(objective, optimizer, data, key, carry, report_every or _LONGEST_CHUNK)
     carry, history, stopped = _train(

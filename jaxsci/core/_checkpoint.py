@@ -22,7 +22,7 @@ class Checkpoint:
         self,
         path: str | os.PathLike,
         key: jax.Array,
-        made_of: dict[str, str] | None = None,
+        made_of: dict[str, list[str]] | None = None,
         resume: Resume = "same",
     ):
         self.path = resolved(path)  # beside it, not beside a link to it, is its predecessor
@@ -144,7 +144,7 @@ class Checkpoint:
         old = metadata.get("made_of")
         if self.resume == "changed" or not isinstance(old, dict) or not old or not self.made_of:
             return
-        sure, traced = differences(old, self.made_of)
+        other, rounded, traced = differences(old, self.made_of)
         if traced and metadata.get("versions") != self.versions:
             warnings.warn(
                 f"Whether {' and '.join(traced)} are those that {path} was started with cannot be "
@@ -152,9 +152,15 @@ class Checkpoint:
                 stacklevel=5,
             )
             traced = []
-        if sure or traced:
+        if other or traced:
             raise ValueError(
-                f"{path} is of a run with other arguments. Different: {', '.join(sure + traced)}. "
+                f"{path} is of a run with other arguments. Different: {', '.join(other + traced)}. "
                 "Going on would mix two runs: give what it was started with, another checkpoint "
                 'file, or resume="changed" to go on from it all the same.'
+            )
+        if rounded:
+            warnings.warn(
+                f"{path} is resumed, but not bit for bit: {' and '.join(rounded)} differ from what "
+                "it was started with by rounding, as computed on another machine.",
+                stacklevel=5,
             )

@@ -94,9 +94,9 @@ def fit(
         all must see it. A full disk stops nothing: it is warned of, and each report tries again.
     - `resume`: what a checkpoint may have been started with. `"same"`: the key, data, weights,
         residuals and optimiser given here; `"changed"` accepts others, with which it then goes on.
-        Numbers are compared bit for bit, functions by the programs that JAX makes of them, which
-        other versions of it may write differently: that is warned of. Where to start, `batch_size`
-        and `mesh` may differ always.
+        Functions are compared by the programs that JAX makes of them, which other versions of it
+        may write differently; that is warned of, as are numbers that differ by rounding alone.
+        Where to start, `batch_size` and `mesh` may differ always.
     - `progress`: show a progress bar once training takes more than two seconds.
 
     **Returns:** a `Fit`. On a loss that is not finite training stops with a warning that names

@@ -21,6 +21,11 @@ def check_symbol(symbol: str, where: str) -> str:
         return SYMBOLS[int(text) - 1]
     if text.capitalize() in NUMBERS:
         return text.capitalize()
+    if text.lower().startswith(("ghost", "gh(", "x-", "@")) or text.lower() == "x":
+        raise ValueError(
+            f"{where}: {symbol!r} is a ghost atom, which comes by a PySCF Mole: "
+            'molecule(pyscf.gto.M(atom="He 0 0 0; ghost-He 0 0 1", basis=...)).'
+        )
     near = difflib.get_close_matches(text.capitalize(), SYMBOLS, n=3, cutoff=0.3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"{where}: unknown element {symbol!r}.{hint} Known: H to Rn.")

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from . import basis_sets
 from .elements import NUMBERS, check_symbol
+from .soundness import check_functions
 
 # Full four-centre integrals up to here; beyond, density fitting (bytes of the packed matrix).
 FULL_INTEGRALS_LIMIT = 1 << 30
@@ -32,20 +34,15 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
     """
     gto = import_pyscf().gto
     atoms = check_atoms(atoms, basis, charge, spin)
-    symbols = tuple(sorted({symbol for symbol, _ in atoms}))
-    ecp = ()
-    if isinstance(basis, str):
-        ecp = _core_potentials(basis, symbols)
-        # Read once: PySCF would parse its file for every molecule.
-        basis = {symbol: _load_basis(basis, symbol, symbols) for symbol in symbols}
+    sets, potentials = basis_sets.read(basis, {symbol for symbol, _ in atoms})
     mol = gto.Mole()
     mol.build(
         dump_input=False,
         parse_arg=False,
         verbose=0,
         atom=atoms,
-        basis=basis,
-        ecp=dict(ecp),
+        basis=sets,
+        ecp=potentials,
         charge=charge,
         spin=spin,
         unit=unit,
@@ -53,6 +50,7 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
     for i, (symbol, _) in enumerate(atoms):
         if mol.atom_nshells(i) == 0:
             raise ValueError(f"the basis has no functions for atom {i} ({symbol}): {basis!r:.200}.")
+    check_functions(mol)
     return mol
 
 
@@ -66,10 +64,7 @@ def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     if not isinstance(basis, str | dict | list):
         raise ValueError(f"basis is a name or a PySCF basis dictionary, got {basis!r:.200}.")
     _check_distances(atoms)
-    symbols = sorted({symbol for symbol, _ in atoms})
-    if isinstance(basis, str):
-        for symbol in symbols:
-            _load_basis(basis, symbol, tuple(symbols))
+    basis_sets.read(basis, {symbol for symbol, _ in atoms})
     _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
     return atoms
 
@@ -108,39 +103,6 @@ def check_auxiliary(mol: Any, basis: str) -> None:
             f"PySCF has no auxiliary basis {basis!r} for {', '.join(sorted(set(mol.elements)))}. "
             f"Use density_fit=True for {AUXILIARY_BASIS}, or weigend, cc-pvtz-jkfit, ..."
         ) from None
-
-
-@functools.lru_cache(maxsize=1024)
-def _load_basis(basis: str, symbol: str, symbols: tuple[str, ...]) -> list:
-    gto = import_pyscf().gto
-    try:
-        with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
-            found = gto.basis.load(basis, symbol)
-    except (KeyError, RuntimeError, OSError):
-        found = None
-    if not found:
-        raise ValueError(
-            f"PySCF has no basis {basis!r} for {symbol}. Use one that covers "
-            f"{', '.join(symbols)} (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a "
-            "PySCF basis dictionary."
-        )
-    return found
-
-
-@functools.lru_cache(maxsize=1024)
-def _core_potentials(basis: str, symbols: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Pairs of a symbol and the name of its potential, where the basis set has one."""
-    gto = import_pyscf().gto
-    potentials = []
-    for symbol in symbols:
-        if NUMBERS[symbol] > 10:
-            try:
-                with warnings.catch_warnings(action="ignore"):
-                    if gto.basis.load_ecp(basis, symbol):
-                        potentials.append((symbol, basis))
-            except (KeyError, RuntimeError, OSError):
-                continue  # an all-electron basis set
-    return tuple(potentials)
 
 
 def _check_electrons(protons: int, charge: int, spin: int) -> None:

@@ -1,6 +1,7 @@
 """A molecule as arrays: made once on the host, then pure data for jit, vmap and grad."""
 
 import dataclasses
+import numbers
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from .grid import Grid
 from .guess import minao_density
 from .libcint import Libcint
 from .long_range import LongRange
+from .soundness import check_mole, check_overlap
 from .xyz import read_xyz
 
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
@@ -117,8 +119,9 @@ def molecule(
     **Arguments:**
 
     - `atoms`: a list of (symbol, (x, y, z)), the path of an .xyz file, or a PySCF `Mole`, which
-        brings its own basis, charge, spin and unit.
-    - `basis`: any basis that PySCF knows; effective core potentials that belong to it are used.
+        brings its own basis, charge, spin and unit, and may have ghost atoms.
+    - `basis`: any basis that PySCF knows, or a dictionary of one for each element, with "default"
+        for the others; effective core potentials that belong to the names are used.
     - `charge`: of the molecule, in units of e.
     - `spin`: number of unpaired electrons, N_α - N_β.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
@@ -131,8 +134,11 @@ def molecule(
 
     **Returns:** a `Molecule`; `stack` several to batch them.
 
-    **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis,
-    two atoms at one point, float32, or a need for more memory than the machine has.
+    **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
+    basis without an atom's inner shell and no potential in its place, functions so nearly linearly
+    dependent that rounding would spoil the energy, two atoms at one point, a periodic `Cell`,
+    float32, or a need for more memory than the machine has. It warns of functions that depend on
+    each other less than that (smallest eigenvalue of the overlap below 1e-6).
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -143,13 +149,14 @@ def molecule(
     require_x64("jsci.dft")
     if grid not in _grid.LEVELS:
         raise ValueError(f"grid is a level from 0 to 9, got {grid!r}.")
-    if omega is not None and not omega > 0:
+    if omega is not None and not (isinstance(omega, numbers.Real) and omega > 0):
         raise ValueError(f"omega is positive (1/Bohr), or None for no separation, got {omega!r}.")
     mol = _mole(atoms, basis, charge, spin, unit)
     auxiliary = _auxiliary_basis(mol, density_fit)
     atom_grid = _grid.from_mole(mol, grid)
     _check_memory(mol, auxiliary, atom_grid.owner.shape[0], 1 if omega is None else 2)
     overlap, core_hamiltonian = integrals.one_electron(mol)
+    check_overlap(overlap)
     return Molecule(
         coordinates=jnp.asarray(mol.atom_coords()),
         charges=jnp.asarray(mol.atom_charges(), jnp.float64),
@@ -171,6 +178,26 @@ def molecule(
     )
 
 
+def check_one(molecule: Any, call: str) -> None:
+    """Refuse what is not one molecule; `call` is how the function maps over a batch, of m each."""
+    name, mapped = call.partition("(")[0], f"jsci.vmap(lambda m: jsci.dft.{call})"
+    if isinstance(molecule, list | tuple):
+        raise TypeError(
+            f"{name}() takes one Molecule, got a {type(molecule).__name__}: loop over it, or stack "
+            f"its molecules and map: {mapped}(jsci.dft.stack(molecules))."
+        )
+    if not isinstance(molecule, Molecule):
+        raise TypeError(
+            f"{name}() takes a Molecule, got {type(molecule).__name__}; make one with "
+            "jsci.dft.molecule(atoms, basis)."
+        )
+    if molecule.overlap.ndim != 2:
+        raise ValueError(
+            f"{name}() takes one molecule, got a batch of {molecule.overlap.shape[0]}; map it: "
+            f"{mapped}(batch)."
+        )
+
+
 def is_mole(atoms: Any) -> bool:
     """Whether this is a PySCF `Mole`."""
     return hasattr(atoms, "intor") and hasattr(atoms, "atom_coords")
@@ -183,8 +210,7 @@ def _mole(atoms, basis, charge, spin, unit):
                 "a PySCF Mole brings its own basis, charge and spin: leave out the arguments "
                 "basis, charge and spin."
             )
-        if atoms.nao == 0:
-            raise ValueError("the PySCF Mole is not built: call mol.build() first.")
+        check_mole(atoms)
         return atoms
     if str(unit).lower() not in ("angstrom", "bohr"):
         raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import basis, grid
+from jaxsci.dft import basis, grid, libcint
 
 pytest.importorskip("pyscf")
 
@@ -50,6 +50,17 @@ def test_gradient_of_basis_functions_is_their_derivative():
     )(point)
     given = basis.evaluate(b, x, point[None], gradient=True)[1:, :, 0]
     np.testing.assert_allclose(given.T, jacobian, atol=1e-12)
+
+
+def test_nuclei_of_finite_size_and_symmetry_come_with_a_mole():
+    from pyscf.scf import hf
+
+    given = mole(WATER, "sto-3g", nucmod="G", symmetry=True)
+    found = jsci.dft.molecule(given, grid=0)
+    rebuilt = libcint.to_mole(found.libcint, np.asarray(found.coordinates), 3)
+    np.testing.assert_array_equal(found.coordinates, given.atom_coords())
+    np.testing.assert_allclose(hf.get_hcore(rebuilt), hf.get_hcore(given), atol=1e-13)
+    assert abs(hf.get_hcore(given) - hf.get_hcore(mole(WATER, "sto-3g"))).max() > 1e-9
 
 
 def test_grid_equals_pyscf():
@@ -158,6 +169,43 @@ def test_bad_basis_file_and_mole():
         jsci.dft.molecule("nowhere.xyz", "sto-3g")
     with pytest.raises(ValueError, match="brings its own basis"):
         jsci.dft.molecule(mole(WATER, "sto-3g"), "def2-svp")
+
+
+def test_an_edited_basis_file_is_read_again(tmp_path):
+    path = tmp_path / "own.dat"
+    for exponent in (0.5, 1.5):
+        path.write_text(f"BASIS SPHERICAL\nHe    S\n      {exponent}  1.0\nEND\n")
+        found = jsci.dft.molecule([("He", (0, 0, 0))], str(path), grid=0)
+        assert float(found.basis.shells[0].exponents[0, 0]) == exponent
+
+
+@pytest.mark.parametrize(
+    ("basis", "message"),
+    [
+        ({"He": "sto-3g"}, "no functions for Na: add them, or a 'default'"),
+        ({"He1": "sto-3g", "default": "sto-3g"}, "basis: unknown element 'He1'"),
+        ({"default": "sto-3", "He": "sto-3g"}, "no basis 'sto-3' for Na"),
+        ({"default": ["lanl2dz", "stuttgart"]}, "joins sets with different core potentials"),
+        # Valence functions of their own, and no potential in place of the core.
+        ({"He": "sto-3g", "Na": [[0, [0.5, 1.0]], [0, [0.05, 1.0]]]}, "inner shell are missing"),
+        ({"He": "sto-3g", "Na": [[1, [200.0, 1.0]]]}, "inner shell are missing"),
+    ],
+)
+def test_bad_bases_by_element_are_explained(basis, message):
+    atoms = [("He", (0, 0, 0)), ("Na", (0, 0, 3))]
+    with pytest.raises(ValueError, match=message):
+        jsci.dft.molecule(atoms, basis, charge=1, grid=0)
+
+
+def test_what_a_mole_has_beyond_a_molecule_is_refused_or_warned_of():
+    helium = mole("He 0 0 0", "sto-3g")
+    helium.set_range_coulomb(0.3)
+    with pytest.raises(ValueError, match="range separation of 0.3, which would enter all"):
+        jsci.dft.molecule(helium, grid=0)
+    with pytest.raises(ValueError, match="has 0 electrons"):
+        jsci.dft.molecule(mole("ghost-He 0 0 0", "sto-3g"), grid=0)
+    with pytest.warns(UserWarning, match="magmom=.* is not used"):
+        jsci.dft.molecule(mole("H 0 0 0; H 0 0 3", "sto-3g", magmom=[1, -1]), grid=0)
 
 
 def test_too_much_memory_is_refused_before_the_work():

@@ -1,0 +1,119 @@
+"""Whether a PySCF `Mole` and its basis can give a sound energy; what cannot is refused."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+# The lowest level of an all-electron basis lies near -Z²/2, that of valence functions alone near
+# a quarter of it or less.
+_NO_INNER_SHELL, _POOR_INNER_SHELL = 0.5, 0.9
+# Below the first the energy depends on how a program treats the overlap (PySCF then leaves
+# functions out); beyond the second, rounding over it exceeds 1e-6 of the energies.
+_NEARLY_DEPENDENT, _ROUNDING = 1e-6, 1e-6
+
+
+def check_mole(mol: Any) -> None:
+    """Refuse a `Mole` of the user that is not built, or not a molecule in its full interaction."""
+    if hasattr(mol, "lattice_vectors"):
+        raise ValueError(
+            "the PySCF Cell is periodic, and jsci.dft computes molecules alone: pass a Mole, for "
+            "example cell.to_mol() for one cell in vacuum."
+        )
+    if mol.nao == 0:
+        raise ValueError("the PySCF Mole is not built: call mol.build() first.")
+    if mol.omega:
+        raise ValueError(
+            f"the PySCF Mole holds a range separation of {mol.omega:g}, which would enter all of "
+            "its integrals: call mol.set_range_coulomb(0), and give omega to molecule() if the "
+            "functional has one."
+        )
+    if mol.nelectron < 1:
+        raise ValueError(f"the PySCF Mole has {mol.nelectron} electrons: it needs at least one.")
+    if np.any(mol.magmom):
+        warnings.warn(
+            f"magmom={mol.magmom} of the PySCF Mole is not used: start from a density of each "
+            "spin instead, scf(..., guess=...), or see stable_scf().",
+            stacklevel=4,
+        )
+    check_functions(mol)
+
+
+def check_functions(mol: Any) -> None:
+    """Refuse atoms without their inner shell, and fewer functions than electrons of a spin."""
+    for symbol, share in _inner_shells(mol).items():
+        found = f"the lowest level of {symbol} in its basis is {share:.2f} times -Z²/2"
+        advice = (
+            "a basis for a core potential needs that potential (a PySCF Mole takes it: "
+            "gto.M(..., basis=..., ecp=...), pseudo=... for GTH); else take an all-electron basis."
+        )
+        if share < _NO_INNER_SHELL:
+            raise ValueError(f"{found}: functions for its inner shell are missing, and {advice}")
+        if share < _POOR_INNER_SHELL:
+            warnings.warn(
+                f"{found}: it describes the inner shell poorly, as sets do that are made for "
+                f"relativistic or for core potentials. {advice[0].upper()}{advice[1:]}",
+                stacklevel=5,
+            )
+    most = max(mol.nelec)
+    if most > mol.nao:
+        raise ValueError(
+            f"{most} electrons of one spin do not fit in {mol.nao} basis functions: take a larger "
+            "basis, or another charge or spin."
+        )
+
+
+def _inner_shells(mol: Any) -> dict[str, float]:
+    """The lowest level of each kind of atom's nucleus alone, in units of -Z²/2, from Li on.
+
+    Atoms with a core potential are left out.
+    """
+    from pyscf import gto
+
+    found = {}
+    for i in range(mol.natm):
+        symbol, charge = mol.atom_symbol(i), mol.atom_charge(i)
+        if symbol not in found and charge > 2 and charge == gto.charge(symbol):
+            found[symbol] = _lowest_level(mol, i) / (-0.5 * charge**2)
+    return found
+
+
+def _lowest_level(mol: Any, atom: int) -> float:
+    """Of one electron in the s functions of an atom, beside its nucleus alone."""
+    from pyscf import gto
+
+    own = (mol._bas[:, gto.ATOM_OF] == atom) & (mol._bas[:, gto.ANG_OF] == 0)
+    if not own.any():
+        return 0.0
+    alone = mol.copy(deep=False)
+    alone._bas, alone._ecpbas, alone._pseudo = mol._bas[own], mol._ecpbas[:0], {}
+    overlap, kinetic = alone.intor("int1e_ovlp"), alone.intor("int1e_kin")
+    with alone.with_rinv_at_nucleus(atom):
+        core = kinetic - mol.atom_charge(atom) * alone.intor("int1e_rinv")
+    values, vectors = np.linalg.eigh(overlap)
+    kept = values > 1e-10 * values[-1]
+    orthonormal = vectors[:, kept] / np.sqrt(values[kept])
+    return float(np.linalg.eigvalsh(orthonormal.T @ core @ orthonormal)[0])
+
+
+def check_overlap(overlap: np.ndarray) -> None:
+    """Warn of basis functions that nearly depend on each other; refuse where rounding rules."""
+    values = np.linalg.eigvalsh(overlap)
+    smallest, largest = float(values[0]), float(values[-1])
+    if smallest >= _NEARLY_DEPENDENT:
+        return
+    found = (
+        "the basis is nearly linearly dependent: the smallest eigenvalue of its overlap is "
+        f"{smallest:.1e}"
+    )
+    advice = (
+        "leave out the most diffuse functions (a basis without aug-, or the smallest exponents), "
+        "or move the atoms apart."
+    )
+    if np.finfo(float).eps * largest > _ROUNDING * smallest:
+        raise ValueError(f"{found}, and rounding would spoil the energy: {advice}")
+    warnings.warn(
+        f"{found}. The energy can differ from that of programs which leave such functions out, as "
+        f"PySCF does below {_NEARLY_DEPENDENT:g}, and may not converge; if it matters, {advice}",
+        stacklevel=4,
+    )

@@ -27,7 +27,7 @@ def dispersion_tail(f: Network) -> Functional:
 
     - `f`: `f(params, a) -> (2,)`; a holds Z_A + Z_B and Z_A Z_B of a pair of atoms, as
         z/(1 + z) of a tenth of the one and a hundredth of the other. Zero gives C₆ = 20 Hartree
-        Bohr⁶ and R₀ = 4 Bohr.
+        Bohr⁶ and R₀ = 4 Bohr. Z is less the core that a potential replaces; ghosts have no part.
 
     **Returns:** a `Functional` to add to another.
 
@@ -43,7 +43,8 @@ def dispersion_tail(f: Network) -> Functional:
 
     def energy(params: Any, density: MolecularDensity) -> Float[Array, ""]:
         z, r = density.charges, density.coordinates
-        real = density.atom_mask[:, None] & density.atom_mask[None] & ~jnp.eye(z.size, dtype=bool)
+        atom = density.atom_mask & (z > 0)  # neither padding nor a ghost
+        real = atom[:, None] & atom[None] & ~jnp.eye(z.size, dtype=bool)
         sums, products = (z[:, None] + z[None]) / 10, z[:, None] * z[None] / 100
         seen = jnp.stack([sums / (1 + sums), products / (1 + products)], axis=-1)
         of_pair = jax.vmap(jax.vmap(lambda a: call_network(f, params, a, (2,))))

@@ -75,7 +75,6 @@ def _points(tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _atomic_grid(symbol: str, level: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights around one atom, of a level or of the coarse grid (`None`)."""
     from pyscf import gto
-    from pyscf.data import elements
     from pyscf.dft import gen_grid
 
     atom = gto.Mole()
@@ -83,18 +82,25 @@ def _atomic_grid(symbol: str, level: int | None) -> tuple[np.ndarray, np.ndarray
     atom.build(basis={symbol: [[0, [1.0, 1.0]]]}, dump_input=False, parse_arg=False)
     grids = gen_grid.Grids(atom)
     if level is None:
-        number = elements.charge(symbol)
+        number = _element(symbol)
         radii = next(n for last, n in _COARSE_RADII.items() if number <= last)
         grids.atom_grid = {symbol: (radii, _COARSE_ANGLES)}
     points, weights = grids.gen_atomic_grids(atom, level=level)[symbol]
     return np.ascontiguousarray(points), np.ascontiguousarray(weights)
 
 
+def _element(symbol: str) -> int:
+    """The atomic number; of a ghost that of its element, whose space and size it has."""
+    from pyscf.data import elements
+
+    return elements.charge(symbol.rpartition("-")[2])
+
+
 def _size_adjustment(mol) -> np.ndarray:
     """Treutler and Ahlrichs's a_ij from square roots of Bragg radii, J. Chem. Phys. 102, 346."""
-    from pyscf.data import elements, radii
+    from pyscf.data import radii
 
-    root = np.sqrt([radii.BRAGG[elements.charge(symbol)] for symbol in mol.elements])
+    root = np.sqrt([radii.BRAGG[_element(symbol)] for symbol in mol.elements])
     ratio = root[:, None] / root
     return np.clip(0.25 * (ratio.T - ratio), -0.5, 0.5)
 

@@ -1,5 +1,7 @@
 """Functionals that are not local: right Fock matrices, derivatives, batches and errors."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -183,3 +185,13 @@ def test_dispersion_falls_as_the_sixth_power_and_gives_forces():
     extra = forces(m, xc("svwn") + functional, jnp.array(0.0)) - forces(m, xc("svwn"))
     slope = 20 * 6 * 2.0**5 / (2.0**6 + 4.0**6) ** 2
     np.testing.assert_allclose(extra[:, 2], [slope, -slope], rtol=1e-6)
+
+
+def test_a_ghost_is_not_dispersed():
+    seen = types.SimpleNamespace(
+        charges=jnp.array([2.0, 0.0, 2.0]),
+        coordinates=jnp.array([[0.0, 0, 0], [0, 0, 2], [0, 0, 4]]),
+        atom_mask=jnp.ones(3, bool),
+    )
+    found = dispersion_tail(lambda w, a: jnp.zeros(2)).nonlocal_energy(None, seen)
+    np.testing.assert_allclose(found, -20 / (2 * 4.0**6), rtol=1e-12)

@@ -131,6 +131,13 @@ def _axes(in_axes: Any, args: tuple) -> tuple[int | None, ...]:
     return axes
 
 
+_SHOWN = 4  # lengths in the message
+_OF_LISTS = (
+    " To map over the items of a list, stack them first: jsci.dft.stack(molecules), and for others "
+    "jax.tree.map(lambda *x: jnp.stack(x), *items)."
+)
+
+
 def _batch_size_of(args, mapped):
     sizes = {
         f"argument {i}{jax.tree_util.keystr(path)}": jnp.shape(leaf)[:1]
@@ -140,9 +147,16 @@ def _batch_size_of(args, mapped):
     }
     distinct = set(sizes.values())
     if len(distinct) != 1 or distinct <= {(), (0,)}:
+        first_of_each: dict[tuple, str] = {}
+        for name, size in sizes.items():
+            first_of_each.setdefault(size, name)
         raise ValueError(
             "vmap() needs mapped axes of one common, non-zero length; got "
-            + ", ".join(f"{name}: {s[0] if s else 'a scalar'}" for name, s in sizes.items())
-            + "."
+            + ", ".join(
+                f"{name}: {size[0] if size else 'a scalar'}"
+                for size, name in list(first_of_each.items())[:_SHOWN]
+            )
+            + (", ..." if len(first_of_each) > _SHOWN else ".")
+            + (_OF_LISTS if any(isinstance(a, list | tuple) for a in args) else "")
         )
     return distinct.pop()[0]

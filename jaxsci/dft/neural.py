@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -13,6 +14,8 @@ from .xc.pbe import reduced_gradient_squared
 from .xc.slater import slater, uniform_exchange
 
 Network = Callable[[Any, Float[Array, " descriptors"]], Float[Array, "..."]]
+# Sizes of input tried to say which one a network takes that fails.
+_MOST_INPUTS = 64
 
 
 def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
@@ -62,8 +65,8 @@ def neural_functional(
 
     **Returns:** a `Functional`, called with the network's parameters.
 
-    **Raises:** `ValueError` for an unknown level, or (at the first call) if `f` does not return one
-    number; `TypeError` if `f` is not callable.
+    **Raises:** `ValueError` for an unknown level, or (at the first call) if `f` takes another
+    number of inputs or does not return one number; `TypeError` if `f` is not callable.
 
     **Good values:** scale the last layer by 0.01 to 0.1 at the start: the self-consistent field
     then converges as easily as the base's.
@@ -166,13 +169,35 @@ def weighted_functional(
 
 def call_network(f: Network, params: Any, d: Array, shape: tuple[int, ...]) -> Array:
     """What the network says of one point, in the shape that it must have."""
-    out = f(params, d)
+    try:
+        out = f(params, d)
+    except Exception as error:
+        sizes = _sizes_taken(f, params, d)
+        if not sizes:
+            raise
+        raise ValueError(
+            f"the network takes {' or '.join(map(str, sizes))} inputs, and this functional gives "
+            f"it {d.size}: change the network's input size, or the functional's level or inputs."
+        ) from error
     if jnp.shape(out) != shape:
         raise ValueError(
             f"the network must return shape {shape} for one point, got {jnp.shape(out)}"
             + (": take its only entry with [0]." if jnp.shape(out) == (1,) else ".")
         )
     return out
+
+
+def _sizes_taken(f: Network, params: Any, d: Array) -> list[int]:
+    """The numbers of inputs for which the network gives an answer."""
+
+    def answers(size):
+        try:
+            jax.eval_shape(lambda x: f(params, x), jax.ShapeDtypeStruct((size,), d.dtype))
+        except Exception:
+            return False
+        return True
+
+    return [size for size in range(1, _MOST_INPUTS + 1) if answers(size)]
 
 
 def check_network(f: Any, level: str, like: str = "f(params, descriptors)") -> None:

@@ -63,7 +63,7 @@ class Functional(eqx.Module):
         safe = jax.tree.map(lambda x: jnp.where(present, x, 1), features)
         total = jnp.zeros_like(features.rho)
         for weight, term in self.terms:
-            energy = term(params, safe)
+            energy = _evaluate(term, params, safe)
             if jnp.shape(energy) not in ((), total.shape):
                 raise ValueError(
                     f"an energy density must return one number for one point, got shape "
@@ -84,7 +84,7 @@ class Functional(eqx.Module):
 
     def nonlocal_energy(self, params: Any, density: MolecularDensity) -> Float[Array, ""]:
         """Σ_k w_k E_k of the terms that are not local, in Hartree."""
-        energies = [weight * term(params, density) for weight, term in self.nonlocal_terms]
+        energies = [weight * _evaluate(e, params, density) for weight, e in self.nonlocal_terms]
         wrong = [jnp.shape(e) for e in energies if jnp.shape(e) != ()]
         if wrong:
             raise ValueError(
@@ -136,6 +136,25 @@ class Functional(eqx.Module):
             f"Functional({self.name!r}, level={self.level!r}, "
             f"exact_exchange={self.exact_exchange:g}{separated})"
         )
+
+
+def _evaluate(term: Callable, params: Any, seen: Any) -> Any:
+    """A term's energy; what goes wrong for want of real parameters is said so."""
+    try:
+        energy = term(params, seen)
+    except Exception as error:
+        if params is not None or isinstance(error, ValueError):
+            raise
+        raise TypeError(
+            "the functional failed with params=None: if it has parameters, give them, as in "
+            f"scf(molecule, functional, params). It said: {error}"
+        ) from error
+    if jnp.iscomplexobj(energy):
+        raise TypeError(
+            "the functional returned a complex energy; parameters must be real: keep real and "
+            "imaginary parts in two real arrays."
+        )
+    return energy
 
 
 def as_functional(functional: Functional | EnergyDensity) -> Functional:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Key, Num
 
 from .basis import Basis, solid_harmonics
 from .harmonics import gaunt_coefficients
@@ -26,7 +26,7 @@ class AtomFeatures(eqx.Module):
 
     **Arguments:**
 
-    - `elements`: nuclear charges of all that it will see.
+    - `elements`: atomic numbers of all that it will see.
     - `lmax`: the largest angular momentum.
     - `channels`: copies of each angular momentum.
     - `radial`: Gaussians of distance, out to the `cutoff` in Bohr.
@@ -86,18 +86,18 @@ class AtomFeatures(eqx.Module):
         """Features of each lm."""
         return self.gates.shape[2]
 
-    def one_hot(self, charges: Float[Array, " atoms"]) -> Float[Array, "atoms elements"]:
+    def one_hot(self, numbers: Num[Array, " atoms"]) -> Float[Array, "atoms elements"]:
         """Which element each atom is; zeros for one not seen, and for what fills up a batch."""
-        element = jnp.stack([jnp.abs(charges - z) < 0.5 for z in self.elements], axis=-1)
+        element = jnp.stack([jnp.abs(numbers - z) < 0.5 for z in self.elements], axis=-1)
         return element.astype(self.first.dtype)
 
     def __call__(
         self,
         coordinates: Float[Array, "atoms 3"],
-        charges: Float[Array, " atoms"],
+        numbers: Num[Array, " atoms"],
         atom_mask: Bool[Array, " atoms"],
     ) -> Float[Array, "atoms lm features"]:
-        element = self.one_hot(charges)
+        element = self.one_hot(numbers)
         of_l = degrees(self.lmax)
         harmonics, radial = self.neighbours(coordinates, atom_mask, self.lmax)
         near = jnp.einsum("mab,abn,be->amen", harmonics, radial, element)
@@ -143,10 +143,10 @@ def degrees(lmax: int) -> np.ndarray:
     return np.repeat(np.arange(lmax + 1), [2 * l + 1 for l in range(lmax + 1)])
 
 
-def elements_of(examples: Sequence[Any]) -> tuple[int, ...]:
-    """The nuclear charges in molecules or their auxiliary bases, ascending."""
-    charges = np.concatenate([np.asarray(x.charges).round().astype(int) for x in examples])
-    return tuple(sorted({int(z) for z in charges}))
+def elements_of(numbers: Sequence[Any]) -> tuple[int, ...]:
+    """The elements among atomic numbers, ascending; ghosts and padding, 0, are none."""
+    every = np.concatenate([np.asarray(x).round().astype(int) for x in numbers])
+    return tuple(sorted({int(z) for z in every} - {0}))
 
 
 def shells_of(bases: Sequence[Basis]) -> tuple[int, ...]:

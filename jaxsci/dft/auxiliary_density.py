@@ -1,5 +1,6 @@
 """Densities as sums of atom-centred functions."""
 
+import math
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -15,6 +16,7 @@ from .batch import common_shells, pad_basis
 from .elements import SYMBOLS
 from .libcint import to_mole
 from .molecule import Molecule
+from .result import SCFResult, density_of
 
 AUXILIARY = "def2-universal-jfit"
 
@@ -46,35 +48,37 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
 
     **Arguments:**
 
-    - `molecule`: one, not stacked, without effective core potentials.
+    - `molecule`: one, not stacked, all electrons, without ghosts.
     - `basis`: a fitting basis that PySCF knows.
 
     **Returns:** an `Auxiliary`; `stack_auxiliary` several for a batch.
 
-    **Raises:** `ValueError` for a molecule that is stacked or has effective core potentials.
+    **Raises:** `ValueError` for a molecule that is stacked, or has core potentials or ghosts.
 
     ```python
     aux = jsci.dft.auxiliary(water)
-    coefficients = jsci.dft.fit_density(aux, jsci.dft.scf(water, pbe).density_matrix)
+    coefficients = jsci.dft.fit_density(aux, jsci.dft.scf(water, pbe))
     ```
     """
     from pyscf import df, gto
 
     if molecule.overlap.ndim != 2 or not np.asarray(molecule.basis_mask).all():
         raise ValueError("auxiliary() takes one molecule as molecule() made it, not stacked.")
-    if molecule.libcint.ecpbas.size:
+    elements, charges = np.asarray(molecule.libcint.elements), np.asarray(molecule.charges)
+    if not np.all((elements > 0) & (charges == elements)):
         raise ValueError(
-            "auxiliary() fits the density of all electrons, and this molecule has effective core "
-            "potentials: use an all-electron basis."
+            "auxiliary() fits the density of all electrons around their nuclei, and this molecule "
+            f"has core potentials or ghosts (nuclear charges {charges.tolist()} of elements "
+            f"{elements.tolist()}): use an all-electron basis, and no ghosts."
         )
     coordinates = np.asarray(molecule.coordinates)
     mol = to_mole(molecule.libcint, coordinates, len(coordinates))
-    symbols = [SYMBOLS[round(float(z)) - 1] for z in molecule.charges]
+    symbols = [SYMBOLS[z - 1] for z in elements]
     atoms = [(s, tuple(x)) for s, x in zip(symbols, coordinates, strict=True)]
     fitting = gto.Mole()
     fitting.build(
         dump_input=False, parse_arg=False, verbose=0, atom=atoms, basis=basis, unit="bohr",
-        spin=sum(map(int, molecule.charges)) % 2,
+        spin=int(sum(elements)) % 2,
     )  # fmt: skip
     functions = _basis.from_mole(fitting)
     metric = fitting.intor("int2c2e")
@@ -144,22 +148,33 @@ def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
 
 
 def fit_density(
-    aux: Auxiliary, density_matrix: Float[Array, "*spin nao nao"]
+    aux: Auxiliary, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
 ) -> Float[Array, " auxiliary"]:
     """The coefficients of a density in the auxiliary basis, nearest in the Coulomb metric.
 
         ρ ≈ Σ_k c_k χ_k,   c = V⁻¹ (k|ρ),   V_kl = (k|l)
 
-    **Arguments:** `aux` of the molecule; `density_matrix` as in `SCFResult`, spins summed.
+    **Arguments:** `aux` of the molecule; `density_matrix` of both spins together, or of each, or
+    the result of `scf`.
+
+    **Raises:** `ValueError` for a density of another shape than the molecule's, or a batch;
+    `TypeError` for a complex one.
 
     **Source:** Whitten, J. Chem. Phys. 58, 4496 (1973); Dunlap et al., J. Chem. Phys. 71, 3396
     (1979).
 
     ```python
-    coefficients = jsci.dft.fit_density(aux, result.density_matrix)
+    coefficients = jsci.dft.fit_density(aux, result)
     ```
     """
-    total = density_matrix if density_matrix.ndim == 2 else jnp.sum(density_matrix, axis=0)
-    i, j = np.tril_indices(total.shape[0])
+    density = density_of(density_matrix)
+    n = (math.isqrt(8 * aux.repulsion.shape[-1] + 1) - 1) // 2
+    if aux.charge.ndim != 1 or density.shape not in ((n, n), (2, n, n)):
+        raise ValueError(
+            f"density_matrix has shape {density.shape}; allowed for this molecule are ({n}, {n}) "
+            f"and (2, {n}, {n}). For a batch: jsci.vmap(jsci.dft.fit_density)(aux, densities)."
+        )
+    total = density if density.ndim == 2 else jnp.sum(density, axis=0)
+    i, j = np.tril_indices(n)
     potential = aux.repulsion @ (total[i, j] * np.where(i == j, 1.0, 2.0))
     return jsl.cho_solve((aux.factor, True), potential)

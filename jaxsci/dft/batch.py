@@ -99,6 +99,7 @@ class _Sizes:
         self.env = largest(lambda m: m.libcint.env.shape[0])
         self.auxbas = largest(lambda m: m.libcint.auxbas.shape[0])
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
+        self.soft_cores = any(m.libcint.soft_cores for m in molecules)
         self.restricted = all(m.restricted for m in molecules)
         self.restricted_open = any(m.restricted_open for m in molecules)
         self.extras = {
@@ -209,6 +210,7 @@ def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
         ecpbas=_pad_to(t.ecpbas, n.ecpbas, t.ecpbas.shape[1]),
         auxbas=_pad_to(t.auxbas, n.auxbas, t.auxbas.shape[1]),
         cartesian=t.cartesian,
+        soft_cores=n.soft_cores,
     )
 
 

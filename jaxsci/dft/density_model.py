@@ -66,7 +66,7 @@ class DensityModel(eqx.Module):
     ):
         if not examples:
             raise ValueError("DensityModel() needs examples of the molecules it will see.")
-        elements = elements_of(examples)
+        elements = elements_of([a.charges for a in examples])
         shells = shells_of([a.basis for a in examples])
         key, of_read = jax.random.split(key)
         self.atoms = AtomFeatures(

@@ -10,10 +10,11 @@ from jaxtyping import Array, Bool, Float
 
 from ..core import require_x64
 from .energy import fock_matrix, total_energy
-from .molecule import Molecule
+from .molecule import Molecule, check_one
 from .operators import Operators, operators
 from .projector import occupied_projector
 from .response import density_matrix, orthogonal_fock
+from .result import SCFResult, density_of
 from .scf import scf
 from .xc import Functional, as_functional, xc
 
@@ -21,7 +22,7 @@ from .xc import Functional, as_functional, xc
 def fixed_density_energy(
     molecule: Molecule,
     functional: Functional | Callable,
-    density_matrix: Float[Array, "*spin nao nao"],
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     params: Any = None,
 ) -> Float[Array, ""]:
     """The energy of a density that need not be the functional's own.
@@ -35,19 +36,20 @@ def fixed_density_energy(
     **Arguments:**
 
     - `molecule`, `functional`, `params`: as in `scf`.
-    - `density_matrix`: P, (nao, nao) or, unrestricted, (2, nao, nao); such as
-        `scf(...).density_matrix` of another functional.
+    - `density_matrix`: P, (nao, nao) or, unrestricted, (2, nao, nao); or the result of `scf` with
+        another functional.
 
     **Returns:** the energy in Hartree.
 
-    **Raises:** `ValueError` for float32 or a density of another shape.
+    **Raises:** `ValueError` for float32, a batch or a density of another shape; `TypeError` for a
+    complex one.
 
     ```python
-    hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf")).density_matrix
+    hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf"))
     jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), hartree_fock)
     ```
     """
-    density = _with_channels(molecule, density_matrix)
+    density = _with_channels(molecule, density_matrix, "fixed_density_energy")
     return _fixed_density_energy(molecule, as_functional(functional), density, params)
 
 
@@ -100,7 +102,7 @@ def density_corrected_energy(
 def harris_energy(
     molecule: Molecule,
     functional: Functional | Callable,
-    density_matrix: Float[Array, "*spin nao nao"],
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     params: Any = None,
 ) -> Float[Array, ""]:
     """The energy after one diagonalisation, linear in the change of the density (Harris, Foulkes).
@@ -121,7 +123,7 @@ def harris_energy(
     jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), molecule.guess)
     ```
     """
-    density = _with_channels(molecule, density_matrix)
+    density = _with_channels(molecule, density_matrix, "harris_energy")
     return _harris_energy(molecule, as_functional(functional), density, params)
 
 
@@ -144,13 +146,14 @@ def _next_density(molecule, functional, params, ops: Operators, density):
     return density_matrix(ops, jax.vmap(occupied_projector)(fock, counts))
 
 
-def _with_channels(molecule: Molecule, density: Array) -> Array:
+def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:
     require_x64("jsci.dft")
+    check_one(molecule, f"{name}(m, functional, density)")
+    density = density_of(density)
     n = molecule.size
     expected = (n, n) if molecule.restricted else (2, n, n)
-    if jnp.shape(density) != expected:
+    if density.shape != expected:
         raise ValueError(
-            f"density_matrix has shape {jnp.shape(density)}; for this molecule it must be "
-            f"{expected}."
+            f"density_matrix has shape {density.shape}; for this molecule it must be {expected}."
         )
-    return jnp.asarray(density).reshape(-1, n, n)
+    return density.reshape(-1, n, n)

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 
 from .energy import total_energy
 from .integral_derivatives import integral_gradient
-from .molecule import Molecule
+from .molecule import Molecule, check_one
 from .operators import operators
+from .result import SCFResult
 from .scf import scf
 from .xc import Functional, as_functional
 
@@ -21,7 +22,7 @@ def forces(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] = "minao",
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-12,
     max_steps: int = 100,
     level_shift: float = 0.0,
@@ -44,8 +45,8 @@ def forces(
 
     **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
 
-    **Raises:** what `scf` raises. Not differentiable once more. Without convergence and with
-    `throw=False`, NaN.
+    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials. Not differentiable once
+    more. Without convergence and with `throw=False`, NaN.
 
     **Source:** Pulay, Mol. Phys. 17, 197 (1969); Johnson, Gill & Pople, J. Chem. Phys. 98, 5612
     (1993) for the response of the grid.
@@ -56,7 +57,9 @@ def forces(
     ```
     """
     functional = as_functional(functional)
-    if functional.nonlocal_terms and isinstance(molecule, Molecule) and molecule.extras:
+    check_one(molecule, "forces(m, functional, throw=False)")
+    molecule.libcint.check_cores("forces")
+    if functional.nonlocal_terms and molecule.extras:
         raise ValueError(
             "forces cannot know how the molecule's extras "
             f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."

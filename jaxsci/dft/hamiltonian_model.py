@@ -90,7 +90,8 @@ class HamiltonianModel(eqx.Module):
             raise ValueError("HamiltonianModel() needs examples of the molecules it will see.")
         if any(m.basis.cartesian for m in examples):
             raise ValueError("HamiltonianModel() takes bases of spherical functions.")
-        elements, shells = elements_of(examples), shells_of([m.basis for m in examples])
+        elements = elements_of([m.libcint.elements for m in examples])
+        shells = shells_of([m.basis for m in examples])
         key, *keys = jax.random.split(key, 6)
         self.atoms = AtomFeatures(
             elements, len(shells) - 1, channels=channels, radial=radial, cutoff=cutoff,
@@ -135,7 +136,7 @@ class HamiltonianModel(eqx.Module):
     def _pairs(self, molecule: Molecule) -> Float[Array, "2 A B lm channels"]:
         """p_AB, true and pseudo-tensors; on the diagonal what A sees of itself and of all B."""
         r, mask = molecule.coordinates, molecule.atom_mask
-        features = self.atoms(r, molecule.charges, mask)
+        features = self.atoms(r, molecule.libcint.elements, mask)
         features = jnp.einsum("amf,mfc->amc", features, self.project[degrees(self.atoms.lmax)])
         highest = 2 * self.atoms.lmax  # of the products of two basis functions
         harmonics, radial = self.atoms.neighbours(r, mask, highest)
@@ -165,7 +166,7 @@ class HamiltonianModel(eqx.Module):
     def shell(self, molecule: Molecule) -> tuple[Int[Array, " nao"], ...]:
         """Element, angular momentum and rank of the shell of each basis function."""
         basis = molecule.basis
-        element = jnp.argmax(self.atoms.one_hot(molecule.charges), axis=1)[basis.atom]
+        element = jnp.argmax(self.atoms.one_hot(molecule.libcint.elements), axis=1)[basis.atom]
         return element, jnp.asarray(degrees(self.atoms.lmax))[basis.angular], basis.rank
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from .forces import explicit_slopes
 from .integral_derivatives import integral_hessian
 from .integral_slopes import integral_slopes, moved
-from .molecule import Molecule
+from .molecule import Molecule, check_one
 from .scf import scf
 from .xc import Functional, as_functional
 
@@ -41,9 +41,9 @@ def hessian(
 
     **Returns:** H in Hartree/Bohr², symmetric.
 
-    **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, or
-    more memory than the machine has: 12 n⁴ bytes for n basis functions. Runs outside of `jit`. NaN
-    where the response does not exist (see `scf`).
+    **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
+    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions. Runs
+    outside of `jit`. NaN where the response does not exist (see `scf`).
 
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979); Johnson & Frisch, J.
     Chem. Phys. 100, 7429 (1994).
@@ -64,6 +64,7 @@ def hessian(
     }
     if isinstance(molecule, Molecule) and molecule.overlap.ndim != 2:
         raise ValueError("hessian() takes one molecule, got a batch: loop over its molecules.")
+    check_one(molecule, "hessian(m, functional)")
     slopes = integral_slopes(molecule)
     result = scf(molecule, functional, params, **settings)
     response = _response(molecule, slopes, functional, params, result.density_matrix, settings)

@@ -27,10 +27,12 @@ class IntegralSlopes(eqx.Module):
 def integral_slopes(molecule: Molecule) -> IntegralSlopes:
     """The derivatives, by libcint on the host; memory of 12 n⁴ bytes for n basis functions.
 
-    **Raises:** `ValueError` for a density-fitted molecule, or more memory than the machine has.
+    **Raises:** `ValueError` for a density-fitted molecule or one with GTH pseudopotentials, or more
+    memory than the machine has.
     """
     from pyscf.grad import rhf
 
+    molecule.libcint.check_cores("the integrals' derivatives")
     if molecule.fit is not None or molecule.long_range is not None:
         raise ValueError(
             "derivatives of integrals need full integrals of one range: build the molecule with "

@@ -14,7 +14,8 @@ class Libcint(eqx.Module):
     """The tables of a PySCF `Mole`: atoms, shells, numbers, effective core potentials.
 
     `elements` are the atomic numbers, 0 for ghosts and for what fills up a batch; `auxbas` the
-    shells that densities are fitted in, none without fitting.
+    shells that densities are fitted in, none without fitting. `soft_cores` says that there are
+    pseudopotentials of Goedecker, Teter and Hutter, which these tables do not hold.
     """
 
     elements: Int[Array, " atoms"]
@@ -24,6 +25,15 @@ class Libcint(eqx.Module):
     ecpbas: Int[Array, "ecp_shells bas_slots"]
     auxbas: Int[Array, "auxiliary_shells bas_slots"]
     cartesian: bool = eqx.field(static=True)
+    soft_cores: bool = eqx.field(static=True, default=False)
+
+    def check_cores(self, what: str) -> None:
+        """Refuse what would need the integrals of pseudopotentials that are not held."""
+        if self.soft_cores:
+            raise ValueError(
+                f"{what} cannot be had with GTH pseudopotentials (energies can): use an effective "
+                "core potential, as def2-svp has them, or an all-electron basis."
+            )
 
 
 def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
@@ -40,6 +50,7 @@ def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
         jnp.asarray(ecpbas),
         jnp.asarray(auxbas),
         bool(mol.cart),
+        bool(mol._pseudo),
     )
 
 

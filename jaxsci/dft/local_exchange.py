@@ -1,5 +1,7 @@
 """Exact exchange as an energy density in space: what local hybrids mix at every point."""
 
+import numbers
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -8,7 +10,8 @@ from . import basis
 from .grid import points_and_weights
 from .integrals import machine_memory
 from .libcint import to_mole
-from .molecule import Molecule
+from .molecule import Molecule, check_one
+from .result import SCFResult, density_of
 
 # Points whose integrals libcint makes at once: bounds the unpacked matrices, 8 n² bytes a point.
 _BLOCK = 1024
@@ -41,7 +44,7 @@ def pair_potentials(
     """
     if molecule.overlap.ndim != 2 or not np.asarray(molecule.basis_mask).all():
         raise ValueError("pair_potentials() takes one molecule as molecule() made it, not stacked.")
-    if omega is not None and not omega > 0:
+    if omega is not None and not (isinstance(omega, numbers.Real) and omega > 0):
         raise ValueError(f"omega is {omega!r}; it must be positive, or None for no separation.")
     points, _ = points_and_weights(molecule.grid, molecule.coordinates, molecule.atom_mask)
     i, j = np.tril_indices(molecule.size)
@@ -63,7 +66,7 @@ def pair_potentials(
 
 def exchange_energy_density(
     molecule: Molecule,
-    density_matrix: Float[Array, "*spin nao nao"],
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     potentials: Float[Array, "points pairs"],
 ) -> Float[Array, "2 points"]:
     """The exact-exchange energy per volume of each spin, at every point of the grid.
@@ -76,7 +79,7 @@ def exchange_energy_density(
     **Arguments:**
 
     - `molecule`: one molecule.
-    - `density_matrix`: of both spins together, or of each: as in `SCFResult`.
+    - `density_matrix`: of both spins together, or of each; or the result of `scf`.
     - `potentials`: from `pair_potentials`, of the same molecule; at a range ω the density is that
         of long-range exchange.
 
@@ -87,10 +90,12 @@ def exchange_energy_density(
 
     ```python
     potentials = jsci.dft.pair_potentials(water)
-    density = jsci.dft.scf(water, jsci.dft.xc("pbe")).density_matrix
-    e_alpha, e_beta = jsci.dft.exchange_energy_density(water, density, potentials)
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    e_alpha, e_beta = jsci.dft.exchange_energy_density(water, result, potentials)
     ```
     """
+    check_one(molecule, "exchange_energy_density(m, density, potentials)")
+    density_matrix = density_of(density_matrix)
     points, _ = points_and_weights(molecule.grid, molecule.coordinates, molecule.atom_mask)
     orbitals = basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=False)[0]
     spins = density_matrix if density_matrix.ndim == 3 else jnp.stack([density_matrix / 2] * 2)

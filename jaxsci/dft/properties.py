@@ -8,12 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .molecule import Molecule
+from .molecule import Molecule, check_one
+from .result import SCFResult, density_of
 from .scf import scf
 from .xc import Functional, as_functional
 
 
-def dipole(molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"]) -> Float[Array, " 3"]:
+def dipole(
+    molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
+) -> Float[Array, " 3"]:
     """Dipole moment of nuclei and electrons.
 
         μ = Σ_A Z_A R_A - tr(P r)
@@ -21,25 +24,26 @@ def dipole(molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"]) ->
     **Arguments:**
 
     - `molecule`: one molecule.
-    - `density_matrix`: of both spins together, or of each; `scf(...).density_matrix`.
+    - `density_matrix`: of both spins together, or of each; or the result of `scf`.
 
     **Returns:** the moment in e Bohr (2.5417 debye), about the origin, on which it depends if the
     molecule is charged.
 
-    **Raises:** `ValueError` for a density of the wrong shape.
+    **Raises:** `ValueError` for a batch or a density of the wrong shape; `TypeError` for a complex
+    one.
 
     ```python
     result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
-    jsci.dft.dipole(water, result.density_matrix)
+    jsci.dft.dipole(water, result)
     ```
     """
-    total = _total(molecule, density_matrix)
+    total = _total(molecule, density_matrix, "dipole")
     nuclei = molecule.charges @ molecule.coordinates
     return nuclei - jnp.einsum("xij,ij->x", molecule.dipole_integrals, total)
 
 
 def mulliken_charges(
-    molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"]
+    molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
 ) -> Float[Array, " atoms"]:
     """Charges of the atoms, by Mulliken's share of the electrons in each basis function.
 
@@ -50,15 +54,15 @@ def mulliken_charges(
     **Returns:** charges in units of e, which add up to the molecule's; zero for atoms that fill up
     a batch. They depend on the basis, and mean little in large or diffuse ones.
 
-    **Raises:** `ValueError` for a density of the wrong shape.
+    **Raises:** as `dipole`.
 
     **Source:** Mulliken, J. Chem. Phys. 23, 1833 (1955).
 
     ```python
-    jsci.dft.mulliken_charges(water, result.density_matrix)
+    jsci.dft.mulliken_charges(water, result)
     ```
     """
-    total = _total(molecule, density_matrix)
+    total = _total(molecule, density_matrix, "mulliken_charges")
     electrons = jnp.sum(total * molecule.overlap, axis=1)
     return molecule.charges - jax.ops.segment_sum(
         electrons, molecule.basis.atom, num_segments=molecule.charges.shape[0]
@@ -70,7 +74,7 @@ def polarisability(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] = "minao",
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
     level_shift: float = 0.0,
@@ -101,6 +105,7 @@ def polarisability(
     ```
     """
     functional = as_functional(functional)
+    check_one(molecule, "polarisability(m, functional, throw=False)")
 
     def moment(field):
         # The electrons' energy in a field E is +E·r; the nuclei do not respond.
@@ -124,11 +129,15 @@ def polarisability(
     return jnp.where(converged, alpha, jnp.nan)
 
 
-def _total(molecule: Molecule, density_matrix: Array) -> Float[Array, "nao nao"]:
+def _total(
+    molecule: Molecule, density_matrix: Array | SCFResult, name: str
+) -> Float[Array, "nao nao"]:
+    check_one(molecule, f"{name}(m, density)")
+    density_matrix = density_of(density_matrix)
     n = molecule.size
     if density_matrix.shape not in ((n, n), (2, n, n)):
         raise ValueError(
             f"density_matrix has shape {density_matrix.shape}; allowed for this molecule are "
-            f"({n}, {n}) and (2, {n}, {n}): scf(...).density_matrix."
+            f"({n}, {n}) and (2, {n}, {n}): give what scf returned for it."
         )
     return density_matrix if density_matrix.ndim == 2 else density_matrix.sum(0)

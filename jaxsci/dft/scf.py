@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from ..core import require_x64
 from .convergence import Iteration, fill, has_converged, iterate
@@ -16,7 +16,7 @@ from .energy import energy_and_fock
 from .guess import atomic_density_of
 from .known import energy_of, known, stationary_energy
 from .minimisation import minimise
-from .molecule import Molecule
+from .molecule import Molecule, check_one
 from .operators import on_coarse_grid, operators
 from .projector import occupied_orbitals
 from .response import (
@@ -28,6 +28,7 @@ from .response import (
     unoccupied,
 )
 from .restricted_open import converged_shared_projectors, effective_fock
+from .result import SCFResult as SCFResult, density_of
 from .smearing import converged_fermi_operators, entropy, occupations
 from .two_grids import converge
 from .xc import Functional, as_functional
@@ -35,59 +36,12 @@ from .xc import Functional, as_functional
 GUESSES = ("minao", "atoms", "core")
 
 
-class SCFResult(eqx.Module):
-    """A converged (or flagged) self-consistent field.
-
-    Restricted results have no spin axis; all others have α and β on axis 0 of all but the energy.
-    Restricted open shells have the same orbitals in both, and the energies of the effective matrix.
-
-    - `energy`: total energy in Hartree.
-    - `free_energy`: energy less temperature times entropy, which is what is stationary at a
-        temperature; without one, the energy.
-    - `density_matrix`: of both spins together if restricted, else of each.
-    - `orbital_energies`: in Hartree, occupied and empty orbitals each ascending.
-    - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
-        orbitals, are arbitrary: differentiate what does not depend on them.
-    - `occupations`: electrons in each orbital.
-    - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
-        is none of either. Nearly zero, it warns that derivatives may not exist (see `scf`);
-        negative, that a level shift or a Newton step holds electrons above an empty orbital.
-    - `converged`: whether energy and orbital gradient fell below their tolerances.
-    - `steps`: Fock matrices built.
-    """
-
-    energy: Float[Array, ""]
-    free_energy: Float[Array, ""]
-    density_matrix: Float[Array, "*spin nao nao"]
-    orbital_energies: Float[Array, "*spin nao"]
-    orbitals: Float[Array, "*spin nao nao"]
-    occupations: Float[Array, "*spin nao"]
-    gap: Float[Array, "*spin"]
-    converged: Bool[Array, ""]
-    steps: Int[Array, ""]
-
-    def __repr__(self) -> str:
-        spins = "restricted" if self.gap.ndim == self.energy.ndim else "α and β"
-        size = f"{spins}, nao={self.orbitals.shape[-1]}"
-        batch = self.energy.shape
-        if isinstance(self.energy, Tracer | jax.ShapeDtypeStruct):
-            return f"SCFResult({f'batch={batch}, ' if batch else ''}{size})"
-        if batch:
-            done = f"converged={jnp.sum(self.converged)} of {self.energy.size}"
-            return f"SCFResult(batch={batch}, {done}, steps<={jnp.max(self.steps)}, {size})"
-        done = "converged" if self.converged else "NOT converged"
-        return (
-            f"SCFResult(energy={self.energy:.10f} Hartree, {done} in {self.steps} steps, "
-            f"gap={jnp.min(self.gap):.4f} Hartree, {size})"
-        )
-
-
 def scf(
     molecule: Molecule,
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] = "minao",
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
     level_shift: float = 0.0,
@@ -120,7 +74,7 @@ def scf(
     - `params`: the functional's parameters.
     - `guess`: "minao" (atomic densities in a minimal basis), "atoms" (Hartree-Fock densities of
         spherical atoms), "core" (the core Hamiltonian's orbitals), or a density matrix, of both
-        spins together or of each: that of a result for another geometry will do.
+        spins together or of each, or a result: that for another geometry will do.
     - `tolerance`: of the energy in Hartree. Stops when the energy changes by less (or by rounding)
         from one step to the next and the largest element of the orbital gradient FP - PF, in
         which the energy's error is quadratic, is below its square root.
@@ -157,7 +111,7 @@ def scf(
     """
     require_x64("jsci.dft.scf")
     functional = as_functional(functional)
-    _check(molecule)
+    check_one(molecule, "scf(m, functional, throw=False)")
     if temperature and molecule.restricted_open:
         raise ValueError(
             "a temperature needs orbitals of their own for α and β: build the molecule with "
@@ -342,7 +296,7 @@ def _without_channel(result: SCFResult) -> SCFResult:
     return eqx.tree_at(arrays, result, tuple(x[0] for x in arrays(result)))
 
 
-def _initial_density(molecule: Molecule, guess: str | Array) -> Array | None:
+def _initial_density(molecule: Molecule, guess: str | Array | SCFResult) -> Array | None:
     """The density to start from with its spin axis, or `None` for the core Hamiltonian."""
     channels = 1 if molecule.restricted else 2
     n = molecule.size
@@ -356,11 +310,12 @@ def _initial_density(molecule: Molecule, guess: str | Array) -> Array | None:
             return None
         density = molecule.guess
         if guess == "atoms":
+            molecule.libcint.check_cores("guess='atoms'")
             density = atomic_density_of(
                 molecule.libcint, molecule.coordinates, molecule.atom_mask, n
             )
     else:
-        density = jnp.asarray(guess)
+        density = density_of(guess, "guess")
         shapes = [(n, n)] if molecule.restricted else [(n, n), (2, n, n)]
         if density.shape not in shapes:
             raise ValueError(
@@ -374,16 +329,3 @@ def _initial_density(molecule: Molecule, guess: str | Array) -> Array | None:
     # Each spin gets its share of the electrons.
     share = molecule.electrons / jnp.sum(molecule.electrons)
     return share[:, None, None] * density[None]
-
-
-def _check(molecule: Molecule) -> None:
-    if not isinstance(molecule, Molecule):
-        raise TypeError(
-            f"scf() takes a Molecule, got {type(molecule).__name__}; make one with "
-            "jsci.dft.molecule(atoms, basis)."
-        )
-    if molecule.overlap.ndim != 2:
-        raise ValueError(
-            f"scf() takes one molecule, got a batch of {molecule.overlap.shape[0]}; map it: "
-            "jsci.vmap(lambda m: jsci.dft.scf(m, functional, throw=False))(batch)."
-        )

@@ -14,7 +14,7 @@ from ..core import require_x64
 from .davidson import lowest_eigenpair
 from .energy import Density, total_energy
 from .linear_response import fock_and_response
-from .molecule import Molecule
+from .molecule import Molecule, check_one
 from .operators import Operators, operators
 from .scf import SCFResult, scf
 from .xc import Functional, as_functional
@@ -93,6 +93,7 @@ def stability(
     ```
     """
     require_x64("jsci.dft.stability")
+    check_one(molecule, "stability(m, functional, ...)")
     if molecule.restricted_open:
         raise ValueError(
             "stability() knows no restricted open shells; scf(..., solver='newton') leaves their "
@@ -113,7 +114,7 @@ def stable_scf(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] = "minao",
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
     attempts: int = 5,
@@ -141,6 +142,7 @@ def stable_scf(
     result = jsci.dft.stable_scf(stretched, jsci.dft.xc("pbe"))
     ```
     """
+    check_one(molecule, "stable_scf(m, functional, throw=False)")
     if isinstance(molecule.overlap, Tracer):
         raise ValueError(
             "stable_scf() decides on numbers, which jit and vmap do not have: there use "

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from .batch import stack
 from .integral_slopes import IntegralSlopes, integral_slopes, pad_slopes
 from .molecule import Molecule
+from .result import SCFResult, density_of
 from .scf import scf
 from .units import HARTREE_IN_KCAL_PER_MOL
 from .xc import Functional, as_functional
@@ -53,7 +54,7 @@ def training_batch(
     molecules: Sequence[Molecule],
     energies: ArrayLike,
     *,
-    densities: ArrayLike | Sequence[ArrayLike] | None = None,
+    densities: ArrayLike | SCFResult | Sequence[ArrayLike | SCFResult] | None = None,
     forces: Sequence[ArrayLike] | None = None,
     names: Sequence[str] | None = None,
 ) -> Sample:
@@ -63,9 +64,9 @@ def training_batch(
 
     - `molecules`: of similar size; everyone pays for the largest.
     - `energies`: total energies in Hartree, one a molecule.
-    - `densities`: density matrices of the stacked molecules, for example
-        `jsci.vmap(lambda m: scf(m, reference, throw=False).density_matrix)(stack(molecules))`,
-        or a list of those of single molecules, as from `reference_densities`.
+    - `densities`: density matrices of the stacked molecules, or the results of `scf` for them:
+        `jsci.vmap(lambda m: scf(m, reference, throw=False))(stack(molecules))`; or a list of those
+        of single molecules, as from `reference_densities`.
     - `forces`: for each molecule the forces on its nuclei in Hartree/Bohr, (atoms, 3). The
         derivatives of the integrals are then kept with the molecules: 12 n⁴ bytes each for n basis
         functions.
@@ -74,7 +75,7 @@ def training_batch(
     **Returns:** a `Sample` with the batch on axis 0.
 
     **Raises:** `ValueError` for a number of targets or a shape that does not fit, and for a target
-    that is not finite, naming the molecule.
+    that is not finite, naming the molecule; `TypeError` for complex targets.
 
     ```python
     data = jsci.dft.training_batch([water, ammonia], [-76.33, -56.50], names=["H2O", "NH3"])
@@ -93,7 +94,7 @@ def training_batch(
         shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
         if isinstance(densities, list | tuple):
             densities = _padded(densities, molecules, batch)
-        known = _checked("densities", densities, shape, names)
+        known = _checked("densities", density_of(densities, "densities"), shape, names)
         sample = dataclasses.replace(sample, density=known)
     if forces is not None:
         known, slopes = _forces(molecules, forces, batch, names)
@@ -107,7 +108,7 @@ def _padded(densities, molecules, batch):
         raise ValueError(f"{len(molecules)} molecules, but densities for {len(densities)}.")
     size, rows = batch.overlap.shape[1], []
     for density, m in zip(densities, molecules, strict=True):
-        p = np.asarray(density, float)
+        p = np.asarray(density_of(density, "a density matrix"), float)
         if p.shape not in ((m.size, m.size), (2, m.size, m.size)):
             raise ValueError(
                 f"a density matrix has shape {p.shape}, its molecule {m.size} basis functions."
@@ -225,7 +226,10 @@ def _solve_all(functional, params, molecules):
 
 
 def _checked(what, values, shape, names) -> Array:
-    values = jnp.asarray(values, jnp.float64)
+    values = jnp.asarray(values)
+    if jnp.iscomplexobj(values):
+        raise TypeError(f"{what} must be real, got {values.dtype}.")
+    values = values.astype(jnp.float64)
     if values.shape != shape:
         raise ValueError(f"{what} must have shape {shape}, got {values.shape}.")
     rows = np.asarray(values).reshape(len(names), -1)

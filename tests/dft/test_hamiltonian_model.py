@@ -159,3 +159,23 @@ def test_bad_input_is_explained(model, water):
     assert bool(jnp.isnan(predict(model, more_shells)).any())
     with pytest.raises(ValueError, match=r"hamiltonian has shape \(3, 3\)"):
         hamiltonian_guess(water, jnp.ones((3, 3)))
+
+
+def test_elements_are_told_by_their_number_not_by_the_charge_that_a_core_leaves():
+    sodium = jsci.dft.molecule([("Na", (0, 0, 0)), ("H", (0, 0, 1.9))], "lanl2dz", grid=0)
+    assert sodium.charges.tolist() == [1, 1]
+    model = HamiltonianModel([sodium], channels=1, radial=2, width=2, key=jax.random.key(0))
+    assert model.atoms.elements == (1, 11)
+    of_function = model.shell(sodium)[0]
+    np.testing.assert_array_equal(of_function, 1 - sodium.basis.atom)
+
+
+def test_a_ghost_is_no_element():
+    from pyscf import gto
+
+    ghost = gto.M(atom="He 0 0 0; ghost-He 0 0 1", basis="sto-3g", verbose=0)
+    helium = jsci.dft.molecule(ghost, grid=0)
+    model = HamiltonianModel([helium], channels=1, radial=2, width=2, key=jax.random.key(0))
+    assert model.atoms.elements == (2,)
+    features = model.atoms(helium.coordinates, helium.libcint.elements, helium.atom_mask)
+    assert jnp.isfinite(features[0]).all() and jnp.isnan(features[1]).all()

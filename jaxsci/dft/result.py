@@ -1,0 +1,67 @@
+"""What a self-consistent field has found."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int
+
+
+class SCFResult(eqx.Module):
+    """A converged (or flagged) self-consistent field.
+
+    Restricted results have no spin axis; all others have α and β on axis 0 of all but the energy.
+    Restricted open shells have the same orbitals in both, and the energies of the effective matrix.
+
+    - `energy`: total energy in Hartree.
+    - `free_energy`: energy less temperature times entropy, which is what is stationary at a
+        temperature; without one, the energy.
+    - `density_matrix`: of both spins together if restricted, else of each.
+    - `orbital_energies`: in Hartree, occupied and empty orbitals each ascending.
+    - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
+        orbitals, are arbitrary: differentiate what does not depend on them.
+    - `occupations`: electrons in each orbital.
+    - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
+        is none of either. Nearly zero, it warns that derivatives may not exist (see `scf`);
+        negative, that a level shift or a Newton step holds electrons above an empty orbital.
+    - `converged`: whether energy and orbital gradient fell below their tolerances.
+    - `steps`: Fock matrices built.
+    """
+
+    energy: Float[Array, ""]
+    free_energy: Float[Array, ""]
+    density_matrix: Float[Array, "*spin nao nao"]
+    orbital_energies: Float[Array, "*spin nao"]
+    orbitals: Float[Array, "*spin nao nao"]
+    occupations: Float[Array, "*spin nao"]
+    gap: Float[Array, "*spin"]
+    converged: Bool[Array, ""]
+    steps: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        spins = "restricted" if self.gap.ndim == self.energy.ndim else "α and β"
+        size = f"{spins}, nao={self.orbitals.shape[-1]}"
+        batch = self.energy.shape
+        if isinstance(self.energy, Tracer | jax.ShapeDtypeStruct):
+            return f"SCFResult({f'batch={batch}, ' if batch else ''}{size})"
+        if batch:
+            done = f"converged={jnp.sum(self.converged)} of {self.energy.size}"
+            return f"SCFResult(batch={batch}, {done}, steps<={jnp.max(self.steps)}, {size})"
+        done = "converged" if self.converged else "NOT converged"
+        return (
+            f"SCFResult(energy={self.energy:.10f} Hartree, {done} in {self.steps} steps, "
+            f"gap={jnp.min(self.gap):.4f} Hartree, {size})"
+        )
+
+
+def density_of(given: Any, name: str = "density_matrix") -> Array:
+    """The density matrix of a result, or the one that is given.
+
+    **Raises:** `TypeError` for complex numbers.
+    """
+    density = jnp.asarray(given.density_matrix if isinstance(given, SCFResult) else given)
+    if jnp.iscomplexobj(density):
+        raise TypeError(f"{name} is complex; here densities are real: take its real part.")
+    return density

@@ -1,0 +1,228 @@
+"""Molecules that users of DFT programs asked about, with the right value of each."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsci as jsci
+from jaxsci.dft import grid
+from jaxsci.dft.result import density_of
+
+pytest.importorskip("pyscf")
+
+HI = [("H", (0.0, 0.0, 0.0)), ("I", (0.0, 0.0, 1.61))]
+HEH = [("He", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.77))]
+
+
+def mole(atoms, basis, **options):
+    from pyscf import gto
+
+    return gto.M(atom=atoms, basis=basis, verbose=0, **options)
+
+
+def chain(n, basis):
+    atoms = [("H", (0.0, 0.0, float(i))) for i in range(n)]
+    return jsci.dft.molecule(atoms, basis, unit="bohr", grid=0)
+
+
+@pytest.fixture(scope="module")
+def hydride():
+    return jsci.dft.molecule(HEH, "sto-3g", charge=1, grid=0)
+
+
+@pytest.fixture(scope="module")
+def field(hydride):
+    return jsci.dft.scf(hydride, jsci.dft.xc("hf"))
+
+
+@pytest.mark.report("pyscf/pyscf#531", "psi4/psi4#1497", "pyscf/pyscf#2932")
+@pytest.mark.parametrize(
+    ("basis", "potential"),
+    [
+        ({"H": "def2-svp", "I": "def2-svp"}, "def2-svp"),
+        ({"default": "def2-svp"}, "def2-svp"),
+        ({"H": "6-31g", "I": "lanl2dz"}, "lanl2dz"),
+        ({"H": "6-31g", "I": "unclanl2dz"}, "lanl2dz"),
+        ({"H": "6-31g", 53: ["lanl2dz", [[0, [0.01, 1.0]]]]}, "lanl2dz"),
+    ],
+)
+def test_core_potentials_come_with_a_basis_given_by_element(basis, potential):
+    """HI, one basis set an element. Right: PySCF's one-electron integrals with the set's ECP."""
+    from pyscf.scf import hf
+
+    ours = jsci.dft.molecule(HI, basis, grid=0)
+    theirs = mole(HI, basis, ecp={"I": potential})
+    np.testing.assert_array_equal(ours.charges, theirs.atom_charges())
+    np.testing.assert_allclose(ours.core_hamiltonian, hf.get_hcore(theirs), atol=1e-11)
+
+
+@pytest.mark.report("pyscf/pyscf#531")
+def test_hydrogen_iodide_by_element_has_its_energy():
+    """HI, def2-SVP by element, HF. Right: -297.231526 Hartree by PySCF with the ECP named."""
+    ours = jsci.dft.molecule(HI, {"H": "def2-svp", "I": "def2-svp"}, grid=0)
+    assert abs(jsci.dft.scf(ours, jsci.dft.xc("hf")).energy + 297.231526) < 1e-6
+
+
+@pytest.mark.report("pyscf/pyscf#531")
+def test_a_basis_for_a_core_potential_is_refused_without_one():
+    """Valence functions and a bare nucleus: 1,700 Hartree off for iodine. Right: no energy."""
+    from pyscf import gto
+
+    bare = {"H": "def2-svp", "I": gto.basis.load("def2-svp", "I")}
+    for given in ((HI, bare), (mole(HI, "def2-svp"), None), (HI, "aug-cc-pwcvdz-pp")):
+        with pytest.raises(ValueError, match=r"no basis|functions for its inner shell are missing"):
+            jsci.dft.molecule(*given, grid=0)
+    with pytest.raises(ValueError, match="the lowest level of F.*pseudo=... for GTH"):
+        jsci.dft.molecule([("F", (0, 0, 0))], "gth-tzvp", spin=1, grid=0)
+    with pytest.warns(UserWarning, match=r"the lowest level of Au in its basis is 0\.70"):
+        jsci.dft.molecule([("Au", (0, 0, 0))], "ano@6s5p3d1f", spin=1, grid=0, density_fit=True)
+
+
+@pytest.mark.report("pyscf/pyscf#3198")
+def test_derivatives_with_gth_pseudopotentials_are_refused():
+    """HF in gth-szv: forces without the pseudopotential were 4 % off. Right: 0.17773 Hartree/Bohr
+    on H by differences of energies, or no forces. Potentials of pairs do not feel the nuclei."""
+    theirs = mole("F 0 0 0; H 0 0 .92", "gth-szv", pseudo="gth-pbe")
+    ours, functional = jsci.dft.molecule(theirs, grid=0), jsci.dft.xc("pbe")
+    both = jsci.dft.stack([ours, jsci.dft.molecule(HI[:1], "sto-3g", spin=1, grid=0)])
+    assert both.libcint.soft_cores
+    for f in (
+        lambda: jsci.dft.forces(ours, functional),
+        lambda: jsci.dft.hessian(ours, functional),
+        lambda: jsci.dft.training_batch([ours], [0.0], forces=[np.zeros((2, 3))]),
+        lambda: jsci.dft.scf(ours, functional, guess="atoms"),
+    ):
+        with pytest.raises(ValueError, match="cannot be had with GTH pseudopotentials"):
+            f()
+    with pytest.raises(ValueError, match="core potentials or ghosts"):
+        jsci.dft.auxiliary(ours)
+    points, _ = grid.points_and_weights(ours.grid, ours.coordinates, ours.atom_mask)
+    i, j = np.tril_indices(ours.size)
+    right = theirs.intor("int1e_grids", grids=np.asarray(points))[:, i, j]
+    np.testing.assert_allclose(jsci.dft.pair_potentials(ours), right, atol=1e-12)
+
+
+@pytest.mark.report("psi4/psi4#1995", "pyscf/pyscf#1133")
+def test_more_electrons_of_a_spin_than_functions_are_refused():
+    """Triplet helium in one function: He+ came out. Right: there is no such state."""
+    for given, options in (([("He", (0, 0, 0))], {"basis": "sto-3g", "spin": 2}),
+                           (mole("He 0 0 0", "sto-3g", spin=2), {})):  # fmt: skip
+        with pytest.raises(ValueError, match="2 electrons of one spin do not fit in 1 basis"):
+            jsci.dft.molecule(given, grid=0, **options)
+    with pytest.raises(ValueError, match="2 electrons of one spin do not fit"):
+        jsci.dft.reference_energies([[("He", (0, 0, 0))]], "sto-3g", method="hf", spins=[2])
+
+
+@pytest.mark.report("pyscf/pyscf#3198")
+def test_periodic_cells_are_refused():
+    """He in a cell of 2 Angstrom came out as one atom. Right: -2.427252 Hartree, or no energy."""
+    from pyscf.pbc import gto
+
+    cell = gto.Cell()
+    cell.build(atom="He 0 0 0", a=2 * np.eye(3), basis="gth-szv", pseudo="gth-pade", verbose=0)
+    with pytest.raises(ValueError, match="periodic.*cell.to_mol"):
+        jsci.dft.molecule(cell)
+    with pytest.raises(ValueError, match="molecule 0: the PySCF Cell is periodic"):
+        jsci.dft.molecules([cell])
+
+
+@pytest.mark.report("pyscf/gpu4pyscf#814", "psi4/psi4#1968")
+def test_ghosts_have_the_space_of_their_element_and_no_core_potential():
+    """A ghost of atom number 0 was given its radius. Right: PySCF's weights, where a ghost has that
+    of its element, and the one-electron integrals of helium's nucleus alone."""
+    from pyscf.dft import gen_grid
+
+    theirs = mole("He 0 0 0; ghost-Xe 0 0 1; X-H 0 1 0", "def2-svp", ecp="def2-svp")
+    grids = gen_grid.Grids(theirs)
+    grids.level = 0
+    grids.build(sort_grids=False)
+    ours = jsci.dft.molecule(theirs, grid=0)
+    points, weights = grid.points_and_weights(ours.grid, ours.coordinates, ours.atom_mask)
+    np.testing.assert_allclose(points, grids.coords[: weights.size], atol=1e-13)
+    np.testing.assert_allclose(weights, grids.weights[: weights.size], rtol=1e-11, atol=1e-13)
+    nucleus = theirs.intor("int1e_kin") + theirs.intor("int1e_nuc")
+    np.testing.assert_allclose(ours.core_hamiltonian, nucleus, atol=1e-12)
+    alone = grid.from_mole(mole("Xe 0 0 0", "def2-svp", ecp="def2-svp"), 3).coarse
+    ghost = grid.from_mole(mole("ghost-Xe 0 0 0", "def2-svp"), 3).coarse
+    assert alone.size == ghost.size
+    with pytest.raises(ValueError, match="core potentials or ghosts"):
+        jsci.dft.auxiliary(ours)
+
+
+@pytest.mark.report("pyscf/pyscf#3005", "pyscf/pyscf#2247", "pyscf/pyscf#1000", "pyscf/pyscf#1125")
+def test_nearly_dependent_functions_are_warned_of_or_refused():
+    """Hydrogen chains at 1 Bohr. In aug-cc-pVDZ rounding rules (-3.9 million Hartree for ten atoms,
+    right: about -4.071); six atoms miss convergence by rounding; ten in cc-pVDZ are right."""
+    with pytest.raises(ValueError, match=r"eigenvalue of its overlap is 6\.\de-14.*leave out"):
+        chain(10, "aug-cc-pvdz")
+    with pytest.warns(UserWarning, match=r"eigenvalue of its overlap is 4\.9e-09"):
+        chain(6, "aug-cc-pvdz")
+
+
+@pytest.mark.report("pyscf/pyscf#1000")
+def test_nearly_dependent_functions_that_do_no_harm_keep_their_energy():
+    """H10, cc-pVDZ, HF. Right: PySCF's -4.010094696777 with its removal of functions off."""
+    with pytest.warns(UserWarning, match=r"eigenvalue of its overlap is 2\.4e-08"):
+        molecule = chain(10, "cc-pvdz")
+    result = jsci.dft.scf(molecule, jsci.dft.xc("hf"))
+    assert abs(result.energy + 4.010094696777) < 1e-9
+
+
+@pytest.mark.report("jaxsci")
+def test_results_are_taken_where_densities_are_asked(hydride, field):
+    """Whoever has a result gives the result. Right: what its density matrix gives."""
+    hf, p = jsci.dft.xc("hf"), field.density_matrix
+    for f in (
+        lambda d: jsci.dft.dipole(hydride, d),
+        lambda d: jsci.dft.mulliken_charges(hydride, d),
+        lambda d: jsci.dft.fixed_density_energy(hydride, hf, d),
+        lambda d: jsci.dft.harris_energy(hydride, hf, d),
+        lambda d: jsci.dft.scf(hydride, hf, guess=d).energy,
+        lambda d: jsci.dft.fit_density(jsci.dft.auxiliary(hydride), d),
+        lambda d: jsci.dft.training_batch([hydride], [0.0], densities=[d]).density,
+        lambda d: jsci.dft.exchange_energy_density(hydride, d, jsci.dft.pair_potentials(hydride)),
+    ):
+        np.testing.assert_array_equal(f(field), f(p))
+
+
+@pytest.mark.report("jaxsci")
+def test_lists_batches_and_complex_densities_are_explained(hydride, field):
+    """Natural slips ended in raw errors and a wall of axis sizes. Right: a word on what to do."""
+    functional = jsci.dft.xc("hf")
+    energy = lambda m: jsci.dft.scf(m, functional, throw=False).energy  # noqa: E731
+    other = jsci.dft.molecule([("He", (0, 0, 0))], "sto-3g", grid=0)
+    with pytest.raises(ValueError, match=r"of a list, stack them first: jsci.dft.stack"):
+        jsci.vmap(energy)([hydride, other])
+    with pytest.raises(TypeError, match=r"scf\(\) takes one Molecule, got a list.*dft.stack"):
+        energy([hydride, other])
+    batch = jsci.dft.stack([hydride, other])
+    both = jnp.stack([field.density_matrix] * 2)
+    for f in (jsci.dft.dipole, jsci.dft.mulliken_charges):
+        with pytest.raises(ValueError, match="takes one molecule, got a batch of 2; map it"):
+            f(batch, both)
+    with pytest.raises(TypeError, match="density_matrix is complex"):
+        density_of(1j * field.density_matrix)
+    with pytest.raises(TypeError, match="energies must be real, got complex128"):
+        jsci.dft.training_batch([hydride], [1j])
+    with pytest.raises(ValueError, match="omega is positive"):
+        jsci.dft.molecule(HEH, "sto-3g", charge=1, omega=1j)
+
+
+@pytest.mark.report("jaxsci")
+def test_networks_without_parameters_or_of_another_size_are_explained(hydride):
+    """A raw error of matrix multiplication came up. Right: the numbers, and how to give them."""
+    functional = jsci.dft.neural_functional(lambda p, d: jnp.tanh(p @ d), level="mgga")
+    with pytest.raises(TypeError, match=r"params=None.*scf\(molecule, functional, params\)"):
+        jsci.dft.scf(hydride, functional)
+    with pytest.raises(ValueError, match="takes 3 inputs, and this functional gives it 4"):
+        jsci.dft.scf(hydride, functional, jnp.ones(3))
+    with pytest.raises(TypeError, match="parameters must be real"):
+        jsci.dft.scf(hydride, lambda p, features: p * features.rho, 1j)
+
+
+@pytest.mark.report("jaxsci")
+@pytest.mark.parametrize("symbol", ["ghost-O", "GhostO", "X-H", "@H", "X"])
+def test_ghosts_in_a_list_say_how_to_give_them(symbol):
+    """The message guessed at germanium. Right: ghosts come by a PySCF Mole."""
+    with pytest.raises(ValueError, match=r"atom 1: .* is a ghost atom, which comes by a PySCF"):
+        jsci.dft.molecule([("He", (0, 0, 0)), (symbol, (0, 0, 1))], "sto-3g")

@@ -1,6 +1,7 @@
 """Functionals that are not local: right Fock matrices, derivatives, batches and errors."""
 
 import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -188,7 +189,7 @@ def test_dispersion_falls_as_the_sixth_power_and_gives_forces():
 
 
 def test_a_ghost_is_not_dispersed():
-    seen = types.SimpleNamespace(
+    seen: Any = types.SimpleNamespace(
         charges=jnp.array([2.0, 0.0, 2.0]),
         coordinates=jnp.array([[0.0, 0, 0], [0, 0, 2], [0, 0, 4]]),
         atom_mask=jnp.ones(3, bool),

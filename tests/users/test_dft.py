@@ -1,5 +1,7 @@
 """Molecules that users of DFT programs asked about, with the right value of each."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -89,7 +91,7 @@ def test_derivatives_with_gth_pseudopotentials_are_refused():
     for f in (
         lambda: jsci.dft.forces(ours, functional),
         lambda: jsci.dft.hessian(ours, functional),
-        lambda: jsci.dft.training_batch([ours], [0.0], forces=[np.zeros((2, 3))]),
+        lambda: jsci.dft.training_batch([ours], np.zeros(1), forces=[np.zeros((2, 3))]),
         lambda: jsci.dft.scf(ours, functional, guess="atoms"),
     ):
         with pytest.raises(ValueError, match="cannot be had with GTH pseudopotentials"):
@@ -133,7 +135,7 @@ def test_ghosts_have_the_space_of_their_element_and_no_core_potential():
     from pyscf.dft import gen_grid
 
     theirs = mole("He 0 0 0; ghost-Xe 0 0 1; X-H 0 1 0", "def2-svp", ecp="def2-svp")
-    grids = gen_grid.Grids(theirs)
+    grids: Any = gen_grid.Grids(theirs)
     grids.level = 0
     grids.build(sort_grids=False)
     ours = jsci.dft.molecule(theirs, grid=0)
@@ -142,9 +144,11 @@ def test_ghosts_have_the_space_of_their_element_and_no_core_potential():
     np.testing.assert_allclose(weights, grids.weights[: weights.size], rtol=1e-11, atol=1e-13)
     nucleus = theirs.intor("int1e_kin") + theirs.intor("int1e_nuc")
     np.testing.assert_allclose(ours.core_hamiltonian, nucleus, atol=1e-12)
-    alone = grid.from_mole(mole("Xe 0 0 0", "def2-svp", ecp="def2-svp"), 3).coarse
-    ghost = grid.from_mole(mole("ghost-Xe 0 0 0", "def2-svp"), 3).coarse
-    assert alone.size == ghost.size
+    rough: Any = [
+        grid.from_mole(mole(f"{symbol} 0 0 0", "def2-svp", ecp="def2-svp"), 3).coarse
+        for symbol in ("Xe", "ghost-Xe")
+    ]
+    assert rough[0].size == rough[1].size
     with pytest.raises(ValueError, match="core potentials or ghosts"):
         jsci.dft.auxiliary(ours)
 
@@ -179,7 +183,7 @@ def test_results_are_taken_where_densities_are_asked(hydride, field):
         lambda d: jsci.dft.harris_energy(hydride, hf, d),
         lambda d: jsci.dft.scf(hydride, hf, guess=d).energy,
         lambda d: jsci.dft.fit_density(jsci.dft.auxiliary(hydride), d),
-        lambda d: jsci.dft.training_batch([hydride], [0.0], densities=[d]).density,
+        lambda d: jsci.dft.training_batch([hydride], np.zeros(1), densities=[d]).density,
         lambda d: jsci.dft.exchange_energy_density(hydride, d, jsci.dft.pair_potentials(hydride)),
     ):
         np.testing.assert_array_equal(f(field), f(p))
@@ -203,9 +207,10 @@ def test_lists_batches_and_complex_densities_are_explained(hydride, field):
     with pytest.raises(TypeError, match="density_matrix is complex"):
         density_of(1j * field.density_matrix)
     with pytest.raises(TypeError, match="energies must be real, got complex128"):
-        jsci.dft.training_batch([hydride], [1j])
+        jsci.dft.training_batch([hydride], np.array([1j]))
+    omega: Any = 1j
     with pytest.raises(ValueError, match="omega is positive"):
-        jsci.dft.molecule(HEH, "sto-3g", charge=1, omega=1j)
+        jsci.dft.molecule(HEH, "sto-3g", charge=1, omega=omega)
 
 
 @pytest.mark.report("jaxsci")

@@ -1,6 +1,7 @@
 """The chemical elements, by symbol."""
 
 import difflib
+import re
 
 _TABLE = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -17,7 +18,7 @@ def check_symbol(symbol: str, where: str) -> str:
     **Raises:** `ValueError` naming `where` and the nearest known symbols.
     """
     text = str(symbol).strip()
-    if text.isdigit() and 1 <= int(text) <= len(SYMBOLS):
+    if re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= len(SYMBOLS):
         return SYMBOLS[int(text) - 1]
     if text.capitalize() in NUMBERS:
         return text.capitalize()

@@ -1,7 +1,6 @@
 """The functions of each element in a basis, with the core potentials that belong to them."""
 
 import functools
-import os
 import pathlib
 import warnings
 from collections.abc import Iterable
@@ -68,7 +67,8 @@ def _potential(entry: Any, symbol: str) -> list | None:
 
 def _content(name: str) -> str | None:
     """What a file holds now, so that an edited file is read again; `None` for other names."""
-    return pathlib.Path(name).read_text() if os.path.isfile(name) else None
+    path = pathlib.Path(name.partition("@")[0])  # "file@3s2p" truncates what the file holds
+    return path.read_text() if path.is_file() else None
 
 
 @functools.lru_cache(maxsize=1024)

@@ -36,6 +36,7 @@ def molecules(
     restricted: bool | None = None,
     omega: float | None = None,
     workers: int | None = None,
+    timeout: float | None = None,
     progress: bool = True,
     throw: bool = True,
 ) -> list[Molecule]:
@@ -51,6 +52,8 @@ def molecules(
     - `workers`: processes of one thread each. `None` starts one for each core of this machine, but
         only once the work has shown to be longer than their start and sending the arrays back; 1
         starts none.
+    - `timeout`: seconds that one molecule may take, the start of its process included; `None` sets
+        no limit. With a limit every molecule is built in a process.
     - `progress`: show a bar where it takes more than two seconds.
     - `throw`: raise at the first molecule that fails. Else `None` stands in its place, and a
         warning counts and names what failed.
@@ -59,7 +62,7 @@ def molecules(
     **Returns:** a list of `Molecule`; `stack` those of similar size.
 
     **Raises:** `ValueError` as `molecule` does, with the number of the molecule (from 0);
-    `RuntimeError` for one that failed otherwise, in several processes twice.
+    `RuntimeError` for one that failed otherwise, in several processes twice, or took too long.
 
     ```python
     water = jsci.dft.molecules("trajectory.xyz", "def2-svp", grid=1)
@@ -85,7 +88,7 @@ def molecules(
     built: list[Any] = [None] * len(jobs)
     failures: dict[int, str] = {}
     with tqdm(total=len(jobs), disable=not progress, delay=2.0, unit="molecule") as bar:
-        for i, result in _build(jobs, workers):
+        for i, result in _build(jobs, workers, timeout):
             if not isinstance(result, Failure):
                 built[i] = jax.tree.map(jnp.asarray, result)
             elif isinstance(result.error, ValueError):
@@ -120,12 +123,14 @@ def _job(i: int, atoms: Any, basis: Any, options: dict) -> tuple:
     return atoms, basis, options
 
 
-def _build(jobs: list[tuple], workers: int | None) -> Iterator[tuple[int, Any]]:
+def _build(
+    jobs: list[tuple], workers: int | None, timeout: float | None
+) -> Iterator[tuple[int, Any]]:
     """Pairs of number and molecule, or failure, as they are done."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     start, sent, done = time.monotonic(), 0, 0
     # Here, until it is clear that processes pay. The first molecule tells little: it loads PySCF.
-    while done < len(jobs) and (workers == 1 or workers is None):
+    while timeout is None and done < len(jobs) and (workers == 1 or workers is None):
         if workers is None and done > 1:
             left = (len(jobs) - done) / (done - 1)
             gain = left * (time.monotonic() - start) * (1 - 1 / (cores or 1))
@@ -138,7 +143,8 @@ def _build(jobs: list[tuple], workers: int | None) -> Iterator[tuple[int, Any]]:
             sent += sum(x.nbytes for x in jax.tree.leaves(built) if isinstance(x, jax.Array))
         yield done, built
         done += 1
-    yield from in_processes(_arrays, jobs, range(done, len(jobs)), workers or cores or 1)
+    others = range(done, len(jobs))
+    yield from in_processes(_arrays, jobs, others, workers or cores or 1, timeout)
 
 
 def _molecule(job: tuple) -> Molecule:

@@ -1,6 +1,7 @@
 """Everything about a molecule that is computed once on the host, by libcint through PySCF."""
 
 import functools
+import os
 import warnings
 from typing import Any
 
@@ -150,6 +151,4 @@ def dipole(mol: Any) -> np.ndarray:
 @functools.cache
 def machine_memory() -> int:
     """Bytes of memory in this machine."""
-    import os
-
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

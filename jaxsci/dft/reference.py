@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
+from ..core import load, save
 from .integrals import build_mole, import_pyscf, machine_memory
 from .processes import Failure, attempt, in_processes
 
@@ -30,6 +31,7 @@ def reference_energies(
     unit: str = "angstrom",
     cache: str | os.PathLike | None = None,
     workers: int = 1,
+    timeout: float | None = None,
     progress: bool = True,
 ) -> Float[np.ndarray, " molecules"]:
     """Total energies of molecules by a method of wave functions.
@@ -42,16 +44,20 @@ def reference_energies(
     - `molecules`: for each a list of (symbol, position).
     - `basis`: as in `molecule`.
     - `method`: "hf", "ccsd", "ccsd(t)" or "fci" (two electrons, or a handful in a small basis).
-    - `charges`, `spins`: one a molecule; zero by default.
+    - `charges`, `spins`: of each molecule; zero by default.
     - `unit`: of the positions.
-    - `cache`: a folder that keeps every energy, under a hash of all that determines it; what is
-        there is not computed again, so an interrupted run goes on where it was.
+    - `cache`: a folder that keeps every energy, under a hash of all that determines it, the
+        numbers of the basis set included; what is there is not computed again, so an interrupted
+        run goes on where it was. A file that is damaged, or holds another calculation, is
+        computed again with a warning.
     - `workers`: host processes, of one thread each.
+    - `timeout`: seconds that one molecule may take, the start of its process included; `None` sets
+        no limit. With a limit even one worker is a process.
     - `progress`: show a progress bar once it takes more than two seconds.
 
     **Returns:** energies in Hartree, NaN where Hartree-Fock or coupled cluster did not converge,
-    and where PySCF failed or the molecule's process died twice, for lack of memory say: a warning
-    counts and names these.
+    where the time was up, and where PySCF failed or the molecule's process died twice, for lack of
+    memory say: a warning counts and names the last three.
 
     **Raises:** `ValueError` for an unknown method, lists of different lengths, or an impossible
     molecule.
@@ -63,7 +69,7 @@ def reference_energies(
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
     jobs = _jobs("energy", METHODS, method, molecules, basis, options)
-    return np.array(_references(jobs, cache, workers, progress), float)
+    return np.array(_references(jobs, cache, workers, timeout, progress), float)
 
 
 def reference_densities(
@@ -76,6 +82,7 @@ def reference_densities(
     unit: str = "angstrom",
     cache: str | os.PathLike | None = None,
     workers: int = 1,
+    timeout: float | None = None,
     progress: bool = True,
 ) -> list[Float[np.ndarray, "*spin nao nao"]]:
     """One-particle density matrices of molecules by a method of wave functions.
@@ -97,32 +104,48 @@ def reference_densities(
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
     jobs = _jobs("density", ("hf", "ccsd", "fci"), method, molecules, basis, options)
-    return [np.array(p) for p in _references(jobs, cache, workers, progress)]
+    return [np.array(p) for p in _references(jobs, cache, workers, timeout, progress)]
 
 
 def _jobs(quantity, methods, method, molecules, basis, options):
+    """Impossible molecules are named here, not in another process."""
     if method not in methods:
         raise ValueError(f"method is {method!r}; allowed are {', '.join(map(repr, methods))}.")
     import_pyscf()
     n = len(molecules)
-    charges, spins = options["charges"] or [0] * n, options["spins"] or [0] * n
+    charges, spins = (
+        [0] * n if given is None else list(given)
+        for given in (options["charges"], options["spins"])
+    )
     if not len(charges) == len(spins) == n:
         raise ValueError(f"{n} molecules, {len(charges)} charges and {len(spins)} spins.")
-    shared = {"basis": basis, "unit": options["unit"], "method": method}
-    # What the caches of energies have always been named after has no quantity.
-    shared |= {} if quantity == "energy" else {"quantity": quantity}
-    jobs = [
-        {"atoms": _plain(a), "charge": q, "spin": s, **shared}
+    return [
+        _job(quantity, method, build_mole(_plain(a), basis, q, s, options["unit"]))
         for a, q, s in zip(molecules, charges, spins, strict=True)
     ]
-    for job in jobs:  # impossible molecules are named here, not in another process
-        _mole(job)
-    return jobs
 
 
-def _references(jobs, cache, workers, progress):
+def _job(quantity, method, mol) -> dict[str, Any]:
+    """All that determines a result, as JSON holds it.
+
+    The basis set stands there in numbers: what a name means may change, above all that of a file.
+    """
+    molecule = {
+        "atom": mol._atom,  # in Bohr
+        "basis": mol._basis,
+        "ecp": mol._ecp,
+        "charge": mol.charge,
+        "spin": mol.spin,
+    }
+    spins = (2,) if mol.spin else ()
+    shape = () if quantity == "energy" else (*spins, mol.nao, mol.nao)
+    job = {"quantity": quantity, "method": method, "shape": shape, "molecule": molecule}
+    return json.loads(json.dumps(job, default=lambda number: number.tolist()))
+
+
+def _references(jobs, cache, workers, timeout, progress):
     folder = None if cache is None else pathlib.Path(cache)
-    known = [_read(folder, job) for job in jobs]
+    known = _cached(folder, jobs)
     missing = [i for i, e in enumerate(known) if e is None]
     bar = tqdm(
         total=len(jobs),
@@ -133,7 +156,7 @@ def _references(jobs, cache, workers, progress):
     )
     failures: dict[int, str] = {}
     with bar:
-        for i, value in _compute(jobs, missing, workers):
+        for i, value in _compute(jobs, missing, workers, timeout):
             if not isinstance(value, Failure):
                 known[i] = value
                 _write(folder, jobs[i], value)
@@ -149,14 +172,14 @@ def _references(jobs, cache, workers, progress):
     return known
 
 
-def _compute(jobs, missing, workers):
+def _compute(jobs, missing, workers, timeout):
     """Pairs of number and value, or failure, as they are done."""
-    if workers == 1 or len(missing) < 2:
+    if timeout is None and (workers == 1 or len(missing) < 2):
         return ((i, attempt(_value, jobs[i])) for i in missing)
-    return in_processes(_value, jobs, missing, workers)
+    return in_processes(_value, jobs, missing, workers, timeout)
 
 
-def _value(job: dict[str, Any]) -> float | list:
+def _value(job: dict[str, Any]) -> float | np.ndarray:
     from pyscf import scf
 
     mol = _mole(job)
@@ -167,7 +190,7 @@ def _value(job: dict[str, Any]) -> float | list:
     field.conv_tol = 1e-11
     # Left to the garbage collector, PySCF's temporary file warns that it is open.
     with contextlib.closing(field._chkfile):
-        of_field = _density_of if job.get("quantity") == "density" else _energy_of
+        of_field = _density_of if job["quantity"] == "density" else _energy_of
         return of_field(field.run(), mol, job["method"])
 
 
@@ -195,8 +218,7 @@ def _energy_of(field, mol, method) -> float:
     return float(coupled.e_tot + coupled.ccsd_t())
 
 
-def _density_of(field, mol, method) -> list:
-    """Lists, which a cache in JSON holds to the last digit."""
+def _density_of(field, mol, method) -> np.ndarray:
     from pyscf import cc, fci
 
     if _uncorrelated(mol, method):
@@ -213,26 +235,59 @@ def _density_of(field, mol, method) -> list:
         coupled.solve_lambda()
         converged = coupled.converged and coupled.converged_lambda
         density = np.array(coupled.make_rdm1(ao_repr=True)) * (1.0 if converged else math.nan)
-    return (np.asarray(density) * (1.0 if field.converged else math.nan)).tolist()
+    return np.asarray(density) * (1.0 if field.converged else math.nan)
 
 
 def _mole(job):
-    return build_mole(job["atoms"], job["basis"], job["charge"], job["spin"], job["unit"])
+    from pyscf import gto
+
+    mol = gto.Mole()
+    mol.build(dump_input=False, parse_arg=False, verbose=0, unit="bohr", **job["molecule"])
+    return mol
 
 
 def _plain(atoms):
     return [(str(symbol), [float(x) for x in position]) for symbol, position in atoms]
 
 
+def _cached(folder, jobs) -> list:
+    """The value of each job that the folder holds; `None` for the others."""
+    known: list[Any] = [None] * len(jobs)
+    unusable = []
+    for i, job in enumerate(jobs):
+        if folder is not None and (path := _file(folder, job)).exists():
+            try:
+                known[i] = _read(path, job)
+            except (ValueError, TypeError, KeyError):
+                unusable.append(str(path))
+    if unusable:
+        warnings.warn(
+            f"{len(unusable)} of the files in the cache are damaged or hold another calculation, "
+            f"and are computed again: {', '.join(unusable[:3])}{', ...' * (len(unusable) > 3)}",
+            stacklevel=4,
+        )
+    return known
+
+
+def _digest(job) -> bytes:
+    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).digest()
+
+
 def _file(folder, job):
-    content = json.dumps(job, sort_keys=True).encode()
-    return folder / f"{hashlib.sha256(content).hexdigest()}.json"
+    return folder / f"{_digest(job).hex()}.jsci"
 
 
-def _read(folder, job) -> float | list | None:
-    if folder is None or not _file(folder, job).exists():
-        return None
-    return json.loads(_file(folder, job).read_text())[job.get("quantity", "energy")]
+def _content(job, value) -> dict[str, np.ndarray]:
+    """A file says for which job it is: it may have been renamed or copied."""
+    return {"job": np.frombuffer(_digest(job), np.uint8), "value": np.asarray(value, float)}
+
+
+def _read(path, job) -> np.ndarray:
+    like = _content(job, np.zeros(job["shape"]))
+    found = load(path, like)
+    if not np.array_equal(found["job"], like["job"]):
+        raise ValueError(f"{path} holds another calculation.")
+    return found["value"]
 
 
 def _write(folder, job, value):
@@ -240,6 +295,4 @@ def _write(folder, job, value):
     if folder is None or not np.isfinite(value).all():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    partial = _file(folder, job).with_suffix(f".partial-{os.getpid()}")
-    partial.write_text(json.dumps({job.get("quantity", "energy"): value, **job}))
-    os.replace(partial, _file(folder, job))
+    save(_file(folder, job), _content(job, value), metadata=job)

@@ -1,5 +1,6 @@
 """Float64, strict shapes and the persistent compilation cache for the whole suite."""
 
+import importlib
 import os
 import pathlib
 
@@ -17,6 +18,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# Where every optional package is installed, one that cannot be imported is an error, not a skip.
+if os.environ.get("JSCI_TEST_REQUIRE"):
+    pytest.importorskip = importlib.import_module
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,6 +1,7 @@
 """The floors: imports only go down, pillars never import each other, and importing stays light."""
 
 import ast
+import os
 import pathlib
 import subprocess
 import sys
@@ -45,6 +46,12 @@ def test_pillars_use_only_public_names_of_core():
         if name.startswith("jaxsci.core._")
     ]
     assert not wrong
+
+
+def test_ci_skips_no_test_for_want_of_a_package():
+    everything = os.environ.get("JSCI_TEST_REQUIRE")
+    with pytest.raises(ModuleNotFoundError if everything else pytest.skip.Exception):
+        pytest.importorskip("a_package_that_nobody_has")
 
 
 def test_importing_is_light():

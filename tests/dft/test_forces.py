@@ -92,3 +92,8 @@ def test_equal_to_differences_of_the_energy_in_a_batch(name, fit, omega):
     np.testing.assert_allclose(by_atom[0, 0, 2], -slope, atol=1e-7)
     np.testing.assert_array_equal(by_atom[0, 3:], 0)
     np.testing.assert_allclose(by_atom[0, :3], forces(moved(0.0), functional), atol=1e-7)
+
+
+def test_a_field_that_has_not_converged_has_no_forces():
+    hydrogen = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.9))], "6-31g", grid=0)
+    assert np.isnan(forces(hydrogen, xc("hf"), max_steps=1, throw=False)).all()

@@ -43,6 +43,16 @@ def test_superposed_atoms_equal_pyscf(atoms, basis, options):
     np.testing.assert_allclose(minao_density(mol)[start:stop, start:stop], own, atol=1e-12)
 
 
+def test_a_ghost_brings_no_electrons():
+    from pyscf import gto
+
+    mol = gto.M(atom="He 0 0 0; ghost-He 0 0 1.5", basis="6-31g", verbose=0)
+    for density in (minao_density(mol), atomic_density(mol)):
+        np.testing.assert_array_equal(density[2:], 0)
+        electrons = np.sum(density * mol.intor_symmetric("int1e_ovlp"))
+        np.testing.assert_allclose(electrons, 2, atol=0.01)  # minao's are projected
+
+
 @pytest.fixture(scope="module")
 def water():
     functional = xc("hf")

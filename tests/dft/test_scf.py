@@ -12,6 +12,7 @@ import jaxsci as jsci
 from jaxsci.dft import molecule, scf, xc
 from jaxsci.dft.energy import fock_matrix, total_energy
 from jaxsci.dft.operators import operators
+from jaxsci.dft.scf import _gap
 
 pytest.importorskip("pyscf")
 
@@ -199,3 +200,13 @@ def test_float32_is_refused():
             molecule(WATER, "sto-3g", grid=0)
     finally:
         jax.config.update("jax_enable_x64", True)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "gap"),
+    [(1, 3, 0.5), (2, 3, 0.75), (0, 3, np.inf), (3, 3, np.inf), (2, 2, np.inf)],
+)
+def test_the_gap_is_that_of_real_orbitals(count, size, gap):
+    """None if all are filled, or empty, or if what is empty only fills up a batch."""
+    energies = jnp.array([-1.0, -0.5, 0.25])
+    assert float(_gap(energies, count, size)) == gap

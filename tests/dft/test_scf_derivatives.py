@@ -11,6 +11,7 @@ from jaxsci.dft import energy, molecule, neural_functional, scf, stack, xc
 from jaxsci.dft.energy import total_energy
 from jaxsci.dft.operators import operators
 from jaxsci.dft.projector import occupied_projector
+from jaxsci.dft.response import solve_or_nan
 
 pytest.importorskip("pyscf")
 
@@ -157,3 +158,12 @@ def test_projector_derivative_with_degeneracy():
 
     _, tangent = jax.jvp(f, (fock,), (change,))
     np.testing.assert_allclose(tangent, difference(f, fock, change, 1e-3), atol=1e-9)
+
+
+def test_there_is_no_response_along_a_flat_or_falling_direction():
+    """CG also solves A x = b where A is negative, as at a saddle point: a finite, wrong answer."""
+    b = jnp.array([1.0, 1.0])
+    for curvature, exists in ((2.0, True), (1e-4, False), (-2.0, False)):
+        diagonal = jnp.array([curvature, curvature])
+        x = solve_or_nan(lambda x, d=diagonal: d * x, b, preconditioner=lambda x: x)
+        np.testing.assert_allclose(x, b / diagonal if exists else b * jnp.nan)

@@ -9,6 +9,7 @@ import lineax as lx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from ._imbalance import imbalance, rows_of_terms
 from ._objective import BatchResiduals
 
 # Above this many rows a dense n x n matrix and its factorisation cost more than they bring.
@@ -28,6 +29,7 @@ class LinearModel(eqx.Module):
 
     residual: Samples
     trace: Float[Array, ""]
+    imbalance: Float[Array, ""]
     apply: Callable[[Parameters], Samples]
     damped: Callable[[Float[Array, ""]], Callable[[Samples], Parameters]]
 
@@ -54,23 +56,27 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: str) -> Linea
 def _sample(residuals, params, vector, flat):
     r, kernel = residuals.gram(params)
     _, pullback = jax.vjp(vector, flat)
+    squares = jnp.diagonal(kernel)
+    spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
 
     def damped(damping):
         solve = _positive_solver(kernel, damping)
         return lambda b: pullback(solve(b))[0]
 
-    return LinearModel(r, jnp.trace(kernel), _pushforward(vector, flat), damped)
+    return LinearModel(r, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
 
 
 def _parameter(residuals, params, vector, flat):
     r, jacobian = residuals.jacobian(params)
     normal = jacobian.T @ jacobian
+    squares = jnp.sum(jacobian**2, axis=1)
+    spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
 
     def damped(damping):
         solve = _positive_solver(normal, damping)
         return lambda b: solve(jacobian.T @ b)
 
-    return LinearModel(r, jnp.trace(normal), lambda v: jacobian @ v, damped)
+    return LinearModel(r, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
 
 
 def _matrix_free(residuals, params, vector, flat):
@@ -87,10 +93,16 @@ def _matrix_free(residuals, params, vector, flat):
         solver = lx.CG(rtol=1e-6, atol=0.0, max_steps=200)
         return lambda b: lx.linear_solve(normal, pullback(b)[0], solver, throw=False).value
 
-    # tr(J Jᵀ) = E ‖Jᵀ z‖² for random signs z: it only sets the scale of the damping.
+    def mean_square(signs):
+        """tr(J Jᵀ) = E ‖Jᵀ z‖² for random signs z: it only sets scales."""
+        return jnp.mean(jax.lax.map(lambda z: jnp.sum(pullback(z)[0] ** 2), signs))
+
     signs = jax.random.rademacher(jax.random.key(0), (8, r.size), dtype=r.dtype)
-    trace = jnp.mean(jax.lax.map(lambda z: jnp.sum(pullback(z)[0] ** 2), signs))
-    return LinearModel(r, trace, pushforward, damped)
+    # For its order of magnitude one vector is enough for each term.
+    rows = rows_of_terms(residuals, params)
+    traces = [mean_square(jnp.zeros_like(signs[:1]).at[:, k].set(signs[:1, k])) for k in rows]
+    spread = imbalance(residuals, traces)
+    return LinearModel(r, mean_square(signs), spread, pushforward, damped)
 
 
 def _pushforward(vector, flat):

@@ -1,6 +1,6 @@
 """One training loop for every objective and optimiser, first order or second."""
 
-import dataclasses
+import inspect
 import math
 import os
 import time
@@ -11,18 +11,30 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Int, Key, PyTree
 from tqdm import tqdm
 
 from ._checkpoint import Checkpoint, Resume
 from ._fingerprint import fingerprint
-from ._memory import Remedy, device_memory, peak_memory, require_memory
+from ._fit_checks import check_arguments, check_concrete, check_loss, check_memory
+from ._fit_reports import Reports
+from ._fit_warnings import (
+    trend,
+    unequal_terms,
+    warn_of_few_residuals,
+    warn_of_no_progress,
+    warn_of_unequal_terms,
+)
+from ._interrupt import Interrupt
 from ._objective import Objective
 
 # Steps that fit into one call of the compiled loop when its length is left to the clock.
 _LONGEST_CHUNK = 1024
 _SECONDS_A_REPORT = 1.0
+# What the key is folded with for validation: no step has this number.
+_NO_STEP = 2**32 - 1
 
 
 class Fit(NamedTuple):
@@ -31,9 +43,12 @@ class Fit(NamedTuple):
     - `params`: the last parameters whose loss was finite.
     - `history`: `"loss"` and each term's mean square, one entry a step, before that step's update.
     - `steps`: steps taken.
-    - `status`: `"completed"`, `"stopped"` by the callback, or `"non_finite"`.
-    - `message`: one sentence about the status.
+    - `status`: `"completed"`, `"stopped"` by the callback, `"interrupted"` by Ctrl-C, or
+        `"non_finite"`.
+    - `message`: a sentence about the status, and one if the loss has stagnated or still falls.
     - `state`: the optimiser's final state.
+    - `validation`: `"step"`, `"loss"` and each term's mean square on the validation samples, one
+        entry a report of this call; empty without them.
     """
 
     params: PyTree
@@ -42,6 +57,7 @@ class Fit(NamedTuple):
     status: str
     message: str
     state: PyTree
+    validation: dict[str, Array]
 
 
 class _Carry(NamedTuple):
@@ -66,6 +82,7 @@ def fit(
     callback: Callable | None = None,
     checkpoint: str | os.PathLike | None = None,
     resume: Resume = "same",
+    validation: Any = None,
     progress: bool = True,
 ) -> Fit:
     """Minimise an objective over its parameters.
@@ -79,15 +96,17 @@ def fit(
     **Arguments:**
 
     - `objective`: an `Objective`, or a function `loss(params, batch) -> scalar`.
-    - `params`: where to start.
-    - `data`: one batch for all steps, or a pure function `key -> batch`.
+    - `params`: where to start; real arrays.
+    - `data`: one batch for all steps, or a pure function `key -> batch`. With a function the
+        history is the loss on fresh samples: each step's is taken before their update.
     - `optimizer`: any optax optimiser, or `levenberg_marquardt()`, `gauss_newton()`,
         `natural_gradient()`.
     - `steps`: how many steps in all, counting those of a checkpoint.
     - `key`: needed where `data` is a function; step n always sees `fold_in(key, n)`.
     - `report_every`: steps between reports (progress, callback, checkpoint); about every second
         by default.
-    - `callback`: `callback(step, metrics, params)` at each report; return True to stop.
+    - `callback`: `callback(step, metrics, params)` at each report, with the last loss and terms,
+        and `"validation_loss"` and `"validation_<term>"`; return True to stop.
     - `checkpoint`: a file, rewritten atomically at each report. If it exists, training goes on
         from it, bit for bit as if it had never been interrupted (on a GPU with
         XLA_FLAGS=--xla_gpu_deterministic_ops=true). Of several processes the first writes it, and
@@ -97,15 +116,25 @@ def fit(
         Functions are compared by the programs that JAX makes of them, which other versions of it
         may write differently; that is warned of, as are numbers that differ by rounding alone.
         Where to start, `batch_size` and `mesh` may differ always.
+    - `validation`: samples that are not trained on, a batch or a function `key -> batch` that is
+        called once. Their loss after each report's last step is in the progress bar, in the
+        callback's metrics and in `.validation`.
     - `progress`: show a progress bar once training takes more than two seconds.
 
     **Returns:** a `Fit`. On a loss that is not finite training stops with a warning that names
-    the term, and `.params` are the last good ones.
+    the term, and `.params` are the last good ones. Ctrl-C ends training with the next report, and
+    what there is is returned, with a warning; a second one raises `KeyboardInterrupt` at once.
 
     **Raises:** `ValueError` for a missing key, a batch that does not fit the objective, a
     checkpoint of another model or run (what differs is named) or with more steps, or a step that
     takes more memory than the machine has, predicted from the compiled program: the message has a
-    size that fits. `TypeError` if a second-order optimiser gets a plain loss.
+    size that fits. `TypeError` if a second-order optimiser gets a plain loss, for complex
+    parameters or a complex loss, for an iterator as data, for a number of steps that is not whole,
+    and inside `jit`, `vmap` or `grad`.
+
+    **Notes:** warns where nothing can be learned, and with a second-order optimiser where a fixed
+    batch has fewer residuals than there are parameters and no validation, or where the terms'
+    gradients differ by orders of magnitude.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "bc": f})
@@ -113,17 +142,19 @@ def fit(
     u = functools.partial(f, result.params)
     ```
     """
-    _check(objective, params, data, optimizer, steps, report_every)
-    if key is None:
-        if callable(data):
-            raise ValueError(
-                "data is a function of a key, so fit() needs one: key=jax.random.key(0)."
-            )
-        key = jax.random.key(0)
-    optimizer = optax.with_extra_args_support(optimizer)
-    params = jax.tree.map(jnp.asarray, params)
-    _check_loss(objective, params, data, key)
+    check_arguments(objective, params, data, optimizer, steps, report_every, key, validation)
+    key = jax.random.key(0) if key is None else key
+    # Copies, as NumPy's arrays and dicts can be written into, by a callback for one.
+    params = jax.tree.map(lambda leaf: jnp.asarray(_own(leaf)), params)
+    data = data if callable(data) else jax.tree.map(_own, data)
+    if callable(validation):
+        validation = validation(jax.random.fold_in(key, _NO_STEP))
+    count = check_loss(objective, params, data, key)
+    if validation is not None:
+        check_loss(objective, params, validation, key)
     carry = start_of_training(params, optimizer)
+    if not callable(data) and validation is None:
+        warn_of_few_residuals(count, params, carry.state, stacklevel=2)
     history: list[dict[str, Array]] = []
     store = None
     if checkpoint is not None:
@@ -131,60 +162,65 @@ def fit(
         store = Checkpoint(checkpoint, key, made_of, resume)
         carry, history = store.restore(carry, _empty_history(objective), steps)
     if int(carry.step) < steps:
-        _check_memory(objective, optimizer, data, key, carry, report_every or _LONGEST_CHUNK)
-    carry, history, stopped = _train(
-        objective, optimizer, data, key, carry, history, steps, report_every, callback, store,
-        progress,
-    )  # fmt: skip
-    where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
-    return _report(carry, _join(history, objective), stopped, steps, where)
-
-
-def _train(
-    objective, optimizer, data, key, carry, history, steps, report_every, callback, store, progress
-):
-    """Chunks of the compiled loop, with a report after each."""
-    step, stopped, length = int(carry.step), False, 1
-    start_params = carry.params
-    size = report_every or _LONGEST_CHUNK
-    bar = tqdm(total=steps, initial=step, disable=not progress, delay=2.0, unit="step")
+        size = min(report_every or _LONGEST_CHUNK, _LONGEST_CHUNK)
+        check_memory(run_chunk, objective, optimizer, data, key, carry, size)
+    bar = tqdm(total=steps, initial=int(carry.step), disable=not progress, delay=2.0, unit="step")
+    reports = Reports(objective, validation, callback, bar)
     with bar:
-        while step < steps and bool(carry.finite) and not stopped:
+        carry, history, status = _train(
+            objective, optimizer, data, key, carry, history, steps, report_every, store, reports
+        )
+    where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
+    return _report(carry, _join(history, objective), reports.columns(), status, steps, where)
+
+
+def _train(objective, optimizer, data, key, carry, history, steps, report_every, store, reports):
+    """Chunks of the compiled loop, with a report after each, or at multiples of `report_every`."""
+    step, stopped, asked, length = int(carry.step), False, False, 1
+    start_params = carry.params
+    size = min(report_every or _LONGEST_CHUNK, _LONGEST_CHUNK)
+    with Interrupt() as interrupt:
+        while step < steps and bool(carry.finite) and not (stopped or asked):
             start = time.perf_counter()
             # Reports fall on multiples of report_every, so a resumed run reports at the same steps.
-            end = step + (size - step % size if report_every else length)
+            due = step + (report_every - step % report_every if report_every else length)
             # Of the very type that the memory was predicted with: another would compile again.
-            last = jnp.asarray(min(end, steps), carry.step.dtype)
+            last = jnp.asarray(min(due, step + size, steps), carry.step.dtype)
             carry, records = run_chunk(objective, optimizer, data, key, carry, last, size)
+            check_concrete(carry, records)
             done = int(carry.step) - step
             length = _next_length(length, time.perf_counter() - start, size)
-            if step == 0 and eqx.tree_equal(start_params, carry.params):
-                _warn_without_slope(objective, data, key, carry.params)
+            if step == 0:
+                _warn_at_the_start(objective, data, key, start_params, carry)
             step += done
             history.append({name: values[:done] for name, values in records.items()})
-            metrics = {name: float(records[name][done - 1]) for name in _names(objective)}
-            # A refresh would show the bar at once, and at every report.
-            shown = {name: f"{value:.2e}" for name, value in metrics.items()}
-            bar.set_postfix(shown, refresh=False)
-            bar.update(done)
-            if store is not None and bool(carry.finite):
-                history = store.write(carry, _join(history, objective))
-            if callback is not None:
-                stopped = bool(callback(step, metrics, carry.params))
-    return carry, history, stopped
+            asked, finite = interrupt.asked, bool(carry.finite)
+            if step >= min(due, steps) or asked or not finite:
+                metrics = {name: float(records[name][done - 1]) for name in _names(objective)}
+                metrics = reports.show(step, metrics, carry.params)
+                if store is not None and finite:
+                    history = store.write(carry, _join(history, objective))
+                stopped = reports.tell(step, metrics, carry.params)
+                asked = interrupt.asked
+            reports.bar.update(done)
+    status = "interrupted" if interrupt.asked else "stopped" if stopped else "completed"
+    return carry, history, status
 
 
-def _warn_without_slope(objective, data, key, params):
-    """Say so where nothing can be learned, as when every sample has failed."""
+def _warn_at_the_start(objective, data, key, params, carry):
+    """After the first steps, of what the parameters before them show."""
+    stuck = eqx.tree_equal(params, carry.params)
+    if not stuck and not unequal_terms(carry.state):
+        return
     batch = data(jax.random.fold_in(key, 0)) if callable(data) else data
-    (value, _), gradient = eqx.filter_jit(_loss(objective, batch)[1])(params)
-    if value != 0 and not any(jnp.any(leaf) for leaf in jax.tree.leaves(gradient)):
-        warnings.warn(
-            f"The loss is {float(value):.3g} and has no slope in any parameter. Either it does not "
-            "depend on them, or every sample failed: a molecule that does not converge counts, "
-            "but steers nothing. Start elsewhere.",
-            stacklevel=4,
-        )
+    if unequal_terms(carry.state):
+        warn_of_unequal_terms(objective, params, batch, stacklevel=4)
+    if stuck:
+        warn_of_no_progress(objective, params, batch, _loss(objective, batch)[1], stacklevel=4)
+
+
+def _own(leaf):
+    return jnp.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
 def start_of_training(params: PyTree, optimizer: optax.GradientTransformation) -> _Carry:
@@ -227,15 +263,14 @@ def _step(objective, optimizer, carry, batch):
     def value_fn(params, residual_fn=None):
         return loss(params)
 
-    updates, state = optimizer.update(
-        gradient,
-        carry.state,
-        carry.params,
-        value=value,
-        grad=gradient,
-        value_fn=value_fn,
-        residual_fn=residual_fn,
+    def grad_fn(params, _):
+        return value_and_grad(params)[1]
+
+    extra = dict(
+        value=value, grad=gradient, value_fn=value_fn, residual_fn=residual_fn, grad_fn=grad_fn
     )
+    extra = _accepted(optimizer.update, extra)
+    updates, state = optimizer.update(gradient, carry.state, carry.params, **extra)
     value_is_finite = jnp.isfinite(value)
     finite = value_is_finite & _all_finite(updates)
     # Not finite at these parameters: the step that led here is undone. Not finite in the
@@ -244,6 +279,19 @@ def _step(objective, optimizer, carry, batch):
     params = _where(finite, optax.apply_updates(carry.params, updates), keep)
     new = _Carry(params, carry.params, _where(finite, state, carry.state), carry.step + 1, finite)
     return new, {"loss": value, **terms}
+
+
+def _accepted(update, extra):
+    """Those of the extra arguments that an optimiser takes: all of optax's protocol, or by name.
+
+    Asked at each trace, where `optax.with_extra_args_support` would make a new function, and so a
+    new program, of the same optimiser at every call of `fit`.
+    """
+    parameters = inspect.signature(update).parameters.values()
+    names = {parameter.name for parameter in parameters}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        names |= {"value", "grad", "value_fn", "residual_fn"}
+    return {name: value for name, value in extra.items() if name in names}
 
 
 def _loss(objective, batch):
@@ -281,7 +329,7 @@ def _first_bad_sample(objective, data, key, carry):
     return ""
 
 
-def _report(carry, history, stopped, steps, where):
+def _report(carry, history, validation, status, steps, where):
     step = int(carry.step)
     if not bool(carry.finite):
         wrong = [repr(n) for n, values in history.items() if not math.isfinite(values[-1])]
@@ -291,13 +339,16 @@ def _report(carry, history, stopped, steps, where):
             "`params` are the last with a finite loss. A smaller learning rate or more damping "
             "helps, and so does float64."
         )
-        warnings.warn(message, stacklevel=3)
         status = "non_finite"
-    elif stopped:
-        status, message = "stopped", f"Stopped by the callback at step {step} of {steps}."
+    elif status == "interrupted":
+        message = f"Interrupted at step {step} of {steps}, whose parameters are returned."
+    elif status == "stopped":
+        message = f"Stopped by the callback at step {step} of {steps}."
     else:
-        status, message = "completed", f"{step} steps."
-    return Fit(carry.params, history, step, status, message, carry.state)
+        message = f"{step} steps.{trend(history['loss'])}"
+    if status in ("non_finite", "interrupted"):
+        warnings.warn(message, stacklevel=3)
+    return Fit(carry.params, history, step, status, message, carry.state, validation)
 
 
 def _next_length(length, seconds, longest):
@@ -330,67 +381,3 @@ def _all_finite(tree):
 
 def _where(condition, new, old):
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
-
-
-def _check(objective, params, data, optimizer, steps, report_every):
-    if not isinstance(objective, Objective) and not callable(objective):
-        raise TypeError(
-            "objective must come from jsci.objective({...}) or be a function loss(params, batch), "
-            f"got {type(objective).__name__}."
-        )
-    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(
-            f"optimizer must be an optax optimiser such as optax.adam(1e-3), got {optimizer!r:.60}."
-        )
-    if steps < 1 or (report_every is not None and report_every < 1):
-        raise ValueError(
-            f"steps and report_every must be at least 1, got {steps} and {report_every}."
-        )
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
-            raise TypeError(
-                f"params{jax.tree_util.keystr(path)} has dtype {jnp.result_type(leaf)}, which "
-                "cannot be trained: split the model with jsci.pure first."
-            )
-    if not jax.tree.leaves(params):
-        raise ValueError("params has no arrays, so there is nothing to train.")
-
-
-def _check_loss(objective, params, data, key):
-    """Shape errors surface here, as the objective's own message, before anything is compiled."""
-    batch = jax.eval_shape(data, key) if callable(data) else data
-    value = objective.value if isinstance(objective, Objective) else objective
-    out = eqx.filter_eval_shape(value, params, batch)
-    if jax.tree.structure(out) != jax.tree.structure(0) or jnp.shape(out) != ():
-        raise ValueError(
-            f"The loss must be a scalar, but it has shape {jax.tree.map(jnp.shape, out)}. "
-            "Reduce it, or give residuals to jsci.objective."
-        )
-
-
-def _check_memory(objective, optimizer, data, key, carry, size):
-    def peak(objective, data):
-        return peak_memory(run_chunk, objective, optimizer, data, key, carry, carry.step, size)
-
-    remedies, mesh = [], None
-    if isinstance(objective, Objective):
-        mesh = objective.mesh
-        batch = jax.eval_shape(data, key) if callable(data) else data
-        largest = max(jax.tree.leaves(batch[name])[0].shape[0] for name in objective.names)
-
-        def chunked(batch_size):
-            return peak(dataclasses.replace(objective, batch_size=batch_size), data)
-
-        def fewer(count):
-            part = jax.tree.map(lambda a: _first_of(a, -(-len(a) * count // largest)), batch)
-            return peak(objective, part)
-
-        remedies = [
-            Remedy("objective(..., batch_size={})", objective.batch_size or largest, chunked),
-            Remedy("{} samples", largest, fewer),
-        ]
-    require_memory("A step of this training", peak(objective, data), device_memory(mesh), remedies)
-
-
-def _first_of(leaf, count):
-    return jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype)

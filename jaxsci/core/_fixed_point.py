@@ -63,7 +63,7 @@ def fixed_point(
         )
         adjoint = optx.ImplicitAdjoint(linear_solver)
     return optx.fixed_point(
-        lambda y, params: step(params, y),
+        _Step(step),
         solver,
         y0,
         params,
@@ -71,6 +71,18 @@ def fixed_point(
         throw=throw,
         adjoint=adjoint,
     )
+
+
+class _Step(eqx.Module):
+    """The step with its arguments in Optimistix's order, equal to any other of the same step.
+
+    A function made at each call would be compiled at each call.
+    """
+
+    step: Callable
+
+    def __call__(self, y: PyTree, params: PyTree) -> PyTree:
+        return self.step(params, y)
 
 
 def _tolerance(y0: PyTree) -> float:

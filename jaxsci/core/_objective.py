@@ -12,7 +12,9 @@ from jaxtyping import Array, Float, PyTree
 
 from ._accumulation import value_and_grad_of_sum
 from ._gram import gram_of_terms
+from ._gram_checks import check_params
 from ._map import vmap
+from ._objective_checks import check_name, check_weight, checked, sizes_of
 
 
 class Objective(eqx.Module):
@@ -50,9 +52,13 @@ class Objective(eqx.Module):
 
             return jax.value_and_grad(loss, has_aux=True)(params)
         sizes = self._sizes(batch)
+
+        def square(r):
+            return lambda params, x: jnp.sum(r(params, x) ** 2)
+
         sums = {
             name: value_and_grad_of_sum(
-                lambda p, x, r=r: jnp.sum(r(p, x) ** 2),
+                square(checked(name, r)),
                 params,
                 batch[name],
                 min(self.batch_size, sizes[name]),
@@ -92,26 +98,13 @@ class Objective(eqx.Module):
         return vmap(f, (None, 0), batch_size=self.batch_size, mesh=self.mesh)
 
     def _raw(self, params, batch):
-        residuals = {
-            name: self._map(r)(params, batch[name])
+        return {
+            name: self._map(checked(name, r))(params, batch[name])
             for name, r in zip(self.names, self.functions, strict=True)
         }
-        for name, r in residuals.items():
-            if not isinstance(r, jax.Array):
-                raise TypeError(
-                    f"Term {name!r} must return an array for one sample, got {type(r).__name__}: "
-                    "stack its parts, or make each a term of its own."
-                )
-        return residuals
 
     def _sizes(self, batch):
-        missing = [name for name in self.names if name not in batch]
-        if missing:
-            raise ValueError(
-                f"The batch has no entry for {', '.join(map(repr, missing))}: it has "
-                f"{sorted(batch)}, and the objective's terms are {sorted(self.names)}."
-            )
-        return {name: _leading_size(name, batch[name]) for name in self.names}
+        return sizes_of(self.names, batch)
 
     def _scales(self, batch):
         sizes = self._sizes(batch)
@@ -140,10 +133,13 @@ class BatchResiduals(eqx.Module):
 
         One reverse pass a residual and sample, never one a residual over the whole batch.
         """
+        check_params(params)
         flat, unravel = ravel_pytree(params)
         scales = self.objective._scales(self.batch)
 
         def rows(name, r):
+            r = checked(name, r)
+
             def sample(flat, x):
                 y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
                 (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
@@ -155,6 +151,24 @@ class BatchResiduals(eqx.Module):
         named = zip(self.objective.names, self.objective.functions, strict=True)
         blocks = [rows(name, r) for name, r in named]
         return jnp.concatenate([b[0] for b in blocks]), jnp.concatenate([b[1] for b in blocks])
+
+    def traces(self, params: PyTree) -> dict[str, Float[Array, ""]]:
+        """Each term's mean square gradient, meanᵢ ‖∂rₖ(xᵢ)/∂params‖², without its weight.
+
+        It is the trace of the term's tangent kernel over its number of samples: the rate at which
+        the term learns.
+        """
+        check_params(params)
+
+        def mean_square(name, r):
+            def sample(params, x):
+                rows = jax.jacrev(lambda p: jnp.ravel(r(p, x)))(params)
+                return sum(jnp.sum(row**2) for row in jax.tree.leaves(rows))
+
+            return jnp.mean(self.objective._map(sample)(params, self.batch[name]))
+
+        named = zip(self.objective.names, self.objective.functions, strict=True)
+        return {name: mean_square(name, checked(name, r)) for name, r in named}
 
     def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
@@ -178,9 +192,9 @@ def objective(
 
     **Arguments:**
 
-    - `terms`: name to residual `r(params, x)` of ONE sample, returning an array of any shape.
+    - `terms`: name to residual `r(params, x)` of ONE sample, returning a real array of any shape.
         The objective maps it over the leading axis of `batch[name]`, a pytree.
-    - `weights`: name to a positive weight; 1 where absent.
+    - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss.
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. Where samples differ in cost, as self-consistent fields do, `batch_size=1` spares the
         quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes the mesh.
@@ -190,8 +204,10 @@ def objective(
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.
 
-    **Raises:** `ValueError` for no terms, a weight without a term, a negative weight, a batch
-    without an entry for a term or with leading axes that differ.
+    **Raises:** `ValueError` for no terms, a weight without a term, a negative weight, a name that
+    the history of `fit` needs ("loss", "validation_..."), a batch without an entry for a term or
+    with leading axes that differ, an empty residual. `TypeError` for a name that is no string, a
+    batch that is no dict, a complex residual: stack its real and imaginary parts.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "ic": ic}, weights={"ic": 10.0})
@@ -201,15 +217,16 @@ def objective(
     if not terms:
         raise ValueError("objective() needs at least one term, e.g. {'pde': residual(op, f)}.")
     weights = dict(weights or {})
-    unknown = sorted(set(weights) - set(terms))
+    unknown = sorted(set(weights) - set(terms), key=str)
     if unknown:
-        raise ValueError(f"Weights for unknown terms {unknown}; the terms are {sorted(terms)}.")
+        raise ValueError(
+            f"Weights for unknown terms {unknown}; the terms are {sorted(terms, key=str)}."
+        )
     for name, r in terms.items():
+        check_name(name)
         if not callable(r):
             raise TypeError(f"Term {name!r} is a {type(r).__name__}, not a function r(params, x).")
-        w = weights.get(name, 1.0)
-        if not isinstance(w, jax.Array) and not w >= 0:
-            raise ValueError(f"The weight of {name!r} is {w}; weights must not be negative.")
+        check_weight(name, weights.get(name, 1.0))
     names = tuple(sorted(terms))
     return Objective(
         names=names,
@@ -218,18 +235,3 @@ def objective(
         batch_size=batch_size,
         mesh=mesh,
     )
-
-
-def _leading_size(name: str, points: PyTree) -> int:
-    leaves = jax.tree_util.tree_leaves_with_path(points)
-    shapes = {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
-    sizes = {shape[0] if shape else None for shape in shapes.values()}
-    size = sizes.pop() if len(sizes) == 1 else None
-    if size is None:
-        raise ValueError(
-            f"batch[{name!r}] must have one leading axis of samples shared by all its leaves, "
-            f"got shapes {shapes}."
-        )
-    if size == 0:
-        raise ValueError(f"batch[{name!r}] is empty: it needs at least one sample.")
-    return size

@@ -30,6 +30,11 @@ def pure(model: Any, *init: Any, dtype: Any = None) -> tuple[Callable, PyTree]:
     **Raises:** `TypeError` if the model is none of these kinds or a parameter is not a real
     or complex array; `ValueError` if `init` does not fit the kind of model.
 
+    **Notes:** a function of complex parameters can be evaluated and differentiated, but `fit`,
+    the second-order optimisers and `gram` refuse them: `jax.grad` gives the conjugate of the
+    direction of ascent, which optimisers that subtract it climb. Keep real and imaginary parts as
+    real arrays and join them in the model, `jax.lax.complex(w[0], w[1])`.
+
     ```python
     f, params = jsci.pure(eqx.nn.MLP(2, "scalar", 32, 2, jnp.tanh, key=key))
     y = f(params, jnp.zeros(2))

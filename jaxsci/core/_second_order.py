@@ -22,15 +22,26 @@ from ._platform import require_x64
 
 
 class LevenbergMarquardtState(NamedTuple):
-    """The damping that the next step starts from."""
+    """The damping that the next step starts from, and how unequal the terms were in the last."""
 
     damping: Float[Array, ""]
+    imbalance: Float[Array, ""]
+
+
+class GaussNewtonState(NamedTuple):
+    """How unequal the terms were in the last step."""
+
+    imbalance: Float[Array, ""]
 
 
 class NaturalGradientState(NamedTuple):
-    """The previous direction, which momentum carries over."""
+    """The previous direction, which momentum carries over, and how unequal the terms were."""
 
     direction: Float[Array, " p"]
+    imbalance: Float[Array, ""]
+
+
+SecondOrderState = LevenbergMarquardtState | GaussNewtonState | NaturalGradientState
 
 
 def levenberg_marquardt(
@@ -77,7 +88,7 @@ def levenberg_marquardt(
 
     def init(params):
         _require_float64(params, "levenberg_marquardt()")
-        return LevenbergMarquardtState(jnp.array(damping, jnp.float64))
+        return LevenbergMarquardtState(jnp.array(damping, jnp.float64), jnp.ones((), jnp.float64))
 
     def update(
         updates,
@@ -121,7 +132,8 @@ def levenberg_marquardt(
         _, damping, step, new_value = jax.lax.while_loop(failed, attempt, start)
         better = new_value < value
         damping = jnp.where(better, damping / factor, damping * factor)
-        new_state = LevenbergMarquardtState(jnp.clip(damping, smallest, largest))
+        damping = jnp.clip(damping, smallest, largest)
+        new_state = LevenbergMarquardtState(damping, model.imbalance)
         return unravel(jnp.where(better, step, 0.0)), new_state
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -155,7 +167,7 @@ def gauss_newton(
 
     def init(params):
         _require_float64(params, "gauss_newton()")
-        return optax.EmptyState()
+        return GaussNewtonState(jnp.ones((), jnp.float64))
 
     def update(
         updates,
@@ -174,7 +186,8 @@ def gauss_newton(
         values = jax.lax.map(lambda eta: value_fn(unravel(flat + eta * direction)), lengths)
         values = jnp.where(jnp.isnan(values), jnp.inf, values)
         best = jnp.argmin(values)
-        return unravel(jnp.where(values[best] < value, lengths[best], 0.0) * direction), state
+        step = jnp.where(values[best] < value, lengths[best], 0.0) * direction
+        return unravel(step), GaussNewtonState(model.imbalance)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -214,7 +227,8 @@ def natural_gradient(
 
     def init(params):
         _require_float64(params, "natural_gradient()")
-        return NaturalGradientState(jnp.zeros_like(ravel_pytree(params)[0]))
+        start = jnp.zeros_like(ravel_pytree(params)[0])
+        return NaturalGradientState(start, jnp.ones((), jnp.float64))
 
     def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
         model = _model(residual_fn, params, space, "natural_gradient()")
@@ -222,7 +236,8 @@ def natural_gradient(
         misfit = model.residual - model.apply(carried)
         direction = carried + model.damped(damping * model.trace)(misfit)
         unravel = ravel_pytree(params)[1]
-        return unravel(-learning_rate * direction), NaturalGradientState(direction)
+        new_state = NaturalGradientState(direction, model.imbalance)
+        return unravel(-learning_rate * direction), new_state
 
     return optax.GradientTransformationExtraArgs(init, update)
 

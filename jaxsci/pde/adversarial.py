@@ -178,7 +178,10 @@ def adversarial(
         rounds = min(10, steps)
         for k in jax.random.split(key, rounds):
             batch = reward(k, flow, params)
-            flow = fit(loss, flow, batch, optimizer, steps=steps // rounds, progress=False).params
+            result = fit(loss, flow, batch, optimizer, steps=steps // rounds, progress=False)
+            if result.status == "interrupted":  # of many short trainings all are to end
+                raise KeyboardInterrupt
+            flow = result.params
         return flow
 
     start = Flow(domain.dim, depth=depth, width=width, bins=bins, key=key)

@@ -34,11 +34,7 @@ def ntk_weights(
     loss = loss.reweighted(jsci.pde.ntk_weights(loss, params, batch))
     ```
     """
-    rates = {}
-    for name, r in zip(objective.names, objective.functions, strict=True):
-        points = batch[name]
-        square = jax.vmap(_jacobian_square(r), (None, 0))(params, points)
-        rates[name] = jnp.mean(square)
+    rates = objective.at(batch).traces(params)
     total = sum(rates.values())
     return {name: total / rate for name, rate in rates.items()}
 
@@ -143,16 +139,3 @@ def causal_loss(
         return jnp.mean(w * r**2)
 
     return loss
-
-
-def _jacobian_square(r: Callable) -> Callable:
-    """‖∂r/∂params‖² at one sample."""
-
-    def square(params, x):
-        def flat(p):
-            return ravel_pytree(r(p, x))[0]
-
-        rows = jax.tree.leaves(jax.jacrev(flat)(params))
-        return sum(jnp.sum(row**2) for row in rows)
-
-    return square

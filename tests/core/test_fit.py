@@ -99,7 +99,7 @@ def test_predicting_the_memory_compiles_what_then_runs(key, monkeypatch):
         return len(seen)
 
     predicted = traces()
-    monkeypatch.setattr("jaxsci.core._fit._check_memory", lambda *_: None)
+    monkeypatch.setattr("jaxsci.core._fit.check_memory", lambda *_: None)
     assert predicted == traces()
 
 

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import jaxsci as jsci
-from jaxsci.core import _fit, _gram, _memory
+from jaxsci.core import _fit_checks, _gram, _memory
 
 F, PARAMS = jsci.pure(jsci.nn.MLP(2, "scalar", width=128, depth=1, key=jax.random.key(0)))
 RESIDUAL = jsci.residual(lambda u, x: jsci.derivative(u, 0)(x), F)
@@ -65,6 +65,7 @@ def test_a_kernel_that_does_not_fit_is_refused_with_the_batch_size_that_does(mon
     np.testing.assert_allclose(blocks, whole, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:There are fewer residuals")
 @pytest.mark.parametrize(
     ("optimizer", "have", "pattern"),
     [
@@ -74,7 +75,7 @@ def test_a_kernel_that_does_not_fit_is_refused_with_the_batch_size_that_does(mon
     ids=["first order", "second order"],
 )
 def test_a_training_that_does_not_fit_is_refused(monkeypatch, optimizer, have, pattern):
-    monkeypatch.setattr(_fit, "device_memory", lambda mesh: have)
+    monkeypatch.setattr(_fit_checks, "device_memory", lambda mesh: have)
     loss = jsci.objective({"pde": RESIDUAL})
     with pytest.raises(ValueError, match="A step of this training takes") as problem:
         jsci.fit(loss, PARAMS, {"pde": POINTS}, optimizer, steps=2)
@@ -86,7 +87,7 @@ def test_a_training_that_does_not_fit_is_refused(monkeypatch, optimizer, have, p
 
 
 def test_a_model_too_large_for_any_batch_is_said(monkeypatch):
-    monkeypatch.setattr(_fit, "device_memory", lambda mesh: 1000)
+    monkeypatch.setattr(_fit_checks, "device_memory", lambda mesh: 1000)
     with pytest.raises(ValueError, match="No smaller batch fits"):
         jsci.fit(lambda p, _: jnp.sum(p**2), jnp.ones(1000), None, optax.sgd(0.1), steps=1)
 

@@ -43,6 +43,7 @@ def test_hypernetwork_is_the_target_network_with_shifted_weights(key):
     np.testing.assert_allclose(net(x, mu), np.tanh(x @ first + bias) @ last + offset, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:There are fewer residuals")  # it is asked between them
 def test_a_family_of_problems_is_learnt_at_once(key):
     """u = sin(x + μ) from its values at five μ, asked at one between them."""
     inner = nn.MLP(1, "scalar", width=8, depth=1, key=key)

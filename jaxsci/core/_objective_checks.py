@@ -1,0 +1,115 @@
+"""What an objective can be made of: named terms, real residuals of one sample, and batches."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import PyTree
+
+
+def check_name(name: Any) -> None:
+    """Raise for a name that is no string, or that the history of `fit` gives to something else."""
+    if not isinstance(name, str):
+        raise TypeError(f"The name of a term must be a string, got {name!r}: write {str(name)!r}.")
+    if name == "loss" or name.startswith("validation_"):
+        raise ValueError(
+            f"A term cannot be called {name!r}: in the history and the metrics of fit, 'loss' is "
+            "the weighted sum of all terms, and 'validation_...' what is measured on other samples."
+        )
+
+
+def check_weight(name: str, w: Any) -> None:
+    """Raise for a weight that is not one number, or negative; a traced one has no value yet."""
+    if not (hasattr(w, "dtype") or isinstance(w, int | float | complex)):
+        raise TypeError(f"The weight of {name!r} must be a number, got {w!r:.60}.")
+    if jnp.shape(w) != () or jnp.iscomplexobj(w):
+        raise ValueError(
+            f"The weight of {name!r} must be one real number, got shape {jnp.shape(w)} of "
+            f"{jnp.result_type(w)}. For weights of single samples return sqrt(weight) * r from "
+            "the residual, with the weight as a part of the sample."
+        )
+    if not isinstance(w, Tracer) and not w >= 0:
+        raise ValueError(f"The weight of {name!r} is {w}; weights must not be negative.")
+
+
+def checked(name: str, r: Callable) -> Callable:
+    """`r(params, x)`, which raises unless it returns one real array that is not empty."""
+
+    def residual(params, x):
+        y = r(params, x)
+        leaves = jax.tree.leaves(y)
+        if len(leaves) != 1 or leaves[0] is not y:
+            raise TypeError(
+                f"Term {name!r} must return an array for one sample, got {type(y).__name__}: "
+                "stack its parts, or make each a term of its own."
+            )
+        if jnp.iscomplexobj(y):
+            raise TypeError(
+                f"Term {name!r} is complex, of {jnp.result_type(y)}, and the squares of complex "
+                "numbers are no measure of their size: stack real and imaginary parts, "
+                "jnp.stack([r.real, r.imag])."
+            )
+        if jnp.size(y) == 0:
+            raise ValueError(
+                f"Term {name!r} is empty: it has shape {jnp.shape(y)} for one sample. Return at "
+                "least one number, or leave the term out."
+            )
+        return jnp.asarray(y)
+
+    return residual
+
+
+def sizes_of(names: tuple[str, ...], batch: Mapping[str, PyTree]) -> dict[str, int]:
+    """The number of samples of each term; raise for a batch that does not fit the terms."""
+    if not isinstance(batch, Mapping):
+        raise TypeError(
+            f"A batch is a dict from each term to its samples, {{{names[0]!r}: ...}}, got "
+            f"{_described(batch)}. The objective's terms are {sorted(names)}."
+        )
+    missing = [name for name in names if name not in batch]
+    if missing:
+        raise ValueError(
+            f"The batch has no entry for {', '.join(map(repr, missing))}: it has "
+            f"{sorted(batch, key=str)}, and the objective's terms are {sorted(names)}."
+        )
+    return {name: _leading_size(name, batch[name]) for name in names}
+
+
+def _described(batch):
+    if hasattr(batch, "shape"):
+        return f"an array of shape {batch.shape}"
+    return f"a {type(batch).__name__}"
+
+
+def _leading_size(name: str, points: PyTree) -> int:
+    leaves = jax.tree_util.tree_leaves_with_path(points)
+    for path, leaf in leaves:
+        _check_leaf(f"batch[{name!r}]{jax.tree_util.keystr(path)}", leaf)
+    shapes = {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
+    sizes = {shape[0] if shape else None for shape in shapes.values()}
+    size = sizes.pop() if len(sizes) == 1 else None
+    if size is None:
+        lists = isinstance(points, list) and all(isinstance(x, int | float) for _, x in leaves)
+        raise ValueError(
+            f"batch[{name!r}] must have one leading axis of samples shared by all its leaves, "
+            f"got shapes {shapes}."
+            + (" Make an array of the list: jnp.asarray(...)." if lists else "")
+        )
+    if size == 0:
+        raise ValueError(f"batch[{name!r}] is empty: it needs at least one sample.")
+    return size
+
+
+def _check_leaf(where: str, leaf: Any) -> None:
+    if callable(leaf):
+        raise TypeError(
+            f"{where} is a {type(leaf).__name__}, not samples: draw from it, points = sample(key), "
+            "or give fit one function of a key for all terms, data=jsci.pde.joint({name: sampler})."
+        )
+    if not (hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex)):
+        raise TypeError(
+            f"{where} is a {type(leaf).__name__}, not an array of samples: "
+            "give the samples themselves, as arrays, or draw them in a function of a key."
+        )

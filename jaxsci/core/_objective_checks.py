@@ -61,7 +61,7 @@ def checked(name: str, r: Callable) -> Callable:
     return residual
 
 
-def sizes_of(names: tuple[str, ...], batch: Mapping[str, PyTree]) -> dict[str, int]:
+def sizes_of(names: tuple[str, ...], batch: Any) -> dict[str, int]:
     """The number of samples of each term; raise for a batch that does not fit the terms."""
     if not isinstance(batch, Mapping):
         raise TypeError(

@@ -1,5 +1,7 @@
 """fixed_point: solutions, three kinds of gradient, flags under vmap."""
 
+import logging
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,6 +91,15 @@ def test_diis_stops_on_its_own_error():
     solution = jsci.fixed_point(step, jnp.array(0.0), jnp.zeros(2), solver=solver)
     np.testing.assert_allclose(solution.value[0], 1 / 0.9, rtol=1e-6)
     assert abs(solution.value[1] - 1000.0) > 1.0
+
+
+def test_the_same_step_is_compiled_once(caplog):
+    """Outside jit, as in a script: another start and other parameters are no new program."""
+    jsci.fixed_point(cosine, jnp.array(0.9), jnp.array(0.4))
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        jsci.fixed_point(cosine, jnp.array(1.0), jnp.array(0.5))
+    messages = [record.getMessage() for record in caplog.records]
+    assert not [message for message in messages if message.startswith("Compiling ")]
 
 
 def test_float32_stays_float32():

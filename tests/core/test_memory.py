@@ -36,6 +36,15 @@ def test_a_jitted_function_is_traced_once():
     assert len(traces) == 1 and peak >= POINTS.nbytes
 
 
+def test_what_is_donated_counts_once():
+    """The result takes the place of the argument."""
+    n = 1 << 20
+    shape = jax.ShapeDtypeStruct((n,), jnp.float64)
+    donating = jax.jit(lambda x: x + 1.0, donate_argnums=0)
+    assert jsci.peak_memory(donating, jnp.zeros(n)) == 8 * n
+    assert jsci.peak_memory(lambda x: x + 1.0, shape) == 16 * n
+
+
 def test_batch_size_bounds_a_gradient_whatever_the_number_of_samples():
     def peak(n, batch_size):
         loss = jsci.objective({"pde": RESIDUAL}, batch_size=batch_size)

@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 import jaxsci as jsci
 from jaxsci.core._damped_least_squares import linear_model
 
-# 15 residuals and 16 parameters: small on purpose, and what happens between the samples is no matter.
+# 15 residuals and 16 parameters: what happens between the samples is no matter here.
 pytestmark = pytest.mark.filterwarnings("ignore:There are fewer residuals")
 
 X = jax.random.normal(jax.random.key(0), (12, 2))
@@ -121,6 +121,40 @@ def test_singular_kernel_gives_no_nan():
     result = jsci.fit(loss, make_params(), twice, jsci.levenberg_marquardt(1e-12), steps=10)
     assert result.status == "completed"
     assert np.isfinite(ravel_pytree(result.params)[0]).all()
+
+
+def test_natural_gradient_carries_its_direction_on():
+    """φ' = μ φ + Jᵀ (J Jᵀ + λ tr)⁻¹ (r - μ J φ): what φ has solved already is not solved again."""
+    at, params = LOSS.at(BATCH), make_params()
+    flat, unravel = ravel_pytree(params)
+    r, j = map(np.asarray, at.jacobian(params))
+    carried = 0.5 * np.linspace(-1.0, 1.0, len(flat))
+    kernel = j @ j.T
+    damped = kernel + 1e-2 * np.trace(kernel) * np.eye(len(r))
+    expected = carried + j.T @ np.linalg.solve(damped, r - j @ carried)
+
+    optimizer = jsci.natural_gradient(0.1, damping=1e-2, momentum=0.5, space="sample")
+    state = optimizer.init(params)._replace(direction=2.0 * jnp.asarray(carried))
+    update, state = optimizer.update(params, state, params, residual_fn=at)
+    np.testing.assert_allclose(state.direction, expected, rtol=1e-10)
+    np.testing.assert_allclose(ravel_pytree(update)[0], -0.1 * expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("damping", "after"), [(4e-9, 1e-9), (2e-18, 1e-18), (4e5, 1e5)])
+def test_a_step_that_lowers_the_loss_lowers_the_damping_down_to_a_floor(damping, after):
+    """By the factor 4, to 1e-18: a floor of 1e-4 would make the last digits a long way off."""
+    linear = jsci.objective({"line": lambda p, xy: p @ xy[0] - xy[1]})
+    at = linear.at({"line": (X, X @ jnp.array([1.0, -3.0]))})
+    optimizer, params = jsci.levenberg_marquardt(damping, acceleration=False), jnp.zeros(2)
+    _, state = optimizer.update(
+        params,
+        optimizer.init(params),
+        params,
+        value=linear.value(params, at.batch),
+        value_fn=lambda p: linear.value(p, at.batch),
+        residual_fn=at,
+    )
+    np.testing.assert_allclose(state.damping, after, rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def check_name(name: Any) -> None:
 
 def check_weight(name: str, w: Any) -> None:
     """Raise for a weight that is not one number, or negative; a traced one has no value yet."""
-    if not (hasattr(w, "dtype") or isinstance(w, int | float | complex)):
-        raise TypeError(f"The weight of {name!r} must be a number, got {w!r:.60}.")
+    if not (hasattr(w, "dtype") or isinstance(w, int | float)):
+        raise TypeError(f"The weight of {name!r} must be a real number, got {w!r:.60}.")
     if jnp.shape(w) != () or jnp.iscomplexobj(w):
         raise ValueError(
             f"The weight of {name!r} must be one real number, got shape {jnp.shape(w)} of "

@@ -76,7 +76,8 @@ def test_fit_inside_a_transformation_is_refused(transform, where):
         (np.float64(-1.0), ValueError),
         (float("nan"), ValueError),
         (jnp.ones(2), ValueError),
-        (1j, ValueError),
+        (1j, TypeError),
+        (jnp.array(1j), ValueError),
         ("2", TypeError),
     ],
 )

@@ -150,10 +150,11 @@ def test_ctrl_c_in_the_middle_of_a_chunk_ends_with_a_report(monkeypatch, tmp_pat
 
     interrupted.lower = run_chunk.lower
     monkeypatch.setattr(_fit, "run_chunk", interrupted)
+    monkeypatch.setattr(_fit, "_LONGEST_CHUNK", 1)  # two a report
     seen = []
-    with pytest.warns(UserWarning, match="Interrupted at step 2 of 6"):
+    with pytest.warns(UserWarning, match="Interrupted at step 1 of 6"):
         fit(callback=lambda step, *_: seen.append(step), checkpoint=tmp_path / "run")
-    assert seen == [2]
+    assert seen == [1]
     assert (tmp_path / "run").exists()
 
 
@@ -244,6 +245,10 @@ def test_terms_of_unlike_size_are_named_with_the_weights_that_balance_them(name)
     alike = jsci.objective({"flux": flat, "value": flat}, {"flux": 1e-9, "value": 1.0})
     fit(objective=alike, **change)
     fit(objective=alike.reweighted({"flux": 0.0}), **change)
+    # One without any slope does not count either.
+    fit(
+        objective=jsci.objective({"flux": lambda p, x: 0 * flat(p, x) + 1, "value": flat}), **change
+    )
 
 
 def test_fewer_residuals_than_parameters_are_said():

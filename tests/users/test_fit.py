@@ -18,44 +18,59 @@ def test_two_materials_in_raw_units():
     438.33 in the middles. In raw units the fluxes count 1e5 times as much as Laplace's equation
     above, whose loss of 0.3 then is 150 degrees. In units of the inflow it is right.
     """
-    low, high = pde.Interval(0.0, 1.0), pde.Interval(1.0, 2.0)
-    key = jax.random.split(jax.random.key(0), 4)
-    f, below = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=key[0]))
-    _, above = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=key[1]))
-    start = {"below": below, "above": above}
-    points = {"below": pde.sobol(low, 16)(key[2]), "above": pde.sobol(high, 16)(key[3])}
-    points |= {"bottom": jnp.zeros((1, 1)), "top": jnp.full((1, 1), 2.0), "meet": jnp.ones((1, 1))}
+    f, below = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=jax.random.key(0)))
+    _, above = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=jax.random.key(1)))
+    x = {"below": jnp.linspace(0, 1, 16), "above": jnp.linspace(1, 2, 16)}
+    x |= {"bottom": jnp.zeros(1), "top": jnp.full(1, 2.0), "meet": jnp.ones(1)}
 
-    def layers(below, above, bottom, inflow, conductivities):
-        second = lambda u, x: jsci.derivative(u, 0, 0)(x)  # noqa: E731
-        both = lambda p, x: jnp.stack([below(p, x), above(p, x)])  # noqa: E731
-        meet = pde.interface(low.boundary["right"], *conductivities)
-        top = pde.robin(high.boundary["right"], 0.0, conductivities[1], inflow)
-        return jsci.objective(
-            {
-                "below": jsci.residual(second, below),
-                "above": jsci.residual(second, above),
-                "bottom": lambda p, x: below(p, x) - bottom,
-                "top": jsci.residual(top, above),
-                "meet": jsci.residual(meet, both),
-            }
-        )
+    def lower(p, x):
+        return f(p["below"], x)
 
-    def train(loss, steps):
-        optimizer = jsci.levenberg_marquardt(acceleration=False)
-        return jsci.fit(loss, start, points, optimizer, steps=steps, progress=False).params
+    def upper(p, x, c):
+        return c["base"] + c["unit"] * f(p["above"], x)
 
-    lower, upper = (lambda p, x: f(p["below"], x)), (lambda p, x: f(p["above"], x))
+    def equation(p, s):
+        return jsci.derivative(lambda x: upper(p, x, s[1]), 0, 0)(s[0])
+
+    def flux(p, s):
+        return s[1]["upper"] * jsci.derivative(lambda x: upper(p, x, s[1]), 0)(s[0])
+
+    def meet(p, s):
+        jump = lower(p, s[0]) - upper(p, *s)
+        slope = jsci.derivative(lambda x: lower(p, x), 0)(s[0])
+        return jnp.stack([jump, s[1]["lower"] * slope - flux(p, s)])
+
+    loss = jsci.objective(
+        {
+            "below": lambda p, s: jsci.derivative(lambda x: lower(p, x), 0, 0)(s[0]),
+            "above": equation,
+            "bottom": lambda p, s: lower(p, s[0]) - s[1]["bottom"],
+            "top": lambda p, s: flux(p, s) - s[1]["inflow"],
+            "meet": meet,
+        }
+    )
+    optimizer = jsci.levenberg_marquardt(acceleration=False)
+
+    def train(weight, steps, **units):
+        data = {
+            name: (at[:, None], {unit: jnp.full(at.shape, value) for unit, value in units.items()})
+            for name, at in x.items()
+        }
+        weighted = loss.reweighted({"above": jnp.array(weight)})
+        start = {"below": below, "above": above}
+        return jsci.fit(weighted, start, data, optimizer, steps=steps, progress=False).params
+
+    raw = dict(lower=1.38, upper=400.0, bottom=293.15, inflow=200.0, base=0.0, unit=1.0)
     with pytest.warns(UserWarning, match="terms are unequal.*units.*weights={"):
-        train(layers(lower, upper, 293.15, 200.0, (1.38, 400.0)), 1)
+        train(1.0, 1, **raw)
 
-    ratio = 1.38 / 400.0
-    scaled = lambda p, x: 1.0 + ratio * upper(p, x - 1.0)  # noqa: E731
-    loss = layers(lower, scaled, 0.0, 1.0, (1.0, 1.0 / ratio))
-    weights = {"above": ratio**-2}  # its unknown is in small units, and so is its equation
-    found = train(loss.reweighted(weights), 40)
-    degrees = [lower(found, jnp.array([0.5])), scaled(found, jnp.array([1.5]))]
-    np.testing.assert_allclose(293.15 + 200 / 1.38 * np.array(degrees), [365.61, 438.33], atol=0.01)
+    # Temperatures from 293.15 in units of 200 / 1.38; above, of what it rises by there.
+    rise = 1.38 / 400.0
+    own = dict(lower=1.0, upper=1 / rise, bottom=0.0, inflow=1.0, base=1.0, unit=rise)
+    found = train(rise**-2, 150, **own)
+    middles = lower(found, jnp.array([0.5])), upper(found, jnp.array([1.5]), own)
+    kelvin = 293.15 + 200 / 1.38 * np.array(middles)
+    np.testing.assert_allclose(kelvin, [365.61, 438.33], atol=0.01)
 
 
 @pytest.mark.report("jaxsci")

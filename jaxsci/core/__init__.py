@@ -1,6 +1,7 @@
 """The functional API: verbs on pure functions f(params, x), knowing no physics."""
 
 from ._averaging import averaged as averaged
+from ._deprecation import warn_deprecated as warn_deprecated
 from ._derivatives import (
     biharmonic as biharmonic,
     derivative as derivative,

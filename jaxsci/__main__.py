@@ -1,6 +1,6 @@
-"""`python -m jaxsci`: versions, devices, precision, and whether this platform computes right.
+"""`python -m jaxsci`: versions, devices, precision, and whether this platform computes correctly.
 
-`python -m jaxsci doctor` also computes one small known answer a pillar, in under a minute.
+`python -m jaxsci doctor` also computes one small known answer for each pillar, in under a minute.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from importlib import metadata
 import jax
 
 from . import PlatformReport, check_platform
-from ._doctor import CHECKS, examine
+from ._doctor import CHECKS, conclusion, examine
 from .core._platform import HIGHEST_LINE
 
 PACKAGES = ("jaxsci", "jax", "jaxlib", "numpy", "equinox", "optax", "optimistix", "lineax")
@@ -30,14 +30,19 @@ def describe(report: PlatformReport, *, default_x64: bool) -> str:
     """
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     devices = ", ".join(f"{d.platform}: {d.device_kind}" for d in jax.devices())
-    precision = "float64" if default_x64 else f"float32 (for float64, first of all: {X64_LINE})"
+    precision = (
+        "float64 by default"
+        if default_x64
+        else f"float32 by default; for float64 your program begins with {X64_LINE}"
+    )
     if report.rounds_products:
         precision += (
-            f"; products of float32 matrices to {report.product_error:.0e} only (for all digits: "
-            f"{HIGHEST_LINE})"
+            f"; products of float32 matrices have a relative error of {report.product_error:.0e} "
+            f"(for all digits: {HIGHEST_LINE})"
         )
+    checked = "float32 and float64" if report.x64 else "float32"
     verdict = (
-        "right numbers in every program known to be miscompiled somewhere"
+        f"right numbers in {checked}: this XLA passes the programs that some releases miscompile"
         if report.ok
         else "WRONG NUMBERS: " + "; ".join(report.failures)
     )
@@ -64,7 +69,7 @@ def _extra(name: str, extra: str) -> str:
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the description; the exit code is 1 if any number came out wrong."""
     parser = argparse.ArgumentParser("python -m jaxsci", description=__doc__)
-    help_of_doctor = "also compute one small known answer a pillar"
+    help_of_doctor = "also compute one small known answer for each pillar"
     parser.add_argument("command", nargs="?", choices=["doctor"], help=help_of_doctor)
     command = parser.parse_args(arguments).command
     default_x64 = bool(jax.config.read("jax_enable_x64"))
@@ -76,13 +81,14 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def _consult() -> bool:
-    """Print each finding as it comes; whether all are as they should be."""
-    healthy = True
+    """Print each finding as it comes, then the conclusion; whether all are as they should be."""
+    print("\nKnown answers, computed in float64:", flush=True)
+    findings = []
     for check in CHECKS:
-        finding = examine(check)
-        print(finding, flush=True)
-        healthy &= finding.ok
-    return healthy
+        findings.append(examine(check))
+        print(findings[-1], flush=True)
+    print(conclusion(findings), flush=True)
+    return all(finding.ok for finding in findings)
 
 
 if __name__ == "__main__":

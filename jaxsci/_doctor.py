@@ -1,9 +1,9 @@
-"""One small known answer a pillar: does this installation compute what it should?"""
+"""One small known answer for each pillar: does this installation compute what it should?"""
 
 import importlib.util
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
         if self.error is None:
             verdict = self.reason
         else:
-            verdict = f"{'right' if self.ok else 'WRONG'}, error {self.error:.1e}"
+            verdict = f"{'right' if self.ok else 'WRONG'}, relative error {self.error:.1e}"
         return f"{self.pillar:<10} {verdict}: {self.what} ({self.seconds:.1f} s)"
 
 
@@ -63,6 +63,17 @@ def examine(check: Check) -> Finding:
             reason = f"FAILED, {type(caught).__name__}: {caught}"
     seconds = time.perf_counter() - start
     return Finding(check.pillar, check.what, error, check.tolerance, seconds, reason)
+
+
+def conclusion(findings: Sequence[Finding]) -> str:
+    """The last line: all pillars right, or which are not."""
+    wrong = [finding.pillar for finding in findings if not finding.ok]
+    skipped = [finding.pillar for finding in findings if finding.ok and finding.error is None]
+    if wrong:
+        return f"NOT right: {', '.join(wrong)}. Do not trust this installation."
+    if skipped:
+        return f"All pillars that could be checked are right; skipped: {', '.join(skipped)}."
+    return f"All {len(findings)} pillars are right."
 
 
 def _heat():

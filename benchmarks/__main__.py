@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 # PySCF's OpenMP threads would otherwise spin on the cores that XLA computes on, and look up to six
 # times slower than they are. Read once, when the first OpenMP library is loaded.
@@ -19,6 +20,7 @@ import jaxsci as jsci  # noqa: E402
 
 from .case import SIZES, Case, Size  # noqa: E402
 from .catalogue import choose, load_cases  # noqa: E402
+from .compare import check_kept, compare, text as comparison  # noqa: E402
 from .environment import environment  # noqa: E402
 from .peers import explain  # noqa: E402
 from .report_html import html  # noqa: E402
@@ -72,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for report.json, report.html and report.txt (.cache/benchmarks/<time>)",
     )
+    command.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="fail if a case has become slower against its baseline than in this kept report.json",
+    )
     command.add_argument("--list", action="store_true", help="name the cases and stop")
     command.add_argument(
         "--table", type=Path, metavar="FILE", help="print a report.json as README's table and stop"
@@ -80,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 1 if any case is wrong or failed."""
+    """Run the command; the exit code is 1 if any case is wrong, failed, or slower than kept."""
     command = parser()
     options = command.parse_args(arguments)
     if options.table:
@@ -98,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jax.config.update("jax_enable_compilation_cache", False)
     try:
         cases = choose(load_cases(), options.size, options.only)
+        kept = read_kept(options.compare, options.size)
     except ValueError as problem:
         command.error(str(problem))
     if options.list:
@@ -112,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.peers:
         print(explain(cases), end="\n\n")
-    return measure_and_write(cases, options.size, out, peers=options.peers)
+    code = measure_and_write(cases, options.size, out, peers=options.peers)
+    return code or (compare_and_write(kept, out) if kept else 0)
 
 
 def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bool) -> int:
@@ -138,6 +148,30 @@ def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bo
     (out / "report.html").write_text(html(report), encoding="utf-8")
     print(f"\nReport: {out / 'report.html'}")
     return code or int(bool(report.bad))
+
+
+def read_kept(path: Path | None, size: Size) -> dict[str, Any] | None:
+    """The report to compare with, read before hours are spent on measuring.
+
+    **Raises:** `ValueError` if it is not there, or cannot be compared with.
+    """
+    if path is None:
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ValueError(f"--compare {path}: {problem.strerror}") from problem
+    check_kept(kept, size)
+    return kept
+
+
+def compare_and_write(kept: dict[str, Any], out: Path) -> int:
+    """Compare the report just written with the kept one; the exit code is 1 if a case is slower."""
+    new = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    said = comparison(kept, new)
+    print(f"\n{said}")
+    (out / "compare.txt").write_text(said + "\n", encoding="utf-8")
+    return int(any(change.bad for change in compare(kept, new)))
 
 
 def study_and_write(size: Size, problems: Sequence[Problem], out: Path) -> int:

@@ -29,6 +29,7 @@ class Baseline(NamedTuple):
     - `function`: called as `function(*args)`; jitted by the runner unless `host`.
     - `host`: the function must not be jitted (NumPy, PySCF).
     - `error`: how far its output is from the reference; `None` takes that of the `Run`.
+    - `part`: it is a part of what `step` does, so that the ratio says what the rest costs.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Baseline(NamedTuple):
     args: tuple[Any, ...]
     host: bool = False
     error: Callable[[Any], float] | None = None
+    part: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,11 @@ from .case import Case, Run, Size
 ORDER = ("pde", "dft", "operators", "ntk")
 
 
+def place(pillar: str) -> int:
+    """Where a pillar stands in lists of cases."""
+    return ORDER.index(pillar) if pillar in ORDER else len(ORDER)
+
+
 @dataclass(frozen=True)
 class Broken:
     """Stands in for a module of cases that cannot be imported: raises its error when run."""
@@ -28,7 +33,7 @@ def load_cases() -> list[Case]:
     """
     found: list[Case] = []
     names = [module.name for module in pkgutil.iter_modules(cases_package.__path__)]
-    for name in sorted(names, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n)):
+    for name in sorted(names, key=lambda name: (place(name), name)):
         try:
             module = importlib.import_module(f"{cases_package.__name__}.{name}")
         except Exception as problem:

@@ -1,6 +1,7 @@
 """The report's charts as inline SVG, drawn with Matplotlib."""
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +43,7 @@ def have_matplotlib() -> bool:
 
 def ratio_bars(cases: Sequence[CaseResult]) -> str:
     """How many times faster than its baseline each case is, with 95 % intervals."""
-    rows = [case for case in cases if case.baseline][::-1]
+    rows = [case for case in cases if case.baseline and not case.baseline.part][::-1]
 
     def draw(axes: Any) -> None:
         for place, case in enumerate(rows):
@@ -99,7 +100,7 @@ def scaling_curve(case: CaseResult) -> str:
         axes.set_ylim(middle / spread, middle * spread)
         axes.set_xlabel("batch size")
         axes.set_ylabel(f"{case.item} per second")
-        axes.legend(loc="best", fontsize=8)
+        _legend_above(axes)
 
     return _svg(draw, (4.2, 3.0), f"scaling-{case.name}")
 
@@ -111,21 +112,46 @@ def work_precision(case: CaseResult) -> str:
         for index, (label, curve) in enumerate(case.curves.items()):
             colour = COLOURS[index % len(COLOURS)]
             seconds, errors = zip(*curve, strict=True)
-            axes.loglog(seconds, errors, "o-", color=colour, lw=2, ms=4, label=label or None)
+            axes.semilogy(seconds, errors, "o-", color=colour, lw=2, ms=4, label=label or None)
         axes.axhline(case.tolerance, color=GREY, ls="--", lw=1, label="limit")
         axes.set_xlabel("seconds")
         axes.set_ylabel(case.error_name)
-        _plain_log_ticks(axes.xaxis)
-        axes.legend(loc="best", fontsize=8)
+        _seconds_from(axes, [second for curve in case.curves.values() for second, _ in curve])
+        _whole_decades(axes)
+        _legend_above(axes)
 
     return _svg(draw, (4.2, 3.0), f"work-{case.name}")
 
 
-def _plain_log_ticks(axis: Any) -> None:
-    """Ticks at 1, 2, 5 times powers of ten, written as plain numbers."""
+def _seconds_from(axes: Any, seconds: Sequence[float]) -> None:
+    """Seconds from 0 on; on a logarithmic axis only where they span more than a decade."""
+    if max(seconds) <= 10 * min(seconds):
+        axes.set_xlim(0, 1.05 * max(seconds))
+        return
+    axes.set_xscale("log")
+    _plain_log_ticks(axes.xaxis, steps=(1.0,))
+
+
+def _whole_decades(axes: Any) -> None:
+    """A logarithmic axis of errors from power of ten to power of ten: no label is in the way."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axes.get_ylim()
+    axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _legend_above(axes: Any) -> None:
+    """The legend over the axes, where no data can be under it."""
+    axes.figure.legend(loc="outside upper left", fontsize=8, ncols=2)
+
+
+def _plain_log_ticks(axis: Any, *, steps: Sequence[float] = (1.0, 2.0, 5.0)) -> None:
+    """Ticks at `steps` times powers of ten, written as plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axis.set_major_locator(LogLocator(subs=steps, numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

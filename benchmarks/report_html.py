@@ -6,6 +6,7 @@ from html import escape
 from . import charts, units
 from .report_terminal import WORDS, counts, figure
 from .result import CaseResult, Report
+from .timing import inverse
 
 STYLE = """
 :root { --ink: #1c2430; --grey: #6b7684; --line: #e4e8ee; --soft: #f6f8fa; }
@@ -24,6 +25,9 @@ th, td { padding: 7px 8px; text-align: right; border-bottom: 1px solid var(--lin
 th { font-size: 12px; color: var(--grey); font-weight: 600 }
 .l { text-align: left } td.about { white-space: normal; min-width: 230px }
 td.about small { display: block; color: var(--grey) }
+.figure { display: inline-block; background: var(--soft); border: 1px solid var(--line);
+  border-radius: 5px; padding: 0 6px; margin: 3px 4px 0 0; font-size: 12px }
+.figure b { font-weight: 600 }
 tr.pillar td { text-align: left; font-weight: 700; background: var(--soft) }
 .badge { border-radius: 20px; padding: 1px 10px; font-size: 12px; font-weight: 700 }
 .ok { background: #e2f3ea; color: #1f6b45 } .skipped { background: #fdf1d8; color: #83590a }
@@ -45,11 +49,13 @@ COLUMNS = 10
 
 def html(report: Report) -> str:
     """The whole report as a page."""
+    cases = report.by_pillar
     sections = [
         _summary(report),
-        _table(report.cases),
-        *(_charts(report.cases) if charts.have_matplotlib() else [_NO_CHARTS]),
-        _peers(report.cases),
+        *(_charts(cases) if charts.have_matplotlib() else [_NO_CHARTS]),
+        _costs(cases),
+        _table(cases),
+        _peers(cases),
         _environment(report),
     ]
     return (
@@ -100,16 +106,16 @@ def _row(case: CaseResult) -> str:
     if base:
         error = f"<br><small class='grey'>error {units.error(base.error)}</small>"
         against = escape(base.label) + error
-    figures = [f"{name} {figure(value)}" for name, value in case.figures.items()]
-    reference = [f"{case.error_name} against {case.reference}"] if case.reference else []
-    detail = "; ".join(part for part in (*reference, case.note, *figures) if part)
+    reference = f"Error: {case.error_name} against {case.reference}" if case.reference else ""
+    note = f"Problem: {case.note}" if case.note else ""
+    details = "".join(f"<small>{escape(text)}</small>" for text in (reference, note) if text)
     message = (
         f'<div class="message {case.status}">{escape(case.message)}</div>' if case.message else ""
     )
     peak = units.bytes_(case.peak_resident_bytes)
     return (
         f'<tr><td class="l about"><b>{escape(case.name)}</b> {escape(case.title)}'
-        f"<small>{escape(detail)}</small>{message}</td>"
+        f"{details}{_figures(case)}{message}</td>"
         f'<td class="l"><span class="badge {case.status}">{WORDS[case.status]}</span></td>'
         f"<td>{units.error(case.error)}</td><td>{units.error(case.tolerance)}</td>"
         f"<td>{units.seconds(case.compile_seconds)}</td><td>{units.seconds(case.seconds)}</td>"
@@ -118,8 +124,36 @@ def _row(case: CaseResult) -> str:
     )
 
 
+def _figures(case: CaseResult) -> str:
+    """The case's own figures, each in a box of its own."""
+    return "".join(
+        f'<span class="figure">{escape(name)} <b>{escape(figure(value))}</b></span>'
+        for name, value in case.figures.items()
+    )
+
+
+def _costs(cases: Sequence[CaseResult]) -> str:
+    """What the rest of a case costs, where its baseline is a part of it."""
+    items = "".join(
+        f"<li><b>{escape(case.name)}</b> takes "
+        f"{units.ratio(inverse(case.baseline.ratio))} times as long as "
+        f"{escape(case.baseline.label)}</li>"
+        for case in cases
+        if case.baseline and case.baseline.part
+    )
+    return f"<h2>Beside a part of itself</h2><ul>{items}</ul>" if items else ""
+
+
 def _charts(cases: Sequence[CaseResult]) -> list[str]:
     sections = []
+    sections.append(
+        _cards(
+            "Results to look at",
+            [case for case in cases if case.picture],
+            lambda case: f'<img alt="" src="data:image/png;base64,{case.picture}">',
+            lambda case: case.title,
+        )
+    )
     if bars := charts.ratio_bars(cases):
         sections.append(f"<h2>Against the baselines</h2>{bars}")
     sections.append(
@@ -136,14 +170,6 @@ def _charts(cases: Sequence[CaseResult]) -> list[str]:
             [case for case in cases if any(len(c) > 1 for c in case.curves.values())],
             charts.work_precision,
             lambda case: f"{case.error_name} against {case.reference}",
-        )
-    )
-    sections.append(
-        _cards(
-            "Results to look at",
-            [case for case in cases if case.picture],
-            lambda case: f'<img alt="" src="data:image/png;base64,{case.picture}">',
-            lambda case: case.title,
         )
     )
     return sections

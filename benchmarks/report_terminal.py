@@ -31,9 +31,10 @@ def terminal(report: Report, *, colour: bool = False) -> str:
     """The whole report as text."""
     paint = _paint if colour else _plain
     parts = [header(report), ""]
-    parts += _rows(report.cases, paint)
-    parts += _throughput(report.cases, paint)
-    parts += _peers(report.cases, paint)
+    cases = report.by_pillar
+    parts += _rows(cases, paint)
+    parts += _throughput(cases, paint)
+    parts += _peers(cases, paint)
     parts.append(_verdict(report, paint))
     return "\n".join(parts)
 
@@ -114,7 +115,7 @@ def _throughput(cases: Sequence[CaseResult], paint) -> list[str]:
     sizes = sorted({point.n for case in scaled for point in case.scaling.points})  # type: ignore[union-attr]
     head = ("per second, batch of", *map(str, sizes), "loop/vmap", "stopped by")
     cells = [_throughput_cells(case, sizes) for case in scaled]
-    return ["", *_table(head, cells, paint, left=(0, len(head) - 1))]
+    return ["", *columns(head, cells, paint, left=(0, len(head) - 1))]
 
 
 def _throughput_cells(case: CaseResult, sizes: Iterable[int]) -> tuple[str, ...]:
@@ -145,10 +146,15 @@ def _peers(cases: Sequence[CaseResult], paint) -> list[str]:
         for peer in case.peers
     ]
     head = ("peers of", "peer", "status", "error", "run", "times faster", "")
-    return ["", *_table(head, rows, paint, left=(0, 1, 2, 6))] if rows else []
+    return ["", *columns(head, rows, paint, left=(0, 1, 2, 6))] if rows else []
 
 
-def _table(head, rows, paint, *, left: Sequence[int]) -> list[str]:
+def _plain(text: str, colour: str) -> str:
+    return text
+
+
+def columns(head, rows, paint=_plain, *, left: Sequence[int]) -> list[str]:
+    """Aligned rows under a head; the columns named in `left` are left-aligned."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [_join(row, widths, left) for row in (head, *rows)]
     return [paint(lines[0], BOLD), *lines[1:]]
@@ -179,7 +185,3 @@ def _verdict(report: Report, paint) -> str:
 
 def _paint(text: str, colour: str) -> str:
     return f"{colour}{text}{RESET}"
-
-
-def _plain(text: str, colour: str) -> str:
-    return text

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from .catalogue import place
 from .timing import Ratio
 
 SCHEMA = "jaxsci-benchmarks/1"
@@ -15,12 +16,16 @@ BAD: tuple[Status, ...] = ("wrong", "failed")
 
 @dataclass(frozen=True)
 class Against:
-    """A baseline or peer, timed in turn with the case: `ratio` above 1 means the case is faster."""
+    """A baseline or peer, timed in turn with the case: `ratio` above 1 means the case is faster.
+
+    `part`: the baseline is a part of what the case does, so that 1 is the most there can be.
+    """
 
     label: str
     seconds: float
     ratio: Ratio
     error: float | None
+    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,11 @@ class Report:
     def bad(self) -> list[CaseResult]:
         """Rows that make the run fail."""
         return [case for case in self.cases if case.status in BAD]
+
+    @property
+    def by_pillar(self) -> list[CaseResult]:
+        """The rows pillar by pillar; the smoke cases of all pillars run before the others."""
+        return sorted(self.cases, key=lambda case: place(case.pillar))
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON holds it: numbers that are not finite become `None`.

@@ -134,11 +134,13 @@ def _time(result: CaseResult, run: Run, program: Program, first: float, session:
     output, theirs = _once(other, clock)
     error = float((baseline.error or run.error)(output))
     if run.host:
-        result.baseline = Against(baseline.label, theirs, ratio((first,), (theirs,)), error)
+        once = ratio((first,), (theirs,))
+        result.baseline = Against(baseline.label, theirs, once, error, baseline.part)
         return
     pairs = interleave(program, other, pairs=budget.pairs, seconds=budget.pair_seconds, clock=clock)
     result.seconds, result.samples = float(np.median(pairs.a)), len(pairs.a)
-    result.baseline = Against(baseline.label, float(np.median(pairs.b)), pairs.ratio, error)
+    seconds = float(np.median(pairs.b))
+    result.baseline = Against(baseline.label, seconds, pairs.ratio, error, baseline.part)
 
 
 def _program(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import units
-from .catalogue import ORDER
+from .catalogue import place
 from .report_terminal import WORDS, figure
 from .scaling.report import markdown
 from .scaling.study import SCHEMA, Study
@@ -22,7 +22,7 @@ def table(report: Mapping[str, Any]) -> str:
 
 def of_cases(report: Mapping[str, Any]) -> str:
     """Where the run was made, then one row a case, of a report as `Report.as_json` gives it."""
-    cases = sorted(report["cases"], key=lambda case: (*ORDER, case["pillar"]).index(case["pillar"]))
+    cases = sorted(report["cases"], key=lambda case: place(case["pillar"]))
     rows = [HEAD, ("---",) * len(HEAD), *map(_cells, cases)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{_where(report)}\n\n{lines}"

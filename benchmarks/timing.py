@@ -41,6 +41,12 @@ class Pairs:
         return ratio(self.a, self.b)
 
 
+def inverse(value: Ratio) -> Ratio:
+    """How many times longer A takes than B."""
+    low, high = (None if end is None else 1 / end for end in (value.high, value.low))
+    return Ratio(1 / value.median, low, high, value.pairs)
+
+
 def call(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[], Any]:
     """`function(*args)` as a call that returns when the device has finished."""
     return lambda: jax.block_until_ready(function(*args))

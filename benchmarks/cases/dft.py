@@ -153,7 +153,7 @@ def _gradient(size: Size, quantity: str, tolerance: float) -> Run:
         jax.value_and_grad(value),
         (params,),
         error=error,
-        baseline=("value alone", value, (params,)),
+        baseline=Baseline("value alone", value, (params,), part=True),
         note=f"water, {basis}, grid {grid}, {sum(map(jnp.size, params.values()))} parameters; "
         "the ratio is what the gradient costs: value / (value and gradient)",
     )

@@ -121,6 +121,35 @@ def test_a_wrong_row_is_red_on_a_terminal_and_colourless_elsewhere():
     assert plain.endswith("1 ok, 1 WRONG")
 
 
+def test_each_pillar_has_one_heading_however_the_cases_ran():
+    mixed = [CaseResult(name, name[:3], "", status="ok") for name in ("pde.a", "dft.b", "pde.c")]
+    scattered = Report("smoke", ENVIRONMENT, mixed)
+    assert re.findall(r'<tr class="pillar"><td colspan="10">(\w+)', html(scattered)) == [
+        "pde",
+        "dft",
+    ]
+    lines = terminal(scattered).splitlines()
+    assert [line for line in lines if line in ("pde", "dft")] == ["pde", "dft"]
+    assert [case.name for case in scattered.cases] == ["pde.a", "dft.b", "pde.c"]
+
+
+def test_a_baseline_that_is_a_part_of_the_case_is_no_slower_bar():
+    against = Against("value alone", 0.004, Ratio(0.5, 0.4, 0.8, 20), 0.0, part=True)
+    page = html(Report("smoke", ENVIRONMENT, [CaseResult("dft.g", "dft", "", baseline=against)]))
+    assert "Against the baselines" not in page
+    assert "<b>dft.g</b> takes 2.00 [1.25, 2.50] times as long as value alone" in page
+
+
+def test_charts_come_before_the_table_and_figures_stand_apart_from_the_problem():
+    case = CaseResult("pde.a", "pde", "", note="3 x 20", figures={"parameters": 921})
+    case.curves = {"a": [(0.5, 1e-1), (1.0, 1e-3)], "b": [(0.1, 1e-1), (90.0, 1e-2)]}
+    case.tolerance = 1e-2
+    page = html(Report("smoke", ENVIRONMENT, [case]))
+    assert page.index("Work and precision") < page.index("<h2>Results</h2>")
+    assert "<small>Problem: 3 x 20</small>" in page
+    assert '<span class="figure">parameters <b>921</b></span>' in page
+
+
 def test_an_empty_report_is_still_a_report():
     empty = Report("smoke", ENVIRONMENT)
     assert "no case was run" in terminal(empty)

@@ -1,5 +1,7 @@
 """`python -m jaxsci`."""
 
+import math
+
 import jax
 import pytest
 
@@ -82,8 +84,16 @@ def broken():
 @pytest.mark.parametrize(
     ("check", "ok", "text"),
     [
-        (Check("pde", "one", lambda: (1.0, 1.0 + 1e-9), 1e-12), False, "WRONG, relative error 1.0e-09"),
-        (Check("pde", "one", lambda: (float("nan"), 1.0), 1e-12), False, "WRONG, relative error nan"),
+        (
+            Check("pde", "one", lambda: (1.0, 1.0 + 1e-9), 1e-12),
+            False,
+            "WRONG, relative error 1.0e-09",
+        ),
+        (
+            Check("pde", "one", lambda: (float("nan"), 1.0), 1e-12),
+            False,
+            "WRONG, relative error nan",
+        ),
         (Check("dft", "H2O", broken, 1e-9), False, "FAILED, OSError: libcint.so is missing"),
         (Check("dft", "H2O", broken, 1e-9, "absent"), True, "skipped, absent is missing (pip"),
     ],

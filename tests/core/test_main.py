@@ -1,7 +1,5 @@
 """`python -m jaxsci`."""
 
-import math
-
 import jax
 import pytest
 

@@ -14,24 +14,24 @@ from typing import Any
 # times slower than they are. Read once, when the first OpenMP library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import jax  # noqa: E402
+import jax
 
-import jaxsci as jsci  # noqa: E402
+import jaxsci as jsci
 
-from .case import SIZES, Case, Size  # noqa: E402
-from .catalogue import choose, load_cases  # noqa: E402
-from .compare import check_kept, compare, text as comparison  # noqa: E402
-from .environment import environment  # noqa: E402
-from .peers import explain  # noqa: E402
-from .report_html import html  # noqa: E402
-from .report_terminal import terminal  # noqa: E402
-from .result import Report  # noqa: E402
-from .runner import run_cases  # noqa: E402
-from .scaling import report as scaling_report  # noqa: E402
-from .scaling.problems import Problem  # noqa: E402
-from .scaling.study import chosen, study  # noqa: E402
-from .session import Session  # noqa: E402
-from .table import table  # noqa: E402
+from .case import SIZES, Case, Size
+from .catalogue import choose, load_cases
+from .compare import check_kept, compare, text as comparison
+from .environment import environment
+from .peers import explain
+from .report_html import html
+from .report_terminal import terminal
+from .result import Report
+from .runner import run_cases
+from .scaling import report as scaling_report
+from .scaling.problems import Problem
+from .scaling.study import chosen, study
+from .session import Session
+from .table import table
 
 INTERRUPTED = 130
 

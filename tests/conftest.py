@@ -7,8 +7,8 @@ import pathlib
 # Loading from the cache logs, as errors, tuning hints of the compiler that it does not recognise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import pytest
 
 # One cache per jaxlib and machine: XLA's CPU code must not travel between processor types.
 _CACHE = pathlib.Path(__file__).parents[1] / ".cache" / f"jax-{jax.__version__}"

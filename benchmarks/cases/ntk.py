@@ -37,7 +37,7 @@ def _recurrent(width, steps):
 
 def _autoencoder(width):
     """One weight used as W and as Wᵀ."""
-    f, params = mlp([width, 64, 16])
+    _, params = mlp([width, 64, 16])
 
     def tied(p, x):
         h = jnp.tanh(jnp.tanh(x @ p[0]["w"]) @ p[1]["w"])

@@ -102,7 +102,7 @@ def squared_error(network, params, a, target):
 
 
 def fno_gradient(which, size):
-    model, f, params, a = fno_problem(which, size)
+    _, f, params, a = fno_problem(which, size)
     target = jnp.roll(a, 3, axis=1)
     plain = jax.value_and_grad(partial(squared_error, fft_fno))
     reference = jax.jit(plain)(*map(double, (params, a, target)))

@@ -4,12 +4,12 @@ import os
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-import deepxde as _deepxde  # noqa: E402
-import torch  # noqa: E402  # pyright: ignore
+import deepxde as _deepxde
+import torch  # pyright: ignore
 
-from .serve import serve  # noqa: E402
+from .serve import serve
 
 deepxde: Any = _deepxde  # a module that the interpreter of this project does not have
 

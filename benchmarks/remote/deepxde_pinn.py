@@ -9,15 +9,15 @@ import os
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from typing import Any, NamedTuple  # noqa: E402
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import deepxde as _deepxde  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402  # pyright: ignore
+import deepxde as _deepxde
+import numpy as np
+import torch  # pyright: ignore
 
-from .serve import serve  # noqa: E402
+from .serve import serve
 
 dde: Any = _deepxde  # a module that the interpreter of this project does not have
 LIMIT = 600.0

@@ -8,7 +8,7 @@ import types
 class Missing(types.ModuleType):
     """A module that has every name, each of which may be called."""
 
-    __path__ = []  # of a package, so that its submodules may be asked for
+    __path__ = []  # noqa: RUF012 - of a package, so that its submodules may be asked for
 
     def __getattr__(self, name):
         if name.startswith("__"):

@@ -25,7 +25,7 @@ def area(width, height=None, *, tall=None):
 
 
 def test_the_old_keyword_works_and_the_warning_says_what_to_write_and_until_when():
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="tall") as caught:
         assert area(2, tall=3) == 6
     (warning,) = caught
     assert str(warning.message) == (

@@ -102,7 +102,7 @@ def test_loop_over_blocks_of_which_the_last_overlaps():
     np.testing.assert_allclose(_gram_blocks.triangle(contract, rows), whole, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("n, batch_size", [(8, 2), (9, 2), (7, 7), (10, 3), (5, 1)])
+@pytest.mark.parametrize(("n", "batch_size"), [(8, 2), (9, 2), (7, 7), (10, 3), (5, 1)])
 def test_folded_triangle_covers_odd_and_even_numbers_of_blocks(params, n, batch_size):
     x = jax.random.normal(jax.random.key(3), (n, 4))
     whole = gram(model, params, x)

@@ -218,7 +218,7 @@ def test_second_derivative_against_differences():
 
 
 def test_functionals_compose():
-    spin, _, sigma, tau = points("some")
+    spin, _, sigma, _ = points("some")
     parts = 0.75 * xc("pbe_x") + xc("pbe_c") + xc("hf") * 0.25
     pbe0 = xc("PBE0")
     assert pbe0.exact_exchange == parts.exact_exchange == 0.25

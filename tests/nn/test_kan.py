@@ -134,7 +134,7 @@ def test_a_gate_learns_the_basis_that_fits(key):
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    ("build", "message"),
     [
         (lambda key: nn.KAN(2, 1, width=0, depth=1, key=key), "width must be a positive"),
         (lambda key: nn.BSpline(0), "intervals must be a positive"),

@@ -9,7 +9,7 @@ import jaxsci as jsci
 from jaxsci import nn
 
 
-@pytest.mark.parametrize("dim, out_size", [(1, "scalar"), (3, "scalar"), (2, 2)])
+@pytest.mark.parametrize(("dim", "out_size"), [(1, "scalar"), (3, "scalar"), (2, 2)])
 def test_separable_on_a_grid_is_the_network_at_each_point(dim, out_size, key):
     net = nn.Separable(dim, out_size, rank=3, width=4, depth=1, key=key)
     axes = [jnp.linspace(-1, 1, 3 + i) for i in range(dim)]

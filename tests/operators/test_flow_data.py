@@ -65,7 +65,7 @@ def test_navier_stokes_is_fourth_order_in_time(key):
 
 
 def test_navier_stokes_resolutions_agree(key):
-    w0, w = data.navier_stokes(key, 2, 16, fine=32, time=0.2, steps=20)
+    _, w = data.navier_stokes(key, 2, 16, fine=32, time=0.2, steps=20)
     coarse = data.navier_stokes(key, 2, 8, fine=32, time=0.2, steps=20)
     assert w.shape == (2, 16, 16, 1)
     np.testing.assert_array_equal(coarse[1], w[:, ::2, ::2])

@@ -81,7 +81,7 @@ def test_points_of_a_polygon_are_uniform(key):
 
 
 @pytest.mark.parametrize(
-    "corners, message",
+    ("corners", "message"),
     [
         ([(0, 0), (1, 0)], "at least three corners"),
         ([(0, 0), (1, 1), (1, 0), (0, 1)], "edges 0 and 2 touch or cross"),

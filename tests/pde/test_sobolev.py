@@ -1,5 +1,7 @@
 """Descent in H¹: rates that theory bounds, the same for every discretisation."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,7 +39,7 @@ def _steps(modes, strength):
         g = gradient(params, points)
         sizes.append(float(jnp.linalg.norm(g)))
         if sizes[-1] < 1e-10:
-            return step, max(b / a for a, b in zip(sizes, sizes[1:], strict=False))
+            return step, max(b / a for a, b in itertools.pairwise(sizes))
         params = update(params, g)
     raise AssertionError(f"not converged: {sizes[-1]}")
 

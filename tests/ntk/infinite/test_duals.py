@@ -1,5 +1,7 @@
 """Dual activations against a quadrature in polar coordinates, exact for kinks at zero."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,7 @@ RADIAL = np.tile(W / 2, 14) * RADII * np.exp(-(RADII**2) / 2) / (2 * np.pi)
 def angles(theta):
     ends = np.sort(np.mod([np.pi / 2, -np.pi / 2, theta + np.pi / 2, theta - np.pi / 2], 2 * np.pi))
     ends = np.append(ends, ends[0] + 2 * np.pi)
-    panels = np.concatenate([np.linspace(a, b, 5) for a, b in zip(ends, ends[1:], strict=False)])
+    panels = np.concatenate([np.linspace(a, b, 5) for a, b in itertools.pairwise(ends)])
     low, high = panels[:-1], panels[1:]
     t = (low + (high - low) * (X[:, None] + 1) / 2).ravel()
     return t, ((high - low) * W[:, None] / 2).ravel()

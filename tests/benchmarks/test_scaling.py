@@ -93,8 +93,8 @@ def strong(devices, flops, sent=0.0):
 
 def test_the_items_that_a_device_needs_follow_from_the_counts():
     machine = Machine(flops=1e9, bandwidth=(1e9, 1e8), latency=(0.0, 0.0))
-    # 10 flops an item that are shared, 640 that each device repeats: 64 items outweigh them.
-    rows = [strong(n, 640 / n + 640) for n in (2, 4, 8)]
+    # 10 flops an item that are shared, 600 that each device repeats: 64 items outweigh them.
+    rows = [strong(n, 640 / n + 600) for n in (2, 4, 8)]
     assert [fewest_items(1, rows, n, machine) for n in DEVICES] == [64, 64, 64]
     # All pairs: with n devices there are n times as many columns, to repeat and to work on.
     assert [fewest_items(2, rows, n, machine) for n in DEVICES] == [64, 64, 64]

@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ..nn import Dense
 from .neuron_features import AbstractNeuronFeatures
@@ -47,8 +47,9 @@ class BundledDense(eqx.Module):
         self.features = features
         self.matrix = _matrix(features, dense.weight, dense.bias)
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
-        return self.features.of_inputs(x) @ self.matrix.astype(x.dtype)
+    def __call__(self, x: Num[Array, " in_size"]) -> Float[Array, " out_size"]:
+        features = self.features.of_inputs(x)
+        return features @ self.matrix.astype(features.dtype)
 
 
 def bundle(

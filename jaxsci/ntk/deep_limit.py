@@ -7,7 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.core import Tracer
+from jaxtyping import Array, Float, Num
 
 from ..core import require_x64
 from .gaussian import expectation
@@ -35,7 +36,7 @@ class DeepLimit(eqx.Module):
     def predict(
         self,
         x_train: Float[Array, "n dim"],
-        labels: Float[Array, "n *classes"],
+        labels: Float[Array, "_ *classes"],
         x: Float[Array, "m dim"],
     ) -> Float[Array, "m *classes"]:
         """The mean of the labels, weighted as the limit weighs them.
@@ -53,13 +54,20 @@ class DeepLimit(eqx.Module):
 
         **Returns:** its sign, or the largest entry of a row, is the class.
 
-        **Raises:** `ValueError` where the limit is no classifier.
+        **Raises:** `ValueError` where the limit is no classifier, for inputs that are not of norm 1
+        and for labels that are not one for each training input.
         """
         if self.classifier == "none":
             raise ValueError(
                 "Depth tells this activation's inputs apart no better and no worse (linear), or "
                 "not at all (B' < 1): its limit is no classifier."
             )
+        if len(labels) != len(x_train):
+            raise ValueError(
+                f"{len(x_train)} training inputs need a label each, got {len(labels)}."
+            )
+        _check_norms("x_train", x_train)
+        _check_norms("x", x)
         similarity = jnp.clip(x @ x_train.T, -1, 1)
         if self.classifier == "nearest neighbour":
             return labels[jnp.argmax(similarity, axis=1)]
@@ -119,6 +127,18 @@ def deep_limit(activation: Callable) -> DeepLimit:
     )
 
 
+def _check_norms(name: str, x: Float[Array, "n dim"]) -> None:
+    if isinstance(x, Tracer):
+        return
+    norms = jnp.linalg.norm(x, axis=1)
+    worst = float(norms[jnp.argmax(jnp.abs(norms - 1))])
+    if abs(worst - 1) > jnp.finfo(x.dtype).eps ** 0.5:
+        raise ValueError(
+            f"{name} has an input of norm {worst:.6g}, and the limit is that of inputs of norm 1: "
+            f"divide by jnp.linalg.norm({name}, axis=1, keepdims=True)."
+        )
+
+
 def _classifier(mean: float, mean_slope: float, square_slope: float) -> Classifier:
     if abs(mean) > _ROUNDING:
         return "majority vote" if square_slope > 1 - _ROUNDING else "none"
@@ -171,7 +191,7 @@ def _root(f: Callable[[float], float], low: float, high: float) -> float:
 
 
 def deep_kernel(
-    activation: Callable, correlation: Float[Array, "..."], *, depth: int
+    activation: Callable, correlation: Num[Array, "..."], *, depth: int
 ) -> Float[Array, "..."]:
     """The NNGP of a deep fully connected network, for inputs of norm 1.
 
@@ -187,8 +207,9 @@ def deep_kernel(
 
     **Returns:** as `correlation`.
 
-    **Raises:** `ValueError` for a depth below 0. Functions with kinks are followed to the accuracy
-    of a Hermite series of 64 terms (`infinite.Elementwise(activation).error(1.0)`) a layer.
+    **Raises:** `ValueError` for a depth below 0 or a correlation outside [-1, 1] (NaN under
+    `jax.jit`). Functions with kinks are followed to the accuracy of a Hermite series of 64 terms
+    (`infinite.Elementwise(activation).error(1.0)`) in each layer.
 
     Good values: what it costs grows with depth only in time, nothing is compiled twice.
 
@@ -201,6 +222,7 @@ def deep_kernel(
     if depth < 0:
         raise ValueError(f"depth must be 0 or more, got {depth}.")
     correlation = jnp.asarray(correlation)
+    correlation = _known_correlation(correlation.astype(jnp.result_type(correlation, float)))
     c = hermite.coefficients(activation, jnp.ones((), correlation.dtype), _DEGREE)
     c = c / jnp.linalg.norm(c)
     # A mean that is zero but for rounding would become the value of every deep kernel.
@@ -208,6 +230,23 @@ def deep_kernel(
     c = c.reshape(-1, *(1,) * correlation.ndim)
 
     def layer(_, k):
-        return hermite.series(c, c, k)
+        return _snapped(hermite.series(c, c, k))
 
     return jax.lax.fori_loop(0, depth, layer, correlation)
+
+
+def _known_correlation(rho: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Raise outside [-1, 1], where the series grows without bound; NaN where that is not known."""
+    wrong = jnp.abs(rho) > 1 + jnp.finfo(rho.dtype).eps ** 0.5
+    if not isinstance(rho, Tracer) and wrong.any():
+        raise ValueError(
+            f"correlation must lie in [-1, 1], got {float(rho[wrong][0]):.6g}: divide the inputs "
+            "by their norms."
+        )
+    return _snapped(jnp.where(wrong, jnp.nan, rho))
+
+
+def _snapped(rho: Float[Array, "..."]) -> Float[Array, "..."]:
+    """±1 within rounding of it: a deep kernel of equal inputs is 1, and departs from 1 + ε."""
+    near = jnp.abs(rho) > 1 - 16 * jnp.finfo(rho.dtype).eps
+    return jnp.where(near, jnp.sign(rho), rho)

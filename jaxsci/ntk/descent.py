@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .matrices import KernelMatrix, kernel_matrix, square_kernel
+from .matrices import KernelMatrix, kernel_matrix, outputs_at_start, square_kernel
 from .spectrum import spectrum
 
 
@@ -41,12 +41,13 @@ def gradient_descent(
     - `momentum`: β of the heavy ball, in [0, 1).
     - `loss`: `loss(f, y) -> scalar` of the outputs on the whole training set; needs `f_train`.
     - `kernel_test`: Θ(x, X), (m, n) or (m, n, o, o); without it the training outputs are given.
-    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default.
+    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default; with `kernel_test` both.
 
     **Returns:** outputs (m, ...) or (n, ...).
 
-    **Raises:** `ValueError` for shapes that do not fit, a negative number of steps, or a momentum
-    outside [0, 1). Above the largest stable learning rate the outputs diverge, as training does.
+    **Raises:** `ValueError` for shapes that do not fit, a `kernel_train` that is not symmetric, a
+    negative number of steps, or a momentum outside [0, 1). Above the largest stable learning rate
+    the outputs diverge, as training does.
 
     Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
     section 2.2; Polyak (1964) for the heavy ball.
@@ -65,10 +66,11 @@ def gradient_descent(
     if cross.matrix.shape[1] != train.matrix.shape[0] or cross.outputs != train.outputs:
         raise ValueError(
             f"kernel_test {cross.matrix.shape} must have one column for each training example of "
-            f"kernel_train {kernel_train.shape}, and the same output axes."
+            f"kernel_train {jnp.shape(kernel_train)}, and the same output axes."
         )
     if loss is None:
-        start = jnp.zeros_like(y_train) if f_train is None else f_train
+        y_train = jnp.asarray(y_train)
+        start, offset = outputs_at_start(y_train, f_train, f_test, kernel_test)
         target = train.vectors(y_train - start)
         values, vectors = spectrum(kernel_train)
         learnt = _least_squares(values, learning_rate, momentum, steps)
@@ -79,10 +81,9 @@ def gradient_descent(
                 "A loss of your own needs f_train, the outputs it starts from: give "
                 "jax.vmap(f, (None, 0))(params, x), or zeros."
             )
-        start = f_train
+        start, offset = outputs_at_start(f_train, f_train, f_test, kernel_test)
         dual = _iterate(train, start, y_train, loss, learning_rate, momentum, steps)
     change = train.targets(cross.matrix @ dual, start)
-    offset = start if kernel_test is None else f_test
     return change if offset is None else offset + change
 
 

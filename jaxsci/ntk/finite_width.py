@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from .criticality import susceptibilities
@@ -76,7 +77,7 @@ def linear_kernel_variance(depth: Int[Array, "..."] | int, width: int) -> Float[
 
     **Returns:** as `depth`: 2 L / n for L ≪ n, exponentially large for L ≫ n.
 
-    **Raises:** `ValueError` for a width below 1.
+    **Raises:** `ValueError` for a width below 1 or a negative depth.
 
     Source: Roberts, Yaida and Hanin (2022), section 3.3.
 
@@ -85,6 +86,7 @@ def linear_kernel_variance(depth: Int[Array, "..."] | int, width: int) -> Float[
     ```
     """
     check_width(width)
+    _check_at_least(0, "depth", depth)
     return (1 + 2 / width) ** jnp.asarray(depth) - 1
 
 
@@ -100,7 +102,7 @@ def relu_vertex(layer: Int[Array, "..."] | int, width: int) -> Float[Array, "...
 
     **Returns:** as `layer`; 5 (l - 1) for l ≪ n.
 
-    **Raises:** `ValueError` for a width below 1.
+    **Raises:** `ValueError` for a width or a layer below 1.
 
     Source: each of n terms of a layer's kernel has E σ⁴ / (E σ²)² = 6 over Gaussians, so that
     E K² grows by 1 + 5/n a layer; leading order in Roberts, Yaida and Hanin (2022), eq. 5.118.
@@ -110,7 +112,13 @@ def relu_vertex(layer: Int[Array, "..."] | int, width: int) -> Float[Array, "...
     ```
     """
     check_width(width)
+    _check_at_least(1, "layer", layer)
     return width * ((1 + 5 / width) ** (jnp.asarray(layer) - 1) - 1)
+
+
+def _check_at_least(least: int, name: str, value: Int[Array, "..."] | int) -> None:
+    if not isinstance(value, Tracer) and jnp.any(jnp.asarray(value) < least):
+        raise ValueError(f"{name} must be {least} or more, got {value}.")
 
 
 def check_width(width: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 _HALF_WIDTH, _PANEL_NODES = 12, 24
 
@@ -25,7 +25,7 @@ NODES, WEIGHTS = _panels()
 
 
 def expectation(
-    f: Callable, variance: Float[Array, ""] | float = 1.0, mean: Float[Array, ""] | float = 0.0
+    f: Callable, variance: Num[Array, ""] | float = 1.0, mean: Num[Array, ""] | float = 0.0
 ) -> Float[Array, "..."]:
     """E f(u) of an elementwise f over a Gaussian u.
 
@@ -49,7 +49,7 @@ def expectation(
     expectation(lambda u: jax.nn.relu(u) ** 2, 2.0)  # 1.0
     ```
     """
-    dtype = jnp.result_type(jnp.asarray(variance), jnp.asarray(mean))
+    dtype = jnp.result_type(jnp.asarray(variance), jnp.asarray(mean), float)
     nodes, weights = jnp.asarray(NODES, dtype), jnp.asarray(WEIGHTS, dtype)
     return f(mean + jnp.sqrt(variance) * nodes) @ weights
 

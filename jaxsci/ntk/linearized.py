@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
 
@@ -21,7 +22,7 @@ def linearize(f: Callable, params: PyTree) -> Callable:
 
     **Returns:** a function `f_lin(params, x)`.
 
-    **Raises:** `ValueError` (on a call) if the parameters' structure is not that of θ₀.
+    **Raises:** `ValueError` (on a call) if the parameters' structure or shapes are not those of θ₀.
 
     Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
     equation 5.
@@ -47,8 +48,8 @@ def taylor(f: Callable, params: PyTree, *, order: int) -> Callable:
 
     **Returns:** a function `f_k(params, x)`.
 
-    **Raises:** `ValueError` for a negative order, or on a call if the parameters' structure is not
-    that of θ₀.
+    **Raises:** `ValueError` for a negative order, or on a call if the parameters' structure or
+    shapes are not those of θ₀.
 
     ```python
     quadratic = jsci.ntk.taylor(f, params, order=2)
@@ -64,6 +65,9 @@ def taylor(f: Callable, params: PyTree, *, order: int) -> Callable:
                 f"The parameters have structure {jax.tree.structure(theta)}, but the expansion "
                 f"point has {tree}."
             )
+        shapes, wanted = (jax.tree.map(jnp.shape, p) for p in (theta, params))
+        if shapes != wanted:
+            raise ValueError(f"The parameters have shapes {shapes}, the expansion point {wanted}.")
         step = jax.tree.map(lambda a, b: a - b, theta, params)
 
         def derivative(j):

@@ -3,7 +3,11 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
+
+# A kernel of a set with itself is symmetric but for rounding, of float32 at the worst.
+_ASYMMETRY = 3e-4
 
 
 class KernelMatrix(NamedTuple):
@@ -14,16 +18,17 @@ class KernelMatrix(NamedTuple):
 
     def vectors(self, y: Float[Array, "n ..."]) -> Float[Array, "entries outputs"]:
         """Targets (n, ...) as columns: one for each output if the kernel has no output axes."""
+        y = jnp.asarray(y)
         size = self.matrix.shape[1]
-        flat = self.outputs is not None or y.ndim == 0 or y.size == 0
-        columns = y.reshape(-1, 1) if flat else y.reshape(y.shape[0], -1)
-        if columns.shape[0] != size or jnp.iscomplexobj(y):
+        examples = size // (self.outputs or 1)
+        fits = y.shape[:1] == (examples,) and (y.size if self.outputs is None else y.size == size)
+        if not fits or jnp.iscomplexobj(y):
             raise ValueError(
                 f"Targets of shape {y.shape} and dtype {y.dtype} do not fit a kernel of {size} "
-                "columns: give one row of real numbers for each training example"
+                f"columns: give one row of real numbers for each of {examples} training examples"
                 + ("." if self.outputs is None else f", of {self.outputs} outputs each.")
             )
-        return columns
+        return y.reshape(size, -1)
 
     def targets(
         self, vectors: Float[Array, "rows outputs"], like: Float[Array, "n ..."]
@@ -34,11 +39,13 @@ class KernelMatrix(NamedTuple):
 
 def kernel_matrix(kernel: Float[Array, "..."], name: str = "kernel") -> KernelMatrix:
     """(n, m), or (n, m, o, o') as (n o, m o')."""
+    kernel = jnp.asarray(kernel)
     if jnp.iscomplexobj(kernel) or kernel.size == 0:
         raise ValueError(
             f"{name} has shape {kernel.shape} and dtype {kernel.dtype}; it must be real, and the "
             "kernel of at least one example."
         )
+    kernel = kernel.astype(jnp.result_type(kernel, float))
     if kernel.ndim == 2:
         return KernelMatrix(kernel, None)
     if kernel.ndim == 4 and kernel.shape[2] == kernel.shape[3]:
@@ -52,10 +59,47 @@ def kernel_matrix(kernel: Float[Array, "..."], name: str = "kernel") -> KernelMa
 
 def square_kernel(kernel: Float[Array, "..."], name: str) -> KernelMatrix:
     """As `kernel_matrix`, for a kernel of a set with itself."""
+    kernel = jnp.asarray(kernel)
     matrix = kernel_matrix(kernel, name)
     if kernel.shape[0] != kernel.shape[1]:
         raise ValueError(
             f"{name} has shape {kernel.shape}; it must be the kernel of the training set with "
             "itself, (n, n) or (n, n, o, o)."
         )
+    _check_symmetry(matrix.matrix, name)
     return matrix
+
+
+def _check_symmetry(matrix: Float[Array, "n n"], name: str) -> None:
+    """Two sets of one size have a square kernel too, which eigenvectors would symmetrise unseen."""
+    if isinstance(matrix, Tracer):
+        return
+    gap, size = (float(jnp.max(jnp.abs(a))) for a in (matrix - matrix.T, matrix))
+    if gap > _ASYMMETRY * size:
+        raise ValueError(
+            f"{name} is not symmetric: entries that mirror each other differ by up to {gap:.3g}, "
+            f"where the largest is {size:.3g}. Give the kernel of one set with itself, not of two."
+        )
+
+
+def outputs_at_start(
+    y: Float[Array, "n ..."],
+    f_train: Float[Array, "n ..."] | None,
+    f_test: Float[Array, "m ..."] | None,
+    kernel_test: Float[Array, "m n ..."] | None,
+) -> tuple[Float[Array, "n ..."], Float[Array, "q ..."] | None]:
+    """f₀ of the training set, and f₀ where outputs are asked for, None where it is zero."""
+    if (f_test is not None) != (f_train is not None and kernel_test is not None):
+        raise ValueError(
+            "f_test goes with both kernel_test and f_train: outputs at the start count on both "
+            "sets. Give zeros where they are zero, or leave out f_train and f_test."
+        )
+    for name, f, rows in (("f_train", f_train, y), ("f_test", f_test, kernel_test)):
+        if (
+            f is not None
+            and rows is not None
+            and jnp.shape(f) != (wanted := (*rows.shape[:1], *jnp.shape(y)[1:]))
+        ):
+            raise ValueError(f"{name} must have the shape {wanted}, got {jnp.shape(f)}.")
+    start = jnp.zeros_like(y) if f_train is None else jnp.asarray(f_train)
+    return start, start if kernel_test is None else f_test

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ..nn.dense import check_sizes
 
@@ -18,12 +18,12 @@ class AbstractNeuronFeatures(eqx.Module):
     in_size: eqx.AbstractVar[int]
 
     @abc.abstractmethod
-    def of_inputs(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
+    def of_inputs(self, x: Num[Array, " in_size"]) -> Float[Array, " features"]:
         """Φ(x) of one input."""
 
     @abc.abstractmethod
     def of_weights(
-        self, weight: Float[Array, " in_size"], bias: Float[Array, ""]
+        self, weight: Num[Array, " in_size"], bias: Num[Array, ""]
     ) -> Float[Array, " features"]:
         """Ψ(w, b) of one neuron."""
 
@@ -93,14 +93,15 @@ class FourierNeuronFeatures(AbstractNeuronFeatures):
         self.projections = jax.random.normal(key, (count, in_size))
         self.mean = jnp.asarray(mean)
 
-    def of_inputs(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
-        size, phase = self._wave(x)
-        one = jnp.ones(1, x.dtype)
+    def of_inputs(self, x: Num[Array, " in_size"]) -> Float[Array, " features"]:
+        size, phase = self._wave(inexact(x))
+        one = jnp.ones(1, size.dtype)
         return jnp.concatenate([one, size * jnp.cos(phase), -size * jnp.sin(phase)])
 
     def of_weights(
-        self, weight: Float[Array, " in_size"], bias: Float[Array, ""]
+        self, weight: Num[Array, " in_size"], bias: Num[Array, ""]
     ) -> Float[Array, " features"]:
+        weight = inexact(weight)
         size, phase = self._wave(weight)
         waves, amplitudes, mean = self._fixed(self.waves, self.amplitudes, self.mean, like=weight)
         phase = phase + waves * bias
@@ -150,15 +151,22 @@ class ArcCosineNeuronFeatures(AbstractNeuronFeatures):
         self.in_size = in_size
         self.directions = jax.random.normal(key, (count, in_size + 1))
 
-    def of_inputs(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
+    def of_inputs(self, x: Num[Array, " in_size"]) -> Float[Array, " features"]:
+        x = inexact(x)
         return self.of_weights(x, jnp.ones((), x.dtype))
 
     def of_weights(
-        self, weight: Float[Array, " in_size"], bias: Float[Array, ""]
+        self, weight: Num[Array, " in_size"], bias: Num[Array, ""]
     ) -> Float[Array, " features"]:
+        weight = inexact(weight)
         directions = jax.lax.stop_gradient(self.directions).astype(weight.dtype)
         signal = directions @ jnp.append(weight, bias)
         return jax.nn.relu(signal) / len(directions) ** 0.5
+
+
+def inexact(x: Num[Array, "..."]) -> Float[Array, "..."]:
+    """Integers as floating-point numbers: rounded to their dtype, random numbers would be lost."""
+    return x.astype(jnp.result_type(x, float))
 
 
 def _fitted_waves(activation, frequencies, reach):

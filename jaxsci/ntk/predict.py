@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
-from .matrices import kernel_matrix, square_kernel
+from .matrices import kernel_matrix, outputs_at_start, square_kernel
 from .spectrum import spectrum
 
 
@@ -38,14 +39,15 @@ def predict(
     - `kernel_train`: Θ(X, X), (n, n) or (n, n, o, o). An (n, n) kernel serves every output alike.
     - `y_train`: targets y, (n,) or (n, o).
     - `kernel_test`: Θ(x, X), (m, n) or (m, n, o, o); without it the training outputs are predicted.
-    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default.
+    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default; with `kernel_test` both.
     - `t`: learning rate times steps. For a loss that is the mean over n examples divide it by n.
     - `damping`: δ, weight decay towards the initial parameters.
 
     **Returns:** predictions (m, ...) or (n, ...).
 
-    **Raises:** `ValueError` for shapes that do not fit or a negative damping. Eigenvalues below
-    n ε λ₁ are rounding noise: without damping their directions are left at f₀.
+    **Raises:** `ValueError` for shapes that do not fit, a `kernel_train` that is not symmetric, or
+    a negative time or damping. Eigenvalues below n ε λ₁ are rounding noise: without damping their
+    directions are left at f₀.
 
     Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
     equations 8 to 11.
@@ -57,20 +59,22 @@ def predict(
     """
     if damping < 0:
         raise ValueError(f"damping must not be negative, got {damping}.")
+    if not isinstance(t, Tracer) and t < 0:
+        raise ValueError(f"t must not be negative, got {t}: it is a learning rate times steps.")
     train = square_kernel(kernel_train, "kernel_train")
     cross = kernel_train if kernel_test is None else kernel_test
     test = kernel_matrix(cross, "kernel_test")
     if test.matrix.shape[1] != train.matrix.shape[0] or test.outputs != train.outputs:
         raise ValueError(
-            f"kernel_test {cross.shape} must have one column for each training example of "
-            f"kernel_train {kernel_train.shape}, and the same output axes."
+            f"kernel_test {jnp.shape(cross)} must have one column for each training example of "
+            f"kernel_train {jnp.shape(kernel_train)}, and the same output axes."
         )
-    start = jnp.zeros_like(y_train) if f_train is None else f_train
+    y_train = jnp.asarray(y_train)
+    start, offset = outputs_at_start(y_train, f_train, f_test, kernel_test)
     values, vectors = spectrum(kernel_train)
     coefficients = vectors.T @ train.vectors(y_train - start)
     weights = vectors @ (_learnt(values, t, damping)[:, None] * coefficients)
     change = train.targets(test.matrix @ weights, y_train)
-    offset = start if kernel_test is None else f_test
     return change if offset is None else offset + change
 
 
@@ -106,7 +110,8 @@ def posterior(
 
     **Returns:** a `Posterior`; its covariance is the same for every output of an (n, n) kernel.
 
-    **Raises:** `ValueError` for shapes that do not fit or a noise that is not positive.
+    **Raises:** `ValueError` for shapes that do not fit, kernels of one set that are not symmetric,
+    or a noise that is not positive.
 
     Source: Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm 2.1.
 
@@ -120,13 +125,19 @@ def posterior(
     test = kernel_matrix(kernel_test, "kernel_test")
     if test.matrix.shape[1] != train.matrix.shape[0]:
         raise ValueError(
-            f"kernel_test {kernel_test.shape} must have one column for each training example of "
-            f"kernel_train {kernel_train.shape}."
+            f"kernel_test {jnp.shape(kernel_test)} must have one column for each training example "
+            f"of kernel_train {jnp.shape(kernel_train)}."
         )
+    prior = square_kernel(kernel_test_test, "kernel_test_test").matrix
+    if len(prior) != len(test.matrix):
+        raise ValueError(
+            f"kernel_test_test {jnp.shape(kernel_test_test)} must have one row for each row of "
+            f"kernel_test {jnp.shape(kernel_test)}."
+        )
+    y_train = jnp.asarray(y_train)
     variance = noise * jnp.mean(jnp.diag(train.matrix))
     identity = jnp.eye(train.matrix.shape[0], dtype=train.matrix.dtype)
     factor = cho_factor(train.matrix + variance * identity, lower=True)
     mean = test.matrix @ cho_solve(factor, train.vectors(y_train))
-    prior = square_kernel(kernel_test_test, "kernel_test_test").matrix
     covariance = prior - test.matrix @ cho_solve(factor, test.matrix.T)
     return Posterior(train.targets(mean, y_train), covariance)

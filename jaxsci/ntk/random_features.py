@@ -6,7 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from .infinite import AbstractLayer, Dense
 from .infinite.activations import AbstractActivation
@@ -24,8 +24,9 @@ class RandomFeatures(eqx.Module):
 
     steps: tuple[Callable[[Features], Features], ...]
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Features:
-        features = Features(x / x.size**0.5, jnp.zeros(0, x.dtype))
+    def __call__(self, x: Num[Array, " in_size"]) -> Features:
+        u = x / x.size**0.5
+        features = Features(u, jnp.zeros(0, u.dtype))
         for step in self.steps:
             features = step(features)
         return features

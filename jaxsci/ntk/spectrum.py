@@ -19,9 +19,18 @@ class Spectrum(NamedTuple):
         positive = jnp.maximum(self.values, 0)
         return jnp.sum(positive / (positive + damping))
 
-    def alignment(self, y: Float[Array, "n ..."]) -> Float[Array, " n"]:
-        """The share of ‖y‖² along each eigenvector; the i-th is learnt at the rate λᵢ."""
-        projections = self.vectors.T @ y.reshape(self.vectors.shape[0], -1)
+    def alignment(self, y: Float[Array, "examples ..."]) -> Float[Array, " n"]:
+        """The share of ‖y‖² along each eigenvector; the i-th is learnt at the rate λᵢ.
+
+        **Raises:** `ValueError` for targets that do not fit.
+        """
+        y, rows = jnp.asarray(y), self.vectors.shape[0]
+        if rows not in (y.size, *y.shape[:1]):
+            raise ValueError(
+                f"Targets of shape {y.shape} do not fit eigenvectors of {rows} entries: give one "
+                "row for each example, (n,) or (n, o)."
+            )
+        projections = self.vectors.T @ y.reshape(rows, -1)
         shares = jnp.sum(projections**2, axis=1)
         return shares / jnp.sum(shares)
 
@@ -41,7 +50,7 @@ def spectrum(kernel: Float[Array, "..."]) -> Spectrum:
     **Returns:** a `Spectrum`. Eigenvalues below n ε λ₁ (ε the precision) are rounding noise, and
     may be negative.
 
-    **Raises:** `ValueError` if the kernel is not of a set with itself.
+    **Raises:** `ValueError` if the kernel is not of a set with itself: square and symmetric.
 
     Source: Wang, Yu and Perdikaris, "When and why PINNs fail to train" (2022), section 4.
 

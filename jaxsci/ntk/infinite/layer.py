@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...core import vmap
 from .pair import Pair, input_pair
@@ -47,8 +47,8 @@ class AbstractLayer(eqx.Module):
 
     def kernel(
         self,
-        x1: Float[Array, "n *shape"],
-        x2: Float[Array, "m ..."] | None = None,
+        x1: Num[Array, "n *shape"],
+        x2: Num[Array, "m ..."] | None = None,
         *,
         batch_size: int | None = None,
         mesh: Mesh | None = None,
@@ -80,8 +80,7 @@ class AbstractLayer(eqx.Module):
         mean = jsci.ntk.posterior(ntk, net.kernel(x_test, x).ntk, net.kernel(x_test).ntk, y).mean
         ```
         """
-        x2 = x1 if x2 is None else x2
-        check_inputs(x1, x2)
+        x1, x2 = real_inputs(x1, x2)
         return _all_pairs(self, x1, x2, batch_size, mesh)
 
     def network(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> Callable:
@@ -131,8 +130,11 @@ def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
     return max(8, 2**20 // (shape[0] * positions ** (2 if crossed else 1)))
 
 
-def check_inputs(x1: Array, x2: Array) -> None:
-    """Two sets of inputs of one shape."""
+def real_inputs(
+    x1: Num[Array, "n *shape"], x2: Num[Array, "m ..."] | None
+) -> tuple[Float[Array, "n *shape"], Float[Array, "m ..."]]:
+    """Two sets of inputs of one shape, or one twice; products of images in bytes would overflow."""
+    x1, x2 = (jnp.asarray(x) for x in (x1, x1 if x2 is None else x2))
     if x1.ndim < 2 or x1.shape[1:] != x2.shape[1:] or x1.size == 0 or x2.size == 0:
         raise ValueError(
             f"Inputs of shapes {x1.shape} and {x2.shape} do not make pairs; give "
@@ -141,3 +143,4 @@ def check_inputs(x1: Array, x2: Array) -> None:
         )
     if jnp.iscomplexobj(x1) or jnp.iscomplexobj(x2):
         raise TypeError("Inputs must be real; give real and imaginary part as two channels.")
+    return x1.astype(jnp.result_type(x1, float)), x2.astype(jnp.result_type(x2, float))

@@ -3,16 +3,16 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Num, PRNGKeyArray
 
 from ...core import gram, pure
-from .layer import AbstractLayer, Kernels, check_inputs
+from .layer import AbstractLayer, Kernels, real_inputs
 
 
 def monte_carlo(
     layer: AbstractLayer,
-    x1: Float[Array, "n *shape"],
-    x2: Float[Array, "m ..."] | None = None,
+    x1: Num[Array, "n *shape"],
+    x2: Num[Array, "m ..."] | None = None,
     *,
     key: PRNGKeyArray,
     samples: int,
@@ -41,8 +41,7 @@ def monte_carlo(
     exact = net.kernel(x)
     ```
     """
-    x2 = x1 if x2 is None else x2
-    check_inputs(x1, x2)
+    x1, x2 = real_inputs(x1, x2)
     if samples < 1:
         raise ValueError(f"samples must be 1 or more, got {samples}.")
     output = eqx.filter_eval_shape(lambda k: layer.network(x1.shape[1:], key=k)(x1[0]), key)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ._forward_laplacian import forward_laplacian
@@ -39,7 +40,7 @@ def derivative(u: Callable, *axes: int, component: int | None = None) -> Callabl
     if not axes:
         raise ValueError("derivative() needs at least one axis, e.g. derivative(u, 0) for ∂u/∂x₀.")
     for axis in axes:
-        if not isinstance(axis, int):
+        if not isinstance(axis, int | np.integer):
             raise TypeError(f"Axes must be integers, got {axis!r} of type {type(axis).__name__}.")
     field = _scalar(u, "derivative", component)
     for axis in axes:
@@ -240,8 +241,14 @@ def _scalar(u, verb, component=None):
 
 
 def _check_point(x):
-    if jnp.ndim(x) != 1:
+    if not isinstance(x, jax.Array | np.ndarray) or not jnp.issubdtype(x.dtype, jnp.inexact):
+        kind = getattr(x, "dtype", type(x).__name__)
         raise TypeError(
-            f"A field takes one point of shape (d,), got shape {jnp.shape(x)}. "
+            f"A field takes a point of floating-point numbers, got {kind}: write "
+            "jnp.array([1.0, 2.0]), or x.astype(float)."
+        )
+    if x.ndim != 1:
+        raise TypeError(
+            f"A field takes one point of shape (d,), got shape {x.shape}. "
             "For many points use jsci.vmap."
         )

@@ -92,12 +92,15 @@ def forward_laplacian(
     if directions is None:
         slopes, axes = jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), x.shape
     else:
+        directions = jnp.asarray(directions)
         if directions.shape[1:] != x.shape:
             raise ValueError(
                 f"directions must have shape (k, *x.shape) with x.shape = {x.shape}, "
                 f"got {directions.shape}."
             )
         slopes, axes = directions.astype(x.dtype), directions.shape[:1]
+
+    slopes = slopes + jnp.zeros_like(x)[None]  # inside `shard_map` they vary over devices as x does
 
     closed, shapes = jax.make_jaxpr(u, return_shape=True)(x)
     outputs = _interpret(closed.jaxpr, closed.consts, [_Taylor(x, slopes, None)])

@@ -1,5 +1,6 @@
 """J Jᵀ: the tangent kernel of any pure function."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -104,7 +105,7 @@ def gram(
     params = jax.tree.map(jnp.asarray, params)
     x1 = check_examples("x1", x1)
     x2 = None if x2 is None else check_examples("x2", x2, like=x1)
-    problem = (trace_axes, diagonal_axes, implementation)
+    problem = (_as_integers(trace_axes), _as_integers(diagonal_axes), implementation)
     if progress:
         _check_progress(mesh, (f, params, x1, x2))
         return _gram_with_progress(f, params, x1, x2, problem, batch_size or _STREAMED)
@@ -284,6 +285,11 @@ def _check_options(implementation, batch_size):
         )
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+
+
+def _as_integers(axes) -> tuple[int, ...]:
+    """Those of NumPy, which are arrays to a jitted function, included."""
+    return tuple(map(operator.index, (axes,) if hasattr(axes, "__index__") else axes))
 
 
 def _check_progress(mesh, arguments):

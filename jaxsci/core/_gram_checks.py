@@ -87,6 +87,10 @@ def output_of_one(f: Callable, params: PyTree, batch: PyTree, example: PyTree) -
                 "by one, give lambda params, x: f(params, x[None])[0]."
             ) from problem
         else:
+            problem.add_note(
+                f"f was given ONE example, of shape {jax.tree.map(jnp.shape, example)}: the "
+                "leading axis of the inputs counts examples."
+            )
             raise
         raise ValueError(
             f"f mixes examples, {mixing}, so it has no kernel of one example ({problem}). For "

@@ -1,5 +1,6 @@
 """Batching in bounded memory and over devices."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -118,17 +119,23 @@ def _over_mesh(f, mapped, mesh, size):
 
 
 def _axes(in_axes: Any, args: tuple) -> tuple[int | None, ...]:
-    axes = (in_axes,) * len(args) if in_axes is None or isinstance(in_axes, int) else tuple(in_axes)
+    several = hasattr(in_axes, "__iter__")
+    axes = tuple(in_axes) if several else (in_axes,) * len(args)
     if len(axes) != len(args):
         raise ValueError(
             f"in_axes names {len(axes)} arguments, but {len(args)} were given: "
             f"in_axes={in_axes!r} needs one entry an argument."
         )
+    if not all(axis is None or hasattr(axis, "__index__") for axis in axes):
+        raise TypeError(
+            f"in_axes must hold one integer or None for each argument, got {in_axes!r}: arguments "
+            "are mapped or shared as a whole. Give what is shared as an argument of its own."
+        )
     if all(axis is None for axis in axes):
         raise ValueError(
             "vmap() has nothing to map: at least one entry of in_axes must be an axis."
         )
-    return axes
+    return tuple(None if axis is None else operator.index(axis) for axis in axes)
 
 
 _SHOWN = 4  # lengths in the message

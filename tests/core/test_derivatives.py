@@ -34,6 +34,11 @@ def test_derivative(axes, expected):
     np.testing.assert_allclose(jsci.derivative(u, *axes)(X), expected, rtol=1e-13)
 
 
+def test_axes_from_numpy():
+    for axis in np.arange(3):
+        assert jsci.derivative(u, axis)(X) == jsci.derivative(u, int(axis))(X)
+
+
 def test_gradient_hessian_laplacian_biharmonic():
     np.testing.assert_allclose(
         jsci.grad(u)(X), [C * Y**3 * E, S * 3 * Y**2 * E, S * Y**3 * E], rtol=1e-13
@@ -86,6 +91,10 @@ def test_under_transforms():
         (lambda: jsci.grad(lambda x: x)(X), TypeError, r"grad\(lambda x: u\(x\)\[0\]\)"),
         (lambda: jsci.divergence(u)(X), TypeError, "3 components"),
         (lambda: jsci.laplacian(u)(jnp.zeros((2, 3))), TypeError, r"one point of shape \(d,\)"),
+        (lambda: jsci.derivative(u, 0)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
+        (lambda: jsci.biharmonic(u)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
+        (lambda: jsci.jacobian(u)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
+        (lambda: jsci.laplacian(u)([0.3, 0.4, 0.5]), TypeError, "numbers, got list: write"),
     ],
 )
 def test_bad_input(call, error, message):

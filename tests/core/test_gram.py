@@ -257,6 +257,20 @@ def test_bad_input(params, points):
         gram_of_terms({"bc": model}, params, {"pde": points})
 
 
+def test_an_error_of_f_tells_what_it_was_given(params, points):
+    """The batch transposed, or one example without its batch axis."""
+    for x, shape in ((points.T, "(7,)"), (points[0], "()")):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            gram(model, params, x)
+        assert f"f was given ONE example, of shape {shape}" in raised.value.__notes__[0]
+
+
+def test_axes_from_numpy(params, points):
+    axis = np.int64(-1)
+    kernel = gram(model, params, points, trace_axes=axis)
+    np.testing.assert_array_equal(kernel, gram(model, params, points, trace_axes=-1))
+
+
 def test_functions_of_a_batch_are_refused(params, points):
     def on_a_batch(p, x):
         hidden = jnp.einsum("ni,ij->nj", x, p["w"])

@@ -82,3 +82,9 @@ for batch_size in (None, 1):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_axes_within_an_argument_are_refused():
+    """As jax.vmap takes them."""
+    with pytest.raises(TypeError, match="one integer or None for each argument"):
+        jsci.vmap(f, (None, {"a": 0, "b": None}))(SCALE, X)

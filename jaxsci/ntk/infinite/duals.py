@@ -24,11 +24,18 @@ def root_determinant(c: Covariance, q1: Covariance, q2: Covariance) -> Covarianc
 
 
 def rectifier(c: Covariance, q1: Covariance, q2: Covariance, below: float, above: float) -> Dual:
-    """φ(x) = above x for x > 0, below x for x < 0 (Cho and Saul 2009, orders 0 and 1)."""
-    sine = root_determinant(c, q1, q2)
+    """φ(x) = above x for x > 0, below x for x < 0 (Cho and Saul 2009, orders 0 and 1).
+
+    Kernels of this homogeneous function grow or vanish with depth; their products, unlike their
+    ratios, would leave the range of float32.
+    """
+    scale = safe_sqrt(q1) * safe_sqrt(q2)
+    unit = jnp.where(scale > 0, scale, 1)
+    cosine = c / unit
+    sine = root_determinant(cosine, q1 / unit, q2 / unit)
     bend, through = (above - below) ** 2, above * below
-    steps = (jnp.pi - angle(c, sine)) / (2 * jnp.pi)
-    value = bend * (sine / (2 * jnp.pi) + steps * c) + through * c
+    steps = (jnp.pi - angle(cosine, sine)) / (2 * jnp.pi)
+    value = bend * (scale * sine / (2 * jnp.pi) + steps * c) + through * c
     return value, bend * steps + through
 
 

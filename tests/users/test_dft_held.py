@@ -38,7 +38,7 @@ def test_an_atom_without_an_electron_of_one_spin():
 @pytest.mark.report("pyscf/pyscf#2958")
 @pytest.mark.slow
 def test_a_stretched_bond_breaks_its_symmetry_by_itself():
-    """H2 at 3 Å, exchange of LDA, STO-3G, unrestricted; `scf` alone stays at the closed-shell saddle.
+    """H2 at 3 Å, LDA exchange, STO-3G, unrestricted; `scf` alone stays at the closed-shell saddle.
 
     Right: PySCF from a guess that is broken by hand, -0.8231671211 Hartree.
     """

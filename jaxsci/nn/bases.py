@@ -1,6 +1,8 @@
 """Bases of functions of one variable, evaluated for every entry of a vector: what a `KAN` sums."""
 
+import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 import equinox as eqx
 import jax
@@ -17,7 +19,8 @@ class BSpline(eqx.Module):
         B_c(x) = β((x - x_c)/h),   β(s) = ((2 - |s|)₊³ - 4 (1 - |s|)₊³) / 6
 
     Without the Cox-de Boor recursion, so that one expression serves every spline at once. They sum
-    to one on the interval and vanish 2h outside it.
+    to one on the interval and vanish 2h outside it, where a `KANLayer` continues its edges as
+    straight lines.
 
     **Arguments:**
 
@@ -176,7 +179,8 @@ class Mixture(eqx.Module):
 
         φ(x) = Σ_q α_q Σ_c w_qc B_qc(x),   α = softmax(logits)
 
-    `select` keeps the bases with the largest shares.
+    `select` keeps the bases with the largest shares. Each goes on outside its interval as in a
+    `KANLayer`.
 
     **Arguments:**
 
@@ -201,7 +205,62 @@ class Mixture(eqx.Module):
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
         shares = jax.nn.softmax(self.logits).astype(x.dtype)
         return jnp.concatenate(
-            [s * basis(x) for s, basis in zip(shares, self.bases, strict=True)], -1
+            [s * continued(basis, x) for s, basis in zip(shares, self.bases, strict=True)], -1
+        )
+
+
+def continued(basis: Callable, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
+    """The values of a basis; splines and Gaussians go on as straight lines outside their interval.
+
+    There they would vanish, the sooner the finer they are.
+    """
+    return _continued(basis, x) if isinstance(basis, BSpline | Gaussians) else basis(x)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _continued(basis, x):
+    inside, ends = _nearest_inside(basis, x), _end_slopes(basis, x.dtype)
+    slopes = jnp.where((x > basis.high)[:, None], ends[None, 1], ends[None, 0])
+    return basis(inside) + (x - inside)[:, None] * slopes
+
+
+@_continued.defjvp
+def _continued_jvp(basis, primals, tangents):
+    # By hand, since the slope is that of the basis at the nearest point inside: half the work.
+    (x,), (dx,) = primals, tangents
+    inside = _nearest_inside(basis, x)
+    slopes = jax.jvp(basis, (inside,), (jnp.ones_like(inside),))[1]
+    return _continued(basis, x), dx[:, None] * slopes
+
+
+def _nearest_inside(basis, x):
+    low, high = np.array([basis.low, basis.high]).astype(x.dtype)
+    # By `where`: at an end, `clip` has half a slope.
+    return jnp.where((x >= low) & (x <= high), x, jnp.clip(x, low, high))
+
+
+@lru_cache(maxsize=64)
+def _end_slopes(basis, dtype) -> Float[np.ndarray, "2 functions"]:
+    with jax.ensure_compile_time_eval():
+        ends = jnp.asarray([basis.low, basis.high], dtype)
+        return np.asarray(jax.jvp(basis, (ends,), (jnp.ones_like(ends),))[1])
+
+
+def warn_outside(basis: Callable, x: Float[Array, " inputs"], name: str):
+    """Warn of inputs of known values outside the interval of a basis, if it has one."""
+    bases = basis.bases if isinstance(basis, Mixture) else (basis,)
+    limited = [b for b in bases if isinstance(b, BSpline | Gaussians | ActivationProducts)]
+    if not limited or isinstance(x, jax.core.Tracer):
+        return
+    low, high = max(b.low for b in limited), min(b.high for b in limited)
+    values = np.asarray(x)
+    outside = values[(values < low) | (values > high)]
+    if outside.size:
+        warnings.warn(
+            f"{name} got inputs outside the interval [{low:g}, {high:g}] of its basis, such as "
+            f"{float(outside[0]):.4g}: its functions are learned inside only. Scale the inputs, or "
+            "give the basis a low and a high that hold them.",
+            stacklevel=3,
         )
 
 

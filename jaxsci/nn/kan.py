@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from .bases import BSpline, Mixture, count
+from .bases import BSpline, Mixture, continued, count, warn_outside
 from .dense import Dense, check_sizes, output_size
 
 
@@ -26,11 +26,13 @@ class KANLayer(eqx.Module):
         `Chebyshev`, `Fourier`, `Gaussians`, `ActivationProducts`, a `Mixture`, or your own.
     - `dtype`: of the parameters.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive. Outside jit it warns of inputs outside
+    the interval of the basis. There the edges of `BSpline` and `Gaussians` go on as straight lines,
+    so that a finer grid is never worse.
 
-    Good values: the defaults; inputs should lie in the basis's interval, outside of which only the
-    silu acts. Rows of an attention matrix are normalised by such a layer with a `Fourier` basis
-    and few outputs followed by a `Dense` one (Maity et al., "Kolmogorov-Arnold Attention", 2025).
+    Good values: the defaults, with inputs in the basis's interval. Rows of an attention matrix are
+    normalised by such a layer with a `Fourier` basis and few outputs followed by a `Dense` one
+    (Maity et al., "Kolmogorov-Arnold Attention", 2025).
 
     Source: Liu et al., "KAN: Kolmogorov-Arnold Networks", 2024, equation 2.10.
 
@@ -63,7 +65,12 @@ class KANLayer(eqx.Module):
         self.basis = basis
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
-        return self.base(jax.nn.silu(x)) + self.basis(x).reshape(-1) @ self.weight
+        warn_outside(self.basis, x, "KANLayer")
+        return self.edges(x)
+
+    def edges(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        """The layer without its checks."""
+        return self.base(jax.nn.silu(x)) + continued(self.basis, x).reshape(-1) @ self.weight
 
     def select(self, keep: int = 1) -> "KANLayer":
         """The layer with only the `keep` bases of its `Mixture` that have the largest shares.
@@ -99,7 +106,8 @@ class KAN(eqx.Module):
     - `basis`: as in `KANLayer`, the same in all layers.
     - `dtype`: of the parameters.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive. Outside jit it warns of coordinates
+    outside the interval of the basis.
 
     Good values: width 4 to 16 and depth 1 or 2. On formulas it may need fewer parameters than an
     `MLP`, and it costs two to three times as much a parameter: compare at equal time.
@@ -135,6 +143,7 @@ class KAN(eqx.Module):
         self.scalar = out_size == "scalar"
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+        warn_outside(self.layers[0].basis, x, "KAN")
         for layer in self.layers:
-            x = layer(x)
+            x = layer.edges(x)
         return x[0] if self.scalar else x

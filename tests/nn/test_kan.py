@@ -30,6 +30,17 @@ def test_splines_equal_those_of_the_recursion_and_sum_to_one():
     np.testing.assert_allclose(jnp.sum(values, -1)[inside], 1, rtol=1e-14)
 
 
+def test_second_derivatives_of_splines_at_their_knots():
+    """Where |s| has its kink, and at the ends from inside. Right: SciPy's."""
+    basis = nn.BSpline(5)
+    knots = jnp.asarray(np.linspace(-1, 1, 6))
+    found = jax.vmap(jax.jacfwd(jax.jacfwd(lambda x: basis(x[None])[0])))(knots)
+    for c in range(8):
+        spline = SciPySpline.basis_element(-1 + (c - 1) * 0.4 + 0.4 * np.arange(-2, 3))
+        expected = spline.derivative(2)(knots) * (np.abs(knots - (-1 + (c - 1) * 0.4)) < 0.7)
+        np.testing.assert_allclose(found[:, c], expected, atol=1e-10)
+
+
 def test_chebyshev_and_fourier_recursions_equal_their_definitions():
     t = np.tanh(X)
     expected = np.cos(np.arange(8) * np.arccos(t)[:, None])

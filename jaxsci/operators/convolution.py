@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .periodicity import warn_unless_periodic
 from .products import along_axis, check_field
 from .stencils import correlate
 
 Boundary = Literal["periodic", "zero", "reflect"]
 _PAD_MODE = {"periodic": "wrap", "reflect": "symmetric"}
+_OTHERS = "For other fields there are boundary='zero' and 'reflect'."
 
 
 class KernelConv(eqx.Module):
@@ -31,7 +33,8 @@ class KernelConv(eqx.Module):
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `dim`: number of grid axes, 1 to 3.
-    - `radius`: r in units of the domain [0, 1)ᵈ.
+    - `radius`: r in units of the domain [0, 1)ᵈ: on an oblong domain a share of each side, so that
+        the ball is as oblong.
     - `knots`: learned values of κ along each axis, odd.
     - `boundary`: how fields go on outside the domain: "periodic", "zero" or "reflect".
     - `key`: PRNG key of the weights.
@@ -40,7 +43,8 @@ class KernelConv(eqx.Module):
     `(*grid, out_channels)`.
 
     **Raises:** `ValueError` for a grid so coarse that no neighbour lies within the radius, a radius
-    above 1/2, another dimension or other channels.
+    above 1/2, another dimension or other channels. A periodic layer warns of a field that does not
+    repeat.
 
     Good values: a radius of two to four spacings of the training grid, 3 or 5 knots.
 
@@ -87,7 +91,13 @@ class KernelConv(eqx.Module):
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         dim = self.weight.ndim - 2
         check_field(a, self.in_channels, dim, "KernelConv")
-        kernel = self.weight
+        if self.boundary == "periodic":
+            warn_unless_periodic(a, range(dim), "KernelConv(boundary='periodic')", _OTHERS)
+        return self.convolve(a)
+
+    def convolve(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+        """The layer without its checks."""
+        dim, kernel = self.weight.ndim - 2, self.weight
         for axis, n in enumerate(a.shape[:-1]):
             hats = _hats(self.weight.shape[axis], self.radius, n)
             kernel = along_axis(hats, kernel, axis)
@@ -112,7 +122,8 @@ class DifferentialConv(eqx.Module):
     Called as `layer(a)`: one sample `(*grid, in_channels)` at the points xᵢ = i/N, the same N along
     all axes; returns `(*grid, out_channels)`.
 
-    **Raises:** `ValueError` for a grid with unequal axes, another dimension or other channels.
+    **Raises:** `ValueError` for a grid with unequal axes, another dimension or other channels. A
+    periodic layer warns of a field that does not repeat.
 
     Source: Liu-Schiaffini et al., "Neural Operators with Localized Integral and Differential
     Kernels", ICML 2024, section on differential kernels.
@@ -149,6 +160,8 @@ class DifferentialConv(eqx.Module):
             raise ValueError(
                 f"DifferentialConv needs one spacing along all axes, got the grid {a.shape[:-1]}."
             )
+        if self.boundary == "periodic":
+            warn_unless_periodic(a, axes, "DifferentialConv(boundary='periodic')", _OTHERS)
         kernel = self.weight - jnp.mean(self.weight, axes, keepdims=True)
         return _convolve(a, a.shape[0] * kernel, self.boundary)
 

@@ -11,9 +11,20 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .bases import Basis, BasisConv, basis_points
 from .factorised import Factorisation
-from .products import Pointwise, as_modes, check_field, gelu, grid_coordinates, mesh
+from .periodicity import warn_unless_periodic
+from .products import (
+    Pointwise,
+    as_modes,
+    check_field,
+    check_padding,
+    gelu,
+    grid_coordinates,
+    mesh,
+)
 from .spectral import SpectralConv
-from .spherical import SphericalConv, sphere_grid
+from .spherical import SphereGrid, SphericalConv, refuse_poles, sphere_grid
+
+OTHER_FIELDS = "For other fields: padding=0.25, or an FNO's basis=."
 
 
 class FNO(eqx.Module):
@@ -35,18 +46,23 @@ class FNO(eqx.Module):
     - `modes`: highest wave number kept in each of one to three dimensions, such as 16 or (12, 12).
     - `depth`: number of Fourier layers. Good value: 4.
     - `padding`: for fields that are not periodic: by which fraction of the domain the periodic
-        cell exceeds it. Good values: 0 if periodic, else 0.25 to 1.
+        cell exceeds it, one number for all axes. Good values: 0 if periodic, else 0.25 to 1.
     - `basis`: "fourier" for periodic fields; "sine", "cosine" or "chebyshev" for fields that
         vanish, are flat, or are anything at the boundary, on `basis_points`; "sphere" for fields on
-        a `sphere_grid`, with one number of modes, the degree.
+        a `sphere_grid`, with one number of modes, the degree. One basis for all axes.
+    - `grid`: on the sphere, which latitudes: as in `SphericalConv`.
     - `factorisation`, `rank`: of the Fourier weights, as in `SpectralConv`.
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, or those
     of the basis, the output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`.
+    The points are not those of `linspace(0, 1, N)`, which has both ends: on these a model agrees
+    with itself on other grids to first order in the spacing only.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
-    channels, an unknown basis, and padding or factorised weights of a basis other than Fourier's.
+    channels, an unknown basis, padding or factorised weights of a basis other than Fourier's, and
+    `grid` without the sphere; `TypeError` for padding or a basis for each axis. Without padding a
+    Fourier basis warns of a field that does not repeat.
 
     Source: Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations",
     ICLR 2021, eq. (2) to (5).
@@ -66,6 +82,7 @@ class FNO(eqx.Module):
     modes: tuple[int, ...] = eqx.field(static=True)
     basis: Basis | Literal["fourier", "sphere"] = eqx.field(static=True)
     padded: bool = eqx.field(static=True)
+    grid: SphereGrid | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -77,15 +94,19 @@ class FNO(eqx.Module):
         depth: int,
         padding: float = 0.0,
         basis: Basis | Literal["fourier", "sphere"] = "fourier",
+        grid: SphereGrid | None = None,
         factorisation: Factorisation | None = None,
         rank: float = 0.1,
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "FNO")
-        if min(in_channels, out_channels, width, depth) < 1 or padding < 0:
+        check_padding(padding, "FNO")
+        if not isinstance(basis, str):
+            raise TypeError(f"FNO: basis is one name for all axes; got {basis!r}.")
+        if min(in_channels, out_channels, width, depth) < 1:
             raise ValueError(
-                "FNO needs in_channels, out_channels, width and depth >= 1 and padding >= 0; got "
-                f"{in_channels}, {out_channels}, {width}, {depth} and padding={padding}."
+                "FNO needs in_channels, out_channels, width and depth >= 1; got "
+                f"{in_channels}, {out_channels}, {width} and {depth}."
             )
         if basis != "fourier" and (padding or factorisation):
             raise ValueError(
@@ -93,7 +114,10 @@ class FNO(eqx.Module):
             )
         if basis == "sphere" and len(self.modes) != 1:
             raise ValueError(f"on the sphere modes is the one degree kept, got {modes!r}.")
+        if basis != "sphere" and grid is not None:
+            raise ValueError(f"grid={grid!r} names latitudes: it belongs to basis='sphere'.")
         self.in_channels, self.basis, self.padded = in_channels, basis, padding > 0
+        self.grid = grid
         keys = iter(jax.random.split(key, 2 * depth + 3))
 
         def convolution(key):
@@ -108,12 +132,12 @@ class FNO(eqx.Module):
                     key=key,
                 )
             if basis == "sphere":
-                return SphericalConv(width, width, degree=self.modes[0], key=key)
+                return SphericalConv(width, width, degree=self.modes[0], grid=grid, key=key)
             return BasisConv(width, width, modes=self.modes, basis=basis, key=key)
 
         self.convolutions = [convolution(next(keys)) for _ in range(depth)]
         dim = 2 if basis == "sphere" else len(self.modes)
-        coordinates = position((1,) * dim, self.padded, jnp.float32, basis).shape[-1]
+        coordinates = position((2,) * dim, self.padded, jnp.float32, basis).shape[-1]
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
         self.project = [
@@ -124,7 +148,11 @@ class FNO(eqx.Module):
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         dim = 2 if self.basis == "sphere" else len(self.modes)
         check_field(a, self.in_channels, dim, "FNO")
-        x = position(a.shape[:-1], self.padded, a.dtype, self.basis)
+        if self.basis == "sphere":
+            refuse_poles(a, self.grid, "FNO")
+        elif self.basis == "fourier" and not self.padded:
+            warn_unless_periodic(a, range(dim), "FNO without padding", OTHER_FIELDS)
+        x = position(a.shape[:-1], self.padded, a.dtype, self.basis, self.grid)
         v = self.lift(jnp.concatenate([a, x], -1))
         for layer, (convolution, skip) in enumerate(
             zip(self.convolutions, self.skips, strict=True)
@@ -140,6 +168,7 @@ def position(
     padded: bool,
     dtype,
     basis: Basis | Literal["fourier", "sphere"] = "fourier",
+    latitudes: SphereGrid | None = None,
 ) -> Float[Array, "*grid channels"]:
     """Where the points are, as functions that are smooth in the basis.
 
@@ -147,7 +176,7 @@ def position(
     unit vector.
     """
     if basis == "sphere":
-        theta, phi, _ = sphere_grid(*grid)
+        theta, phi, _ = sphere_grid(*grid, grid=latitudes or "gauss")
         t, p = np.meshgrid(theta, phi, indexing="ij")
         unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], -1)
         return jnp.asarray(unit, dtype)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .products import along_axis, check_real_and_filled
+from .periodicity import warn_unless_periodic
+from .products import along_axis, as_lengths, check_floating, check_real_and_filled
 
 # Time of one operation of jnp.fft over one of a matrix product on a CPU: 5 to 10, measured on whole
 # layers of 32² and 64² points with 32 channels and of 1024 points with 64. Only the choice of
@@ -197,19 +198,30 @@ def resample(
 
     **Returns:** the field on the new grid; exact if `a` is band-limited below both grids' limits.
 
-    **Raises:** `ValueError` if `out_grid` has another number of axes.
+    **Raises:** `ValueError` if `out_grid` has another number of axes or no points, `TypeError` for
+    integers. It warns of a field that does not repeat, whose interpolant oscillates at the ends.
 
     ```python
     fine = resample(a, (128, 128))      # a: (64, 64, 3)
     ```
     """
     grid = a.shape[:-1]
-    if len(out_grid) != len(grid):
+    if len(out_grid) != len(grid) or min(out_grid) < 1:
         raise ValueError(
             f"resample() needs one number of points for each of the {len(grid)} grid axes of a "
             f"field of shape {a.shape}; got out_grid={tuple(out_grid)}."
         )
-    for axis, (n, target) in enumerate(zip(grid, out_grid, strict=True)):
+    check_floating(a, "resample()")
+    advice = "Other fields: jnp.interp, or a spline of SciPy's."
+    warn_unless_periodic(a, range(len(grid)), "resample()", advice)
+    return interpolate(a, out_grid)
+
+
+def interpolate(
+    a: Float[Array, "*grid channels"], out_grid: Sequence[int]
+) -> Float[Array, "*out_grid channels"]:
+    """`resample` without its checks."""
+    for axis, (n, target) in enumerate(zip(a.shape[:-1], out_grid, strict=True)):
         m = (min(n, target) - 1) // 2
         weight = np.r_[1.0, np.full(m, 2.0), np.full(m, 2.0)][:, None] / n
         # sum over k of cos(k(x - y)), as (points of the new grid, points of the old one)
@@ -219,11 +231,15 @@ def resample(
 
 
 def spectral_derivative(
-    a: Float[Array, "*grid channels"], axis: int = 0, *, order: int = 1
+    a: Float[Array, "*grid channels"],
+    axis: int = 0,
+    *,
+    order: int = 1,
+    lengths: float | Sequence[float] = 1.0,
 ) -> Float[Array, "*grid channels"]:
     """Derivative of a periodic field along one axis: of its trigonometric interpolant, exactly.
 
-        ∂ⁿa(x) = Σ_{|k| < N/2} (2πi k)ⁿ a_k exp(2πi k x)
+        ∂ⁿa(x) = Σ_{|k| < N/2} (2πi k/L)ⁿ a_k exp(2πi k x/L)
 
     What an operator's equation loss (PINO) needs on a grid: a residual of the output field, such
     as u u_x - ν u_xx. Where the output is a function of coordinates, as of `DeepONet`, take
@@ -231,16 +247,20 @@ def spectral_derivative(
 
     **Arguments:**
 
-    - `a`: one sample `(*grid, channels)` at the points xᵢ = i/N of [0, 1)ᵈ.
+    - `a`: one sample `(*grid, channels)` at the points xᵢ = i L/N, i < N: the end L, where the
+        field repeats, is left out.
     - `axis`: of the grid.
     - `order`: n >= 0.
+    - `lengths`: L, of each axis or of all.
 
     **Returns:** the derivative on the same grid.
 
-    **Raises:** `ValueError` for an axis that is not of the grid, or a negative order.
+    **Raises:** `ValueError` for an axis that is not of the grid, a negative order, or lengths that
+    are not positive; `TypeError` for integers. It warns of a field that does not repeat, whose
+    derivative is wrong by the jump at the ends times N.
 
     ```python
-    u_xx = spectral_derivative(u, 0, order=2)       # u: (128, 1)
+    u_xx = spectral_derivative(u, 0, order=2, lengths=2 * jnp.pi)       # u: (128, 1)
     ```
     """
     if not 0 <= axis < a.ndim - 1 or order < 0:
@@ -249,7 +269,10 @@ def spectral_derivative(
             f"order >= 0; got axis={axis} and order={order}."
         )
     check_real_and_filled(a, "spectral_derivative()")
-    return along_axis(_derivative_matrix(a.shape[axis], order), a, axis)
+    check_floating(a, "spectral_derivative()")
+    length = as_lengths(lengths, a.ndim - 1, "spectral_derivative()")[axis]
+    warn_unless_periodic(a, [axis], "spectral_derivative()", "Other fields: jnp.gradient.")
+    return along_axis(_derivative_matrix(a.shape[axis], order) / length**order, a, axis)
 
 
 @lru_cache(maxsize=256)

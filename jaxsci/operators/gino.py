@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .fno import FNO
-from .points import BallIntegral, check_points
+from .points import BallIntegral, check_in_box, check_points
 from .products import Pointwise, as_modes, gelu, grid_coordinates
 
 
@@ -34,8 +34,9 @@ class GINO(eqx.Module):
 
     Called as `model(a, x, weights, y=None)`, as `Transformer` is.
 
-    **Raises:** `ValueError` for a radius below the spacing, modes above the grid's limit, or
-    fields, points or weights that do not belong together.
+    **Raises:** `ValueError` for a radius below the spacing, modes above the grid's limit, fields,
+    points or weights that do not belong together, or, outside jit, points outside [0, 1]ᵈ, which
+    the grid does not reach: scale the domain into the box. Points of weight zero may lie anywhere.
 
     Source: Li et al., "Geometry-Informed Neural Operator for Large-Scale 3D PDEs", NeurIPS 2023,
     section 3.
@@ -97,9 +98,10 @@ class GINO(eqx.Module):
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
     ) -> Float[Array, "queries out_channels"]:
-        y = x if y is None else y
         dim = len(self.grid)
-        check_points(a, x, weights, y, self.in_channels, dim, "GINO")
+        check_points(a, x, weights, x if y is None else y, self.in_channels, dim, "GINO")
+        check_in_box(x, weights, y, "GINO")
+        y = x if y is None else y
         z = grid_coordinates(self.grid, a.dtype).reshape(-1, dim)
         h = self.lift(jnp.concatenate([a, x], -1))
         v = self.gather(h, x, weights, z).reshape(*self.grid, -1)

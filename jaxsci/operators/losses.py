@@ -1,38 +1,61 @@
 """Errors of functions, as integrals: their values do not depend on the grid."""
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .products import check_real_and_filled
+from .periodicity import warn_unless_periodic
+from .products import as_lengths, check_real_and_filled, check_weights
 
 
 def relative_l2(
     prediction: Float[Array, "*grid channels"],
     target: Float[Array, "..."],
     *,
-    weights: Float[Array, "*grid"] | None = None,
+    weights: Float[Array, "..."] | None = None,
+    floor: float = 0.0,
 ) -> Float[Array, ""]:
     """Relative distance of two functions in L².
 
-        ‖p - u‖ / ‖u‖,   ‖v‖² = ∫ |v(x)|² dx = Σᵢ wᵢ |v(xᵢ)|²
+        ‖p - u‖ / max(‖u‖, floor),   ‖v‖² = ∫ |v(x)|² dx / ∫ dx = Σᵢ wᵢ |v(xᵢ)|² / Σᵢ wᵢ
+
+    with |v|² the mean square of the channels.
 
     **Arguments:**
 
     - `prediction`, `target`: one sample each, `(*grid, channels)`.
     - `weights`: quadrature weights of the points, for grids that are not uniform; any multiple of
-        them will do.
+        them will do. Points of weight zero do not count, whatever stands there: masked land may be
+        NaN.
+    - `floor`: the smallest ‖u‖ to divide by, in the unit of the fields. Good value: a thousandth
+        of the typical norm, where some targets are nearly zero.
 
-    **Returns:** a scalar. Its gradient at `prediction == target` is zero, not NaN.
+    **Returns:** a scalar. Its gradient at `prediction == target` is zero, not NaN. A target that is
+    zero everywhere has no relative error: without a `floor` it counts as if its norm were 1, so
+    that its error is absolute, ‖p‖.
 
-    **Raises:** `ValueError` if the shapes differ.
+    **Raises:** `ValueError` if the shapes differ, for weights of another shape than the grid, or a
+    negative floor.
+
+    Note: channels of unlike size share one norm, in which the small ones do not count. Scale them,
+    or take the error of each: `jax.vmap(relative_l2, -1)(p[..., None, :], u[..., None, :])`.
 
     ```python
     loss = jsci.objective({"data": lambda p, s: relative_l2(f(p, s[0]), s[1])})
     ```
     """
-    _check_pair(prediction, target, "relative_l2")
-    w = None if weights is None else weights[..., None]
-    return _ratio(_square(prediction - target, w), _square(target, w))
+    _check_pair(prediction, target, floor, "relative_l2")
+    check_weights(weights, target.shape[:-1], "relative_l2()")
+
+    def norm(v):
+        return _mean_square(v, weights)
+
+    if weights is not None:
+        masked = (weights == 0)[..., None]
+        prediction, target = (jnp.where(masked, 0, v) for v in (prediction, target))
+    return _relative(norm, prediction, target, floor)
 
 
 def h1(
@@ -40,59 +63,85 @@ def h1(
     target: Float[Array, "..."],
     *,
     periodic: bool = False,
+    lengths: float | Sequence[float] = 1.0,
+    floor: float = 0.0,
 ) -> Float[Array, ""]:
     """Relative distance of two functions in H¹: of their values and their first derivatives.
 
-        ‖p - u‖₁ / ‖u‖₁,   ‖v‖₁² = ∫ |v|² + |∇v|² dx   over (0, 1)ᵈ
+        ‖p - u‖₁ / max(‖u‖₁, floor),   ‖v‖₁² = ∫ |v|² + |∇v|² dx / ∫ dx   over (0, L₁) × (0, L₂) ...
 
     Derivatives are second-order central differences, one-sided at the ends of an axis that is not
     periodic.
 
     **Arguments:**
 
-    - `prediction`, `target`: one sample each, `(*grid, channels)`, at the points xᵢ = i/N.
+    - `prediction`, `target`: one sample each, `(*grid, channels)`, at the points xᵢ = i L/N. On
+        `linspace(0, L, N)`, which has both ends, give the length L N/(N - 1), so that the spacing
+        is right. No other points will do.
     - `periodic`: whether the functions are.
+    - `lengths`: L, of each axis or of all. It weighs slopes against values.
+    - `floor`: as in `relative_l2`, for ‖u‖₁.
 
-    **Returns:** a scalar, with a zero gradient at `prediction == target`.
+    **Returns:** a scalar, with a zero gradient at `prediction == target`; for a target that is zero
+    everywhere as in `relative_l2`.
 
-    **Raises:** `ValueError` if the shapes differ or an axis has fewer than three points.
+    **Raises:** `ValueError` if the shapes differ, an axis has fewer than three points, or for
+    lengths that are not positive. With `periodic` it warns of a target that does not repeat.
 
     ```python
-    error = h1(model(a), u)
+    error = h1(model(a), u, lengths=2 * jnp.pi)
     ```
     """
-    _check_pair(prediction, target, "h1")
+    _check_pair(prediction, target, floor, "h1")
     grid = target.shape[:-1]
     if min(grid) < 3:
         raise ValueError(f"h1() differentiates: each grid axis needs 3 points, got grid {grid}.")
+    sizes = as_lengths(lengths, len(grid), "h1()")
+    if periodic:
+        warn_unless_periodic(target, range(len(grid)), "h1(periodic=True)", "Use periodic=False.")
 
     def norm(v):
-        slopes = (_difference(v, axis, periodic) for axis in range(len(grid)))
-        return _square(v, None) + sum(_square(s, None) for s in slopes)
+        slopes = (_slope(v, axis, length, periodic) for axis, length in enumerate(sizes))
+        return _mean_square(v, None) + sum(_mean_square(s, None) for s in slopes)
 
-    return _ratio(norm(prediction - target), norm(target))
+    return _relative(norm, prediction, target, floor)
 
 
-def _difference(v, axis, periodic):
-    n = v.shape[axis]
+def _slope(v, axis, length, periodic):
+    spacing = length / v.shape[axis]
     if periodic:
-        return (jnp.roll(v, -1, axis) - jnp.roll(v, 1, axis)) * (n / 2)
-    return jnp.gradient(v, 1 / n, axis=axis)
+        return (jnp.roll(v, -1, axis) - jnp.roll(v, 1, axis)) / (2 * spacing)
+    return jnp.gradient(v, spacing, axis=axis)
 
 
-def _square(v, weights):
-    squares = v**2 if weights is None else weights * v**2
-    return jnp.sum(squares) / v.size
+def _mean_square(v, weights):
+    if weights is None:
+        return jnp.mean(v**2)
+    total = jnp.sum(weights)
+    return jnp.sum(weights[..., None] * v**2) / (jnp.where(total == 0, 1, total) * v.shape[-1])
 
 
-def _ratio(error, norm):
-    # The inner `where` keeps the root's infinite slope at zero out of the gradient. An error that
-    # is NaN is not equal to zero, and stays NaN.
-    zero = error == 0
-    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, error) / norm))
+def _relative(square, prediction, target, floor):
+    """√square(p - u) / max(√square(u), floor), the squares taken in units of the largest |u|.
+
+    So they neither underflow nor overflow, whatever the unit of the fields. The unit drops out of
+    the ratio, and so out of its derivatives.
+    """
+    unit = jax.lax.stop_gradient(jnp.max(jnp.abs(target)))
+    unit = jnp.where(unit == 0, 1, unit)
+    distance = _root(square((prediction - target) / unit))
+    size = jnp.maximum(_root(square(target / unit)), floor / unit)
+    return distance / jnp.where(size == 0, 1, size)
 
 
-def _check_pair(prediction, target, name):
+def _root(x):
+    # The inner `where` keeps the root's infinite slope at zero out of the gradient. What is NaN is
+    # not equal to zero, and stays NaN.
+    zero = x == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
+
+
+def _check_pair(prediction, target, floor, name):
     if prediction.shape != target.shape:
         raise ValueError(
             f"{name}() compares two samples on one grid; got shapes {prediction.shape} and "
@@ -100,3 +149,5 @@ def _check_pair(prediction, target, name):
         )
     check_real_and_filled(target, f"{name}()")
     check_real_and_filled(prediction, f"{name}()")
+    if not floor >= 0:
+        raise ValueError(f"{name}() needs floor >= 0, the smallest norm to divide by; got {floor}.")

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .products import Pointwise, gelu
+from .products import Pointwise, gelu, known
 
 
 def attention(
@@ -183,3 +184,17 @@ def check_points(a, x, weights, y, channels: int, dim: int, name: str):
         )
     if y.ndim != 2 or y.shape[1] != dim:
         raise ValueError(f"{name}: y are points of shape (queries, {dim}); got {y.shape}.")
+
+
+def check_in_box(x, weights, y, name: str):
+    """`ValueError` if points of known values, but for those of weight zero, leave [0, 1]ᵈ."""
+    places, counted = known(x), known(weights)
+    counts = places is not None and counted is not None
+    inputs = places[counted != 0] if counts else None
+    for points, what in ((inputs, "x"), (None if y is None else known(y), "y")):
+        if points is not None and np.any(np.abs(points - 0.5) > 0.5 + 1e-5):
+            raise ValueError(
+                f"{name} takes points of the box [0, 1]ᵈ, which holds the domain; {what} reaches "
+                f"from {np.min(points, 0)} to {np.max(points, 0)}. Scale the coordinates into the "
+                "box, and the weights by the same volume."
+            )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import equinox as eqx
 import jax
@@ -51,7 +52,7 @@ def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def normalise(
-    a: Float[Array, "*grid channels"], weights: Float[Array, "*grid"] | None = None
+    a: Float[Array, "*grid channels"], weights: Float[Array, "..."] | None = None
 ) -> Float[Array, "*grid channels"]:
     """Instance norm as an integral: mean zero and variance one over the domain, channel by channel.
 
@@ -60,9 +61,11 @@ def normalise(
     **Arguments:**
 
     - `a`: one sample `(*grid, channels)`.
-    - `weights`: quadrature weights of the points; equal by default.
+    - `weights`: quadrature weights of the points; equal by default. Points of weight zero do not
+        count, whatever stands there.
 
-    **Raises:** `ValueError` for a field without grid or points, `TypeError` for a complex one.
+    **Raises:** `ValueError` for a field without grid or points or weights of another shape than the
+    grid, `TypeError` for a complex field.
 
     **Returns:** the normalised field. The same on every grid, as closely as the quadrature.
 
@@ -76,14 +79,17 @@ def normalise(
     check_real_and_filled(a, "normalise()")
     if a.ndim < 2:
         raise ValueError(f"normalise() takes one sample (*grid, channels), got shape {a.shape}.")
+    check_weights(weights, a.shape[:-1], "normalise()")
     points = a.reshape(-1, a.shape[-1])
     if weights is None:
         share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
+        counted = points
     else:
         share = (weights / jnp.sum(weights)).reshape(-1, 1)
-    centred = points - jnp.sum(share * points, 0, keepdims=True)
-    variance = jnp.sum(share * centred**2, 0, keepdims=True)
-    return (centred * jax.lax.rsqrt(variance + 1e-6)).reshape(a.shape)
+        counted = jnp.where(share == 0, 0, points)
+    mean = jnp.sum(share * counted, 0, keepdims=True)
+    variance = jnp.sum(share * (counted - mean) ** 2, 0, keepdims=True)
+    return ((points - mean) * jax.lax.rsqrt(variance + 1e-6)).reshape(a.shape)
 
 
 class Pointwise(eqx.Module):
@@ -145,6 +151,26 @@ def check_real_and_filled(a, name: str):
         raise ValueError(f"{name} got an empty field, of shape {a.shape}.")
 
 
+def check_floating(a, name: str):
+    """`TypeError` for integers: constants take the dtype of the field, and would be truncated."""
+    if not jnp.issubdtype(a.dtype, jnp.inexact):
+        raise TypeError(f"{name} takes fields of floats, got {a.dtype}: use a.astype(float).")
+
+
+def check_weights(weights, grid: Sequence[int], name: str):
+    """`ValueError` unless there is one weight for each point of the grid."""
+    if weights is not None and weights.shape != tuple(grid):
+        raise ValueError(
+            f"{name} needs one weight for each point, an array of shape {tuple(grid)}; got shape "
+            f"{weights.shape}. Weights of one axis alone: jnp.broadcast_to(w[:, None], grid)."
+        )
+
+
+def known(a) -> np.ndarray | None:
+    """The values as NumPy's, or `None` within jit, vmap or grad, where there are none yet."""
+    return None if isinstance(a, jax.core.Tracer) else np.asarray(a)
+
+
 def check_field(a, channels: int, dim: int | None, name: str):
     """`ValueError` unless `a` is one sample `(*grid, channels)`, of `dim` grid axes if given."""
     if dim is not None and a.ndim != dim + 1:
@@ -158,6 +184,7 @@ def check_field(a, channels: int, dim: int | None, name: str):
             f"{name} was made for in_channels={channels} and takes (*grid, {channels}); got shape "
             f"{a.shape}, {a.shape[-1]} channels in the last axis. Fields are channels-last."
         )
+    check_floating(a, name)
     check_real_and_filled(a, name)
 
 
@@ -170,3 +197,24 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
             f">= 0, such as 16 (1D) or (12, 12) (2D); got {modes!r}."
         )
     return values
+
+
+def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[float, ...]:
+    """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
+    values = (lengths,) * dim if isinstance(lengths, Real) else tuple(lengths)
+    if len(values) != dim or not all(v > 0 for v in values):
+        raise ValueError(
+            f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
+            f"{lengths!r}."
+        )
+    return values
+
+
+def check_padding(padding: float, name: str):
+    """`TypeError` unless it is one number, `ValueError` unless finite and not negative."""
+    if not isinstance(padding, Real):
+        raise TypeError(
+            f"{name}: padding is one number for all axes, such as 0.25; got {padding!r}."
+        )
+    if not 0 <= padding < math.inf:
+        raise ValueError(f"{name} needs padding >= 0, a share of the domain; got {padding}.")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import equinox as eqx
 import jax
@@ -18,7 +19,7 @@ from .fourier import (
     scattered_synthesis,
     synthesis,
 )
-from .points import check_points
+from .points import check_in_box, check_points
 from .products import as_modes, check_field
 
 
@@ -82,7 +83,9 @@ class SpectralConv(eqx.Module):
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "SpectralConv")
-        if in_channels < 1 or out_channels < 1 or period < 1:
+        if not isinstance(period, Real):
+            raise TypeError(f"SpectralConv: period is one number for all axes; got {period!r}.")
+        if in_channels < 1 or out_channels < 1 or not 1 <= period < math.inf:
             raise ValueError(
                 "SpectralConv needs in_channels >= 1, out_channels >= 1 and period >= 1 (the cell "
                 f"holds the domain); got {in_channels}, {out_channels} and {period}."
@@ -139,16 +142,18 @@ class SpectralConv(eqx.Module):
 
         **Returns:** the field `(queries, out_channels)`.
 
-        **Raises:** `ValueError` for fields, points or weights that do not belong together.
+        **Raises:** `ValueError` for fields, points or weights that do not belong together, or,
+        outside jit, for points outside [0, 1]ᵈ.
 
         ```python
         b = layer.at_points(a, x, jnp.full(len(x), 1 / len(x)))
         ```
         """
-        y = x if y is None else y
-        check_points(a, x, weights, y, self.in_channels, len(self.modes), "SpectralConv")
+        queries = x if y is None else y
+        check_points(a, x, weights, queries, self.in_channels, len(self.modes), "SpectralConv")
+        check_in_box(x, weights, y, "SpectralConv")
         real, imag = scattered_analysis(a, x, weights, self.modes, self.period)
-        return scattered_synthesis(*self._multiply(real, imag), y, self.modes, self.period)
+        return scattered_synthesis(*self._multiply(real, imag), queries, self.modes, self.period)
 
     def _multiply(self, real, imag):
         """R_k a_k as one real product a mode: [re; im] [Re R | Im R]."""

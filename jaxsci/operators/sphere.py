@@ -45,17 +45,17 @@ def spherical_harmonics(
     first, second, sectoral = (jnp.asarray(c, dtype) for c in legendre_recursion(degree))
     m = np.arange(degree + 1)
     z, rho = jnp.cos(colatitude)[:, None], jnp.sin(colatitude)[:, None]
-    diagonal = sectoral[None] * rho ** m[None].astype(dtype)
 
     def step(carry, row):
-        last, before = carry
-        l, a, b = row
+        last, before, power = carry
+        l, a, b, factor = row
         rising = a[None] * (z * last - b[None] * before)
-        new = jnp.where(m[None] == l, diagonal, jnp.where(m[None] < l, rising, 0))
-        return (new, last), new
+        new = jnp.where(m[None] == l, factor * power, jnp.where(m[None] < l, rising, 0))
+        return (new, last, power * rho), new
 
-    zero = jnp.zeros_like(diagonal)
-    _, legendre = jax.lax.scan(step, (zero, zero), (m, first, second))
+    # sinˡ θ as a product: at a pole, derivatives of sin θ ** m are NaN.
+    start = (zero := jnp.zeros((len(z), len(m)), dtype), zero, jnp.ones_like(rho))
+    _, legendre = jax.lax.scan(step, start, (m, first, second, sectoral))
     angle = longitude[:, None] * m[None].astype(dtype)
     root = jnp.asarray(np.where(m == 0, 1, np.sqrt(2)), dtype)[None]
     cos, sin = root * jnp.cos(angle), root * jnp.sin(angle)

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .convolution import KernelConv
-from .fourier import resample
+from .fourier import interpolate
+from .periodicity import warn_unless_periodic
 from .products import Pointwise, check_field, gelu
 
 
@@ -34,7 +35,7 @@ class UNet(eqx.Module):
     output `(*grid, out_channels)` at the same points.
 
     **Raises:** `ValueError` for a grid too coarse for the radius, another dimension or other
-    channels.
+    channels. It warns of a field that does not repeat.
 
     Source: Ronneberger et al., "U-Net", MICCAI 2015, lifted as in Berner et al., "Principled
     Approaches for Extending Neural Architectures to Function Spaces", 2025.
@@ -83,14 +84,16 @@ class UNet(eqx.Module):
         self.project = Pointwise(width, out_channels, key=next(keys))
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        check_field(a, self.in_channels, self.down[0].weight.ndim - 2, "UNet")
+        dim = self.down[0].weight.ndim - 2
+        check_field(a, self.in_channels, dim, "UNet")
+        warn_unless_periodic(a, range(dim), "UNet", "For other fields there is FNO(padding=0.25).")
         v, passed = self.lift(a), []
         for layer in self.down:
-            v = gelu(layer(v))
+            v = gelu(layer.convolve(v))
             passed.append(v)
-            v = resample(v, [-(-n // 2) for n in v.shape[:-1]])
-        v = gelu(self.bottom(v))
+            v = interpolate(v, [-(-n // 2) for n in v.shape[:-1]])
+        v = gelu(self.bottom.convolve(v))
         for layer, fine in reversed(list(zip(self.up, passed, strict=True))):
-            v = jnp.concatenate([resample(v, fine.shape[:-1]), fine], -1)
-            v = gelu(layer(v))
+            v = jnp.concatenate([interpolate(v, fine.shape[:-1]), fine], -1)
+            v = gelu(layer.convolve(v))
         return self.project(v)

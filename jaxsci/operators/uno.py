@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .fno import position
-from .products import Pointwise, as_modes, check_field, gelu
+from .fno import OTHER_FIELDS, position
+from .periodicity import warn_unless_periodic
+from .products import Pointwise, as_modes, check_field, check_padding, gelu
 from .spectral import SpectralConv
 
 
@@ -36,7 +37,7 @@ class UNO(eqx.Module):
     output `(*grid, out_channels)` at the same points.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, and for
-    other channels.
+    other channels. Without padding it warns of a field that does not repeat.
 
     Source: Rahman, Ross and Azizzadenesheli, "U-NO", TMLR 2023, section 3, with the skip
     connections added rather than concatenated.
@@ -66,10 +67,11 @@ class UNO(eqx.Module):
         key: PRNGKeyArray,
     ):
         finest = as_modes(modes, "UNO")
-        if min(in_channels, out_channels, width, levels) < 1 or padding < 0:
+        check_padding(padding, "UNO")
+        if min(in_channels, out_channels, width, levels) < 1:
             raise ValueError(
-                "UNO needs in_channels, out_channels, width and levels >= 1 and padding >= 0; got "
-                f"{in_channels}, {out_channels}, {width}, {levels} and padding={padding}."
+                "UNO needs in_channels, out_channels, width and levels >= 1; got "
+                f"{in_channels}, {out_channels}, {width} and {levels}."
             )
         self.in_channels = in_channels
         keys = iter(jax.random.split(key, 3 * levels + 3))
@@ -91,8 +93,11 @@ class UNO(eqx.Module):
         ]
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        check_field(a, self.in_channels, len(self.down[0].modes), "UNO")
-        x = position(a.shape[:-1], self.down[0].period > 1, a.dtype)
+        dim, padded = len(self.down[0].modes), self.down[0].period > 1
+        check_field(a, self.in_channels, dim, "UNO")
+        if not padded:
+            warn_unless_periodic(a, range(dim), "UNO without padding", OTHER_FIELDS)
+        x = position(a.shape[:-1], padded, a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
         passed = []
         for layer in self.down:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.operators import h1, relative_l2
+from jaxsci.operators import h1, normalise, relative_l2
 
 
 def sines(n, *frequencies):
@@ -29,6 +29,15 @@ def test_h1_converges_to_the_integral_at_second_order():
     assert errors[1] < 2e-3 * exact
 
 
+@pytest.mark.parametrize("n", [16, 17])
+def test_h1_is_the_norm_of_its_differences(n):
+    """Central differences multiply the wave k by i sin(2πkh)/h, exactly, on every grid."""
+    slope = lambda k: np.sin(2 * np.pi * k / n) * n  # noqa: E731
+    expected = 0.1 * np.sqrt((1 + slope(3) ** 2) / (1 + slope(1) ** 2))
+    u, e = sines(n, 1), sines(n, 3)
+    np.testing.assert_allclose(h1(u + 0.1 * e, u, periodic=True), expected, rtol=1e-12)
+
+
 def test_h1_without_periodicity_is_exact_for_linear_functions():
     x = jnp.linspace(0, 1, 32, endpoint=False)[:, None]
     u = jnp.ones_like(x)
@@ -41,6 +50,37 @@ def test_weights_integrate_on_uneven_points():
     x, w = np.polynomial.legendre.leggauss(4)
     x, w = jnp.asarray((x + 1) / 2)[:, None], jnp.asarray(w)
     np.testing.assert_allclose(relative_l2(x**2, x, weights=w), np.sqrt(3 / 30), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [relative_l2, h1])
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e30])
+def test_the_unit_of_the_fields_does_not_matter(loss, size):
+    """Squares of such fields are zero or infinite in float32."""
+    u, e = sines(16, 1).astype(jnp.float32), sines(16, 3).astype(jnp.float32)
+    scaled = loss(size * (u + 0.1 * e), size * u)
+    np.testing.assert_allclose(scaled, loss(u + 0.1 * e, u), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [relative_l2, h1])
+def test_the_floor_is_a_norm(loss):
+    """Of functions: larger norms are themselves, smaller ones are the floor."""
+    u, p = jnp.full((8, 1), 0.5), jnp.full((8, 1), 0.6)
+    np.testing.assert_allclose(loss(p, u, floor=0.4), 0.2, rtol=1e-12)
+    np.testing.assert_allclose(loss(p, u, floor=2.0), 0.05, rtol=1e-12)
+    zero = jnp.zeros((8, 1))
+    np.testing.assert_allclose(jax.grad(loss)(p, zero, floor=2.0), 1 / 16, rtol=1e-12)
+    assert loss(zero, zero) == 0 and not jnp.any(jax.grad(loss)(zero, zero))
+    np.testing.assert_allclose(jax.grad(loss, 1)(p, u), -0.6 / 0.5**2 / 8, rtol=1e-12)
+
+
+def test_masked_points_do_not_count():
+    """NaN of the prediction or the target, in a norm over what is left."""
+    w = jnp.array([1.0, 0.0, 2.0, 0.0])
+    u, p = jnp.array([[1.0], [jnp.nan], [2.0], [5.0]]), jnp.array([[2.0], [1.0], [2.0], [jnp.nan]])
+    np.testing.assert_allclose(relative_l2(p, u, weights=w), 1 / 3, rtol=1e-14)
+    assert relative_l2(p, u, weights=jnp.zeros(4)) == 0
+    b = normalise(jnp.array([[1.0], [jnp.nan], [4.0], [1.0]]), w)
+    np.testing.assert_allclose(b[:, 0] * np.sqrt(2), [-2, np.nan, 1, -2], rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [relative_l2, h1])
@@ -68,3 +108,9 @@ def test_bad_input():
         relative_l2(sines(8, 1), sines(16, 1))
     with pytest.raises(ValueError, match="needs 3 points"):
         h1(sines(2, 1), sines(2, 1))
+    with pytest.raises(ValueError, match=r"array of shape \(8, 8\); got shape \(8,\)"):
+        relative_l2(jnp.ones((8, 8, 1)), jnp.ones((8, 8, 1)), weights=jnp.ones(8))
+    with pytest.raises(ValueError, match="one weight for each point"):
+        normalise(jnp.ones((8, 1)), jnp.ones(1))
+    with pytest.raises(ValueError, match="floor >= 0"):
+        h1(sines(8, 1), sines(8, 1), floor=-1.0)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.operators import SphericalConv, sphere_grid, spherical_harmonics
+from jaxsci.operators import FNO, SphericalConv, sphere_grid, spherical_harmonics
 
 
 def harmonics(latitudes, longitudes, degree):
@@ -21,6 +21,45 @@ def test_quadrature_makes_the_harmonics_orthonormal():
     gram = jnp.einsum("ija,ijb,ij->ab", y, y, jnp.asarray(weights))
     np.testing.assert_allclose(gram, np.eye(81), atol=1e-13)
     np.testing.assert_allclose(weights.sum(), 4 * np.pi)
+
+
+@pytest.mark.parametrize("rings", [2, 9, 10])
+@pytest.mark.parametrize("grid", ["equiangular", "cells"])
+def test_rules_on_equal_latitudes(grid, rings):
+    """Exact for all polynomials in cos θ below the number of rings, with positive weights."""
+    theta, _, weights = sphere_grid(rings, 4, grid=grid)
+    powers = np.arange(rings)
+    expected = np.where(powers % 2 == 0, 4 * np.pi / (powers + 1), 0)
+    found = weights.sum(1) @ np.cos(theta)[:, None] ** powers
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+    assert weights.min() > 0
+    ends = [0, np.pi] if grid == "equiangular" else [np.pi / rings / 2, np.pi - np.pi / rings / 2]
+    np.testing.assert_allclose(theta[[0, -1]], ends, atol=1e-15)
+
+
+def test_other_shapes_and_told_grids_are_believed(key):
+    """Zero at both polar rings, as snow or a mask may be, is no sign of poles by itself."""
+    polar = jnp.zeros((9, 16, 1)).at[1:-1].set(jax.random.normal(key, (7, 16, 1)))
+    with pytest.raises(ValueError, match="9 × 16 points"):
+        SphericalConv(1, 1, degree=3, key=key)(polar)
+    SphericalConv(1, 1, degree=3, grid="gauss", key=key)(polar)
+    SphericalConv(1, 1, degree=3, key=key)(polar[:, 1:])
+    SphericalConv(1, 1, degree=3, key=key)(jnp.ones((9, 16, 1)))
+
+
+@pytest.mark.parametrize("grid", ["equiangular", "cells"])
+def test_a_spherical_operator_is_the_same_on_equal_latitudes(key, grid):
+    """Same parameters on Gauss latitudes and on others, compared by a common projection."""
+    make = {"width": 2, "modes": 3, "depth": 2, "basis": "sphere", "key": key}
+    models = {g: FNO(1, 1, **make, grid=g) for g in ("gauss", grid)}
+
+    def projected(grid):
+        theta, phi, weights = sphere_grid(25, 48, grid=grid)
+        field = np.cos(theta)[:, None] * np.sin(phi) * np.sin(theta)[:, None]
+        out = models[grid](jnp.asarray(field)[..., None])[..., 0]
+        return [np.sum(weights * out * f) for f in (1, np.cos(theta)[:, None], field)]
+
+    np.testing.assert_allclose(projected(grid), projected("gauss"), rtol=1e-6, atol=1e-8)
 
 
 def test_multiplies_each_degree_by_its_matrix(key):
@@ -75,6 +114,17 @@ def test_float32_is_kept_and_accurate_at_degree_40(key):
         (lambda k: SphericalConv(1, 1, degree=5, key=k)(jnp.ones((5, 12, 1))), "6 latitudes"),
         (lambda k: SphericalConv(1, 1, degree=5, key=k)(jnp.ones((8, 12, 2))), "in_channels=1"),
         (lambda k: sphere_grid(0, 4), "positive sizes"),
+        (lambda k: sphere_grid(1, 4, grid="equiangular"), "two rings"),
+        (lambda k: sphere_grid(4, 4, grid="healpix"), "'cells'"),
+        (lambda k: SphericalConv(1, 1, degree=5, grid="ring", key=k), "is unknown"),
+        (
+            lambda k: SphericalConv(1, 1, degree=5, grid="cells", key=k)(jnp.ones((10, 12, 1))),
+            "11 latitudes",
+        ),
+        (
+            lambda k: FNO(1, 1, width=1, modes=2, depth=1, grid="cells", key=k),
+            "belongs to basis='sphere'",
+        ),
     ],
 )
 def test_bad_input(key, call, message):

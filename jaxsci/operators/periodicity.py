@@ -1,0 +1,63 @@
+"""A cheap test whether a field repeats, for functions that take it as periodic."""
+
+import warnings
+from collections.abc import Iterable
+
+import jax.numpy as jnp
+import numpy as np
+
+from .products import known
+
+_FEWEST = 8  # points of an axis: with fewer, any field may be periodic
+_STANDS_OUT = 4.0
+
+
+def warn_unless_periodic(a, axes: Iterable[int], name: str, advice: str, stacklevel: int = 3):
+    """Warn of a field that does not go on from its last point to its first.
+
+    Only where its values are known, that is outside jit, vmap and grad. Fields that are rough
+    everywhere pass: what is tested is whether the seam differs from the rest.
+    """
+    values = known(a)
+    if values is None:
+        return
+    noise = 100 * float(jnp.finfo(a.dtype).eps)
+    for axis in axes:
+        if values.shape[axis] < _FEWEST:
+            continue
+        lines = np.moveaxis(values, axis, 0)
+        lines = lines.reshape(len(lines), -1, values.shape[-1])
+        with np.errstate(all="ignore"):  # fields may hold infinities
+            if np.any(_bends_at_the_seam(lines, noise)):
+                what = "does not go on smoothly from its last point to its first"
+            elif np.any(_repeats_an_end(lines)):
+                what = "has its first point once more at its end, as linspace(0, 1, N) does"
+            else:
+                continue
+        warnings.warn(
+            f"{name} takes a field as periodic, with points i/N and the end left out, but along "
+            f"axis {axis} this one {what}. {advice}",
+            stacklevel=stacklevel,
+        )
+
+
+def _bends_at_the_seam(lines, noise):
+    """Whether second differences across the seam exceed all others, for each channel.
+
+    A jump makes them N² times too large, a kink N times. A smooth field passes wherever its
+    steepest place is: even a Gauss bell no wider than the spacing, at the seam, stays below 2.3.
+    """
+    bend = np.roll(lines, 1, 0) - 2 * lines + np.roll(lines, -1, 0)
+    size = np.sqrt(np.mean(bend**2, 1))
+    seam, inside = np.maximum(size[0], size[-1]), np.max(size[1:-1], 0)
+    return seam > _STANDS_OUT * inside + noise * np.max(np.abs(lines), (0, 1))
+
+
+def _repeats_an_end(lines):
+    """Whether the last values equal the first amid a slope that goes through, for each channel."""
+    steps = np.diff(lines, axis=0)
+    size = np.sqrt(np.mean(steps**2, 1))
+    equal = np.max(np.abs(lines[0] - lines[-1]), 0) < 1e-5 * np.max(size, 0)
+    through = np.sqrt(np.mean((steps[0] + steps[-1]) ** 2, 0))
+    turns = np.sqrt(np.mean((steps[0] - steps[-1]) ** 2, 0))
+    return equal & (turns < 0.5 * through) & (through > 0.2 * np.max(size, 0))

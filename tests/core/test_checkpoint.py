@@ -209,9 +209,10 @@ def test_a_full_disk_is_warned_of_once_and_stops_nothing(path, written, monkeypa
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.warns(UserWarning) as caught:
+    with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        result = fit(path, 9)
+        with pytest.warns(UserWarning, match="not on the disk") as caught:
+            result = fit(path, 9)
     (warning,) = caught
     assert "step 6 is not on the disk" in str(warning.message)
     assert "No space left on device. That of step 4 is. Training goes on" in str(warning.message)

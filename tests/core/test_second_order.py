@@ -126,7 +126,7 @@ def test_singular_kernel_gives_no_nan():
 def test_natural_gradient_carries_its_direction_on():
     """φ' = μ φ + Jᵀ (J Jᵀ + λ tr)⁻¹ (r - μ J φ): what φ has solved already is not solved again."""
     at, params = LOSS.at(BATCH), make_params()
-    flat, unravel = ravel_pytree(params)
+    flat, _ = ravel_pytree(params)
     r, j = map(np.asarray, at.jacobian(params))
     carried = 0.5 * np.linspace(-1.0, 1.0, len(flat))
     kernel = j @ j.T

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .dense import check_sizes
@@ -250,7 +251,7 @@ def warn_outside(basis: Callable, x: Float[Array, " inputs"], name: str):
     """Warn of inputs of known values outside the interval of a basis, if it has one."""
     bases = basis.bases if isinstance(basis, Mixture) else (basis,)
     limited = [b for b in bases if isinstance(b, BSpline | Gaussians | ActivationProducts)]
-    if not limited or isinstance(x, jax.core.Tracer):
+    if not limited or isinstance(x, Tracer):
         return
     low, high = max(b.low for b in limited), min(b.high for b in limited)
     values = np.asarray(x)

@@ -189,8 +189,7 @@ def check_points(a, x, weights, y, channels: int, dim: int, name: str):
 def check_in_box(x, weights, y, name: str):
     """`ValueError` if points of known values, but for those of weight zero, leave [0, 1]ᵈ."""
     places, counted = known(x), known(weights)
-    counts = places is not None and counted is not None
-    inputs = places[counted != 0] if counts else None
+    inputs = None if places is None or counted is None else places[counted != 0]
     for points, what in ((inputs, "x"), (None if y is None else known(y), "y")):
         if points is not None and np.any(np.abs(points - 0.5) > 0.5 + 1e-5):
             raise ValueError(

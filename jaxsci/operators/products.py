@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 POINTS_WORTH_A_PRODUCT = 64
@@ -168,7 +168,7 @@ def check_weights(weights, grid: Sequence[int], name: str):
 
 def known(a) -> np.ndarray | None:
     """The values as NumPy's, or `None` within jit, vmap or grad, where there are none yet."""
-    return None if isinstance(a, jax.core.Tracer) else np.asarray(a)
+    return None if isinstance(a, Tracer) else np.asarray(a)
 
 
 def check_field(a, channels: int, dim: int | None, name: str):
@@ -201,7 +201,7 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
 
 def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[float, ...]:
     """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
-    values = (lengths,) * dim if isinstance(lengths, Real) else tuple(lengths)
+    values = (lengths,) * dim if isinstance(lengths, int | float) else tuple(lengths)
     if len(values) != dim or not all(v > 0 for v in values):
         raise ValueError(
             f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
@@ -212,7 +212,7 @@ def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[f
 
 def check_padding(padding: float, name: str):
     """`TypeError` unless it is one number, `ValueError` unless finite and not negative."""
-    if not isinstance(padding, Real):
+    if not isinstance(padding, int | float):
         raise TypeError(
             f"{name}: padding is one number for all axes, such as 0.25; got {padding!r}."
         )

@@ -1,5 +1,6 @@
 """Eigenproblems: the eigenvalue is one more parameter, the start is a Ritz vector."""
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,8 +10,13 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from ..core import Objective, objective, residual
-from .quadrature import Quadrature
+from ..core import Objective, laplacian, objective, residual
+from .quadrature import Quadrature, points_and_weights
+
+# Eigenvalues of the symmetrised matrix are off by the square of its asymmetry, times the range of
+# energies over their gap. A symmetric operator may reach this by its quadrature, which is said
+# from where it shows in the start.
+_ASYMMETRY, _COARSE = 3e-5, 1e-3
 
 
 class Eigenproblem(NamedTuple):
@@ -58,8 +64,9 @@ def eigenproblem(
     **Returns:** an `Eigenproblem`. After `fit` the eigenfunction is `field(params["field"], x)` and
     the eigenvalue `params["eigenvalue"]`; `rayleigh_quotient` is a check of it.
 
-    **Raises:** `ValueError` if `state` exceeds the size of the basis, or ψ is not linear in the
-    parameters selected; `TypeError` if they cannot be found.
+    **Raises:** `ValueError` if `state` exceeds the size of the basis, ψ is not linear in the
+    parameters selected, or H is not linear or not symmetric; `TypeError` if they cannot be found,
+    or for a sampler instead of a quadrature. Warns of a quadrature too coarse for the basis.
 
     Good values: one or two hidden layers of 16 units, `KinkFeatures` where the potential jumps,
     150 steps of `levenberg_marquardt`: nine digits.
@@ -74,8 +81,8 @@ def eigenproblem(
     ```
     """
     select = _last_layer if linear is None else linear
-    points, weights = quadrature
-    values, vectors = _ritz(op, field, params, points, weights, select)
+    points, weights = points_and_weights(quadrature)
+    values, vectors = _ritz(op, field, params, points, weights, select, state)
     if not 0 <= state < len(values):
         raise ValueError(
             f"state must be in 0 … {len(values) - 1}: the basis of the start has {len(values)} "
@@ -114,37 +121,87 @@ def rayleigh_quotient(
     energy = rayleigh_quotient(op, psi, fit.params["field"], quadrature)
     ```
     """
-    points, weights = quadrature
+    points, weights = points_and_weights(quadrature)
     psi = jax.vmap(field, (None, 0))(params, points)
     h_psi = jax.vmap(residual(op, field), (None, 0))(params, points)
     return jnp.sum(weights * psi * h_psi) / jnp.sum(weights * psi**2)
 
 
-def _ritz(op, field, params, points, weights, select):
+def _ritz(op, field, params, points, weights, select, state):
     """Lowest eigenpairs of H in the span of ∂ψ/∂(linear parameters)."""
     flat, unravel = ravel_pytree(select(params))
 
     def of(f):
-        def value(w, x):
-            return f(eqx.tree_at(select, params, unravel(w)), x)
+        """∂f/∂(linear parameters) and f at all points."""
 
-        return jax.jit(jax.vmap(jax.jacrev(value), (None, 0)))
+        def value(w, x):
+            y = f(eqx.tree_at(select, params, unravel(w)), x)
+            return y, y
+
+        jacobian = jax.jit(jax.vmap(jax.jacrev(value, has_aux=True), (None, 0)))
+        return lambda w: jacobian(w, points)
 
     psi = of(field)
-    basis, h_basis = psi(flat, points), of(residual(op, field))(flat, points)
-    if not jnp.allclose(basis, psi(flat + 1, points), rtol=1e-6):
-        raise ValueError(
-            "ψ is not linear in the parameters selected by `linear`: select the weights of the "
-            "last layer only, and use a trial function without a lift."
-        )
+    (basis, _), (h_basis, h_psi) = psi(flat), of(residual(op, field))(flat)
+    _require_linear(basis, psi(flat + 1)[0], h_basis, h_psi, flat)
     overlap = basis.T @ (weights[:, None] * basis)
-    energy = basis.T @ (weights[:, None] * h_basis)
     # Nearly dependent functions would amplify rounding: keep the span that is well determined.
     lengths, axes = jnp.linalg.eigh(overlap)
     keep = lengths > 1e4 * jnp.finfo(lengths.dtype).eps * lengths[-1]
     axes = axes[:, keep] / jnp.sqrt(lengths[keep])[None]
-    values, vectors = jnp.linalg.eigh(axes.T @ ((energy + energy.T) / 2) @ axes)
-    return values, axes @ vectors
+
+    def matrix(h_basis, axes):
+        return axes.T @ (basis.T @ (weights[:, None] * h_basis)) @ axes
+
+    energy = matrix(h_basis, axes)
+    values, vectors = jnp.linalg.eigh((energy + energy.T) / 2)
+    vectors = axes @ vectors
+    lowest = vectors[:, : max(state + 3, 5)]
+    asymmetry = _asymmetry(matrix(h_basis, lowest))
+    if asymmetry > _ASYMMETRY:
+        # -Δ is symmetric: what its matrix lacks of that is the error of the quadrature.
+        h_basis, _ = of(residual(lambda u, x: -laplacian(u)(x), field))(flat)
+        _judge_asymmetry(asymmetry, _asymmetry(matrix(h_basis, lowest)))
+    return values, vectors
+
+
+def _require_linear(basis, basis_elsewhere, h_basis, h_psi, flat):
+    if not jnp.allclose(basis, basis_elsewhere, rtol=1e-6):
+        raise ValueError(
+            "ψ is not linear in the parameters selected by `linear`: select the weights of the "
+            "last layer only, and use a trial function without a lift."
+        )
+    error = jnp.max(jnp.abs(h_psi - h_basis @ flat))
+    if error > 1e-3 * jnp.max(jnp.abs(h_basis) @ jnp.abs(flat)):
+        raise ValueError(
+            f"eigenproblem() needs a linear operator, but Hψ differs by {float(error):.2g} from "
+            "the sum over its basis functions: leave sources out, and solve a nonlinear problem by "
+            "residuals of its own with the eigenvalue as a parameter."
+        )
+
+
+def _asymmetry(energy: Float[Array, "k k"]) -> float:
+    """The largest antisymmetric entry, relative to the range of the diagonal."""
+    odd = jnp.max(jnp.abs(energy - energy.T)) / 2
+    return float(odd / (jnp.ptp(jnp.diagonal(energy)) + jnp.finfo(energy.dtype).tiny))
+
+
+def _judge_asymmetry(asymmetry: float, quadrature_error: float) -> None:
+    if asymmetry > 3 * quadrature_error:
+        raise ValueError(
+            f"eigenproblem() needs a symmetric operator, ∫ φ Hψ dx = ∫ ψ Hφ dx, but on the lowest "
+            f"states these differ by {asymmetry:.2g} of their range, where -Δ differs by "
+            f"{quadrature_error:.2g}. Write it as -∇·(a ∇u) + V u, or multiply it by the weight "
+            "that makes it so."
+        )
+    if asymmetry < _COARSE:
+        return
+    warnings.warn(
+        f"The quadrature does not resolve the basis: the matrix of the operator is asymmetric by "
+        f"{asymmetry:.2g} of its range, as that of -Δ is. Give gauss_legendre more points, and "
+        "breaks where a derivative of ψ jumps.",
+        stacklevel=4,
+    )
 
 
 def _last_layer(params):

@@ -1,6 +1,7 @@
 """Gauss-Legendre quadrature on boxes."""
 
 import itertools
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,12 +26,17 @@ def gauss_legendre(
 
     **Returns:** points `(m, dim)` and weights `(m,)`.
 
-    **Raises:** `ValueError` for n < 1 or breaks outside of the box.
+    **Raises:** `ValueError` for n < 1 or breaks outside of the box; `TypeError` for another domain.
 
     ```python
     points, weights = jsci.pde.gauss_legendre(jsci.pde.Interval(-1.0, 1.0), 16, breaks=((0.5,),))
     ```
     """
+    if not isinstance(box, Box):
+        raise TypeError(
+            f"gauss_legendre() needs a Box or an Interval, got a {type(box).__name__}: give the "
+            "boxes that make it up, and concatenate their points and weights."
+        )
     if n < 1:
         raise ValueError(f"gauss_legendre needs n >= 1 points, got {n}.")
     if breaks is None:
@@ -46,6 +52,23 @@ def gauss_legendre(
     points = np.array(list(itertools.product(*(x for x, _ in axes))))
     weights = np.array([np.prod(w) for w in itertools.product(*(w for _, w in axes))])
     return jnp.asarray(points), jnp.asarray(weights)
+
+
+def points_and_weights(quadrature: Any) -> Quadrature:
+    """The quadrature itself, or what is wrong with it."""
+    try:
+        points, weights = quadrature
+    except (TypeError, ValueError):
+        raise TypeError(
+            "A quadrature is a pair of points (m, dim) and weights (m,), as gauss_legendre(box, n) "
+            f"returns, got a {type(quadrature).__name__}. Points of a sampler have no weights."
+        ) from None
+    if jnp.ndim(points) != 2 or jnp.shape(weights) != jnp.shape(points)[:1]:
+        raise ValueError(
+            "A quadrature has points (m, dim) and weights (m,), got the shapes "
+            f"{jnp.shape(points)} and {jnp.shape(weights)}."
+        )
+    return points, weights
 
 
 def _panels(ends, n):

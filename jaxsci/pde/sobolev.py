@@ -8,7 +8,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from ..core import grad, objective, require_x64
-from .quadrature import Quadrature
+from .quadrature import Quadrature, points_and_weights
 
 
 def sobolev_gradient(
@@ -57,7 +57,7 @@ def sobolev_gradient(
             "sobolev_gradient needs learning_rate > 0, damping > 0 and line_search_steps >= 0, "
             f"got {learning_rate}, {damping} and {line_search_steps}."
         )
-    points, weights = quadrature
+    points, weights = points_and_weights(quadrature)
     # The objective takes a mean over samples: n wᵢ turns it into the integral.
     metric = objective(
         {"h1": lambda params, s: jnp.sqrt(s[1]) * grad(lambda x: field(params, x))(s[0])}

@@ -6,6 +6,7 @@ from scipy.optimize import brentq
 
 import jaxsci as jsci
 from jaxsci import nn, pde
+from jaxsci.pde.quadrature import points_and_weights
 
 # 48 quadrature points and 50 or 82 parameters: the energies are checked, to eight digits.
 pytestmark = pytest.mark.filterwarnings("ignore:There are fewer residuals")
@@ -125,3 +126,80 @@ def test_bad_input(key):
         pde.gauss_legendre(LINE, 4, breaks=((2.0,),))
     with pytest.raises(ValueError, match="n >= 1"):
         pde.gauss_legendre(LINE, 0)
+
+
+UNIT = pde.Interval(0.0, 1.0)
+
+
+def _start(op, key, *, points=24, line=UNIT, embedding=None, state=0):
+    f, params = jsci.pure(nn.MLP(1, "scalar", width=16, depth=1, embedding=embedding, key=key))
+    quadrature = pde.gauss_legendre(line, points)
+    return pde.eigenproblem(op, pde.dirichlet(f, line), params, quadrature, state=state)
+
+
+def _convection(speed):
+    return lambda u, x: -jsci.laplacian(u)(x) + speed * jsci.grad(u)(x)[0]
+
+
+@pytest.mark.parametrize("speed", [-10.0, 1.0, 0.01])
+def test_an_operator_that_is_not_symmetric_is_refused(speed, key):
+    """Symmetrised, all of them would have the eigenvalues of -u″, off by (speed/2)²."""
+    with pytest.raises(ValueError, match=r"symmetric operator.*differ by .* of their range"):
+        _start(_convection(speed), key)
+
+
+def test_sturm_liouville_form_is_accepted_and_the_product_alone_refused(key):
+    """-((1 + x)² u′)′ has u = sin(nπ log(1 + x)/log 2)/√(1 + x), E = ¼ + (nπ/log 2)²."""
+
+    def symmetric(u, x):
+        return -jsci.grad(lambda y: (1 + y[0]) ** 2 * jsci.grad(u)(y)[0])(x)[0]
+
+    problem = _start(symmetric, key, points=40)
+    exact = 0.25 + (np.pi * np.arange(1, 3) / np.log(2)) ** 2
+    assert (problem.ritz_values[:2] > exact).all()  # upper bounds, in a basis of 16
+    np.testing.assert_allclose(problem.ritz_values[:2], exact, rtol=5e-3)
+    with pytest.raises(ValueError, match="symmetric operator"):
+        _start(lambda u, x: -((1 + x[0]) ** 2) * jsci.laplacian(u)(x), key)
+
+
+def test_rotation_in_two_dimensions_is_refused(key):
+    """x ∂u/∂y - y ∂u/∂x is antisymmetric; with it off the harmonic oscillator passes."""
+    box = pde.Box((-5.0, -5.0), (5.0, 5.0))
+    f, params = jsci.pure(nn.MLP(2, "scalar", width=40, depth=1, key=key))
+    psi = lambda p, x: jnp.exp(-0.3 * jnp.sum(x**2)) * f(p, 0.5 * x)  # noqa: E731
+    oscillator = pde.schroedinger(lambda x: jnp.sum(x**2))
+
+    def turning(u, x):
+        slope = jsci.grad(u)(x)
+        return oscillator(u, x) + 0.1 * (x[0] * slope[1] - x[1] * slope[0])
+
+    with pytest.raises(ValueError, match="symmetric operator"):
+        pde.eigenproblem(turning, psi, params, pde.gauss_legendre(box, 24))
+
+
+def test_a_quadrature_too_coarse_is_said_and_not_taken_for_asymmetry(key):
+    """Kinks of the basis without breaks: Ritz values are not even bounds, yet H is symmetric."""
+    kinks = nn.KinkFeatures((-0.5, 0.5))
+    op = pde.schroedinger(_potential(*WELL))
+    with pytest.warns(UserWarning, match=r"does not resolve.*breaks"):
+        _start(op, key, points=16, line=LINE, embedding=kinks)
+
+
+def test_nonlinear_operators_and_sources_are_refused(key):
+    for op in (
+        lambda u, x: -jsci.laplacian(u)(x) + u(x) ** 3,
+        pde.poisson(lambda x: 5 * jnp.sin(x[0])),
+    ):
+        with pytest.raises(ValueError, match="linear operator, but Hψ differs"):
+            _start(op, key)
+
+
+def test_what_is_no_quadrature():
+    points, weights = pde.gauss_legendre(LINE, 8)
+    assert points_and_weights((points, weights)) == (points, weights)
+    with pytest.raises(TypeError, match="got a function. Points of a sampler have no weights"):
+        points_and_weights(pde.uniform(LINE, 8))
+    with pytest.raises(TypeError, match="pair of points"):
+        points_and_weights(points)
+    with pytest.raises(ValueError, match=r"shapes \(8,\) and \(8, 1\)"):
+        points_and_weights((weights, points))

@@ -84,12 +84,17 @@ class Sphere(Piece):
 
 
 class Part(Piece):
-    """The part of a piece inside or outside another domain, with its normal turned where needed."""
+    """The part of a piece inside or outside another domain, with its normal turned where needed.
+
+    What counts is the other domain just behind (-1) or ahead (1) of the piece, so a face that both
+    have is decided like any other.
+    """
 
     piece: Piece
     domain: Region
     inside: bool = eqx.field(static=True)
     inward: bool = eqx.field(static=True)
+    sides: tuple[int, ...] = eqx.field(static=True)
 
     @property
     def unit_dim(self) -> int:
@@ -98,14 +103,23 @@ class Part(Piece):
     @property
     def measure(self) -> float:
         """Estimated as for a combination of domains."""
-        return self.piece.measure * kept_fraction(self)
+        whole = self.piece
+        while isinstance(whole, Part):  # whose own share `keeps` counts already
+            whole = whole.piece
+        return whole.measure * kept_fraction(self)
 
     def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
         return self.piece.from_unit(v)
 
     def keeps(self, x: Point) -> Bool[Array, ""]:
-        level = self.domain.level(x)  # pyright: ignore[reportAttributeAccessIssue]
-        return self.piece.keeps(x) & ((level > 0) if self.inside else (level < 0))
+        lower, upper = self.domain.bounds  # pyright: ignore[reportAttributeAccessIssue]
+        step = float(np.sqrt(jnp.finfo(x.dtype).eps) * np.max(upper - lower))
+        kept = self.piece.keeps(x)
+        for side in self.sides:
+            beside = x + side * step * self.piece.normal(x)
+            level = self.domain.level(beside)  # pyright: ignore[reportAttributeAccessIssue]
+            kept &= (level > 0) == self.inside
+        return kept
 
     def normal(self, x: Point) -> Vector:
         """The unit normal that points out of the combination."""

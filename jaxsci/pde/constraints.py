@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from jaxtyping import Array, Float, PyTree
 
+from .contacts import require_clear_faces
 from .domains import Domain, SpaceTime
 from .regions import check_point
 
@@ -46,7 +47,8 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
         u(params, x) = g(x) + φ(x) f(params, x),   φ = 0 on the boundary, φ > 0 inside
 
     On space-time the initial values are exact too: φ = (t - t₀) φ_space. For a combination of
-    domains φ is Rvachev's function, smooth except at corners of the boundary.
+    domains φ is smooth except at corners of the boundary: Rvachev's function, or for a union a norm
+    of the parts' own, which has three continuous derivatives.
 
     **Arguments:**
 
@@ -57,8 +59,9 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
 
     **Returns:** `u(params, x)`.
 
-    **Raises:** `TypeError` if `domain` is not a domain; on use, `ValueError` for a point of another
-    dimension.
+    **Raises:** `TypeError` if `domain` is not a domain; `ValueError` if its parts only touch (boxes
+    may), or have a face in common where φ would have a wrong slope; on use, `ValueError` for a
+    point of another dimension.
 
     ```python
     square = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
@@ -69,6 +72,7 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
         raise TypeError(
             f"dirichlet() needs a domain such as Box((0, 0), (1, 1)), got {type(domain).__name__}."
         )
+    require_clear_faces(domain)
 
     def lift(x):
         check_point(x, domain.dim)

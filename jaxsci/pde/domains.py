@@ -5,6 +5,7 @@ combination is sampled by rejection from the box around it. Boundaries are in `b
 """
 
 import abc
+import functools
 import math
 from collections.abc import Mapping
 
@@ -14,6 +15,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .boundaries import Face, Lateral, Part, Piece, Pieces, Sphere, TimeSlice
+from .box_unions import largest_boxes, planes
+from .levels import both, either, norm, product
 from .regions import Point, Region, check_point, kept_fraction, unit_sphere
 
 
@@ -32,7 +35,11 @@ class Domain(Region):
 
     @abc.abstractmethod
     def level(self, x: Point) -> Float[Array, ""]:
-        """A smooth function positive inside, zero on the boundary, negative outside."""
+        """A function positive inside, zero on the boundary, negative outside; smooth inside."""
+
+    def _outside(self, x: Point) -> Float[Array, ""]:
+        """The same for the complement: positive and smooth outside."""
+        return -self.level(x)
 
     @property
     @abc.abstractmethod
@@ -109,11 +116,17 @@ class Box(Domain):
         return lower + (upper - lower) * v
 
     def level(self, x: Point) -> Float[Array, ""]:
-        """min over the coordinates outside; inside the product of 4 (x - a)(b - x)/(b - a)²."""
+        """The product over the coordinates of 4 (x - a)(b - x)/(b - a)²."""
+        return product(self._factors(x))
+
+    def _outside(self, x: Point) -> Float[Array, ""]:
+        # Its slope on a face is one factor's, not zero towards the corners, which are re-entrant
+        # from out there.
+        return either(list(-self._factors(x)))
+
+    def _factors(self, x: Point) -> Float[Array, " dim"]:
         lower, upper = (jnp.asarray(b, x.dtype) for b in self.bounds)
-        each = 4 * (x - lower) * (upper - x) / (upper - lower) ** 2
-        # A product of two negative factors would be positive outside.
-        return jnp.where(jnp.all(each >= 0), jnp.prod(each), jnp.min(each))
+        return 4 * (x - lower) * (upper - x) / (upper - lower) ** 2
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
@@ -234,26 +247,63 @@ class _Combination(Domain):
         first_inside = isinstance(self, Intersection)
         second_inside = not isinstance(self, Union)
         inward = isinstance(self, Difference)
+        # Where faces of both coincide the first has them, if they bound the combination at all: a
+        # union must not go on ahead of them, the others must be behind them.
+        first_sides, second_sides = ((-1,) if second_inside else (1,)), (-1, 1)
         pieces = Pieces()
         for name, piece in self.first.boundary.items():
-            pieces[f"first.{name}"] = Part(piece, self.second, first_inside, False)
+            part = Part(piece, self.second, first_inside, False, first_sides)
+            pieces[f"first.{name}"] = part
         for name, piece in self.second.boundary.items():
-            pieces[f"second.{name}"] = Part(piece, self.first, second_inside, inward)
+            part = Part(piece, self.first, second_inside, inward, second_sides)
+            pieces[f"second.{name}"] = part
         return pieces
 
 
 class Union(_Combination):
-    """All points of either domain: `first | second`."""
+    """All points of either domain: `first | second`.
+
+    Boxes may share a face or a part of it, which is inside the union. `dirichlet` refuses other
+    domains that only touch: let them overlap.
+    """
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         (a, b), (c, d) = self.first.bounds, self.second.bounds
         return np.minimum(a, c), np.maximum(b, d)
 
+    @property
+    def _parts(self) -> tuple[list[Box], list[Domain]]:
+        """What is united at any depth: boxes, made as large as the union allows, and the rest."""
+        united: list[Domain] = [self]
+        while any(unions := [part for part in united if isinstance(part, Union)]):
+            united = [part for part in united if not isinstance(part, Union)]
+            united += [part for union in unions for part in (union.first, union.second)]
+        boxes = [(part.lower, part.upper) for part in united if isinstance(part, Box)]
+        rest = [part for part in united if not isinstance(part, Box)]
+        return [Box(*corners) for corners in largest_boxes(boxes)], rest
+
     def level(self, x: Point) -> Float[Array, ""]:
-        """Rvachev's a ∨ b = a + b + √(a² + b²): smooth except at corners of the boundary."""
-        a, b = self.first.level(x), self.second.level(x)
-        return a + b + _radius(a, b)
+        """(a⁴ + b⁴)^(1/4) of levels that are positive; the larger where none is."""
+        boxes, rest = self._parts
+        others = [part.level(x) for part in rest]
+        if not boxes:
+            return either(others)
+        rows, members = planes([(box.lower, box.upper) for box in boxes])
+        axes, signs, places = rows[:, 0].astype(int), rows[:, 1], rows[:, 2]
+        distances = jnp.asarray(signs, x.dtype) * (x[axes] - jnp.asarray(places, x.dtype))
+        widths = np.array([np.subtract(box.upper, box.lower) for box in boxes])
+        scales = np.append(np.prod(4 / widths**2, axis=1), np.ones(len(rest)))
+        own = np.eye(len(rest), dtype=bool)
+        return norm(
+            jnp.concatenate([distances, jnp.array(others, x.dtype)]),
+            np.block([[members, np.zeros((len(boxes), len(rest)), bool)],
+                      [np.zeros((len(rest), len(rows)), bool), own]]),
+            scales,
+        )  # fmt: skip
+
+    def _outside(self, x: Point) -> Float[Array, ""]:
+        return functools.reduce(both, [part._outside(x) for part in sum(self._parts, [])])
 
 
 class Intersection(_Combination):
@@ -265,9 +315,13 @@ class Intersection(_Combination):
         return np.maximum(a, c), np.minimum(b, d)
 
     def level(self, x: Point) -> Float[Array, ""]:
-        """Rvachev's a ∧ b = a + b - √(a² + b²)."""
-        a, b = self.first.level(x), self.second.level(x)
-        return a + b - _radius(a, b)
+        """Rvachev's a ∧ b = a + b - √(a² + b²): smooth except at corners of the boundary."""
+        if isinstance(self.first, Box) and isinstance(self.second, Box):
+            return self.box.level(x)  # right also where faces of both coincide
+        return both(self.first.level(x), self.second.level(x))
+
+    def _outside(self, x: Point) -> Float[Array, ""]:
+        return either([self.first._outside(x), self.second._outside(x)])
 
 
 class Difference(_Combination):
@@ -278,9 +332,11 @@ class Difference(_Combination):
         return self.first.bounds
 
     def level(self, x: Point) -> Float[Array, ""]:
-        """Rvachev's a ∧ (-b)."""
-        a, b = self.first.level(x), -self.second.level(x)
-        return a + b - _radius(a, b)
+        """Rvachev's a ∧ b of the first's level and one that is positive outside of the second."""
+        return both(self.first.level(x), self.second._outside(x))
+
+    def _outside(self, x: Point) -> Float[Array, ""]:
+        return either([self.first._outside(x), self.second.level(x)])
 
 
 class SpaceTime(Domain):
@@ -327,9 +383,9 @@ class SpaceTime(Domain):
         return self.space.keeps(x[:-1])
 
     def level(self, x: Point) -> Float[Array, ""]:
-        space, t = self.space.level(x[:-1]), x[-1]
+        t = x[-1]
         time = 4 * (t - self.start) * (self.end - t) / (self.end - self.start) ** 2
-        return jnp.where((space >= 0) & (time >= 0), space * time, jnp.minimum(space, time))
+        return product(jnp.stack([self.space.level(x[:-1]), time]))
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
@@ -339,9 +395,3 @@ class SpaceTime(Domain):
         for name, piece in self.space.boundary.items():
             pieces[name] = Lateral(piece, self.start, self.end)
         return pieces
-
-
-def _radius(a, b):
-    """√(a² + b²) with a finite gradient at the origin."""
-    square = a * a + b * b
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

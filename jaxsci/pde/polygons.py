@@ -43,8 +43,8 @@ class Segment(Piece):
 class Polygon(Domain):
     """A polygon without holes, given by its corners in order, either way round.
 
-    Boundary pieces: `"edge0"` from corner 0 to corner 1, `"edge1"`, …, in anticlockwise order:
-    corners given clockwise are reversed, so see `vertices`. Holes are cut with `polygon - other`.
+    Boundary pieces: `"edge0"` between the corners 0 and 1 as they were given, `"edge1"`, ….
+    `vertices` are always anticlockwise. Holes are cut with `polygon - other`.
 
     **Raises:** `ValueError` for fewer than three corners, or edges that meet or have no length.
 
@@ -58,6 +58,7 @@ class Polygon(Domain):
     """
 
     vertices: tuple[Vertex, ...] = eqx.field(static=True)
+    clockwise: bool = eqx.field(static=True)
 
     def __init__(self, vertices: Sequence[Sequence[float]]):
         corners = np.asarray(vertices, float)
@@ -68,7 +69,8 @@ class Polygon(Domain):
                 f"Polygon needs edges that meet at their common corner only, but edges "
                 f"{crossing[0]} and {crossing[1]} touch or cross: check the order of the corners."
             )
-        if _signed_area(corners) < 0:
+        self.clockwise = _signed_area(corners) < 0
+        if self.clockwise:
             corners = corners[::-1]
         self.vertices = tuple((float(x), float(y)) for x, y in corners)
 
@@ -100,39 +102,63 @@ class Polygon(Domain):
         """± (Σ dᵢ⁻²)^(-1/2) of smooth distances dᵢ to the edges: smooth except at the corners."""
         start = jnp.asarray(self.vertices, x.dtype)
         end = jnp.roll(start, -1, axis=0)
-        squares = jax.vmap(_segment_distance_square, (None, 0, 0))(x, start, end)
-        on_edge = jnp.any(squares == 0)
-        inverse = jnp.sum(1 / jnp.where(squares == 0, 1, squares))
-        distance = jnp.where(on_edge, 0, 1 / jnp.sqrt(inverse))
-        return jnp.where(_inside(x, start, end), distance, -distance)
+        line, trim = jax.vmap(_line_and_trim, (None, 0, 0))(x, start, end)
+        distance = _signed_distance(line, trim)
+        square = distance**2
+        # The nearest distance goes in front of the sum, d / √(1 + …), and keeps its sign: so the
+        # level runs through zero with its slope, and no rounding on the edge can turn it.
+        k = jnp.argmin(square)
+        shares = jnp.where(jnp.arange(len(square)) == k, 1, square[k] / _or_one(square))
+        level = distance[k] / jnp.sqrt(jnp.sum(shares))
+        left = jnp.where(trim > 0, line >= 0, True)[k]
+        on_edge = (trim[k] > 0) & (line[k] == 0)
+        return jnp.where(on_edge | (left == _inside(x, start, end, line)), level, -level)
 
     @property
     def boundary(self) -> Mapping[str, Piece]:
         following = (*self.vertices[1:], self.vertices[0])
-        pairs = zip(self.vertices, following, strict=True)
-        return Pieces((f"edge{i}", Segment(a, b)) for i, (a, b) in enumerate(pairs))
+        edges = [Segment(a, b) for a, b in zip(self.vertices, following, strict=True)]
+        if self.clockwise:  # the last edge, from the first corner given to the last, stays last
+            edges = [*edges[-2::-1], edges[-1]]
+        return Pieces((f"edge{i}", edge) for i, edge in enumerate(edges))
 
 
-def _segment_distance_square(x, start, end):
-    """d² with d = 0 on the segment alone, and slope one across it."""
+def _line_and_trim(x, start, end):
+    """The distance from the edge's line, positive on its left, and how far inside of the circle
+    over the edge, which trims the line to the edge."""
     along = end - start
     length = jnp.sqrt(jnp.sum(along**2))
-    offset = x - start
-    line = (offset[0] * along[1] - offset[1] * along[0]) / length
     from_middle = x - (start + end) / 2
-    # Positive inside of the circle over the segment, which trims the line to the segment.
-    trim = (length**2 / 4 - jnp.sum(from_middle**2)) / length
+    return _cross(along, x - start) / length, (length**2 / 4 - from_middle @ from_middle) / length
+
+
+def _signed_distance(line, trim):
+    """d² = line² + ((√(trim² + line⁴) - trim)/2)²: zero on the edge alone, slope one across it.
+
+    Within the circle d has the sign of the line, and is smooth; elsewhere it is positive.
+    """
+    over = trim > 0
     root = trim**2 + line**4
-    radius = jnp.where(root > 0, jnp.sqrt(jnp.where(root > 0, root, 1)), 0)
-    return line**2 + ((radius - trim) / 2) ** 2
+    radius = jnp.where(root > 0, jnp.sqrt(_or_one(root)), 0)
+    # The difference as a quotient, (√ - trim)/2 = line⁴/2(√ + trim), which does not cancel.
+    stretch = 1 + (line**3 / (2 * jnp.where(over, radius + trim, 1))) ** 2
+    square = line**2 + ((radius - trim) / 2) ** 2
+    beyond = jnp.where(square > 0, jnp.sqrt(_or_one(square)), 0)
+    return jnp.where(over, line * jnp.sqrt(jnp.where(over, stretch, 1)), beyond)
 
 
-def _inside(x, start, end):
-    """Whether a ray to the right crosses an odd number of edges."""
-    above = (start[:, 1] > x[1]) != (end[:, 1] > x[1])
-    rise = jnp.where(above, end[:, 1] - start[:, 1], 1)
-    crossing = start[:, 0] + (x[1] - start[:, 1]) / rise * (end[:, 0] - start[:, 0])
-    return jnp.sum(above & (x[0] < crossing)) % 2 == 1
+def _or_one(value):
+    return jnp.where(value > 0, value, 1)
+
+
+def _inside(x, start, end, line):
+    """Whether a ray to the right crosses an odd number of edges.
+
+    By the same `line` as the distances, so that both change sign at the same points.
+    """
+    across = (start[:, 1] > x[1]) != (end[:, 1] > x[1])
+    upward = end[:, 1] > start[:, 1]
+    return jnp.sum(across & ((line > 0) == upward)) % 2 == 1
 
 
 def _cross(a, b):

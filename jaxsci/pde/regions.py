@@ -44,16 +44,20 @@ def unit_sphere(v: Float[Array, " unit_dim"]) -> Float[Array, " dim"]:
     return jnp.stack([rho * jnp.cos(angle), rho * jnp.sin(angle), z])
 
 
+def low_discrepancy(count: int, dim: int) -> Float[np.ndarray, "count dim"]:
+    """Points of the unit cube by Roberts' additive recurrence."""
+    # The generalised golden ratio φ with φ^(d+1) = φ + 1.
+    phi = 2.0
+    for _ in range(64):
+        phi = (1 + phi) ** (1 / (dim + 1))
+    return (np.arange(1, count + 1)[:, None] * phi ** -np.arange(1.0, dim + 1)) % 1
+
+
 def kept_fraction(region: Region, *, count: int = 16384) -> float:
     """The share of the unit cube that the region keeps, on a fixed low-discrepancy set."""
     if region.unit_dim == 0:
         return float(region.keeps(region.from_unit(jnp.zeros(0))))
-    # Roberts' additive recurrence: generalised golden ratio φ with φ^(d+1) = φ + 1.
-    phi = 2.0
-    for _ in range(64):
-        phi = (1 + phi) ** (1 / (region.unit_dim + 1))
-    steps = phi ** -np.arange(1.0, region.unit_dim + 1)
-    unit = jnp.asarray((np.arange(1, count + 1)[:, None] * steps) % 1)
+    unit = jnp.asarray(low_discrepancy(count, region.unit_dim))
     kept = jax.jit(jax.vmap(lambda v: region.keeps(region.from_unit(v))))(unit)
     return float(jnp.mean(kept))
 

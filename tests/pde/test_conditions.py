@@ -62,3 +62,11 @@ def test_integral_fixes_the_constant_of_a_neumann_problem():
     batch = {"pde": points[0], "mean": jax.tree.map(lambda a: a[None], points)}
     fit = jsci.fit(loss, jnp.ones(4), batch, jsci.gauss_newton(1e-14), steps=2, progress=False)
     np.testing.assert_allclose(fit.params, [2.0, 1 / np.pi**2, 0.0, 0.0], atol=1e-9)
+
+
+def test_integral_keeps_the_sign_of_its_value():
+    """∫ (x - 1) over [0, 1] is -1/2, and is off by 1 from +1/2."""
+    points, weights = pde.gauss_legendre(pde.Interval(0.0, 1.0), 2)
+    for value, error in ((-0.5, 0.0), (0.5, -1.0)):
+        off = pde.integral(value)(lambda x: x[0] - 1, (points, weights))
+        np.testing.assert_allclose(off, error, atol=1e-15)

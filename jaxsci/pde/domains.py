@@ -7,6 +7,7 @@ combination is sampled by rejection from the box around it. Boundaries are in `b
 import abc
 import functools
 import math
+import operator
 from collections.abc import Mapping
 
 import equinox as eqx
@@ -303,7 +304,9 @@ class Union(_Combination):
         )  # fmt: skip
 
     def _outside(self, x: Point) -> Float[Array, ""]:
-        return functools.reduce(both, [part._outside(x) for part in sum(self._parts, [])])
+        return functools.reduce(
+            both, [part._outside(x) for part in functools.reduce(operator.iadd, self._parts, [])]
+        )
 
 
 class Intersection(_Combination):

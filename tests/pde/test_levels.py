@@ -66,7 +66,7 @@ def test_second_derivatives_inside_and_on_edges(name, key):
 
 
 @pytest.mark.parametrize(
-    "domain, place, across",
+    ("domain", "place", "across"),
     [
         (DOMAINS["rectangle of two that overlap"], (0.8, 0.4), (1, 0)),
         (Box((0.0, 0.0), (2.0, 1.0)) | Box((1.0, -1.0), (3.0, 0.5)), (1.0, 0.3), (1, 0)),
@@ -86,7 +86,7 @@ def test_no_kink_inside(domain, place, across):
 
 
 @pytest.mark.parametrize(
-    "union, inside",
+    ("union", "inside"),
     [
         (L_SHAPE, (1.0, 0.3)),
         (pde.Interval(0.0, 1.0) | pde.Interval(1.0, 3.0), (1.0,)),
@@ -128,7 +128,7 @@ def test_a_square_in_four_is_the_square(key):
 
 
 @pytest.mark.parametrize(
-    "name, length",
+    ("name", "length"),
     [
         ("L", 6.0),
         ("rectangle of two that overlap", 6.0),
@@ -157,7 +157,7 @@ DISK = pde.Ball((1.5, 1.5), 1.0)
 
 
 @pytest.mark.parametrize(
-    "domain, message",
+    ("domain", "message"),
     [
         (SQUARE | BESIDE, r"only touch at \(1, 0.618\).*overlap"),
         ((Box((0.0, 0.0), (1.0, 1.0)) | BESIDE).during(0.0, 1.0), "only touch"),

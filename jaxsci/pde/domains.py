@@ -6,8 +6,8 @@ combination is sampled by rejection from the box around it. Boundaries are in `b
 
 import abc
 import functools
+import itertools
 import math
-import operator
 from collections.abc import Mapping
 
 import equinox as eqx
@@ -304,9 +304,8 @@ class Union(_Combination):
         )  # fmt: skip
 
     def _outside(self, x: Point) -> Float[Array, ""]:
-        return functools.reduce(
-            both, [part._outside(x) for part in functools.reduce(operator.iadd, self._parts, [])]
-        )
+        parts = itertools.chain(*self._parts)
+        return functools.reduce(both, [part._outside(x) for part in parts])
 
 
 class Intersection(_Combination):

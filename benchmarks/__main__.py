@@ -18,20 +18,20 @@ import jax
 
 import jaxsci as jsci
 
-from .case import SIZES, Case, Size
 from .catalogue import choose, load_cases
-from .compare import check_kept, compare, text as comparison
-from .environment import environment
-from .peers import explain
-from .report_html import html
-from .report_terminal import terminal
-from .result import Report
-from .runner import run_cases
+from .report.compare import check_kept, compare, text as comparison
+from .report.html import html
+from .report.table import table
+from .report.terminal import terminal
+from .runner.case import SIZES, Case, Size
+from .runner.environment import environment
+from .runner.peers import explain
+from .runner.result import Report
+from .runner.runner import run_cases
+from .runner.session import Session
 from .scaling import report as scaling_report
 from .scaling.problems import Problem
 from .scaling.study import chosen, study
-from .session import Session
-from .table import table
 
 INTERRUPTED = 130
 

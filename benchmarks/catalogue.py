@@ -1,19 +1,12 @@
 """Find the cases: every module of `benchmarks/cases` that defines `CASES`."""
 
 import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import cases as cases_package
-from .case import Case, Run, Size
-
-ORDER = ("pde", "dft", "operators", "ntk")
-
-
-def place(pillar: str) -> int:
-    """Where a pillar stands in lists of cases."""
-    return ORDER.index(pillar) if pillar in ORDER else len(ORDER)
+from .runner.case import Case, Run, Size, place
 
 
 @dataclass(frozen=True)
@@ -32,19 +25,25 @@ def load_cases() -> list[Case]:
     **Raises:** `ValueError` if two cases share a name.
     """
     found: list[Case] = []
-    names = [module.name for module in pkgutil.iter_modules(cases_package.__path__)]
-    for name in sorted(names, key=lambda name: (place(name), name)):
+    for pillar, name in _modules():
         try:
-            module = importlib.import_module(f"{cases_package.__name__}.{name}")
+            module = importlib.import_module(name)
         except Exception as problem:
-            title = f"benchmarks/cases/{name}.py does not import"
-            found.append(Case(name, name, title, Broken(problem), "smoke", tolerance=1.0))
+            title = f"{name.replace('.', '/')}.py does not import"
+            found.append(Case(name, pillar, title, Broken(problem), "smoke", tolerance=1.0))
             continue
         found += module.CASES
     twice = sorted({c.name for c in found if sum(c.name == d.name for d in found) > 1})
     if twice:
         raise ValueError(f"case names must be unique, found twice: {', '.join(twice)}")
     return found
+
+
+def _modules() -> list[tuple[str, str]]:
+    """Pillar and dotted name of every module of cases, pillar by pillar."""
+    paths = sorted(Path(cases_package.__path__[0]).glob("*/[!_]*.py"))
+    found = [(p.parent.name, f"{cases_package.__name__}.{p.parent.name}.{p.stem}") for p in paths]
+    return sorted(found, key=lambda module: place(module[0]))
 
 
 def choose(cases: Sequence[Case], size: Size, only: Sequence[str]) -> list[Case]:

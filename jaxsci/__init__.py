@@ -41,7 +41,7 @@ from .core import (
     save as save,
     vmap as vmap,
 )
-from .core._platform import warn_if_known_wrong as _warn_if_known_wrong
+from .core._run.platform import warn_if_known_wrong as _warn_if_known_wrong
 
 __version__ = _version("jaxsci")
 _warn_if_known_wrong(_version("jaxlib"))

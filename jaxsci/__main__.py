@@ -13,7 +13,7 @@ import jax
 
 from . import PlatformReport, check_platform
 from ._doctor import CHECKS, conclusion, examine
-from .core._platform import HIGHEST_LINE
+from .core._run.platform import HIGHEST_LINE
 
 PACKAGES = ("jaxsci", "jax", "jaxlib", "numpy", "equinox", "optax", "optimistix", "lineax")
 EXTRAS = {"flax": "flax", "pyscf": "dft", "matplotlib": "plot"}

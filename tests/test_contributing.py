@@ -10,7 +10,7 @@ import pytest
 
 import jaxsci.core
 from jaxsci.dft import Features
-from jaxsci.pde import equations
+from jaxsci.pde._equations import equations
 
 PAGE = (pathlib.Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r'^```python title="(\S+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -19,8 +19,8 @@ BLOCKS = dict(BLOCK.findall(PAGE))
 
 def test_the_functional_equals_libxc():
     libxc = pytest.importorskip("pyscf.dft.libxc")
-    names = {"__package__": "jaxsci.dft.xc", "__name__": "jaxsci.dft.xc.rpbe"}
-    exec(BLOCKS["jaxsci/dft/xc/rpbe.py"], names)
+    names = {"__package__": "jaxsci.dft._xc", "__name__": "jaxsci.dft._xc.rpbe"}
+    exec(BLOCKS["jaxsci/dft/_xc/rpbe.py"], names)
     rho, slope = np.array([0.05, 0.4, 3.0]), np.array([0.01, 0.9, 2.0])
     half, quarter = jnp.asarray(rho / 2), jnp.asarray(slope**2 / 4)
     got = names["rpbe_x"](Features(half, half, quarter, quarter, quarter, half, half))
@@ -31,8 +31,8 @@ def test_the_functional_equals_libxc():
 
 def test_the_equation_vanishes_on_its_soliton():
     names = dict(vars(equations))
-    exec(BLOCKS["jaxsci/pde/equations.py"], names)
-    exec(BLOCKS["tests/pde/test_equations.py"].partition("\n\n\n")[0], names)
+    exec(BLOCKS["jaxsci/pde/_equations/equations.py"], names)
+    exec(BLOCKS["tests/pde/equations/test_equations.py"].partition("\n\n\n")[0], names)
     op = names["korteweg_de_vries"]()
     x = jnp.array([0.3, 0.1])
     np.testing.assert_allclose(op(names["_soliton"], x), 0.0, atol=1e-12)

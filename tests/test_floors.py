@@ -1,22 +1,30 @@
-"""The floors: imports only go down, pillars never import each other, and importing stays light."""
+"""The floors: imports only go down, between packages and between the rooms of each."""
 
 import ast
+import importlib
 import os
 import pathlib
+import pkgutil
 import subprocess
 import sys
+import types
 
 import pytest
 
+import jaxsci
+
 ROOT = pathlib.Path(__file__).parents[1] / "jaxsci"
+BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 PILLARS = {"pde", "dft", "operators", "ntk"}
-ALLOWED = {"core": {"core"}, "nn": {"core", "nn"}} | {p: {"core", "nn", p} for p in PILLARS}
-HEAVY = ("flax", "pyscf", "matplotlib")
+BELOW = {"core", "numerics", "nn"}
+ALLOWED = {"core": {"core"}, "numerics": {"core", "numerics"}, "nn": BELOW}
+ALLOWED |= {pillar: BELOW | {pillar} for pillar in PILLARS}
+HEAVY = ("flax", "pyscf", "ase", "torch", "matplotlib")
 
 
-def imported_floors(path):
-    """The jaxsci sub-packages that a file imports, and its other top-level imports."""
-    package = ("jaxsci", *path.relative_to(ROOT).parent.parts)
+def imported(path, root=ROOT):
+    """The absolute dotted names that a file imports."""
+    package = (root.name, *path.relative_to(root).parent.parts)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -26,26 +34,98 @@ def imported_floors(path):
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
+def rooms(package, root=ROOT):
+    """Which rooms of a package each of its rooms imports; a file beside rooms is a room."""
+    depth = len(package.relative_to(root.parent).parts)
+    name = ".".join(package.relative_to(root.parent).parts)
+    arrows = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        if parts == ("__init__",):
+            continue
+        for other in imported(path, root):
+            if other.startswith(f"{name}.") and (room := other.split(".")[depth]) != parts[0]:
+                arrows.setdefault(parts[0], set()).add(room)
+    return arrows
+
+
+def circle(arrows):
+    """Some rooms that import each other in a circle, or none."""
+    done = set()
+
+    def walk(room, above):
+        if room in above:
+            return above[above.index(room) :]
+        if room in done:
+            return []
+        found = next(filter(None, (walk(b, [*above, room]) for b in arrows.get(room, ()))), [])
+        done.add(room)
+        return found
+
+    return next(filter(None, (walk(room, []) for room in arrows)), [])
+
+
+def packages(package=jaxsci):
+    """jaxsci and every public package in it."""
+    yield package
+    for found in pkgutil.iter_modules(package.__path__):
+        if found.ispkg and not found.name.startswith("_"):
+            yield from packages(importlib.import_module(f"{package.__name__}.{found.name}"))
+
+
 @pytest.mark.parametrize("floor", sorted(ALLOWED))
 def test_imports_only_go_down(floor):
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in (ROOT / floor).rglob("*.py")
-        for name in imported_floors(path)
+        for name in imported(path)
         if name.startswith("jaxsci.") and name.split(".")[1] not in ALLOWED[floor]
     ]
     assert not wrong
 
 
-def test_pillars_use_only_public_names_of_core():
+@pytest.mark.parametrize("floor", sorted(ALLOWED))
+def test_rooms_do_not_import_each_other_in_circles(floor):
+    assert not circle(rooms(ROOT / floor))
+
+
+def test_rooms_of_the_benchmarks_do_not_import_each_other_in_circles():
+    assert not circle(rooms(BENCHMARKS, BENCHMARKS))
+
+
+def test_pillars_use_only_public_names_of_the_floors_below():
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for pillar in PILLARS | {"nn"}
         for path in (ROOT / pillar).rglob("*.py")
-        for name in imported_floors(path)
-        if name.startswith("jaxsci.core._")
+        for name in imported(path)
+        for floor in ("core", "numerics")
+        if name.startswith(f"jaxsci.{floor}._")
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("package", list(packages()), ids=lambda package: package.__name__)
+def test_only_packages_are_public_and_none_hides_a_name(package):
+    """A public module beside its package's names would hide, or be hidden by, one of them."""
+    inside = {m.name: m.ispkg for m in pkgutil.iter_modules(package.__path__)}
+    inside = {name: ispkg for name, ispkg in inside.items() if not name.startswith("_")}
+    assert not [name for name, ispkg in inside.items() if not ispkg]
+    hidden = [n for n in inside if not isinstance(getattr(package, n, package), types.ModuleType)]
+    assert not hidden
+
+
+@pytest.mark.parametrize("root", [ROOT, BENCHMARKS], ids=["jaxsci", "benchmarks"])
+def test_no_folder_is_too_full_to_find_ones_way_in(root):
+    """About twelve files; exchange-correlation functionals and peers are one file each."""
+    catalogues = {"_xc", "remote"}
+    full = {
+        str(folder.relative_to(root.parent)): count
+        for folder in [root, *root.rglob("*")]
+        if folder.is_dir() and folder.name not in catalogues
+        if (count := len([p for p in folder.glob("*.py") if p.stem != "__init__"])) > 13
+    }
+    assert not full
 
 
 def test_ci_skips_no_test_for_want_of_a_package():

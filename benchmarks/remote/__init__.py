@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..case import Peer, Run, Size
+from benchmarks.runner.case import Peer, Run, Size
 
 
 class Remote:

@@ -9,7 +9,7 @@ from typing import Any
 import deepxde as _deepxde
 import torch  # pyright: ignore
 
-from .serve import serve
+from benchmarks.remote.serve import serve
 
 deepxde: Any = _deepxde  # a module that the interpreter of this project does not have
 

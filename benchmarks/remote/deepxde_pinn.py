@@ -17,7 +17,7 @@ import deepxde as _deepxde
 import numpy as np
 import torch  # pyright: ignore
 
-from .serve import serve
+from benchmarks.remote.serve import serve
 
 dde: Any = _deepxde  # a module that the interpreter of this project does not have
 LIMIT = 600.0

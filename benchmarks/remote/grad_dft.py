@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .missing import stand_in
-from .serve import serve
+from benchmarks.remote.missing import stand_in
+from benchmarks.remote.serve import serve
 
 jax.config.update("jax_enable_x64", True)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxkan.models.KAN import KAN  # pyright: ignore
 
-from .serve import serve
+from benchmarks.remote.serve import serve
 
 
 def build(case, arrays):

@@ -18,7 +18,7 @@ import jax.numpy as jnp  # noqa: E402
 import jinns as _jinns  # noqa: E402  # pyright: ignore
 import numpy as np  # noqa: E402
 
-from .serve import serve  # noqa: E402
+from benchmarks.remote.serve import serve  # noqa: E402
 
 jinns: Any = _jinns  # a module that the interpreter of this project does not have
 LOOKS = 50

@@ -5,7 +5,7 @@ import numpy as np
 from mess import Hamiltonian, basisset, minimise  # pyright: ignore
 from mess.structure import Structure  # pyright: ignore
 
-from .serve import serve
+from benchmarks.remote.serve import serve
 
 jax.config.update("jax_enable_x64", True)
 TOLERANCE = 1e-8  # of BFGS: less changes the energy by 1e-12 Hartree

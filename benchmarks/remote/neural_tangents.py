@@ -6,9 +6,9 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from ..models import MODELS
-from .missing import Missing, stand_in
-from .serve import serve
+from benchmarks.models import MODELS
+from benchmarks.remote.missing import Missing, stand_in
+from benchmarks.remote.serve import serve
 
 
 def _import():

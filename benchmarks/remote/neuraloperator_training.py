@@ -7,7 +7,7 @@ import torch  # pyright: ignore
 from neuralop.losses import LpLoss  # pyright: ignore
 from neuralop.models import FNO  # pyright: ignore
 
-from .serve import serve
+from benchmarks.remote.serve import serve
 
 
 def build(case, arrays):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from pyscfad import dft, gto  # pyright: ignore
 
-from .serve import serve
+from benchmarks.remote.serve import serve
 
 jax.config.update("jax_enable_x64", True)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .study import Row
+from benchmarks.scaling.study import Row
 
 DEVICES = (8, 64, 512)
 MOST_ITEMS = 2**30

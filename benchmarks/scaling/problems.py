@@ -10,9 +10,8 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import jaxsci as jsci
-from jaxsci.core._fit import run_chunk, start_of_training
-
-from ..case import Size
+from benchmarks.runner.case import Size
+from jaxsci.core._fit.fit import run_chunk, start_of_training
 
 DAMPING = 1e-3
 
@@ -98,7 +97,7 @@ def _burgers(width: int, depth: int, optimizer: Any, steps: int):
 
 
 def _fields(n: int, mesh: Mesh | None) -> Program:
-    from ..cases.dft import distorted_waters
+    from benchmarks.cases.dft.fields import distorted_waters
 
     waters = [jsci.dft.molecule(atoms, "sto-3g", grid=0) for atoms in distorted_waters(n)]
     functional = jsci.dft.xc("pbe")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from .. import units
-from .extrapolate import DEVICES, Machine, fewest_items
-from .problems import problem_of
-from .study import Row, Study, Traffic, most_items, rounding, row_is_wrong
+from benchmarks.runner import units
+from benchmarks.scaling.extrapolate import DEVICES, Machine, fewest_items
+from benchmarks.scaling.problems import problem_of
+from benchmarks.scaling.study import Row, Study, Traffic, most_items, rounding, row_is_wrong
 
 HEAD = (
     "devices",

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Size
-from .problems import PROBLEMS, Problem, problem_of
+from benchmarks.runner.case import Size
+from benchmarks.scaling.problems import PROBLEMS, Problem, problem_of
 
 COUNTS = (1, 2, 4, 8)
 MOST = COUNTS[-1]

@@ -15,13 +15,12 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 
 import jaxsci as jsci
-
-from ..case import Size
-from ..memory import program_bytes
-from ..timing import call, measure
-from .collectives import collectives
-from .problems import PROBLEMS, Problem, Program
-from .study import MOST, Row, Traffic, sizes_of
+from benchmarks.runner.case import Size
+from benchmarks.runner.measure.memory import program_bytes
+from benchmarks.runner.measure.timing import call, measure
+from benchmarks.scaling.collectives import collectives
+from benchmarks.scaling.problems import PROBLEMS, Problem, Program
+from benchmarks.scaling.study import MOST, Row, Traffic, sizes_of
 
 SAMPLES = 5
 SECONDS = 2.0

@@ -1,8 +1,6 @@
 """The functional API: verbs on pure functions f(params, x), knowing no physics."""
 
-from ._averaging import averaged as averaged
-from ._deprecation import warn_deprecated as warn_deprecated
-from ._derivatives import (
+from ._calculus.derivatives import (
     biharmonic as biharmonic,
     derivative as derivative,
     divergence as divergence,
@@ -11,27 +9,30 @@ from ._derivatives import (
     jacobian as jacobian,
     laplacian as laplacian,
 )
-from ._extrapolation import DIIS as DIIS, Anderson as Anderson
-from ._fit import Fit as Fit, fit as fit
-from ._fixed_point import fixed_point as fixed_point
-from ._gram import gram as gram
-from ._gram_operator import gram_operator as gram_operator
-from ._io import load as load, save as save
-from ._map import vmap as vmap
-from ._memory import machine_memory as machine_memory, peak_memory as peak_memory
-from ._objective import (
-    BatchResiduals as BatchResiduals,
-    Objective as Objective,
-    objective as objective,
-)
-from ._platform import (
+from ._deprecation import warn_deprecated as warn_deprecated
+from ._files.io import load as load, save as save
+from ._fit.fit import Fit as Fit, fit as fit
+from ._gram.dense import gram as gram
+from ._gram.operator import gram_operator as gram_operator
+from ._pure import pure as pure
+from ._run.memory import machine_memory as machine_memory, peak_memory as peak_memory
+from ._run.platform import (
     PlatformReport as PlatformReport,
     check_platform as check_platform,
     require_x64 as require_x64,
 )
-from ._pure import pure as pure
-from ._residual import residual as residual
-from ._second_order import (
+from ._run.processes import Failure as Failure, attempt as attempt, in_processes as in_processes
+from ._run.vmap import vmap as vmap
+from ._solve.extrapolation import DIIS as DIIS, Anderson as Anderson
+from ._solve.fixed_point import fixed_point as fixed_point
+from ._train.averaging import averaged as averaged
+from ._train.objective import (
+    BatchResiduals as BatchResiduals,
+    Objective as Objective,
+    objective as objective,
+)
+from ._train.residual import residual as residual
+from ._train.second_order import (
     gauss_newton as gauss_newton,
     levenberg_marquardt as levenberg_marquardt,
     natural_gradient as natural_gradient,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks.compare import BOUND, check_kept, compare, slower, text
-from benchmarks.result import SCHEMA, Against, CaseResult, Report
-from benchmarks.timing import Ratio, ratio
+from benchmarks.report.compare import BOUND, check_kept, compare, slower, text
+from benchmarks.runner.measure.timing import Ratio, ratio
+from benchmarks.runner.result import SCHEMA, Against, CaseResult, Report
 
 ENVIRONMENT = {"commit": "abc", "time": "2026-01-01T00", "processor": "a processor", "cores": 2}
 

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 
-from benchmarks.curves import best, milestones, seconds_to, split_curves
-from benchmarks.peers import race
 from benchmarks.remote import remote_training
+from benchmarks.runner.curves import best, milestones, seconds_to, split_curves
+from benchmarks.runner.peers import race
 
 FALLING = [(1.0, 0.5), (2.0, 4e-3), (3.0, 6e-3), (4.0, 1e-5)]
 

@@ -7,12 +7,13 @@ import jax
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks.case import Case, Peer, Run, Size
 from benchmarks.catalogue import Broken, choose, load_cases
-from benchmarks.peers import explain
-from benchmarks.report_html import html
-from benchmarks.report_terminal import terminal
-from benchmarks.result import (
+from benchmarks.report.html import html
+from benchmarks.report.terminal import terminal
+from benchmarks.runner.case import Case, Peer, Run, Size
+from benchmarks.runner.measure.timing import Ratio
+from benchmarks.runner.peers import explain
+from benchmarks.runner.result import (
     SCHEMA,
     Against,
     BatchPoint,
@@ -22,8 +23,7 @@ from benchmarks.result import (
     Report,
     Throughput,
 )
-from benchmarks.timing import Ratio
-from benchmarks.units import bytes_, per_second, ratio, seconds
+from benchmarks.runner.units import bytes_, per_second, ratio, seconds
 
 ENVIRONMENT = {
     "time": "2026-01-01T00:00:00+00:00",
@@ -106,7 +106,7 @@ def test_the_page_needs_nothing_from_outside():
 
 
 def test_a_page_without_matplotlib_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr("benchmarks.charts.have_matplotlib", lambda: False)
+    monkeypatch.setattr("benchmarks.report.charts.have_matplotlib", lambda: False)
     page = html(report())
     assert "<svg" not in page and "pip install 'jaxsci[plot]'" in page
 

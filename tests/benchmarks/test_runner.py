@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.budget import Budget
-from benchmarks.case import Baseline, Case, Peer, Run
-from benchmarks.progress import Progress
-from benchmarks.result import CaseResult
-from benchmarks.runner import run_case, run_cases
-from benchmarks.session import Session
+from benchmarks.runner.case import Baseline, Case, Peer, Run
+from benchmarks.runner.measure.budget import Budget
+from benchmarks.runner.progress import Progress
+from benchmarks.runner.result import CaseResult
+from benchmarks.runner.runner import run_case, run_cases
+from benchmarks.runner.session import Session
 
 TINY = Budget(pairs=5, pair_seconds=0.01, batch_seconds=0.5, memory_bytes=2**28, total_seconds=1e9)
 SESSION = Session("smoke", TINY)

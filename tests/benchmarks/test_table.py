@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import benchmarks.__main__ as command
+from benchmarks.report.table import table
 from benchmarks.scaling.study import Study
-from benchmarks.table import table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.budget import BUDGETS, Budget
-from benchmarks.case import Case, Run
-from benchmarks.loop import WrongBatch, relative_difference
-from benchmarks.runner import run_case
-from benchmarks.session import Session
-from benchmarks.throughput import throughput
+from benchmarks.runner.case import Case, Run
+from benchmarks.runner.measure.budget import BUDGETS, Budget
+from benchmarks.runner.measure.loop import WrongBatch, relative_difference
+from benchmarks.runner.measure.throughput import throughput
+from benchmarks.runner.runner import run_case
+from benchmarks.runner.session import Session
 
 ROOMY = Budget(5, 0.01, 10.0, 2**28, 1e9)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.timing import Ratio, interleave, measure, ratio, repeats_for
+from benchmarks.runner.measure.timing import Ratio, interleave, measure, ratio, repeats_for
 
 
 class FakeClock:

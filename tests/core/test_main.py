@@ -6,7 +6,7 @@ import pytest
 import jaxsci.__main__ as command
 from jaxsci import PlatformReport
 from jaxsci._doctor import CHECKS, Check, examine
-from jaxsci.core._platform import HIGHEST_LINE
+from jaxsci.core._run.platform import HIGHEST_LINE
 
 RIGHT = PlatformReport("0.10.1", "cpu", True, ())
 WRONG = PlatformReport("0.10.2", "cpu", True, ("vmap(sum((M r)²)) in float64: error 0.7",))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
+from jaxsci.dft._system.units import BOHR_IN_ANGSTROM
 from strategies import FUZZ, NUMBERS, mostly
 
 import jaxsci as jsci
@@ -50,7 +51,7 @@ def test_a_molecule_is_refused_or_what_was_asked_for(atoms, basis, charge, spin,
     electrons = sum(CHARGES[symbol] for symbol, _ in atoms) - charge
     assert int(m.electrons.sum()) == electrons
     assert int(m.electrons[0] - m.electrons[1]) == spin
-    scale = 1 if unit.lower() == "bohr" else 1 / jsci.dft.units.BOHR_IN_ANGSTROM
+    scale = 1 if unit.lower() == "bohr" else 1 / BOHR_IN_ANGSTROM
     positions = scale * np.array([position for _, position in atoms], float)
     np.testing.assert_allclose(m.coordinates, positions, rtol=1e-12)
     assert all(np.isfinite(leaf).all() for leaf in map(np.asarray, jax.tree.leaves(m)))

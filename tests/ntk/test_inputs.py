@@ -8,7 +8,7 @@ import pytest
 import jaxsci as jsci
 from jaxsci import ntk
 from jaxsci.ntk import infinite
-from jaxsci.ntk.gaussian import expectation
+from jaxsci.ntk._gaussian import expectation
 
 ROWS = jnp.asarray(np.random.default_rng(0).standard_normal((4, 6)))
 K, Y = ROWS @ ROWS.T, jnp.arange(4.0)

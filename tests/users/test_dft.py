@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import grid
-from jaxsci.dft.result import density_of
+from jaxsci.dft._basis import grid
+from jaxsci.dft._scf.result import density_of
 
 pytest.importorskip("pyscf")
 

@@ -9,12 +9,12 @@ jsci.objective({"lieb_oxford": lieb_oxford, ...})  # batch["lieb_oxford"] = samp
 ```
 """
 
-from .combined import (
+from ._combined import (
     hydrogen_atom as hydrogen_atom,
     lieb_oxford as lieb_oxford,
     spin_symmetry as spin_symmetry,
 )
-from .correlation import (
+from ._correlation import (
     correlation_adiabatic_concavity as correlation_adiabatic_concavity,
     correlation_gradient_expansion as correlation_gradient_expansion,
     correlation_high_density_limit as correlation_high_density_limit,
@@ -25,8 +25,8 @@ from .correlation import (
     correlation_scaling_inequality as correlation_scaling_inequality,
     correlation_sign as correlation_sign,
 )
-from .densities import sample_features as sample_features, scale_uniformly as scale_uniformly
-from .exchange import (
+from ._densities import sample_features as sample_features, scale_uniformly as scale_uniformly
+from ._exchange import (
     exchange_gradient_expansion as exchange_gradient_expansion,
     exchange_lieb_oxford as exchange_lieb_oxford,
     exchange_nonuniform_scaling as exchange_nonuniform_scaling,
@@ -36,4 +36,4 @@ from .exchange import (
     exchange_spin_scaling as exchange_spin_scaling,
     exchange_uniform_scaling as exchange_uniform_scaling,
 )
-from .table import Verdict as Verdict, constraint_table as constraint_table
+from ._table import Verdict as Verdict, constraint_table as constraint_table

@@ -1,7 +1,7 @@
 """Tables of reference data, and batches for training."""
 
-from .batches import buckets as buckets, minibatch as minibatch
-from .tables import (
+from ._batches import buckets as buckets, minibatch as minibatch
+from ._tables import (
     Curve as Curve,
     Dimer as Dimer,
     atom_spins as atom_spins,

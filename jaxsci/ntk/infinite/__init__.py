@@ -1,6 +1,6 @@
 """Infinitely wide networks: their kernels in closed form, and the finite networks they are of."""
 
-from .activations import (
+from ._layers.activations import (
     Abs as Abs,
     Cos as Cos,
     Elementwise as Elementwise,
@@ -16,15 +16,15 @@ from .activations import (
     Sin as Sin,
     Tanh as Tanh,
 )
-from .attention import SelfAttention as SelfAttention
-from .compose import (
+from ._layers.attention import SelfAttention as SelfAttention
+from ._layers.compose import (
     Identity as Identity,
     concatenate as concatenate,
     parallel as parallel,
     serial as serial,
 )
-from .layer import AbstractLayer as AbstractLayer, Kernels as Kernels
-from .monte_carlo import monte_carlo as monte_carlo
-from .norm import LayerNorm as LayerNorm
-from .pooling import AvgPool as AvgPool, Flatten as Flatten, GlobalAvgPool as GlobalAvgPool
-from .weights import Conv as Conv, Dense as Dense
+from ._layers.layer import AbstractLayer as AbstractLayer, Kernels as Kernels
+from ._layers.norm import LayerNorm as LayerNorm
+from ._layers.pooling import AvgPool as AvgPool, Flatten as Flatten, GlobalAvgPool as GlobalAvgPool
+from ._layers.weights import Conv as Conv, Dense as Dense
+from ._monte_carlo import monte_carlo as monte_carlo

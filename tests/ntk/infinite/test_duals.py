@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxsci.ntk import infinite
-from jaxsci.ntk.infinite.angle import angle
+from jaxsci.ntk.infinite._duals.angle import angle
 
 # In polar coordinates (u, v) = (√q1 r cos t, √q2 r cos(t - θ)) no ray crosses a kink, and the
 # angles where a sign changes are known: panels that end there make Gauss-Legendre spectral.

@@ -1,0 +1,129 @@
+"""Whole trainings in rounds by Levenberg-Marquardt: new points, some steps, the error."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+import jaxsci as jsci
+from benchmarks.runner.case import Run
+from benchmarks.runner.curves import Curve
+from jaxsci import pde
+
+
+def grid(domain: Any, n: int) -> jax.Array:
+    """n equidistant points along each side of the box around a domain."""
+    lower, upper = domain.bounds
+    axes = [jnp.linspace(a, b, n) for a, b in zip(lower, upper, strict=True)]
+    return jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(n**domain.dim, -1)
+
+
+def walls(box: pde.Box, n: int) -> Callable:
+    """n points on the sides of a box of equal edges, `sample(key)`."""
+    inside = pde.uniform(box, n)
+    lower, upper = (jnp.asarray(corner) for corner in box.bounds)
+
+    def to_wall(x, side):
+        axis = side // 2
+        return x.at[axis].set(jnp.where(side % 2, upper, lower)[axis])
+
+    def sample(key):
+        points_key, side_key = jax.random.split(key)
+        sides = jax.random.randint(side_key, (n,), 0, 2 * box.dim)
+        return jax.vmap(to_wall)(inside(points_key), sides)
+
+    return sample
+
+
+def relative_l2(u: Callable, points: jax.Array, exact: Any, weights: Any = 1.0) -> Callable:
+    """`error(params)` on some points; `exact` is a function of one point, or its values."""
+    values: Any = jax.vmap(exact)(points) if callable(exact) else exact
+
+    @eqx.filter_jit
+    def error(params):
+        difference = jax.vmap(u, (None, 0))(params, points) - values
+        return jnp.sqrt(jnp.sum(weights * difference**2) / jnp.sum(weights * values**2))
+
+    return error
+
+
+class Watch:
+    """The error of a training after so many seconds, from now on.
+
+    The clock stops while the error, which a user could not see, is evaluated.
+    """
+
+    def __init__(self, error: Callable):
+        self.error = error
+        self.curve: Curve = []
+        self._start, self._hidden = time.perf_counter(), 0.0
+
+    def look(self, params: PyTree) -> None:
+        now = time.perf_counter()
+        self.curve.append((now - self._start - self._hidden, float(self.error(params))))
+        self._hidden += time.perf_counter() - now
+
+
+def train(
+    loss: Any,
+    params: PyTree,
+    data: Callable,
+    error: Callable,
+    *,
+    rounds: int,
+    steps: int,
+    damping: float = 1e-6,
+) -> tuple[PyTree, Curve]:
+    """Some steps on the points of `data(round, params)`, in each round.
+
+    Each round starts from `damping`: between what a new network needs and a nearly trained one.
+
+    **Returns:** the parameters, and the seconds and the error after each round.
+    """
+    optimizer = jsci.levenberg_marquardt(damping)
+    watch = Watch(error)
+    for i in range(rounds):
+        batch = data(i, params)
+        fit = jsci.fit(loss, params, batch, optimizer, steps=steps, progress=False)
+        params = jax.block_until_ready(fit.params)
+        watch.look(params)
+    return params, watch.curve
+
+
+def training_run(train: Callable, error: Callable, note: str, **figures: Any) -> Run:
+    """The `Run` of a training `train() -> (params, curve)`."""
+    return Run(
+        train,
+        (),
+        error=lambda params: float(error(params)),
+        host=True,
+        note=f"{note}; float64",
+        figures=figures,
+    )
+
+
+class Training:
+    """One equation for a field that fulfils its conditions exactly."""
+
+    def __init__(self, op, domain, u, params, exact, points):
+        self.r = jsci.residual(op, u)
+        self.loss = jsci.objective({"pde": self.r})
+        self.domain, self.params = domain, params
+        self.error = relative_l2(u, points, exact)
+
+    def run(self, points, steps, rounds, *, candidates=8, floor=1.0, seed=0):
+        """New points where the residual is large after each round."""
+        start = pde.sobol(self.domain, points)
+        adapt = eqx.filter_jit(
+            pde.residual_adaptive(self.domain, points, self.r, candidates=candidates, floor=floor)
+        )
+        first, later = (jax.random.fold_in(jax.random.key(k), seed) for k in (1, 2))
+
+        def data(i, params):
+            return {"pde": adapt(jax.random.fold_in(later, i), params) if i else start(first)}
+
+        return train(self.loss, self.params, data, self.error, rounds=rounds, steps=steps)

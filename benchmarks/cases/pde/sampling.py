@@ -1,0 +1,182 @@
+"""Where to put the points: uniform, residual-adaptive and adversarial, on peaks in 2, 5 and 10
+dimensions, at equal numbers of points and of steps.
+
+The case is right if the better of the two adaptive samplers is three times closer than uniform
+points; the errors of all three, and the seconds that each took, are its figures.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxsci as jsci
+from benchmarks.cases._training import relative_l2, train, walls
+from benchmarks.runner.case import Case, Run
+from jaxsci import nn, pde
+
+
+class Peaks(NamedTuple):
+    """u = Σ exp(-s |x - c|²) on [-1, 1]^d, and the training of one network for it."""
+
+    op: Callable
+    centers: tuple[tuple[float, ...], ...]
+    sharpness: float
+    width: int
+    points: int
+    outer: int
+    steps: int
+    rounds: int
+
+    @property
+    def box(self):
+        dim = len(self.centers[0])
+        return pde.Box((-1.0,) * dim, (1.0,) * dim)
+
+    def exact(self, x):
+        squares = jnp.sum((x - jnp.array(self.centers)) ** 2, axis=1)
+        return jnp.sum(jnp.exp(-self.sharpness * squares))
+
+    def tests(self, n=20_000):
+        """Half of them uniform, half near the peaks, with the weights of an integral over the
+        box: uniform points alone would miss the peaks, and so their part of the error."""
+        box, centers = self.box, jnp.array(self.centers)
+        deviation = (4 * self.sharpness) ** -0.5
+        away, near, which = jax.random.split(jax.random.key(9), 3)
+        far = pde.uniform(box, n)(away)
+        offsets = deviation * jax.random.normal(near, far.shape)
+        close = centers[jax.random.randint(which, (n,), 0, len(centers))] + offsets
+        points = jnp.concatenate([far, close])
+
+        def density(x):
+            squares = jnp.sum((x - centers) ** 2, axis=1) / (2 * deviation**2)
+            normal = (2 * jnp.pi * deviation**2) ** (box.dim / 2)
+            return 0.5 / box.measure + 0.5 * jnp.mean(jnp.exp(-squares)) / normal
+
+        inside = jax.vmap(box.contains)(points)
+        return points, jnp.where(inside, 1 / jax.vmap(density)(points), 0)
+
+
+def convection(u, x):
+    """Δu - ∇·(u ∇|x|²)."""
+    return jsci.laplacian(u)(x) - 2 * (x @ jsci.grad(u)(x) + x.size * u(x))
+
+
+def samplers(box, n, residual, seed):
+    """`sample(round, params)` of each kind; the flow of the adversarial one trains as it goes."""
+    keys = [jax.random.fold_in(jax.random.key(seed), kind) for kind in range(3)]
+    uniform = jax.jit(pde.uniform(box, n))
+    adaptive = jax.jit(pde.residual_adaptive(box, n, residual))
+    flow = pde.adversarial(box, n, residual, key=keys[2], steps=50)
+    state = flow.flow
+
+    def adversarial(i, params):
+        nonlocal state
+        train_key, sample_key = jax.random.split(jax.random.fold_in(keys[2], i))
+        state = flow.train(train_key, state, params)
+        return flow.sample(sample_key, state)
+
+    return {
+        "uniform": lambda i, params: uniform(jax.random.fold_in(keys[0], i)),
+        "residual-adaptive": lambda i, params: adaptive(jax.random.fold_in(keys[1], i), params),
+        "adversarial": adversarial,
+    }
+
+
+def _make(peaks, seeds, size):
+    if size != "full":
+        peaks, seeds = peaks._replace(points=60, outer=40, steps=2, rounds=2), 1
+    box = peaks.box
+    source = pde.reference.manufactured(peaks.op, peaks.exact)
+    points, weights = peaks.tests()
+    outer = walls(box, peaks.outer)
+
+    def errors_of(seed):
+        net, params = jsci.pure(
+            nn.MLP(box.dim, "scalar", width=peaks.width, depth=2, key=jax.random.key(seed)),
+            dtype=jnp.float64,
+        )
+        residual = jsci.residual(lambda u, x: peaks.op(u, x) - source(x), net)
+        loss = jsci.objective(
+            {"pde": residual, "walls": lambda p, x: net(p, x) - peaks.exact(x)}, {"walls": 100.0}
+        )
+        error = relative_l2(net, points, peaks.exact, weights)
+        curves = {}
+        for name, sample in samplers(box, peaks.points, residual, seed).items():
+
+            def data(i, params, sample=sample):
+                return {"pde": sample(i, params), "walls": outer(jax.random.key(i))}
+
+            _, curves[name] = train(
+                loss, params, data, error, rounds=peaks.rounds, steps=peaks.steps
+            )
+        return curves
+
+    def step():
+        found = [errors_of(seed) for seed in range(seeds)]
+        finals = {
+            name: (
+                float(np.median([curves[name][-1][1] for curves in found])),
+                float(np.median([curves[name][-1][0] for curves in found])),
+            )
+            for name in found[0]
+        }
+        return finals, found[0]
+
+    def error(finals):
+        """The better adaptive sampler's error beside that of uniform points."""
+        adaptive = min(finals["residual-adaptive"][0], finals["adversarial"][0])
+        return adaptive / finals["uniform"][0]
+
+    return Run(
+        step,
+        (),
+        error=error,
+        host=True,
+        note=f"exp(-{peaks.sharpness:g} |x - c|²), tanh 2 x {peaks.width}, {peaks.points} points "
+        f"and {peaks.outer} on the walls, {peaks.rounds} x {peaks.steps} steps; median of "
+        f"{seeds} seeds; float64",
+        figures=lambda finals: {
+            name: f"{error:.1e} in {seconds:.0f} s" for name, (error, seconds) in finals.items()
+        },
+    )
+
+
+def _case(name, title, peaks, seeds=3):
+    return Case(
+        f"pde.sampling-{name}",
+        "pde",
+        f"{title}: adaptive points against uniform ones",
+        functools.partial(_make, peaks, seeds),
+        "full",
+        reference="analytic",
+        tolerance=1 / 3,
+        error_name="relative L2 over that of uniform points",
+    )
+
+
+CASES = [
+    _case(
+        "peak",
+        "One peak on a square",
+        Peaks(pde.poisson(0.0), ((0.5, 0.5),), 1000.0, 16, 1000, 200, 20, 15),
+    ),
+    _case(
+        "two-peaks",
+        "Two peaks on a square",
+        Peaks(convection, ((0.5, 0.5), (-0.5, -0.5)), 1000.0, 16, 1000, 200, 20, 15),
+    ),
+    _case(
+        "peak5d",
+        "One peak in 5 dimensions",
+        Peaks(pde.poisson(0.0), ((0.0,) * 5,), 10.0, 24, 1000, 400, 20, 10),
+    ),
+    _case(
+        "peak10d",
+        "One peak in 10 dimensions",
+        Peaks(pde.poisson(0.0), ((0.0,) * 10,), 10.0, 24, 1000, 400, 20, 10),
+    ),
+]

@@ -1,0 +1,1 @@
+"""Cases, and how they are run against their references."""

@@ -1,0 +1,1 @@
+"""Measurements: time, memory, throughput, and how long to go on."""

@@ -1,0 +1,1 @@
+"""Derivatives of fields at one point: functions to functions."""

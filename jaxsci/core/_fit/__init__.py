@@ -1,0 +1,1 @@
+"""The training loop: what it refuses, reports, warns of and resumes from."""

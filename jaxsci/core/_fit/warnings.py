@@ -1,0 +1,104 @@
+"""What `fit` says of a training that runs, but in vain or to a wrong end."""
+
+import warnings
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._train.objective import Objective
+from .._train.second_order import SecondOrderState
+
+# Beyond this ratio of traces, damping and rounding that suit one term are out of scale for another.
+_UNEQUAL = 3e4
+# Steps that a trend is read from, at least.
+_TREND = 20
+
+
+def warn_of_few_residuals(count, params, state, stacklevel):
+    """Second order on fewer residuals than parameters can meet all and be wrong between them."""
+    size = sum(jnp.size(leaf) for leaf in jax.tree.leaves(params))
+    if count is not None and count < size and _imbalance(state) is not None:
+        warnings.warn(
+            f"There are fewer residuals, {count}, than parameters, {size}: a second-order "
+            "optimiser can meet every one of them and be wrong between them, and the loss will "
+            "not tell. Take more samples (five a parameter are a good start), a new batch every "
+            "step (data as a function of a key), or give validation=, other samples, whose loss "
+            "is reported too.",
+            stacklevel=stacklevel + 1,
+        )
+
+
+def unequal_terms(state) -> bool:
+    """Whether a second-order optimiser has met terms of very different sizes."""
+    spread = _imbalance(state)
+    return spread is not None and spread > _UNEQUAL
+
+
+def warn_of_unequal_terms(objective, params, batch, stacklevel):
+    """Say which weights would balance terms whose tangent kernels differ by orders of magnitude."""
+    traces = {k: float(t) for k, t in objective.at(batch).traces(params).items() if t > 0}
+    smallest = min(traces.values())
+    weights = ", ".join(f"{name!r}: {smallest / t:.1e}" for name, t in traces.items())
+    warnings.warn(
+        f"The terms are unequal: the mean squares of their gradients differ by a factor of "
+        f"{max(traces.values()) / smallest:.1e}, so the loss says little of the small ones. Write "
+        "the problem in units in which its fields and coefficients are near one, or balance the "
+        f"terms: jsci.objective(..., weights={{{weights}}}).",
+        stacklevel=stacklevel + 1,
+    )
+
+
+def warn_of_no_progress(objective, params, batch, value_and_grad, stacklevel):
+    """Say so where nothing can be learned, as when every sample has failed."""
+    (value, _), gradient = eqx.filter_jit(value_and_grad)(params)
+    slopes = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
+    if value == 0 and not _any_residual(objective, params, batch):
+        return  # solved already
+    if value == 0 or (jnp.any(slopes) and not jnp.any(slopes**2)):
+        message = (
+            f"The loss is {float(value):.3g}, and {'residuals' if value == 0 else 'slopes'} are so "
+            f"small that their squares are zero in {slopes.dtype}: nothing can be learned. Choose "
+            "units in which they are near one."
+        )
+    elif not jnp.any(slopes):
+        message = (
+            f"The loss is {float(value):.3g} and has no slope in any parameter. Either it does not "
+            "depend on them, or every sample failed: a molecule that does not converge counts, "
+            "but steers nothing. Start elsewhere."
+        )
+    else:
+        return
+    warnings.warn(message, stacklevel=stacklevel + 1)
+
+
+def trend(loss) -> str:
+    """A sentence on a loss that has stopped falling, or that still falls; empty in between."""
+    loss = np.asarray(loss)
+    if len(loss) < _TREND:
+        return ""
+    quarter = len(loss) // 4
+    # Medians: a loss on changing batches is noisy.
+    before, last = np.median(loss[-2 * quarter : -quarter]), np.median(loss[-quarter:])
+    if not before > 0:
+        return ""
+    if last > 0.99 * before:
+        return f" The loss has stagnated: {last:.3g} over the last {quarter}, {before:.3g} before."
+    if last < 0.5 * before:
+        return f" The loss still falls: {last:.3g} over the last {quarter}, {before:.3g} before."
+    return ""
+
+
+def _imbalance(state) -> float | None:
+    """What a second-order optimiser has measured, wherever it stands in the state."""
+    leaves = jax.tree.leaves(state, is_leaf=lambda node: isinstance(node, SecondOrderState))
+    found = [float(leaf.imbalance) for leaf in leaves if isinstance(leaf, SecondOrderState)]
+    return max(found, default=None)
+
+
+def _any_residual(objective, params, batch):
+    if not isinstance(objective, Objective):
+        return False
+    rows = eqx.filter_jit(objective.residuals)(params, batch).values()
+    return any(bool(jnp.any(r)) for r in rows)

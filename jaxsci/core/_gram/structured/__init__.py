@@ -1,0 +1,1 @@
+"""Where parameters enter a program, and J Jᵀ contracted there."""

@@ -1,0 +1,1 @@
+"""Running programs: batches, devices, memory, the platform, host processes."""

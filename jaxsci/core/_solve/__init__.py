@@ -1,0 +1,1 @@
+"""Fixed points and the histories that extrapolate them."""

@@ -1,0 +1,1 @@
+"""Residuals, objectives and optimisers."""

@@ -1,0 +1,60 @@
+"""The gradient of a sum over samples, taken chunk by chunk."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+
+from .._run.vmap import automatic, fill_up
+
+
+def value_and_grad_of_sum(f: Callable, params, samples, batch_size: int, mesh: Mesh | None = None):
+    """Σᵢ f(params, xᵢ) and its gradient in `params`, in the memory of `batch_size` samples.
+
+    The gradient of a loop would keep what every turn of it has computed: here each turn takes its
+    own gradient, and only the sums are kept.
+    """
+    count = jax.tree.leaves(samples)[0].shape[0]
+    if mesh is None:
+        return _in_chunks(f, params, (samples, jnp.ones(count, bool)), batch_size)
+    mesh = automatic(mesh)
+
+    def share(params, samples):
+        sums = _in_chunks(f, params, samples, batch_size)
+        return jax.lax.psum(sums, mesh.axis_names)
+
+    of_all, of_each = PartitionSpec(), PartitionSpec(mesh.axis_names)
+    total = jax.shard_map(
+        share, mesh=mesh, in_specs=(of_all, of_each), out_specs=of_all, check_vma=False
+    )
+    filled = fill_up(samples, mesh)
+    return total(params, (filled, jnp.arange(jax.tree.leaves(filled)[0].shape[0]) < count))
+
+
+def _in_chunks(f, params, samples, batch_size):
+    """`samples` with what tells those that count from those that fill up."""
+
+    def one(params, sample):
+        x, counts = sample
+        return jnp.where(counts, f(params, x), 0.0)
+
+    def add(sums, chunk):
+        return jax.tree.map(jnp.add, sums, jax.value_and_grad(of_chunk)(params, chunk)), None
+
+    def of_chunk(params, chunk):
+        if batch_size == 1:  # a plain loop: vmap would turn branches into both of their sides
+            return one(params, jax.tree.map(lambda a: a[0], chunk))
+        return jnp.sum(jax.vmap(one, (None, 0))(params, chunk))
+
+    count = jax.tree.leaves(samples)[0].shape[0]
+    whole = count - count % batch_size
+    chunks = jax.tree.map(
+        lambda a: a[:whole].reshape(whole // batch_size, batch_size, *a.shape[1:]), samples
+    )
+    shapes = jax.eval_shape(jax.value_and_grad(one), params, jax.tree.map(lambda a: a[0], samples))
+    sums = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    sums, _ = jax.lax.scan(add, sums, chunks)
+    if whole < count:
+        sums, _ = add(sums, jax.tree.map(lambda a: a[whole:], samples))
+    return sums

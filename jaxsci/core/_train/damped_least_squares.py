@@ -1,0 +1,115 @@
+"""The damped linear problem of one second-order step, in whichever space is smaller."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+from .imbalance import imbalance, rows_of_terms
+from .objective import BatchResiduals
+
+# Above this many rows a dense n x n matrix and its factorisation cost more than they bring.
+_LARGEST_DENSE = 8192
+_SPACES = ("auto", "sample", "parameter", "matrix_free")
+
+Samples = Float[Array, " n"]
+Parameters = Float[Array, " p"]
+
+
+class LinearModel(eqx.Module):
+    """r + J δ around one point: `damped(λ)(b)` = argmin ‖J δ - b‖² + λ ‖δ‖².
+
+    What `damped(λ)` factorises serves every b. That is more than thrift: two factorisations of
+    which neither waits for the other, each of a whole batch, can lock up XLA's threads for good.
+    """
+
+    residual: Samples
+    trace: Float[Array, ""]
+    imbalance: Float[Array, ""]
+    apply: Callable[[Parameters], Samples]
+    damped: Callable[[Float[Array, ""]], Callable[[Samples], Parameters]]
+
+
+def linear_model(residuals: BatchResiduals, params: PyTree, space: str) -> LinearModel:
+    """Linearise the residuals at `params` in the smaller space, or in the one asked for."""
+    if space not in _SPACES:
+        raise ValueError(f"space must be one of {_SPACES}, got {space!r}.")
+    flat, unravel = ravel_pytree(params)
+
+    def vector(w):
+        return residuals.vector(unravel(w))
+
+    if space == "auto":
+        n = jax.eval_shape(vector, flat).size
+        if min(n, flat.size) > _LARGEST_DENSE:
+            space = "matrix_free"
+        else:
+            space = "sample" if n <= flat.size else "parameter"
+    make = {"sample": _sample, "parameter": _parameter, "matrix_free": _matrix_free}[space]
+    return make(residuals, params, vector, flat)
+
+
+def _sample(residuals, params, vector, flat):
+    r, kernel = residuals.gram(params)
+    _, pullback = jax.vjp(vector, flat)
+    squares = jnp.diagonal(kernel)
+    spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
+
+    def damped(damping):
+        solve = _positive_solver(kernel, damping)
+        return lambda b: pullback(solve(b))[0]
+
+    return LinearModel(r, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
+
+
+def _parameter(residuals, params, vector, flat):
+    r, jacobian = residuals.jacobian(params)
+    normal = jacobian.T @ jacobian
+    squares = jnp.sum(jacobian**2, axis=1)
+    spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
+
+    def damped(damping):
+        solve = _positive_solver(normal, damping)
+        return lambda b: solve(jacobian.T @ b)
+
+    return LinearModel(r, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
+
+
+def _matrix_free(residuals, params, vector, flat):
+    r, pullback = jax.vjp(vector, flat)
+    pushforward = _pushforward(vector, flat)
+    structure = jax.eval_shape(lambda: flat)
+
+    def damped(damping):
+        normal = lx.FunctionLinearOperator(
+            lambda v: pullback(pushforward(v))[0] + damping * v,
+            structure,
+            lx.positive_semidefinite_tag,
+        )
+        solver = lx.CG(rtol=1e-6, atol=0.0, max_steps=200)
+        return lambda b: lx.linear_solve(normal, pullback(b)[0], solver, throw=False).value
+
+    def mean_square(signs):
+        """tr(J Jᵀ) = E ‖Jᵀ z‖² for random signs z: it only sets scales."""
+        return jnp.mean(jax.lax.map(lambda z: jnp.sum(pullback(z)[0] ** 2), signs))
+
+    signs = jax.random.rademacher(jax.random.key(0), (8, r.size), dtype=r.dtype)
+    # For its order of magnitude one vector is enough for each term.
+    rows = rows_of_terms(residuals, params)
+    traces = [mean_square(jnp.zeros_like(signs[:1]).at[:, k].set(signs[:1, k])) for k in rows]
+    spread = imbalance(residuals, traces)
+    return LinearModel(r, mean_square(signs), spread, pushforward, damped)
+
+
+def _pushforward(vector, flat):
+    return lambda v: jax.jvp(vector, (flat,), (v,))[1]
+
+
+def _positive_solver(matrix, damping):
+    damped = matrix + damping * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    factor = jax.scipy.linalg.cho_factor(damped)
+    return lambda b: jax.scipy.linalg.cho_solve(factor, b)

@@ -1,0 +1,237 @@
+"""Named residuals become a loss for first-order and a residual vector for second-order methods."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PyTree
+
+from .._gram.checks import check_params
+from .._gram.dense import gram_of_terms
+from .._run.vmap import vmap
+from .accumulation import value_and_grad_of_sum
+from .objective_checks import check_name, check_weight, checked, sizes_of
+
+
+class Objective(eqx.Module):
+    """A weighted sum of mean squared residuals; made by `objective`."""
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    functions: tuple[Callable, ...] = eqx.field(static=True)
+    weights: tuple[Any, ...]
+    batch_size: int | None = eqx.field(static=True, default=None)
+    mesh: Mesh | None = eqx.field(static=True, default=None)
+
+    def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
+        """The loss Σₖ wₖ meanᵢ ‖rₖ(params, xᵢ)‖²."""
+        return self.weighted(self.terms(params, batch))
+
+    def weighted(self, terms: Mapping[str, Float[Array, ""]]) -> Float[Array, ""]:
+        """Σₖ wₖ termsₖ."""
+        named = zip(self.names, self.weights, strict=True)
+        return jnp.stack([w * terms[name] for name, w in named]).sum()
+
+    def terms(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Float[Array, ""]]:
+        """Each term's mean square, without its weight."""
+        sizes = self._sizes(batch)
+        return {name: jnp.sum(r**2) / sizes[name] for name, r in self._raw(params, batch).items()}
+
+    def value_and_grad(
+        self, params: PyTree, batch: Mapping[str, PyTree]
+    ) -> tuple[tuple[Float[Array, ""], dict[str, Float[Array, ""]]], PyTree]:
+        """`((value, terms), gradient)`, in the memory of `batch_size` samples where it is given."""
+        if self.batch_size is None:
+
+            def loss(params):
+                terms = self.terms(params, batch)
+                return self.weighted(terms), terms
+
+            return jax.value_and_grad(loss, has_aux=True)(params)
+        sizes = self._sizes(batch)
+
+        def square(r):
+            return lambda params, x: jnp.sum(r(params, x) ** 2)
+
+        sums = {
+            name: value_and_grad_of_sum(
+                square(checked(name, r)),
+                params,
+                batch[name],
+                min(self.batch_size, sizes[name]),
+                self.mesh,
+            )
+            for name, r in zip(self.names, self.functions, strict=True)
+        }
+        terms = {name: total / sizes[name] for name, (total, _) in sums.items()}
+        gradients = [
+            jax.tree.map(lambda g, c=w / sizes[name]: c * g, sums[name][1])
+            for name, w in zip(self.names, self.weights, strict=True)
+        ]
+        gradient = jax.tree.map(lambda *g: sum(g[1:], g[0]), *gradients)
+        return (self.weighted(terms), terms), gradient
+
+    def residuals(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Array]:
+        """Each term's residuals scaled by √(wₖ/nₖ), so that `value` is their sum of squares."""
+        scales = self._scales(batch)
+        return {name: scales[name] * r for name, r in self._raw(params, batch).items()}
+
+    def at(self, batch: Mapping[str, PyTree]) -> "BatchResiduals":
+        """The residuals on one batch, with their Jacobian and tangent kernel."""
+        self._sizes(batch)
+        return BatchResiduals(self, {name: batch[name] for name in self.names})
+
+    def reweighted(self, weights: Mapping[str, Any]) -> "Objective":
+        """The same terms under other weights; arrays are allowed, so weights can be adapted."""
+        return objective(
+            dict(zip(self.names, self.functions, strict=True)),
+            weights,
+            batch_size=self.batch_size,
+            mesh=self.mesh,
+        )
+
+    def _map(self, f):
+        """`f(params, x)` of one sample over a batch."""
+        return vmap(f, (None, 0), batch_size=self.batch_size, mesh=self.mesh)
+
+    def _raw(self, params, batch):
+        return {
+            name: self._map(checked(name, r))(params, batch[name])
+            for name, r in zip(self.names, self.functions, strict=True)
+        }
+
+    def _sizes(self, batch):
+        return sizes_of(self.names, batch)
+
+    def _scales(self, batch):
+        sizes = self._sizes(batch)
+        return {
+            name: jnp.sqrt(w / sizes[name])
+            for name, w in zip(self.names, self.weights, strict=True)
+        }
+
+
+class BatchResiduals(eqx.Module):
+    """Residuals on one batch: `residuals(params)`, and J and J Jᵀ of the flat residual vector."""
+
+    objective: Objective
+    batch: Mapping[str, PyTree]
+
+    def __call__(self, params: PyTree) -> dict[str, Array]:
+        """The scaled residuals, a dict of arrays."""
+        return self.objective.residuals(params, self.batch)
+
+    def vector(self, params: PyTree) -> Float[Array, " n"]:
+        """The scaled residuals as one vector, in the order of `ravel_pytree`."""
+        return ravel_pytree(self(params))[0]
+
+    def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
+        """The residual vector r and its Jacobian J in the order of `ravel_pytree(params)`.
+
+        One reverse pass a residual and sample, never one a residual over the whole batch.
+        """
+        check_params(params)
+        flat, unravel = ravel_pytree(params)
+        scales = self.objective._scales(self.batch)
+
+        def rows(name, r):
+            r = checked(name, r)
+
+            def sample(flat, x):
+                y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
+                (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
+                return y, jacobian
+
+            y, jacobian = self.objective._map(sample)(flat, self.batch[name])
+            return scales[name] * y.reshape(-1), scales[name] * jacobian.reshape(-1, flat.size)
+
+        named = zip(self.objective.names, self.objective.functions, strict=True)
+        blocks = [rows(name, r) for name, r in named]
+        return jnp.concatenate([b[0] for b in blocks]), jnp.concatenate([b[1] for b in blocks])
+
+    def traces(self, params: PyTree) -> dict[str, Float[Array, ""]]:
+        """Each term's mean square gradient, meanᵢ ‖∂rₖ(xᵢ)/∂params‖², without its weight.
+
+        It is the trace of the term's tangent kernel over its number of samples: the rate at which
+        the term learns.
+        """
+        check_params(params)
+
+        def mean_square(name, r):
+            def sample(params, x):
+                rows = jax.jacrev(lambda p: jnp.ravel(r(p, x)))(params)
+                return sum(jnp.sum(row**2) for row in jax.tree.leaves(rows))
+
+            return jnp.mean(self.objective._map(sample)(params, self.batch[name]))
+
+        named = zip(self.objective.names, self.objective.functions, strict=True)
+        return {name: mean_square(name, checked(name, r)) for name, r in named}
+
+    def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
+        """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
+        terms = dict(zip(self.objective.names, self.objective.functions, strict=True))
+        scales = self.objective._scales(self.batch)
+        return self.vector(params), gram_of_terms(
+            terms, params, self.batch, scales, mesh=self.objective.mesh
+        )
+
+
+def objective(
+    terms: Mapping[str, Callable],
+    weights: Mapping[str, Any] | None = None,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+) -> Objective:
+    """Combine named residuals into one objective for every optimiser.
+
+        value(params, batch) = Σₖ wₖ meanᵢ ‖rₖ(params, xₖᵢ)‖²
+
+    **Arguments:**
+
+    - `terms`: name to residual `r(params, x)` of ONE sample, returning a real array of any shape.
+        The objective maps it over the leading axis of `batch[name]`, a pytree.
+    - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss.
+    - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
+        them. Where samples differ in cost, as self-consistent fields do, `batch_size=1` spares the
+        quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes the mesh.
+        `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with; `jax.grad` of
+        `.value` keeps what all samples computed.
+
+    **Returns:** an `Objective` with `.value(params, batch)` for first-order and
+    `.residuals(params, batch)` for second-order methods.
+
+    **Raises:** `ValueError` for no terms, a weight without a term, a negative weight, a name that
+    the history of `fit` needs ("loss", "validation_..."), a batch without an entry for a term or
+    with leading axes that differ, an empty residual. `TypeError` for a name that is no string, a
+    batch that is no dict, a complex residual: stack its real and imaginary parts.
+
+    ```python
+    loss = jsci.objective({"pde": jsci.residual(burgers, f), "ic": ic}, weights={"ic": 10.0})
+    loss.value(params, {"pde": points, "ic": initial_points})
+    ```
+    """
+    if not terms:
+        raise ValueError("objective() needs at least one term, e.g. {'pde': residual(op, f)}.")
+    weights = dict(weights or {})
+    unknown = sorted(set(weights) - set(terms), key=str)
+    if unknown:
+        raise ValueError(
+            f"Weights for unknown terms {unknown}; the terms are {sorted(terms, key=str)}."
+        )
+    for name, r in terms.items():
+        check_name(name)
+        if not callable(r):
+            raise TypeError(f"Term {name!r} is a {type(r).__name__}, not a function r(params, x).")
+        check_weight(name, weights.get(name, 1.0))
+    names = tuple(sorted(terms))
+    return Objective(
+        names=names,
+        functions=tuple(terms[name] for name in names),
+        weights=tuple(weights.get(name, 1.0) for name in names),
+        batch_size=batch_size,
+        mesh=mesh,
+    )

@@ -1,0 +1,1 @@
+"""Elements, basis functions, grids and integrals."""

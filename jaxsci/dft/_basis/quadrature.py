@@ -1,0 +1,142 @@
+"""A molecule's grid in blocks of points, whose basis functions fit into the processor's cache.
+
+Basis functions are cheaper made anew in each pass than written to memory and read back, so that
+nothing of the size of functions times points exists, unless asked for.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .functions import Basis, Rows, evaluate_rows, laplacian_rows
+from .grid import Grid, points_and_weights
+
+# Bytes of one component of a block's basis functions: a share of the cache on a CPU, elsewhere
+# enough to keep the device busy.
+_BLOCK_BYTES = {"cpu": 1 << 20}
+_OTHER_BLOCK_BYTES = 1 << 27
+_SMALLEST_BLOCK, _LARGEST_CPU_BLOCK = 128, 4096
+_CACHE_LINE = 8  # numbers
+_LARGEST_KEPT = 1 << 29  # bytes of basis functions that are kept rather than made anew
+_MOST_PAIRS = 1 << 24  # of atoms times points, in Becke's weights at once
+
+
+class Quadrature(eqx.Module):
+    """Points and weights in blocks, and what the basis functions at the points are made from.
+
+    - `points`, `weights`: in Bohr and Bohr³; the last block is filled up with points of no weight.
+    - `basis`, `coordinates`: of the molecule.
+    - `orbitals`: the basis functions in each block, if kept.
+    - `level`: of the functional, which says what derivatives are needed.
+    - `size`: number of points before filling up.
+    """
+
+    points: Float[Array, "blocks block 3"]
+    weights: Float[Array, "blocks block"]
+    basis: Basis
+    coordinates: Float[Array, "atoms 3"]
+    orbitals: tuple[Float[Array, "blocks rows block"], ...] | None
+    level: str = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+
+    def kept(self) -> "Quadrature":
+        """With the basis functions in memory, if they are small enough."""
+        components = {"lda": 1, "laplacian": 5}.get(self.level, 4)
+        numbers = components * self.basis.rows * self.weights.size
+        if 8 * numbers > _LARGEST_KEPT:
+            return self
+        return dataclasses.replace(self, orbitals=jax.lax.map(self._rows, self.points))
+
+    def sum(self, f: Callable[..., Any], of_points: Any = ()) -> Any:
+        """Σ over blocks of `f(rows, weights, *of_points)`, any pytree.
+
+        Memory is that of one block, in derivatives too: they go through each block again.
+        `of_points` is what `each` has returned.
+        """
+
+        @jax.checkpoint
+        def of_block(block):
+            points, weights, rows, known = block
+            return f(self._rows(points) if rows is None else rows, weights, *known)
+
+        def add(total, block):
+            return jax.tree.map(jnp.add, total, of_block(block)), None
+
+        blocks = self.points, self.weights, self.orbitals, of_points
+        first = jax.eval_shape(of_block, jax.tree.map(lambda x: x[0], blocks))
+        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
+        return jax.lax.scan(add, zero, blocks)[0]
+
+    def each(self, f: Callable[[Rows, Array], Any]) -> Any:
+        """`f(rows, weights)` of each block, on a leading axis."""
+
+        @jax.checkpoint
+        def of_block(block):
+            points, weights, rows = block
+            return f(self._rows(points) if rows is None else rows, weights)
+
+        return jax.lax.map(of_block, (self.points, self.weights, self.orbitals))
+
+    def map(self, f: Callable[[Rows], Any]) -> Any:
+        """`f(rows)` for all points; in what it returns they are the last axis."""
+
+        def join(x):
+            return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)[..., : self.size]
+
+        return jax.tree.map(join, self.each(lambda rows, _: f(rows)))
+
+    def flat(self) -> tuple[Float[Array, "points 3"], Float[Array, " points"]]:
+        """All points and weights."""
+        return self.points.reshape(-1, 3)[: self.size], self.weights.reshape(-1)[: self.size]
+
+    def _rows(self, points) -> Rows:
+        at = self.basis, self.coordinates, points
+        rows = evaluate_rows(*at, gradient=self.level != "lda")
+        return (*rows, laplacian_rows(*at)) if self.level == "laplacian" else rows
+
+
+def quadrature(
+    grid: Grid,
+    basis: Basis,
+    coordinates: Float[Array, "atoms 3"],
+    atom_mask: Bool[Array, " atoms"],
+    level: str,
+) -> Quadrature:
+    """A molecule's grid in blocks that suit the machine, for a functional of this level."""
+    size, block = grid.size, _block_size(basis.rows, grid.size)
+    grid = grid.filled_up(-grid.size % block)
+
+    def in_blocks(x):
+        return x.reshape(-1, block, *x.shape[1:])
+
+    if coordinates.shape[0] ** 2 * grid.size <= _MOST_PAIRS:
+        points, weights = map(in_blocks, points_and_weights(grid, coordinates, atom_mask))
+    else:
+
+        @jax.checkpoint
+        def of_block(arrays):
+            x, owner, weights = arrays
+            part = Grid(x, owner, weights, grid.size_adjustment)
+            return points_and_weights(part, coordinates, atom_mask)
+
+        arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
+        points, weights = jax.lax.map(of_block, tuple(arrays))
+    return Quadrature(points, weights, basis, coordinates, None, level, size)
+
+
+def _block_size(rows: int, points: int) -> int:
+    """Points in a block."""
+    platform = jax.default_backend()
+    most = max(_BLOCK_BYTES.get(platform, _OTHER_BLOCK_BYTES) // (8 * rows), _SMALLEST_BLOCK)
+    if platform == "cpu":
+        most = min(most, _LARGEST_CPU_BLOCK)
+    even = -(-points // -(-points // most))
+    # An odd number of cache lines: at a multiple of a large power of two, the rows of a block
+    # would compete for the same few places of the cache (measured: up to three times slower).
+    lines = -(-even // _CACHE_LINE) | 1
+    return min(_CACHE_LINE * lines, points)

@@ -1,0 +1,1 @@
+"""Functionals with parameters, and functionals of the whole density."""

@@ -1,0 +1,1 @@
+"""Models that predict densities and Kohn-Sham matrices, as initial guesses."""

@@ -1,0 +1,180 @@
+"""Densities as sums of atom-centred functions."""
+
+import math
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .._basis import functions as _basis
+from .._basis.elements import SYMBOLS
+from .._basis.functions import Basis, functions_of
+from .._basis.libcint import to_mole
+from .._scf.result import SCFResult, density_of
+from .._system.molecule import Molecule
+from .._system.stack import common_shells, pad_basis
+
+AUXILIARY = "def2-universal-jfit"
+
+
+class Auxiliary(eqx.Module):
+    """An auxiliary basis χ_k for the density of a molecule; made by `auxiliary`.
+
+    - `basis`: the functions; they depend on the atoms alone, not on the orbitals' basis.
+    - `factor`: L of the metric (k|l) = L Lᵀ, lower triangular.
+    - `scale`: a matrix that makes the functions of each atom orthonormal in the metric; zero for
+        functions that only fill up a batch.
+    - `charge`: ∫ χ_k dr.
+    - `repulsion`: (k|ij) over pairs i ≥ j of the orbitals' basis.
+    - `coordinates`, `charges`, `atom_mask`: of the nuclei.
+    """
+
+    basis: Basis
+    factor: Float[Array, "auxiliary auxiliary"]
+    scale: Float[Array, "auxiliary auxiliary"]
+    charge: Float[Array, " auxiliary"]
+    repulsion: Float[Array, "auxiliary pairs"]
+    coordinates: Float[Array, "atoms 3"]
+    charges: Float[Array, " atoms"]
+    atom_mask: Bool[Array, " atoms"]
+
+
+def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
+    """An auxiliary basis for the density of a molecule, with its integrals, by libcint on the host.
+
+    **Arguments:**
+
+    - `molecule`: one, not stacked, all electrons, without ghosts.
+    - `basis`: a fitting basis that PySCF knows.
+
+    **Returns:** an `Auxiliary`; `stack_auxiliary` several for a batch.
+
+    **Raises:** `ValueError` for a molecule that is stacked, or has core potentials or ghosts.
+
+    ```python
+    aux = jsci.dft.auxiliary(water)
+    coefficients = jsci.dft.fit_density(aux, jsci.dft.scf(water, pbe))
+    ```
+    """
+    from pyscf import df, gto
+
+    if molecule.overlap.ndim != 2 or not np.asarray(molecule.basis_mask).all():
+        raise ValueError("auxiliary() takes one molecule as molecule() made it, not stacked.")
+    elements, charges = np.asarray(molecule.libcint.elements), np.asarray(molecule.charges)
+    if not np.all((elements > 0) & (charges == elements)):
+        raise ValueError(
+            "auxiliary() fits the density of all electrons around their nuclei, and this molecule "
+            f"has core potentials or ghosts (nuclear charges {charges.tolist()} of elements "
+            f"{elements.tolist()}): use an all-electron basis, and no ghosts."
+        )
+    coordinates = np.asarray(molecule.coordinates)
+    mol = to_mole(molecule.libcint, coordinates, len(coordinates))
+    symbols = [SYMBOLS[z - 1] for z in elements]
+    atoms = [(s, tuple(x)) for s, x in zip(symbols, coordinates, strict=True)]
+    fitting = gto.Mole()
+    fitting.build(
+        dump_input=False, parse_arg=False, verbose=0, atom=atoms, basis=basis, unit="bohr",
+        spin=int(sum(elements)) % 2,
+    )  # fmt: skip
+    functions = _basis.from_mole(fitting)
+    metric = fitting.intor("int2c2e")
+    return Auxiliary(
+        basis=functions,
+        factor=jnp.asarray(np.linalg.cholesky(metric)),
+        scale=jnp.asarray(_orthonormal_on_atoms(metric, np.asarray(functions.atom))),
+        charge=_charges(functions),
+        repulsion=jnp.asarray(df.incore.aux_e2(mol, fitting, "int3c2e", aosym="s2ij").T),
+        coordinates=molecule.coordinates,
+        charges=molecule.charges,
+        atom_mask=molecule.atom_mask,
+    )
+
+
+def _orthonormal_on_atoms(metric: np.ndarray, atom: np.ndarray) -> np.ndarray:
+    scale = np.zeros_like(metric)
+    for a in np.unique(atom):
+        own = np.ix_(atom == a, atom == a)
+        values, vectors = np.linalg.eigh(metric[own])
+        scale[own] = (vectors / np.sqrt(values)) @ vectors.T
+    return scale
+
+
+def _charges(functions: Basis) -> Array:
+    """∫ χ dr: of s functions alone."""
+    of_rows = [
+        jnp.sum(s.contraction * (jnp.pi / s.exponents) ** 1.5, axis=1) * (4 * jnp.pi) ** -0.5
+        if s.l == 0
+        else jnp.zeros(len(s.atom) * functions_of(s.l, functions.cartesian))
+        for s in functions.shells
+    ]
+    return jnp.concatenate(of_rows)[functions.row]
+
+
+def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
+    """Pad auxiliary bases to common shapes and stack them, beside `stack` of their molecules.
+
+    ```python
+    batch = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in molecules])
+    ```
+    """
+    parts = list(parts)
+    if not parts:
+        raise ValueError("stack_auxiliary() needs at least one auxiliary basis, got an empty list.")
+    size = max(p.charge.size for p in parts)
+    pairs = max(p.repulsion.shape[1] for p in parts)
+    atoms = max(p.charges.size for p in parts)
+    shells = common_shells([p.basis for p in parts])
+
+    def padded(p: Auxiliary) -> Auxiliary:
+        def to(x, *shape):
+            return jnp.pad(x, [(0, new - old) for old, new in zip(x.shape, shape, strict=True)])
+
+        return Auxiliary(
+            basis=pad_basis(p.basis, shells, size),
+            factor=to(p.factor, size, size) + jnp.diag(jnp.arange(size) >= p.charge.size),
+            scale=to(p.scale, size, size),
+            charge=to(p.charge, size),
+            repulsion=to(p.repulsion, size, pairs),
+            coordinates=to(p.coordinates, atoms, 3),
+            charges=to(p.charges, atoms),
+            atom_mask=to(p.atom_mask, atoms),
+        )
+
+    return jax.tree.map(lambda *x: jnp.stack(x), *map(padded, parts))
+
+
+def fit_density(
+    aux: Auxiliary, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
+) -> Float[Array, " auxiliary"]:
+    """The coefficients of a density in the auxiliary basis, nearest in the Coulomb metric.
+
+        ρ ≈ Σ_k c_k χ_k,   c = V⁻¹ (k|ρ),   V_kl = (k|l)
+
+    **Arguments:** `aux` of the molecule; `density_matrix` of both spins together, or of each, or
+    the result of `scf`.
+
+    **Raises:** `ValueError` for a density of another shape than the molecule's, or a batch;
+    `TypeError` for a complex one.
+
+    **Source:** Whitten, J. Chem. Phys. 58, 4496 (1973); Dunlap et al., J. Chem. Phys. 71, 3396
+    (1979).
+
+    ```python
+    coefficients = jsci.dft.fit_density(aux, result)
+    ```
+    """
+    density = density_of(density_matrix)
+    n = (math.isqrt(8 * aux.repulsion.shape[-1] + 1) - 1) // 2
+    if aux.charge.ndim != 1 or density.shape not in ((n, n), (2, n, n)):
+        raise ValueError(
+            f"density_matrix has shape {density.shape}; allowed for this molecule are ({n}, {n}) "
+            f"and (2, {n}, {n}). For a batch: jsci.vmap(jsci.dft.fit_density)(aux, densities)."
+        )
+    total = density if density.ndim == 2 else jnp.sum(density, axis=0)
+    i, j = np.tril_indices(n)
+    potential = aux.repulsion @ (total[i, j] * np.where(i == j, 1.0, 2.0))
+    return jsl.cho_solve((aux.factor, True), potential)

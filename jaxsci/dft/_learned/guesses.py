@@ -1,0 +1,136 @@
+"""Density matrices to start from, made of a learned density or of a learned Kohn-Sham matrix."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._basis import functions as _basis, grid
+from .._scf.hamiltonian import orthogonaliser
+from .._scf.projector import occupied_projector
+from .._system.molecule import Molecule
+from .._xc import Functional, as_functional, xc
+from .._xc.features import Features
+from .auxiliary_density import Auxiliary
+
+
+def density_guess(
+    molecule: Molecule,
+    aux: Auxiliary,
+    coefficients: Float[Array, " auxiliary"],
+    *,
+    functional: Functional | None = None,
+    params: Any = None,
+) -> Float[Array, "*spin nao nao"]:
+    """The density matrix that a density starts: occupied orbitals of its Kohn-Sham matrix.
+
+        F = h + J[ρ] + v_xc[ρ],   ρ = Σ_k c_k χ_k,   P from the lowest orbitals of F
+
+    One diagonalisation and one potential, no iterations; differentiable in the coefficients. They
+    are first brought to the right number of electrons, by the smallest change in the Coulomb
+    metric.
+
+    **Arguments:**
+
+    - `molecule`, `aux`: of one molecule, or stacked and mapped together.
+    - `coefficients`: from `fit_density` or a `DensityModel`.
+    - `functional`, `params`: whose potential; PBE by default, which serves hybrids and meta-GGAs
+        too. Semilocal, with gradients at most.
+
+    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins feel one potential.
+
+    **Raises:** `ValueError` for a functional with τ or exact exchange, or wrong coefficients.
+
+    ```python
+    result = jsci.dft.scf(water, functional, guess=jsci.dft.density_guess(water, aux, coefficients))
+    ```
+    """
+    functional = xc("pbe") if functional is None else as_functional(functional)
+    if functional.level not in ("lda", "gga") or not functional.semilocal:
+        raise ValueError(
+            f"density_guess() takes an LDA or GGA, got {functional!r}: leave it out for PBE."
+        )
+    if jnp.shape(coefficients) != aux.charge.shape:
+        raise ValueError(
+            f"coefficients have shape {jnp.shape(coefficients)}; this auxiliary basis has "
+            f"{aux.charge.shape}."
+        )
+    return _guess(molecule, aux, coefficients, functional, params)
+
+
+@eqx.filter_jit
+def _guess(molecule, aux, coefficients, functional, params):
+    c = _neutral(molecule, aux, coefficients)
+    n = molecule.size
+    packed = c @ aux.repulsion
+    i, j = np.tril_indices(n)
+    lower = jnp.zeros((n, n), packed.dtype).at[i, j].set(packed)
+    coulomb = lower + jnp.tril(lower, -1).T
+    potential = _potential(molecule, aux, c, functional, params)
+    return hamiltonian_guess(molecule, molecule.core_hamiltonian + coulomb + potential)
+
+
+def hamiltonian_guess(
+    molecule: Molecule, hamiltonian: Float[Array, "nao nao"]
+) -> Float[Array, "*spin nao nao"]:
+    """The density matrix of the lowest orbitals of a Kohn-Sham matrix.
+
+        F C = S C ε,   P = C n Cᵀ
+
+    **Arguments:**
+
+    - `molecule`: of one molecule, or stacked and mapped together with the matrix.
+    - `hamiltonian`: F in Hartree, from a `HamiltonianModel`.
+
+    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins feel one potential.
+
+    ```python
+    guess = jsci.dft.hamiltonian_guess(water, f(params, water))
+    jsci.dft.scf(water, functional, guess=guess)
+    ```
+    """
+    if jnp.shape(hamiltonian) != molecule.overlap.shape:
+        raise ValueError(
+            f"hamiltonian has shape {jnp.shape(hamiltonian)}; for this molecule it must be "
+            f"{molecule.overlap.shape}."
+        )
+    x = orthogonaliser(molecule.overlap)
+    fock = x.T @ hamiltonian @ x
+    if molecule.restricted:
+        return 2 * x @ occupied_projector(fock, molecule.electrons[0]) @ x.T
+    spins = jax.vmap(occupied_projector, (None, 0))(fock, molecule.electrons)
+    return x @ spins @ x.T
+
+
+def _neutral(molecule, aux, c):
+    """The nearest coefficients with as many electrons as the molecule."""
+    direction = jsl.cho_solve((aux.factor, True), aux.charge)
+    missing = jnp.sum(molecule.electrons) - aux.charge @ c
+    return c + direction * missing / (aux.charge @ direction)
+
+
+def _potential(molecule, aux, c, functional, params):
+    """v_xc of the density in the orbitals' basis: the slope of E_xc in one more density matrix."""
+    points, weights = grid.points_and_weights(
+        molecule.grid, molecule.coordinates, molecule.atom_mask
+    )
+    functions = _basis.evaluate(aux.basis, aux.coordinates, points, gradient=True)
+    rho, *gradient = jnp.tensordot(c, functions, (0, 1))
+    orbitals = _basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=True)
+
+    def energy(p):
+        half = p @ orbitals[0]
+        total = rho + jnp.sum(half * orbitals[0], axis=0)
+        slopes = [
+            g + 2 * jnp.sum(half * o, axis=0) for g, o in zip(gradient, orbitals[1:], strict=True)
+        ]
+        sigma = sum(g**2 for g in slopes) / 4
+        seen = Features(total / 2, total / 2, sigma, sigma, sigma, polarised=False)
+        return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(seen))
+
+    slope = jax.grad(energy)(jnp.zeros_like(molecule.overlap))
+    return 0.5 * (slope + slope.T)

@@ -1,0 +1,1 @@
+"""Derivatives of the energy: forces, Hessians, moments, polarisabilities."""

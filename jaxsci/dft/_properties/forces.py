@@ -1,0 +1,122 @@
+"""Forces on the nuclei: libcint's derivative integrals on the host, all else by differentiation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._scf.hamiltonian import operators
+from .._scf.kohn_sham import total_energy
+from .._scf.result import SCFResult
+from .._scf.scf import scf
+from .._system.molecule import Molecule, check_one
+from .._xc import Functional, as_functional
+from .integral_gradients import integral_gradient
+
+
+def forces(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    tolerance: float = 1e-12,
+    max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
+    temperature: float = 0.0,
+    solver: str = "diis",
+    throw: bool = True,
+) -> Float[Array, "atoms 3"]:
+    """Forces on the nuclei at the self-consistent density.
+
+        F_A = -dE/dR_A
+
+    The derivatives of the integrals come from libcint, contracted on the host with the converged
+    density. Basis values, grid points and Becke's weights are differentiated in JAX, so the
+    response of the grid is included and the forces are those of the energy that is computed.
+
+    **Arguments:** as in `scf`. The tolerance is tighter: the error of a force is linear in that of
+    the density. At a temperature the forces are those of the free energy. The density of a field
+    found before, as `guess`, keeps to that field, which others may lie below or above.
+
+    **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
+
+    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials. Not differentiable once
+    more. Without convergence and with `throw=False`, NaN.
+
+    **Source:** Pulay, Mol. Phys. 17, 197 (1969); Johnson, Gill & Pople, J. Chem. Phys. 98, 5612
+    (1993) for the response of the grid.
+
+    ```python
+    f = jsci.dft.forces(water, jsci.dft.xc("pbe"))
+    jsci.vmap(lambda m: jsci.dft.forces(m, functional, throw=False))(batch)
+    ```
+    """
+    functional = as_functional(functional)
+    check_one(molecule, "forces(m, functional, throw=False)")
+    molecule.libcint.check_cores("forces")
+    if functional.nonlocal_terms and molecule.extras:
+        raise ValueError(
+            "forces cannot know how the molecule's extras "
+            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
+        )
+    result = scf(
+        molecule,
+        functional,
+        params,
+        guess=guess,
+        tolerance=tolerance,
+        max_steps=max_steps,
+        level_shift=level_shift,
+        damping=damping,
+        temperature=temperature,
+        solver=solver,
+        throw=throw,
+    )
+    shape = (-1, molecule.size, molecule.size)
+    slope = _gradient(molecule, functional, params, result.density_matrix.reshape(shape))
+    return jnp.where(result.converged, -slope, jnp.nan)
+
+
+@eqx.filter_jit
+def explicit_slopes(
+    molecule: Molecule, functional: Functional, params: Any, density: Float[Array, "spins nao nao"]
+) -> tuple[Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
+    """∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, both at fixed orthonormal orbitals."""
+    lower = jnp.linalg.cholesky(molecule.overlap)
+    # The orbitals in an orthonormal basis: held fixed, they stay orthonormal as atoms move.
+    fixed = lower.T @ density @ lower
+
+    def energy(coordinates, overlap):
+        moved = eqx.tree_at(lambda m: (m.coordinates, m.overlap), molecule, (coordinates, overlap))
+        ops = operators(moved, functional.level)
+        x = ops.orthogonaliser
+        return total_energy(functional, params, ops, x @ fixed @ x.T)
+
+    by_position, by_overlap = jax.grad(energy, argnums=(0, 1))(
+        molecule.coordinates, molecule.overlap
+    )
+    return by_position, 0.5 * (by_overlap + by_overlap.T)
+
+
+@eqx.filter_jit
+def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
+    by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
+    exchange = ((None, functional.exact_exchange),)
+    if functional.long_range_exchange:
+        exchange += ((functional.omega, functional.long_range_exchange),)
+    by_integrals = jax.pure_callback(
+        lambda *arrays: integral_gradient(exchange, *arrays),
+        jax.ShapeDtypeStruct(by_position.shape, by_position.dtype),
+        molecule.libcint,
+        molecule.coordinates,
+        jnp.sum(molecule.atom_mask),
+        by_overlap,
+        density,
+        vmap_method="sequential",
+    )
+    return by_position + by_integrals

@@ -1,0 +1,97 @@
+"""Second derivatives of the energy in the positions of the nuclei."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._scf.scf import scf
+from .._system.molecule import Molecule, check_one
+from .._xc import Functional, as_functional
+from .forces import explicit_slopes
+from .integral_gradients import integral_hessian
+from .integral_tangents import integral_slopes, moved
+
+
+def hessian(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    tolerance: float = 1e-14,
+    max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
+    temperature: float = 0.0,
+) -> Float[Array, "atoms 3 atoms 3"]:
+    """Second derivatives of the self-consistent energy in the positions of the nuclei.
+
+        H_AB = d²E/dR_A dR_B
+
+    All analytic: the response of the orbitals is implicit, one solution of the coupled-perturbed
+    equations for each coordinate, with libcint's first derivatives of the integrals; its second
+    ones, at fixed orbitals, are contracted on the host; what is on the grid is differentiated
+    twice in JAX. So it is the derivative of `forces`, the response of the grid included.
+
+    **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
+
+    **Returns:** H in Hartree/Bohr², symmetric.
+
+    **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
+    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions. Runs
+    outside of `jit`. NaN where the response does not exist (see `scf`).
+
+    **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979); Johnson & Frisch, J.
+    Chem. Phys. 100, 7429 (1994).
+
+    ```python
+    h = jsci.dft.hessian(water, jsci.dft.xc("pbe")).reshape(9, 9)
+    mass = jnp.repeat(1822.888486 * jnp.array([15.9949, 1.00783, 1.00783]), 3)
+    wavenumbers = 219474.63 * jnp.sqrt(jnp.linalg.eigvalsh(h / jnp.sqrt(mass[:, None] * mass)))
+    ```
+    """
+    functional = as_functional(functional)
+    settings = {
+        "tolerance": tolerance,
+        "max_steps": max_steps,
+        "level_shift": level_shift,
+        "damping": damping,
+        "temperature": temperature,
+    }
+    if isinstance(molecule, Molecule) and molecule.overlap.ndim != 2:
+        raise ValueError("hessian() takes one molecule, got a batch: loop over its molecules.")
+    check_one(molecule, "hessian(m, functional)")
+    slopes = integral_slopes(molecule)
+    result = scf(molecule, functional, params, **settings)
+    response = _response(molecule, slopes, functional, params, result.density_matrix, settings)
+    density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
+    _, by_overlap = explicit_slopes(molecule, functional, params, density)
+    fixed = integral_hessian(
+        functional.exact_exchange,
+        molecule.libcint,
+        np.asarray(molecule.coordinates),
+        np.asarray(by_overlap),
+        np.asarray(density),
+    )
+    total = response + fixed
+    return 0.5 * (total + total.transpose(2, 3, 0, 1))
+
+
+@eqx.filter_jit
+def _response(molecule, slopes, functional, params, density, settings):
+    """The second derivative with integrals that are linear in the positions."""
+
+    def energy(shift):
+        shifted = moved(molecule, slopes, shift)
+        result = scf(shifted, functional, params, guess=density, throw=False, **settings)
+        return result.free_energy
+
+    shape = molecule.coordinates.shape
+    _, product = jax.linearize(jax.grad(energy), jnp.zeros(shape))
+    # One after the other: each response holds arrays of the size of the two-electron integrals.
+    directions = jnp.eye(molecule.coordinates.size).reshape(-1, *shape)
+    return jax.lax.map(product, directions).reshape(*shape, *shape)

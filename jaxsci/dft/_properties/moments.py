@@ -1,0 +1,143 @@
+"""What a density says about a molecule: its dipole, its atoms' charges, its response to a field."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._scf.result import SCFResult, density_of
+from .._scf.scf import scf
+from .._system.molecule import Molecule, check_one
+from .._xc import Functional, as_functional
+
+
+def dipole(
+    molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
+) -> Float[Array, " 3"]:
+    """Dipole moment of nuclei and electrons.
+
+        μ = Σ_A Z_A R_A - tr(P r)
+
+    **Arguments:**
+
+    - `molecule`: one molecule.
+    - `density_matrix`: of both spins together, or of each; or the result of `scf`.
+
+    **Returns:** the moment in e Bohr (2.5417 debye), about the origin, on which it depends if the
+    molecule is charged.
+
+    **Raises:** `ValueError` for a batch or a density of the wrong shape; `TypeError` for a complex
+    one.
+
+    ```python
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    jsci.dft.dipole(water, result)
+    ```
+    """
+    total = _total(molecule, density_matrix, "dipole")
+    nuclei = molecule.charges @ molecule.coordinates
+    return nuclei - jnp.einsum("xij,ij->x", molecule.dipole_integrals, total)
+
+
+def mulliken_charges(
+    molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
+) -> Float[Array, " atoms"]:
+    """Charges of the atoms, by Mulliken's share of the electrons in each basis function.
+
+        q_A = Z_A - Σ_{i on A} (P S)_ii
+
+    **Arguments:** as in `dipole`.
+
+    **Returns:** charges in units of e, which add up to the molecule's; zero for atoms that fill up
+    a batch. They depend on the basis, and mean little in large or diffuse ones.
+
+    **Raises:** as `dipole`.
+
+    **Source:** Mulliken, J. Chem. Phys. 23, 1833 (1955).
+
+    ```python
+    jsci.dft.mulliken_charges(water, result)
+    ```
+    """
+    total = _total(molecule, density_matrix, "mulliken_charges")
+    electrons = jnp.sum(total * molecule.overlap, axis=1)
+    return molecule.charges - jax.ops.segment_sum(
+        electrons, molecule.basis.atom, num_segments=molecule.charges.shape[0]
+    )
+
+
+def polarisability(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    tolerance: float = 1e-14,
+    max_steps: int = 100,
+    level_shift: float = 0.0,
+    damping: float = 0.0,
+    temperature: float = 0.0,
+    solver: str = "diis",
+    throw: bool = True,
+) -> Float[Array, "3 3"]:
+    """Static dipole polarisability, by the response of the self-consistent density.
+
+        α_xy = ∂μ_x/∂E_y
+
+    The derivative is implicit: three solutions of the coupled-perturbed equations, no finite
+    fields. It may be differentiated once more, with respect to `params` for example, unless there
+    is a temperature.
+
+    **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
+
+    **Returns:** α in Bohr³; NaN without convergence and with `throw=False`.
+
+    **Raises:** what `scf` raises.
+
+    **Good values:** a basis with diffuse functions (aug-cc-pvdz): others miss up to half of α.
+
+    ```python
+    alpha = jsci.dft.polarisability(water, jsci.dft.xc("pbe"))
+    jnp.trace(alpha) / 3
+    ```
+    """
+    functional = as_functional(functional)
+    check_one(molecule, "polarisability(m, functional, throw=False)")
+
+    def moment(field):
+        # The electrons' energy in a field E is +E·r; the nuclei do not respond.
+        core = molecule.core_hamiltonian + jnp.tensordot(field, molecule.dipole_integrals, 1)
+        result = scf(
+            eqx.tree_at(lambda m: m.core_hamiltonian, molecule, core),
+            functional,
+            params,
+            guess=guess,
+            tolerance=tolerance,
+            max_steps=max_steps,
+            level_shift=level_shift,
+            damping=damping,
+            temperature=temperature,
+            solver=solver,
+            throw=throw,
+        )
+        return dipole(molecule, result.density_matrix), result.converged
+
+    alpha, converged = jax.jacfwd(moment, has_aux=True)(jnp.zeros(3))
+    return jnp.where(converged, alpha, jnp.nan)
+
+
+def _total(
+    molecule: Molecule, density_matrix: Array | SCFResult, name: str
+) -> Float[Array, "nao nao"]:
+    check_one(molecule, f"{name}(m, density)")
+    density_matrix = density_of(density_matrix)
+    n = molecule.size
+    if density_matrix.shape not in ((n, n), (2, n, n)):
+        raise ValueError(
+            f"density_matrix has shape {density_matrix.shape}; allowed for this molecule are "
+            f"({n}, {n}) and (2, {n}, {n}): give what scf returned for it."
+        )
+    return density_matrix if density_matrix.ndim == 2 else density_matrix.sum(0)

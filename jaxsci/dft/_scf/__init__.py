@@ -1,0 +1,1 @@
+"""The self-consistent field: energies, Kohn-Sham matrices, convergence, response."""

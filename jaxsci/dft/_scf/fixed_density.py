@@ -1,0 +1,159 @@
+"""Energies without self-consistency: at a given density, and Harris' improvement on it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ...core import require_x64
+from .._system.molecule import Molecule, check_one
+from .._xc import Functional, as_functional, xc
+from .hamiltonian import Operators, operators
+from .kohn_sham import fock_matrix, total_energy
+from .projector import occupied_projector
+from .response import density_matrix, orthogonal_fock
+from .result import SCFResult, density_of
+from .scf import scf
+
+
+def fixed_density_energy(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
+    params: Any = None,
+) -> Float[Array, ""]:
+    """The energy of a density that need not be the functional's own.
+
+        E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
+
+    For a density of orthonormal orbitals its error against the self-consistent energy is of second
+    order in the turn of these orbitals, and not negative at a minimum. With the density of
+    Hartree-Fock this is density-corrected DFT.
+
+    **Arguments:**
+
+    - `molecule`, `functional`, `params`: as in `scf`.
+    - `density_matrix`: P, (nao, nao) or, unrestricted, (2, nao, nao); or the result of `scf` with
+        another functional.
+
+    **Returns:** the energy in Hartree.
+
+    **Raises:** `ValueError` for float32, a batch or a density of another shape; `TypeError` for a
+    complex one.
+
+    ```python
+    hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf"))
+    jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), hartree_fock)
+    ```
+    """
+    density = _with_channels(molecule, density_matrix, "fixed_density_energy")
+    return _fixed_density_energy(molecule, as_functional(functional), density, params)
+
+
+class DensityCorrection(NamedTuple):
+    """An energy at the density of Hartree-Fock, beside the functional's own.
+
+    - `energy`: E[P_HF] in Hartree: what density-corrected DFT reports.
+    - `self_consistent`: E[P] at the functional's own density.
+    - `density_driven`: E[P_HF] - E[P], not negative at a minimum. Where it is large the
+        functional's density is suspect, and the corrected energy usually the better one.
+    - `converged`: whether both fields did.
+    """
+
+    energy: Float[Array, ""]
+    self_consistent: Float[Array, ""]
+    density_driven: Float[Array, ""]
+    converged: Bool[Array, ""]
+
+
+def density_corrected_energy(
+    molecule: Molecule, functional: Functional | Callable, params: Any = None
+) -> DensityCorrection:
+    """Density-corrected DFT: a functional at the density of Hartree-Fock.
+
+        E_DC = E[P_HF; θ],   ΔE_D = E[P_HF; θ] - min_P E[P; θ]
+
+    Densities of semilocal functionals are too spread out in anions, stretched bonds and
+    charge transfer, where that of Hartree-Fock helps.
+
+    **Arguments:** as in `scf`.
+
+    **Returns:** a `DensityCorrection`, differentiable in the parameters.
+
+    **Raises:** what `scf` raises for bad input; without convergence it is flagged.
+
+    **Source:** Kim, Sim & Burke, Phys. Rev. Lett. 111, 073003 (2013).
+
+    ```python
+    corrected = jsci.dft.density_corrected_energy(hydroxide, jsci.dft.xc("pbe"))
+    corrected.energy, corrected.density_driven
+    ```
+    """
+    hartree_fock = scf(molecule, xc("hf"), throw=False, tolerance=1e-10)
+    own = scf(molecule, functional, params, throw=False)
+    energy = fixed_density_energy(molecule, functional, hartree_fock.density_matrix, params)
+    converged = hartree_fock.converged & own.converged
+    return DensityCorrection(energy, own.energy, energy - own.energy, converged)
+
+
+def harris_energy(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
+    params: Any = None,
+) -> Float[Array, ""]:
+    """The energy after one diagonalisation, linear in the change of the density (Harris, Foulkes).
+
+        E_H[P] = E[P] + Σ_s tr((P'_s - P_s) F_s[P]),   P' the lowest orbitals of F[P]
+
+    Its error is of second order in that of P, whether or not P is of orthonormal orbitals, usually
+    smaller than that of E[P], and of either sign.
+
+    **Arguments:** and **Raises:** as in `fixed_density_energy`.
+
+    **Returns:** the energy in Hartree. Its derivative in `params` needs a gap of the orbitals.
+
+    **Source:** Harris, Phys. Rev. B 31, 1770 (1985); Foulkes & Haydock, Phys. Rev. B 39, 12520
+    (1989).
+
+    ```python
+    jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), molecule.guess)
+    ```
+    """
+    density = _with_channels(molecule, density_matrix, "harris_energy")
+    return _harris_energy(molecule, as_functional(functional), density, params)
+
+
+@eqx.filter_jit
+def _fixed_density_energy(molecule, functional, density, params):
+    return total_energy(functional, params, operators(molecule, functional.level), density)
+
+
+@eqx.filter_jit
+def _harris_energy(molecule, functional, density, params):
+    ops = operators(molecule, functional.level)
+    fock = fock_matrix(functional, params, ops, density)
+    change = _next_density(molecule, functional, params, ops, density) - density
+    return total_energy(functional, params, ops, density) + jnp.sum(change * fock)
+
+
+def _next_density(molecule, functional, params, ops: Operators, density):
+    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
+    fock = orthogonal_fock(functional, params, ops, density)
+    return density_matrix(ops, jax.vmap(occupied_projector)(fock, counts))
+
+
+def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:
+    require_x64("jsci.dft")
+    check_one(molecule, f"{name}(m, functional, density)")
+    density = density_of(density)
+    n = molecule.size
+    expected = (n, n) if molecule.restricted else (2, n, n)
+    if density.shape != expected:
+        raise ValueError(
+            f"density_matrix has shape {density.shape}; for this molecule it must be {expected}."
+        )
+    return density.reshape(-1, n, n)

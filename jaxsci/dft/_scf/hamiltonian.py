@@ -1,0 +1,86 @@
+"""What the energy of a density needs of a molecule, made once before the iterations."""
+
+import dataclasses
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+from jaxtyping import Array, Bool, Float
+
+from .._basis.grid import Grid
+from .._basis.long_range import LongRange
+from .._basis.quadrature import Quadrature, quadrature
+from .._system.molecule import Molecule
+
+
+class Operators(eqx.Module):
+    """A molecule's integrals, with its basis functions and weights on the grid.
+
+    **Arguments:**
+
+    - `orthogonaliser`: X with Xᵀ S X = 1.
+    - `core_hamiltonian`: as in `Molecule`, or one for each spin.
+    - `repulsion`, `fit`, `long_range`: as in `Molecule`.
+    - `quadrature`: the grid, with the basis functions on it.
+    - `nuclear_repulsion`: in Hartree.
+    - `charges`, `atom_mask`, `extras`: for functionals that are not local.
+    """
+
+    orthogonaliser: Float[Array, "nao nao"]
+    core_hamiltonian: Float[Array, "*spins nao nao"]
+    repulsion: Float[Array, "pairs pairs"] | None
+    fit: Float[Array, "auxiliary pairs"] | None
+    long_range: LongRange | None
+    quadrature: Quadrature
+    nuclear_repulsion: Float[Array, ""]
+    charges: Float[Array, " atoms"]
+    atom_mask: Bool[Array, " atoms"]
+    extras: dict[str, Array]
+
+
+def operators(molecule: Molecule, level: str) -> Operators:
+    """The operators of a molecule for a functional of this level, one of `features.LEVELS`."""
+    return Operators(
+        orthogonaliser=orthogonaliser(molecule.overlap),
+        core_hamiltonian=molecule.core_hamiltonian,
+        repulsion=molecule.repulsion,
+        fit=molecule.fit,
+        long_range=molecule.long_range,
+        quadrature=_on(molecule, molecule.grid, level),
+        nuclear_repulsion=nuclear_repulsion(molecule),
+        charges=molecule.charges,
+        atom_mask=molecule.atom_mask,
+        extras=molecule.extras,
+    )
+
+
+def on_coarse_grid(ops: Operators, molecule: Molecule, level: str) -> Operators:
+    """The same operators on the molecule's coarse grid, which it must have."""
+    assert molecule.grid.coarse is not None
+    coarse = _on(molecule, molecule.grid.coarse, level).kept()
+    return dataclasses.replace(ops, quadrature=coarse)
+
+
+def _on(molecule: Molecule, grid: Grid, level: str) -> Quadrature:
+    return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level)
+
+
+def orthogonaliser(overlap: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:
+    """X = L⁻ᵀ with S = L Lᵀ, so that Xᵀ S X = 1.
+
+    Cholesky rather than S^(-1/2): its derivative does not divide by differences of eigenvalues,
+    which vanish in symmetric molecules.
+    """
+    lower = jnp.linalg.cholesky(overlap)
+    identity = jnp.eye(overlap.shape[0], dtype=overlap.dtype)
+    return jsl.solve_triangular(lower, identity, lower=True).T
+
+
+def nuclear_repulsion(molecule: Molecule) -> Float[Array, ""]:
+    """Σ_{A<B} Z_A Z_B / |R_A - R_B| in Hartree."""
+    n = molecule.charges.shape[0]
+    off = ~jnp.eye(n, dtype=bool)
+    difference = molecule.coordinates[:, None] - molecule.coordinates[None]
+    distance2 = jnp.where(off, jnp.sum(difference**2, axis=-1), 1)
+    charges = molecule.charges[:, None] * molecule.charges[None]
+    return 0.5 * jnp.sum(jnp.where(off, charges / jnp.sqrt(distance2), 0))

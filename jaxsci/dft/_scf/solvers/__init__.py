@@ -1,0 +1,1 @@
+"""The iterations that converge a self-consistent field."""

@@ -1,0 +1,112 @@
+"""Restricted open shells: α and β electrons in one set of orbitals."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..._xc import Functional
+from ..hamiltonian import Operators
+from ..kohn_sham import Density
+from ..projector import occupied_orbitals
+from ..response import (
+    SMALLEST_GAP,
+    explicit_change,
+    orthogonal_response,
+    projectors,
+    solve_or_nan,
+    unoccupied,
+)
+
+
+def shared_projectors(fock: Float[Array, "1 n n"], counts: Int[Array, " 2"]) -> Density:
+    """The projectors on the lowest orbitals of one matrix, as many as each spin has electrons."""
+    return projectors(jnp.broadcast_to(fock, (2, *fock.shape[1:])), counts)
+
+
+def effective_fock(focks: Density, occupied: Density) -> Float[Array, "1 n n"]:
+    """One matrix that commutes with both projectors where the energy is stationary.
+
+        closed-open F_β,   open-empty F_α,   all else ½ (F_α + F_β)
+
+    **Source:** Roothaan, Rev. Mod. Phys. 32, 179 (1960).
+    """
+    closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
+    half = 0.5 * (focks[0] - focks[1])
+    change = single @ half @ empty - closed @ half @ single
+    return (0.5 * (focks[0] + focks[1]) + change + change.T)[None]
+
+
+@eqx.filter_custom_jvp
+def converged_shared_projectors(
+    fock: Float[Array, "1 n n"],
+    params: Any,
+    ops: Operators,
+    counts: Int[Array, " 2"],
+    *,
+    functional: Functional,
+) -> Density:
+    """The projectors of a converged effective Fock matrix, as functions of parameters and molecule.
+
+    At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices turns all orbitals by one
+    antisymmetric A, dΠ_s = [A, Π_s], with
+
+        Σ_s ½ [F_s, [A, Π_s]] + ½ [[F_s, A], Π_s] + [(∂F/∂Π) dΠ, Π]_s = -Σ_s [b_s, Π_s]
+
+    between orbitals that are filled differently: symmetric, and solved as for one spin in
+    `converged_projectors`, with the same warnings.
+    """
+    del params, ops, functional
+    return shared_projectors(fock, counts)
+
+
+@converged_shared_projectors.def_jvp
+def _converged_shared_projectors_jvp(primals, tangents, *, functional):
+    fock, params, ops, counts = primals
+    _, d_params, d_ops, _ = tangents
+    occupied = converged_shared_projectors(fock, params, ops, counts, functional=functional)
+
+    def relevant(a):
+        """The part of a turn that changes the density: not among orbitals filled alike."""
+        closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
+        return a - sum(p @ a @ p for p in (closed, single, empty))
+
+    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
+    focks, linear = orthogonal_response(functional, params, ops, occupied)
+
+    def coupled_perturbed(a):
+        inner = relevant(a)
+        turned = _commutator(inner[None], occupied)
+        coupled = 0.5 * _commutator(focks, turned)
+        coupled += 0.5 * _commutator(_commutator(focks, inner[None]), occupied)
+        coupled += _commutator(linear(turned), occupied)
+        # The identity outside makes the whole operator invertible.
+        return relevant(jnp.sum(coupled, axis=0)) + (a - inner)
+
+    turn = jax.lax.custom_linear_solve(
+        coupled_perturbed,
+        -relevant(jnp.sum(_commutator(change, occupied), axis=0)),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, counts)),
+        symmetric=True,
+    )
+    return occupied, _commutator(relevant(turn)[None], occupied)
+
+
+def _commutator(a, b):
+    return a @ b - b @ a
+
+
+def _by_gaps(fock, focks, counts):
+    """Division by Σ_s (n_q - n_p) (ε_p - ε_q) of orbitals p, q filled differently."""
+    fock, focks = jax.lax.stop_gradient((fock, focks))
+    vectors = jnp.linalg.eigh(fock[0])[1]
+    levels = jnp.diagonal(vectors.T @ focks @ vectors, axis1=1, axis2=2)
+    filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts).astype(fock.dtype)
+    moved = filled[:, None, :] - filled[:, :, None]
+    gaps = jnp.sum(moved * (levels[:, :, None] - levels[:, None]), axis=0)
+    alike = jnp.sum(moved, axis=0) == 0
+    scale = 1 / jnp.where(alike, 1, jnp.maximum(jnp.abs(gaps), SMALLEST_GAP))
+    return lambda a: vectors @ (scale * (vectors.T @ a @ vectors)) @ vectors.T

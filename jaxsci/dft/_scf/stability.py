@@ -1,0 +1,249 @@
+"""Whether a self-consistent field is a minimum of the energy, and what lies below if it is not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float
+
+from ...core import require_x64
+from ...numerics import lowest_eigenpair
+from .._system.molecule import Molecule, check_one
+from .._xc import Functional, as_functional
+from .hamiltonian import Operators, operators
+from .kernel import fock_and_response
+from .kohn_sham import Density, total_energy
+from .scf import SCFResult, scf
+
+# Eigenvalues above this (Hartree) count as stable: rotations that symmetry leaves free have zero.
+_FLAT = -1e-5
+# Angles tried along an unstable direction, in radians.
+_ANGLES = (-1.2, -0.8, -0.4, -0.1, 0.1, 0.4, 0.8, 1.2)
+
+
+class Stability(eqx.Module):
+    """The softest rotations of a field's orbitals.
+
+    - `internal`: the lowest curvature λ (Hartree) among rotations of occupied into empty orbitals
+        of the same kind: a turn by θ changes the energy by f λ θ², with f electrons an orbital.
+        Without interaction it is the gap. Infinite if no orbital is empty.
+    - `external`: of a restricted field, the same among rotations opposite in α and β; of an
+        unrestricted one infinite.
+    - `stable`: neither is negative, and both have converged.
+    - `guess`: a density to start again from, the lowest in energy along the internal direction.
+    - `spin_guess`: of a restricted field, the α and β densities lowest in energy along the external
+        direction, for the same molecule made unrestricted; else `None`.
+    - `converged`: whether the eigenvalues are.
+    """
+
+    internal: Float[Array, ""]
+    external: Float[Array, ""]
+    stable: Bool[Array, ""]
+    guess: Float[Array, "*spin nao nao"]
+    spin_guess: Float[Array, "2 nao nao"] | None
+    converged: Bool[Array, ""]
+
+
+def stability(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    result: SCFResult,
+    params: Any = None,
+    *,
+    tolerance: float = 1e-4,
+    max_steps: int = 200,
+) -> Stability:
+    """Whether a converged field is a minimum of the energy.
+
+        λ = min ⟨κ| (ε_a - ε_i) δ + ∂F_ai/∂κ |κ⟩,   |κ| = 1,   C' = C exp(κ - κᵀ)
+
+    A field converged by any solver is only known to be stationary: at a saddle point its energy is
+    too high. The lowest eigenvalue of the real orbital Hessian tells, found by Davidson's method
+    from products with the response of the Fock matrix, no Hessian formed.
+
+    **Arguments:**
+
+    - `molecule`, `functional`, `params`: as given to `scf`.
+    - `result`: what `scf` returned for them, without a temperature.
+    - `tolerance`: of the eigenvector's residual, in Hartree; the eigenvalue's error is about its
+        square over the distance to the next.
+    - `max_steps`: products with the Hessian before giving up.
+
+    **Returns:** a `Stability`. A `stable` field is a minimum, which need not be the lowest one. All
+    of it means nothing unless `result` is converged; with fractional occupations it is NaN, and not
+    stable.
+
+    **Raises:** `ValueError` for float32, a batch (use `jsci.vmap`), a restricted open shell, or a
+    result whose shape is not the molecule's.
+
+    **Source:** Seeger & Pople, J. Chem. Phys. 66, 3045 (1977); Davidson, J. Comput. Phys. 17, 87
+    (1975).
+
+    ```python
+    check = jsci.dft.stability(molecule, functional, result)
+    if check.internal < 0:  # follow the direction down
+        result = jsci.dft.scf(molecule, functional, guess=check.guess)
+    if check.external < 0:  # α and β orbitals want to differ
+        open_shell = dataclasses.replace(molecule, restricted=False)
+        result = jsci.dft.scf(open_shell, functional, guess=check.spin_guess)
+    ```
+    """
+    require_x64("jsci.dft.stability")
+    check_one(molecule, "stability(m, functional, ...)")
+    if molecule.restricted_open:
+        raise ValueError(
+            "stability() knows no restricted open shells; scf(..., solver='newton') leaves their "
+            "saddle points by itself."
+        )
+    n = molecule.size
+    expected = (n, n) if molecule.restricted else (2, n, n)
+    if result.orbitals.shape != expected:
+        raise ValueError(
+            f"result holds orbitals of shape {result.orbitals.shape}, and this molecule's are "
+            f"{expected}: give what scf returned for this molecule, one molecule at a time."
+        )
+    return _analyse(molecule, as_functional(functional), result, params, tolerance, max_steps)
+
+
+def stable_scf(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    tolerance: float = 1e-9,
+    max_steps: int = 100,
+    attempts: int = 5,
+    throw: bool = True,
+) -> SCFResult:
+    """A self-consistent field that is a minimum: instabilities are followed down, one by one.
+
+    DIIS first; where it fails, and below every saddle point that `stability` finds, Newton's method
+    from the lowest density along the softest rotation. Each check costs about as much as ten to
+    thirty Fock matrices.
+
+    **Arguments:** as in `scf`, and
+
+    - `attempts`: descents before giving up.
+
+    **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum. A
+    closed shell stays closed: build the molecule with `restricted=False` to let α and β separate,
+    as stretched bonds and biradicals do. A minimum need not be the lowest one.
+
+    **Raises:** as `scf` and `stability`; `ValueError` under `jit` or `vmap`, since it decides on
+    numbers: there use `scf(..., solver="newton")`, then `stability`.
+
+    ```python
+    stretched = jsci.dft.molecule("n2.xyz", "def2-svp", restricted=False)
+    result = jsci.dft.stable_scf(stretched, jsci.dft.xc("pbe"))
+    ```
+    """
+    check_one(molecule, "stable_scf(m, functional, throw=False)")
+    if isinstance(molecule.overlap, Tracer):
+        raise ValueError(
+            "stable_scf() decides on numbers, which jit and vmap do not have: there use "
+            "scf(..., solver='newton'), then stability()."
+        )
+
+    def solve(guess, solver):
+        options = {"tolerance": tolerance, "max_steps": max_steps, "throw": False}
+        return scf(molecule, functional, params, guess=guess, solver=solver, **options)
+
+    result = solve(guess, "diis")
+    if not bool(result.converged):
+        result = solve(result.density_matrix, "newton")
+    for attempt in range(attempts + 1):
+        check = stability(molecule, functional, result, params)
+        minimum = check.converged & (check.internal > _FLAT)
+        if bool(minimum) or attempt == attempts:
+            break
+        result = solve(check.guess, "newton")
+    result = eqx.tree_at(lambda r: r.converged, result, result.converged & minimum)
+    if throw and not bool(result.converged):
+        raise RuntimeError(
+            f"no minimum after {attempts} descents: the softest curvature is "
+            f"{float(check.internal):.1e} Hartree. Try more attempts or steps, or another guess."
+        )
+    return result
+
+
+@eqx.filter_jit
+def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stability:
+    ops = operators(molecule, functional.level)
+    n = molecule.size
+    orbitals, occupied = result.orbitals.reshape(-1, n, n), result.occupations.reshape(-1, n)
+    full = 2.0 if molecule.restricted else 1.0
+    whole = jnp.all((occupied == 0) | (occupied == full))
+    kinds = [(functional, params, ops, orbitals, occupied > 0, 1.0)]
+    if molecule.restricted:
+        both, filled = jnp.concatenate([orbitals] * 2), jnp.concatenate([occupied > 0] * 2)
+        kinds.append((functional, params, ops, both, filled, -1.0))
+    softest = [_softest(*kind, tolerance, max_steps) for kind in kinds]
+    values = [jnp.where(whole, value, jnp.nan) for value, _, _ in softest]
+    converged = jnp.all(jnp.stack([done for _, _, done in softest]))
+    guess = softest[0][1]
+    return Stability(
+        internal=values[0],
+        external=values[1] if molecule.restricted else jnp.asarray(jnp.inf),
+        # Before it has converged, a value is only an upper bound.
+        stable=converged & jnp.all(jnp.stack(values) > _FLAT),
+        guess=guess[0] if molecule.restricted else guess,
+        spin_guess=softest[1][1] if molecule.restricted else None,
+        converged=converged,
+    )
+
+
+def _softest(functional, params, ops: Operators, orbitals, filled, sign, tolerance, max_steps):
+    """Curvature along the softest rotation, the best density along it, and if it converged.
+
+    `sign` is -1 where β turns against α; else each channel turns freely.
+    """
+    electrons = 2.0 if orbitals.shape[0] == 1 else 1.0
+    density = _density(orbitals, filled, electrons)
+    fock, response = fock_and_response(functional, params, ops, density)
+    between = ~filled[:, :, None] & filled[:, None, :]
+    levels = _to_orbitals(orbitals, fock)
+    independent = orbitals.shape[0] if sign > 0 else 1
+
+    def channels(kappa):
+        return kappa if sign > 0 else jnp.concatenate([kappa, -kappa])
+
+    def product(kappa):
+        kappa = jnp.where(between, channels(kappa), 0)
+        half = electrons * (orbitals @ kappa @ orbitals.transpose(0, 2, 1))
+        induced = _to_orbitals(orbitals, response(half + half.transpose(0, 2, 1)))
+        change = levels @ kappa - kappa @ levels + induced
+        return jnp.where(between, change, 0)[:independent]
+
+    energies = jnp.diagonal(levels, axis1=1, axis2=2)
+    gaps = energies[:, :, None] - energies[:, None, :]
+    value, kappa, converged = lowest_eigenpair(
+        product,
+        gaps[:independent],
+        between[:independent],
+        tolerance=tolerance,
+        max_steps=max_steps,
+    )
+    # Each of two channels turned by θ/√2 in both is a turn by θ in all.
+    direction = channels(kappa) * (1.0 if sign > 0 else 0.5**0.5)
+
+    def along(angle):
+        turned = orbitals @ jax.vmap(jsl.expm)(angle * (direction - direction.transpose(0, 2, 1)))
+        density = _density(turned, filled, electrons)
+        return total_energy(functional, params, ops, density), density
+
+    energies, densities = jax.lax.map(along, jnp.array(_ANGLES))
+    return value, densities[jnp.argmin(energies)], converged
+
+
+def _density(orbitals, filled, electrons) -> Density:
+    occupied = orbitals * filled[:, None]
+    return electrons * (occupied @ occupied.transpose(0, 2, 1))
+
+
+def _to_orbitals(orbitals, matrix):
+    return orbitals.transpose(0, 2, 1) @ matrix @ orbitals

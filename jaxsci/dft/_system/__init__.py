@@ -1,0 +1,1 @@
+"""Molecules as arrays: from coordinates or files, one or many."""

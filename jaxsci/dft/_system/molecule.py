@@ -1,0 +1,247 @@
+"""A molecule as arrays: made once on the host, then pure data for jit, vmap and grad."""
+
+import dataclasses
+import numbers
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ...core import require_x64
+from .._basis import (
+    functions as _basis,
+    grid as _grid,
+    integrals,
+    libcint as _libcint,
+    long_range as _long_range,
+)
+from .._basis.functions import Basis
+from .._basis.grid import Grid
+from .._basis.libcint import Libcint
+from .._basis.long_range import LongRange
+from .._basis.soundness import check_mole, check_overlap
+from .guess import minao_density
+from .xyz import read_xyz
+
+Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
+
+
+class Molecule(eqx.Module):
+    """Arrays that a self-consistent field needs; make one with `molecule`, many with `stack`.
+
+    Every array may be differentiated. `coordinates` enters through the grid, the basis values on
+    it and the repulsion of the nuclei; the integrals are separate arrays, so the derivative with
+    respect to `coordinates` alone is not the force: use `forces`.
+
+    A uniform electric field F adds F·r to the electrons' energy: add the sum of F_k
+    `dipole_integrals[k]` to `core_hamiltonian`, as `polarisability` does; `forces` do not see it.
+
+    **Arguments:** (n basis functions, p = n (n + 1)/2 pairs; Hartree atomic units)
+
+    - `coordinates`, `charges`: positions (Bohr) and charges of the nuclei (less the cores that
+        an effective potential replaces).
+    - `overlap`, `core_hamiltonian`: one-electron integrals.
+    - `repulsion`: (ij|kl) over pairs i ≥ j, k ≥ l, or `None` with density fitting.
+    - `fit`: B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl, or `None` with full integrals.
+    - `dipole_integrals`: ⟨i|r|j⟩ about the origin.
+    - `guess`: total density matrix to start from.
+    - `electrons`: numbers of α and β electrons.
+    - `atom_mask`, `basis_mask`: false for what only fills up a batch.
+    - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
+    - `restricted`: one set of orbitals for both spins.
+    - `extras`: arrays of your own, from `with_extras`.
+    - `long_range`: integrals for exact exchange that changes with distance, or `None`.
+    """
+
+    coordinates: Float[Array, "atoms 3"]
+    charges: Float[Array, " atoms"]
+    overlap: Float[Array, "nao nao"]
+    core_hamiltonian: Float[Array, "nao nao"]
+    repulsion: Float[Array, "pairs pairs"] | None
+    fit: Float[Array, "auxiliary pairs"] | None
+    dipole_integrals: Float[Array, "3 nao nao"]
+    guess: Float[Array, "nao nao"]
+    electrons: Int[Array, " 2"]
+    atom_mask: Bool[Array, " atoms"]
+    basis_mask: Bool[Array, " nao"]
+    basis: Basis
+    grid: Grid
+    libcint: Libcint
+    restricted: bool = eqx.field(static=True)
+    restricted_open: bool = eqx.field(static=True, default=False)
+    extras: dict[str, Array] = eqx.field(default_factory=dict)
+    long_range: LongRange | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of basis functions, padding included."""
+        return self.overlap.shape[-1]
+
+    def with_extras(self, **arrays: Array) -> "Molecule":
+        """The molecule with arrays of your own, which functionals find in `MolecularDensity`.
+
+        `stack` fills them up with zeros at the end of every axis; all must have the same names.
+        """
+        return dataclasses.replace(self, extras={**self.extras, **arrays})
+
+    def __repr__(self) -> str:
+        batch = self.overlap.shape[:-2]
+        return (
+            f"Molecule({f'batch={batch}, ' if batch else ''}atoms={self.charges.shape[-1]}, "
+            f"nao={self.size}, points={self.grid.size}, "
+            f"{self._spin_treatment()}, "
+            f"{'full integrals' if self.fit is None else 'density fitting'})"
+        )
+
+    def _spin_treatment(self) -> str:
+        if self.restricted_open:
+            return "restricted open shell"
+        return "restricted" if self.restricted else "unrestricted"
+
+
+def molecule(
+    atoms: Any,
+    basis: Any = None,
+    *,
+    charge: int = 0,
+    spin: int = 0,
+    unit: str = "angstrom",
+    grid: int = 3,
+    density_fit: bool | str | None = None,
+    restricted: bool | None = None,
+    omega: float | None = None,
+) -> Molecule:
+    """A molecule in a basis set: integrals, grid and a starting density, as arrays.
+
+    **Arguments:**
+
+    - `atoms`: a list of (symbol, (x, y, z)), the path of an .xyz file, or a PySCF `Mole`, which
+        brings its own basis, charge, spin and unit, and may have ghost atoms.
+    - `basis`: any basis that PySCF knows, or a dictionary of one for each element, with "default"
+        for the others; effective core potentials that belong to the names are used.
+    - `charge`: of the molecule, in units of e.
+    - `spin`: number of unpaired electrons, N_α - N_β.
+    - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
+    - `grid`: PySCF's level, 0 to 9. 3 gives about 1e-5 Hartree, 5 is fine for meta-GGAs.
+    - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
+        `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about
+        150 functions).
+    - `omega`: ω in Bohr⁻¹ of a functional with range separation, as `functional.omega` has it;
+        `None` for all others. It doubles the two-electron integrals.
+
+    **Returns:** a `Molecule`; `stack` several to batch them.
+
+    **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
+    basis without an atom's inner shell and no potential in its place, functions so nearly linearly
+    dependent that rounding would spoil the energy, two atoms at one point, a periodic `Cell`,
+    float32, or a need for more memory than the machine has. It warns of functions that depend on
+    each other less than that (smallest eigenvalue of the overlap below 1e-6).
+
+    ```python
+    water = jsci.dft.molecule("water.xyz", "def2-svp")
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    result.energy
+    ```
+    """
+    require_x64("jsci.dft")
+    if grid not in _grid.LEVELS:
+        raise ValueError(f"grid is a level from 0 to 9, got {grid!r}.")
+    if omega is not None and not (isinstance(omega, numbers.Real) and omega > 0):
+        raise ValueError(f"omega is positive (1/Bohr), or None for no separation, got {omega!r}.")
+    mol = _mole(atoms, basis, charge, spin, unit)
+    auxiliary = _auxiliary_basis(mol, density_fit)
+    atom_grid = _grid.from_mole(mol, grid)
+    _check_memory(mol, auxiliary, atom_grid.owner.shape[0], 1 if omega is None else 2)
+    overlap, core_hamiltonian = integrals.one_electron(mol)
+    check_overlap(overlap)
+    return Molecule(
+        coordinates=jnp.asarray(mol.atom_coords()),
+        charges=jnp.asarray(mol.atom_charges(), jnp.float64),
+        overlap=jnp.asarray(overlap),
+        core_hamiltonian=jnp.asarray(core_hamiltonian),
+        repulsion=None if auxiliary else jnp.asarray(integrals.repulsion(mol)),
+        fit=jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)) if auxiliary else None,
+        dipole_integrals=jnp.asarray(integrals.dipole(mol)),
+        guess=jnp.asarray(minao_density(mol)),
+        electrons=jnp.asarray(mol.nelec),
+        atom_mask=jnp.ones(mol.natm, bool),
+        basis_mask=jnp.ones(mol.nao, bool),
+        basis=_basis.from_mole(mol),
+        grid=atom_grid,
+        libcint=_libcint.from_mole(mol, auxiliary),
+        restricted=restricted is not False and mol.spin == 0,
+        restricted_open=bool(restricted) and mol.spin != 0,
+        long_range=None if omega is None else _long_range.from_mole(mol, omega, auxiliary),
+    )
+
+
+def check_one(molecule: Any, call: str) -> None:
+    """Refuse what is not one molecule; `call` is how the function maps over a batch, of m each."""
+    name, mapped = call.partition("(")[0], f"jsci.vmap(lambda m: jsci.dft.{call})"
+    if isinstance(molecule, list | tuple):
+        raise TypeError(
+            f"{name}() takes one Molecule, got a {type(molecule).__name__}: loop over it, or stack "
+            f"its molecules and map: {mapped}(jsci.dft.stack(molecules))."
+        )
+    if not isinstance(molecule, Molecule):
+        raise TypeError(
+            f"{name}() takes a Molecule, got {type(molecule).__name__}; make one with "
+            "jsci.dft.molecule(atoms, basis)."
+        )
+    if molecule.overlap.ndim != 2:
+        raise ValueError(
+            f"{name}() takes one molecule, got a batch of {molecule.overlap.shape[0]}; map it: "
+            f"{mapped}(batch)."
+        )
+
+
+def is_mole(atoms: Any) -> bool:
+    """Whether this is a PySCF `Mole`."""
+    return hasattr(atoms, "intor") and hasattr(atoms, "atom_coords")
+
+
+def _mole(atoms, basis, charge, spin, unit):
+    if is_mole(atoms):
+        if basis is not None or charge or spin:
+            raise ValueError(
+                "a PySCF Mole brings its own basis, charge and spin: leave out the arguments "
+                "basis, charge and spin."
+            )
+        check_mole(atoms)
+        return atoms
+    if str(unit).lower() not in ("angstrom", "bohr"):
+        raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
+    if isinstance(atoms, str | pathlib.Path):
+        atoms = read_xyz(atoms)
+    return integrals.build_mole(list(atoms), basis, charge, spin, unit)
+
+
+def _auxiliary_basis(mol, density_fit) -> str | None:
+    """The basis to fit densities in, or `None` for full integrals."""
+    if isinstance(density_fit, str):
+        integrals.check_auxiliary(mol, density_fit)
+        return density_fit
+    if density_fit is None:
+        density_fit = _repulsion_bytes(mol) > integrals.FULL_INTEGRALS_LIMIT
+    return integrals.AUXILIARY_BASIS if density_fit else None
+
+
+def _repulsion_bytes(mol) -> int:
+    return 8 * (mol.nao * (mol.nao + 1) // 2) ** 2
+
+
+def _check_memory(mol, auxiliary: str | None, points: int, kinds: int) -> None:
+    # Coulomb fitting sets hold about four functions for each of the orbital basis.
+    two_electron = 8 * 4 * mol.nao * mol.nao**2 // 2 if auxiliary else _repulsion_bytes(mol)
+    # Basis functions on the grid are made block by block; integrals exist twice while they move.
+    need = 2 * kinds * two_electron + 8 * 16 * points
+    have = integrals.machine_memory()
+    if need > have:
+        advice = "a coarser grid or a smaller basis" if auxiliary else "density_fit=True"
+        raise ValueError(
+            f"{mol.natm} atoms with {mol.nao} basis functions and {points} grid points need about "
+            f"{need / 2**30:.1f} GiB, and this machine has {have / 2**30:.1f}. Use {advice}."
+        )

@@ -1,0 +1,1 @@
+"""Reference data, samples, residuals and early stopping for training functionals."""

@@ -1,0 +1,277 @@
+"""Residuals for training functionals with `jsci.objective` and `jsci.fit`."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._properties.integral_tangents import moved
+from .._scf.fixed_density import fixed_density_energy, harris_energy
+from .._scf.hamiltonian import operators
+from .._scf.response import electrons_per_orbital, orthogonal_fock
+from .._scf.scf import scf
+from .._xc import Functional, as_functional
+from .converged_only import converged_only
+from .samples import Reaction, Sample
+
+Residual = Callable[[Any, Any], Float[Array, "..."]]
+_WITHOUT_SCF = {"fixed": fixed_density_energy, "harris": harris_energy}
+# Distance of densities below which its square root is rounded off, so that it has a derivative.
+_NEGLIGIBLE = 1e-12
+_TIGHT = 1e-12  # tolerance where more than the energy counts: errors are roots of the energy's
+
+
+def energy_error(functional: Functional | Callable, *, density: str = "scf") -> Residual:
+    """E(θ) - E_ref of one molecule, as a residual for `objective`.
+
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `density`: "scf" solves the Kohn-Sham equations of the functional in training, with implicit
+        derivatives, starting from the density of the sample if it has one, which saves steps;
+        "fixed" evaluates it at the density of the sample, which costs no iterations;
+        "harris" lets that density take one step first.
+
+    **Returns:** `r(params, sample) -> ()` in Hartree. Where the field did not converge the error
+    counts in the loss, at most as 1 Hartree, but has no derivative: such a molecule does not steer
+    the training.
+
+    **Raises:** `ValueError` for another `density`, or a sample without the density that is needed.
+
+    ```python
+    loss = jsci.objective({"energy": jsci.dft.energy_error(functional)})
+    ```
+    """
+    functional = as_functional(functional)
+    if density not in ("scf", *_WITHOUT_SCF):
+        raise ValueError(f"density is {density!r}; allowed are 'scf', 'fixed' and 'harris'.")
+    if density == "scf":
+        return _only(mixed_error(functional, energy=1.0))
+
+    def residual(params: Any, sample: Sample) -> Float[Array, ""]:
+        if sample.density is None:
+            raise ValueError(
+                f"density={density!r} needs densities in the batch: "
+                "training_batch(..., densities=...)."
+            )
+        energy = _WITHOUT_SCF[density]
+        return energy(sample.molecule, functional, sample.density, params) - sample.energy
+
+    return residual
+
+
+def density_error(functional: Functional | Callable, *, tolerance: float = _TIGHT) -> Residual:
+    """The distance of the self-consistent density matrix from the sample's, for `objective`.
+
+        r = ‖S^½ (P(θ) - P_ref) S^½‖ / N
+
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `tolerance`: of the field; tight, for the error of a density is the root of the energy's.
+
+    **Returns:** `r(params, sample) -> ()`, dimensionless: per electron. No derivative where the
+    field did not converge.
+
+    **Raises:** `ValueError` for a sample without a density.
+
+    ```python
+    terms = {"energy": energy_error(functional), "density": density_error(functional)}
+    loss = jsci.objective(terms, weights={"density": 0.1})
+    ```
+    """
+    return _only(mixed_error(functional, energy=0.0, density=1.0, tolerance=tolerance))
+
+
+def force_error(functional: Functional | Callable, *, tolerance: float = _TIGHT) -> Residual:
+    """The self-consistent forces less those of the sample, for `objective`.
+
+        r = (F(θ) - F_ref) / √(3 N_atoms),   F = -dE/dR
+
+    Differentiated in θ they need the orbitals' response, one linear solve for each derivative of
+    the whole loss, not one for each nucleus.
+
+    **Arguments:** as in `density_error`.
+
+    **Returns:** `r(params, sample) -> (3 atoms,)` in Hartree/Bohr: the square is a mean over the
+    molecule. No derivative where the field did not converge.
+
+    **Raises:** `ValueError` for a sample without forces.
+
+    ```python
+    data = jsci.dft.training_batch(molecules, energies, forces=forces)
+    loss = jsci.objective({"force": jsci.dft.force_error(functional)})
+    ```
+    """
+    return mixed_error(functional, energy=0.0, force=1.0, tolerance=tolerance)
+
+
+def mixed_error(
+    functional: Functional | Callable,
+    *,
+    energy: float = 1.0,
+    density: float = 0.0,
+    force: float = 0.0,
+    tolerance: float | None = None,
+) -> Residual:
+    """Energy, density and forces of one self-consistent field against the sample's.
+
+        ‖r‖² = w_E r_energy² + w_P r_density² + w_F ‖r_force‖²
+
+    The same as three terms of an objective, at the cost of one field.
+
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `energy`, `density`, `force`: weights of what `energy_error`, `density_error` and
+        `force_error` are; what has no weight is not computed.
+    - `tolerance`: of the field; 1e-9 Hartree for energies alone, else 1e-12.
+
+    **Returns:** `r(params, sample) -> (k,)`.
+
+    **Raises:** `ValueError` for weights that are negative or all zero, or a sample without what has
+    a weight.
+
+    ```python
+    both = jsci.dft.mixed_error(functional, force=0.1)
+    jsci.fit(jsci.objective({"water": both}), params, {"water": data}, optimizer, steps=100)
+    ```
+    """
+    functional = as_functional(functional)
+    weights = {"energy": energy, "density": density, "force": force}
+    if not all(w >= 0 for w in weights.values()) or not any(weights.values()):
+        raise ValueError(f"weights must be positive or zero, one of them positive, got {weights}.")
+    if tolerance is None:
+        tolerance = _TIGHT if density or force else 1e-9
+
+    def residual(params: Any, sample: Sample) -> tuple[Array, Bool[Array, ""]]:
+        _need(sample, density=density, force=force)
+        found = _solve(functional, params, sample, tolerance, bool(force))
+        parts = []
+        if energy:
+            parts.append(math.sqrt(energy) * (found.energy - sample.energy)[None])
+        if density:
+            parts.append(math.sqrt(density) * _distance(found.density, sample)[None])
+        if force:
+            assert sample.force is not None
+            scale = jnp.sqrt(force / (3 * jnp.sum(sample.molecule.atom_mask)))
+            parts.append(scale * (found.force - sample.force).reshape(-1))
+        return jnp.concatenate(parts), found.converged
+
+    return converged_only(residual)
+
+
+def reaction_error(functional: Functional | Callable) -> Residual:
+    """Σ_i ν_i E_i(θ) - ΔE of one reaction, as a residual for `objective`.
+
+    **Arguments:** `functional`: as in `scf`.
+
+    **Returns:** `r(params, reaction) -> ()` in Hartree, without a derivative unless every species
+    converged.
+
+    ```python
+    jsci.objective({"energy": energy_error(functional), "reaction": reaction_error(functional)})
+    ```
+    """
+    functional = as_functional(functional)
+
+    def residual(params: Any, r: Reaction) -> tuple[Array, Bool[Array, ""]]:
+        results = jax.vmap(lambda m: scf(m, functional, params, throw=False))(r.species)
+        change = jnp.vdot(r.coefficients, results.energy) - r.energy
+        return change, jnp.all(results.converged)
+
+    return converged_only(residual)
+
+
+def self_consistency_error(functional: Functional | Callable) -> Residual:
+    """How far the sample's density is from being the functional's own, for `objective`.
+
+        r = ‖F Π - Π F‖ / N,   F = Xᵀ F[P_ref; θ] X,   Π the projector of P_ref
+
+    Zero where P_ref is a solution of the Kohn-Sham equations. It takes no iterations and always has
+    a derivative, so it trains densities before the field converges, and as a regulariser holds the
+    field near a known density.
+
+    **Arguments:** `functional`: as in `scf`.
+
+    **Returns:** `r(params, sample) -> ()` in Hartree per electron.
+
+    **Raises:** `ValueError` for a sample without a density.
+
+    **Good values:** a weight of 0.1 to 1 beside `energy_error`.
+
+    ```python
+    terms = {"energy": energy_error(functional), "field": self_consistency_error(functional)}
+    loss = jsci.objective(terms, weights={"field": 0.1})
+    ```
+    """
+    functional = as_functional(functional)
+
+    def residual(params: Any, sample: Sample) -> Float[Array, ""]:
+        if sample.density is None:
+            raise ValueError(
+                "self_consistency_error needs densities in the batch: "
+                "training_batch(..., densities=...)."
+            )
+        m = sample.molecule
+        density = sample.density.reshape(-1, m.size, m.size)
+        fock = orthogonal_fock(functional, params, operators(m, functional.level), density)
+        lower = jnp.linalg.cholesky(m.overlap)
+        occupied = lower.T @ density @ lower / electrons_per_orbital(density)
+        commutator = fock @ occupied - occupied @ fock
+        norm = jnp.sqrt(jnp.sum(commutator**2) + _NEGLIGIBLE**2)
+        return norm / jnp.sum(m.electrons)
+
+    return residual
+
+
+class _Found(NamedTuple):
+    """What the residuals need of a self-consistent field."""
+
+    energy: Float[Array, ""]
+    density: Float[Array, "... nao nao"]
+    force: Float[Array, "atoms 3"]
+    converged: Bool[Array, ""]
+
+
+def _solve(functional, params, sample: Sample, tolerance, with_forces) -> _Found:
+    molecule, slopes = sample.molecule, sample.slopes
+    guess = "minao" if sample.density is None else sample.density
+
+    def energy(shift):
+        m = moved(molecule, slopes, shift) if slopes is not None and with_forces else molecule
+        result = scf(m, functional, params, guess=guess, tolerance=tolerance, throw=False)
+        return result.energy, result
+
+    at_rest = jnp.zeros_like(molecule.coordinates)
+    if with_forces:
+        (_, result), slope = jax.value_and_grad(energy, has_aux=True)(at_rest)
+    else:
+        (_, result), slope = energy(at_rest), at_rest
+    return _Found(result.energy, result.density_matrix, -slope, result.converged)
+
+
+def _distance(density, sample: Sample) -> Float[Array, ""]:
+    m = sample.molecule
+    lower = jnp.linalg.cholesky(m.overlap)
+    difference = lower.T @ (density - sample.density) @ lower
+    return jnp.sqrt(jnp.sum(difference**2) + _NEGLIGIBLE**2) / jnp.sum(m.electrons)
+
+
+def _need(sample: Sample, *, density: float, force: float) -> None:
+    for name, weight, known, argument in (
+        ("density_error", density, sample.density, "densities"),
+        ("force_error", force, sample.force, "forces"),
+    ):
+        if weight and known is None:
+            raise ValueError(
+                f"{name} needs {argument} in the batch: training_batch(..., {argument}=...)."
+            )
+
+
+def _only(residual: Residual) -> Residual:
+    """The only entry of a residual of one."""
+    return lambda params, sample: residual(params, sample)[0]

@@ -1,0 +1,176 @@
+"""A functional: a weighted sum of pure energy densities, with a share of exact exchange."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .density import MolecularDensity
+from .features import DENSITY_CUTOFF, LEVELS, Features
+
+EnergyDensity = Callable[[Any, Features], Float[Array, "*n"]]
+NonlocalEnergy = Callable[[Any, MolecularDensity], Float[Array, ""]]
+
+
+class Functional(eqx.Module):
+    """An exchange-correlation functional E_xc = ∫ Σ_k w_k e_k(θ; features) dr + a E_x + b E_x^ω.
+
+    E_x is exact exchange, E_x^ω that by the long-ranged interaction erf(ω r)/r. Terms that are not
+    local add Σ_k w_k E_k[ρ; θ].
+
+    Called as `functional(params, features)`: the energy per volume (Hartree/Bohr³) at one point.
+    Functionals add, and scale with a number; parameters are handed to every term.
+
+    **Arguments:**
+
+    - `terms`: pairs of weight and pure function `e(params, features)`.
+    - `level`: what the terms need: "lda" (densities), "gga" (gradients), "mgga" (τ too),
+        "laplacian" (∇²ρ too).
+    - `exact_exchange`: the fraction a of exact exchange at any distance.
+    - `name`: for people.
+    - `nonlocal_terms`: pairs of weight and pure function `E(params, MolecularDensity)`, an energy;
+        made by `nonlocal_functional`.
+    - `long_range_exchange`: the fraction b that exact exchange gains at large distances.
+    - `omega`: ω in Bohr⁻¹, which the molecule must be built with; `None` without b.
+
+    ```python
+    hybrid = 0.75 * jsci.dft.xc("pbe_x") + jsci.dft.xc("pbe_c") + 0.25 * jsci.dft.xc("hf")
+    ```
+    """
+
+    terms: tuple[tuple[float, EnergyDensity], ...] = eqx.field(static=True)
+    level: str = eqx.field(static=True, default="mgga")
+    exact_exchange: float = eqx.field(static=True, default=0.0)
+    name: str = eqx.field(static=True, default="")
+    nonlocal_terms: tuple[tuple[float, NonlocalEnergy], ...] = eqx.field(static=True, default=())
+    long_range_exchange: float = eqx.field(static=True, default=0.0)
+    omega: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        if self.level not in LEVELS:
+            raise ValueError(f"level is {self.level!r}; allowed are {', '.join(LEVELS)}.")
+        if self.long_range_exchange and not (self.omega and self.omega > 0):
+            raise ValueError(f"long-ranged exchange needs omega > 0 (1/Bohr), got {self.omega!r}.")
+
+    def __call__(self, params: Any, features: Features) -> Float[Array, "*n"]:
+        # The input is replaced, not only the output: otherwise the branch not taken has infinite
+        # derivatives, and infinity times zero is not a number.
+        present = ~(features.rho <= DENSITY_CUTOFF)  # what is not a number stays so
+        safe = jax.tree.map(lambda x: jnp.where(present, x, 1), features)
+        total = jnp.zeros_like(features.rho)
+        for weight, term in self.terms:
+            energy = _evaluate(term, params, safe)
+            if jnp.shape(energy) not in ((), total.shape):
+                raise ValueError(
+                    f"an energy density must return one number for one point, got shape "
+                    f"{jnp.shape(energy)} for features of shape {total.shape}."
+                )
+            total = total + weight * energy
+        return jnp.where(present, total, 0)
+
+    @property
+    def semilocal(self) -> bool:
+        """Whether all of it is a function of the features at each point."""
+        return not (self.exact_exchange or self.long_range_exchange or self.nonlocal_terms)
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether there is more to it than exact exchange."""
+        return bool(self.terms or self.nonlocal_terms)
+
+    def nonlocal_energy(self, params: Any, density: MolecularDensity) -> Float[Array, ""]:
+        """Σ_k w_k E_k of the terms that are not local, in Hartree."""
+        energies = [weight * _evaluate(e, params, density) for weight, e in self.nonlocal_terms]
+        wrong = [jnp.shape(e) for e in energies if jnp.shape(e) != ()]
+        if wrong:
+            raise ValueError(
+                f"a nonlocal term must return one energy, got shape {wrong[0]}: integrate it with "
+                "jnp.sum(density.weights * ...)."
+            )
+        return sum(energies, jnp.zeros(()))
+
+    def __add__(self, other: "Functional") -> "Functional":
+        if not isinstance(other, Functional):
+            return NotImplemented
+        if None not in (self.omega, other.omega) and self.omega != other.omega:
+            raise ValueError(
+                f"cannot add exact exchange separated at omega={self.omega:g} ({self.name}) and at "
+                f"omega={other.omega:g} ({other.name}): a molecule holds the integrals of one."
+            )
+        return Functional(
+            self.terms + other.terms,
+            max(self.level, other.level, key=LEVELS.index),
+            self.exact_exchange + other.exact_exchange,
+            f"{self.name} + {other.name}",
+            self.nonlocal_terms + other.nonlocal_terms,
+            self.long_range_exchange + other.long_range_exchange,
+            self.omega or other.omega,
+        )
+
+    def __mul__(self, factor: float) -> "Functional":
+        if not isinstance(factor, int | float):
+            return NotImplemented
+        return Functional(
+            tuple((factor * weight, term) for weight, term in self.terms),
+            self.level,
+            factor * self.exact_exchange,
+            f"{factor:g} ({self.name})",
+            tuple((factor * weight, term) for weight, term in self.nonlocal_terms),
+            factor * self.long_range_exchange,
+            self.omega,
+        )
+
+    __rmul__ = __mul__
+
+    def named(self, name: str) -> "Functional":
+        """The same under another name."""
+        return dataclasses.replace(self, name=name)
+
+    def __repr__(self) -> str:
+        separated = f", omega={self.omega:g}" if self.omega else ""
+        return (
+            f"Functional({self.name!r}, level={self.level!r}, "
+            f"exact_exchange={self.exact_exchange:g}{separated})"
+        )
+
+
+def _evaluate(term: Callable, params: Any, seen: Any) -> Any:
+    """A term's energy; what goes wrong for want of real parameters is said so."""
+    try:
+        energy = term(params, seen)
+    except Exception as error:
+        if params is not None or isinstance(error, ValueError):
+            raise
+        raise TypeError(
+            "the functional failed with params=None: if it has parameters, give them, as in "
+            f"scf(molecule, functional, params). It said: {error}"
+        ) from error
+    if jnp.iscomplexobj(energy):
+        raise TypeError(
+            "the functional returned a complex energy; parameters must be real: keep real and "
+            "imaginary parts in two real arrays."
+        )
+    return energy
+
+
+def as_functional(functional: Functional | EnergyDensity) -> Functional:
+    """A `Functional` from one, or from any pure `exc(params, features)` (given every feature).
+
+    **Raises:** `TypeError` for anything else; for a name, use `xc(name)`.
+    """
+    if isinstance(functional, Functional):
+        return functional
+    if isinstance(functional, str):
+        raise TypeError(
+            f"functional is the string {functional!r}; write jsci.dft.xc({functional!r})."
+        )
+    if not callable(functional):
+        raise TypeError(
+            "functional must be jsci.dft.xc(name), neural_functional(...) or a pure function "
+            f"exc(params, features), got {type(functional).__name__}."
+        )
+    return Functional(((1.0, functional),), name=getattr(functional, "__name__", "user"))

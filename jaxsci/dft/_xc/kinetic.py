@@ -1,0 +1,32 @@
+"""Kinetic energy densities that meta-GGAs compare with."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .powers import cbrt
+
+# τ ≥ τ_W holds for every density up to rounding. The floor lies a little lower, so that rounding
+# in one-orbital regions, where τ = τ_W, does not meet its kink.
+_FLOOR = 0.999
+# Keeps τ above zero where the gradient vanishes, as a fraction of the uniform gas.
+_SMALLEST = 1e-10
+
+
+def uniform_kinetic(rho: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Thomas-Fermi's τ of the unpolarised gas, 3/10 (3π²)^(2/3) ρ^(5/3)."""
+    return 0.3 * (3 * math.pi**2) ** (2 / 3) * rho * cbrt(rho) ** 2
+
+
+def von_weizsaecker(rho: Float[Array, "*n"], sigma: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """τ of one orbital, |∇ρ|²/(8ρ)."""
+    return sigma / (8 * rho)
+
+
+def physical_kinetic(
+    rho: Float[Array, "*n"], sigma: Float[Array, "*n"], tau: Float[Array, "*n"]
+) -> Float[Array, "*n"]:
+    """τ, raised where it is below what any density can have."""
+    floor = _FLOOR * von_weizsaecker(rho, sigma)
+    return jnp.maximum(tau, jnp.maximum(floor, _SMALLEST * uniform_kinetic(rho)))

@@ -1,0 +1,70 @@
+"""The multilayer perceptron."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from ._dense import Dense, check_sizes, embedded_size, output_size
+
+
+class MLP(eqx.Module):
+    """A multilayer perceptron for fields: h ← σ(h W + b), `depth` times, then an affine layer.
+
+    **Arguments:**
+
+    - `in_size`: coordinates of a point.
+    - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
+    - `width`, `depth`: units of a hidden layer, and number of hidden layers.
+    - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
+    - `embedding`: a module applied to the point first, such as `FourierFeatures`.
+    - `dtype`: of the parameters.
+
+    **Raises:** `ValueError` for sizes that are not positive.
+
+    Good values: for second-order optimisers in float64, 1 or 2 layers of 16 to 64 units; 3 x 20
+    for fronts such as Burgers'.
+
+    ```python
+    net = jsci.nn.MLP(2, "scalar", width=24, depth=2, key=jax.random.key(0))
+    f, params = jsci.pure(net)
+    ```
+    """
+
+    layers: tuple[Dense, ...]
+    embedding: Callable | None
+    activation: Callable = eqx.field(static=True)
+    scalar: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int | str,
+        *,
+        width: int,
+        depth: int,
+        key: Key[Array, ""],
+        activation: Callable = jnp.tanh,
+        embedding: Callable | None = None,
+        dtype: jnp.dtype | type | None = None,
+    ):
+        check_sizes(width=width, depth=depth)
+        sizes = [embedded_size(in_size, embedding), *[width] * depth, output_size(out_size)]
+        self.layers = tuple(
+            Dense(m, n, key=k, bias_scale=float(i < depth), dtype=dtype)
+            for i, (m, n, k) in enumerate(
+                zip(sizes[:-1], sizes[1:], jax.random.split(key, depth + 1), strict=True)
+            )
+        )
+        self.embedding = embedding
+        self.activation = activation
+        self.scalar = out_size == "scalar"
+
+    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+        h = x if self.embedding is None else self.embedding(x)
+        for layer in self.layers[:-1]:
+            h = self.activation(layer(h))
+        y = self.layers[-1](h)
+        return y[0] if self.scalar else y

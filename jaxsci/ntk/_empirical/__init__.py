@@ -1,0 +1,1 @@
+"""Tangent kernels of finite models, and what they predict."""

@@ -1,0 +1,1 @@
+"""Finite feature maps whose products approximate kernels."""

@@ -1,0 +1,65 @@
+"""Expectations over a Gaussian variable, by a quadrature that does not mind a kink at zero."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+_HALF_WIDTH, _PANEL_NODES = 12, 24
+
+
+def _panels() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes on unit panels of [-12, 12], and weights with the normal density.
+
+    The cut tails hold less than 1e-32. A panel ends at zero whatever the variance, so functions
+    that bend or jump there (ReLU, SELU, sign) are integrated as exactly as smooth ones.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_PANEL_NODES)
+    z = (np.arange(-_HALF_WIDTH, _HALF_WIDTH)[:, None] + (nodes + 1) / 2).ravel()
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return z, np.tile(weights / 2, 2 * _HALF_WIDTH) * density
+
+
+NODES, WEIGHTS = _panels()
+
+
+def expectation(
+    f: Callable, variance: Num[Array, ""] | float = 1.0, mean: Num[Array, ""] | float = 0.0
+) -> Float[Array, "..."]:
+    """E f(u) of an elementwise f over a Gaussian u.
+
+        E f(u) = ∫ f(μ + √K z) exp(-z²/2) / √(2π) dz
+
+    **Arguments:**
+
+    - `f`: a function of an array; extra leading axes of its result are kept.
+    - `variance`, `mean`: K and μ, scalars.
+
+    **Returns:** a scalar, or an array of the leading axes of what `f` returns.
+
+    Good values: exact to rounding for smooth f and, at mean zero, for f with a kink or a jump at
+    zero. It fails for f that grows as fast as exp(u²/2K), or oscillates more than about five
+    times per √K.
+
+    Source: composite Gauss-Legendre quadrature, 24 nodes on each unit panel of [-12, 12].
+
+    ```python
+    from jaxsci.ntk._gaussian import expectation
+    expectation(lambda u: jax.nn.relu(u) ** 2, 2.0)  # 1.0
+    ```
+    """
+    dtype = jnp.result_type(jnp.asarray(variance), jnp.asarray(mean), float)
+    nodes, weights = jnp.asarray(NODES, dtype), jnp.asarray(WEIGHTS, dtype)
+    return f(mean + jnp.sqrt(variance) * nodes) @ weights
+
+
+def real_number(name: str, value: Float[Array, ""] | float) -> Float[Array, ""]:
+    """In JAX's precision of the moment; raise unless it is one real number."""
+    value = jnp.asarray(value)
+    if value.shape or jnp.iscomplexobj(value):
+        raise ValueError(
+            f"{name} must be one real number; got shape {value.shape} and dtype {value.dtype}. For "
+            "several use jax.vmap."
+        )
+    return value.astype(jnp.result_type(float))

@@ -1,0 +1,1 @@
+"""Wide and deep networks at initialisation: criticality, limits, corrections."""

@@ -1,0 +1,127 @@
+"""What a finite width adds to the theory of infinite networks: fluctuations of order 1/n."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float, Int
+
+from .._gaussian import expectation, real_number
+from .criticality import susceptibilities
+
+
+def four_point_recursion(
+    activation: Callable,
+    kernel: Float[Array, ""] | float,
+    *,
+    depth: int,
+    weight_variance: Float[Array, ""] | float,
+    bias_variance: Float[Array, ""] | float = 0.0,
+) -> tuple[Float[Array, " depth"], Float[Array, " depth"]]:
+    """Kernel and four-point vertex of every layer, to leading order in 1 / width.
+
+        V_{l+1} = χ_∥(K_l)² V_l + C_W² (E σ(z)⁴ - (E σ(z)²)²),   V₁ = 0,   z ~ N(0, K_l)
+
+    V / n is the variance of a layer's kernel over networks of width n; V / (n K²) of order 1 is
+    where the infinite network stops describing the finite one.
+
+    **Arguments:**
+
+    - `activation`: σ, an elementwise function of an array.
+    - `kernel`: K₁ of the first layer's preactivations.
+    - `depth`: the number of layers.
+    - `weight_variance`, `bias_variance`: C_W and C_b.
+
+    **Returns:** K and V, each (depth,).
+
+    **Raises:** `ValueError` for a depth below 1, or a kernel that is not one real number.
+    Corrections are of the relative order depth / width: at depth 8 and width 64 the exact ReLU
+    vertex is a quarter larger.
+
+    Source: Roberts, Yaida and Hanin (2022), eqs. 4.118 and 5.109.
+
+    ```python
+    k, v = jsci.ntk.four_point_recursion(jax.nn.relu, 1.0, depth=8, weight_variance=2.0)
+    v / k**2  # 5 (l - 1)
+    ```
+    """
+    if depth < 1:
+        raise ValueError(f"depth must be 1 or more, got {depth}.")
+
+    def layer(state, _):
+        k, v = state
+
+        def moments(z):
+            square = activation(z) ** 2
+            return jnp.stack([square, square**2])
+
+        square, fourth = expectation(moments, k)
+        growth = susceptibilities(activation, k, weight_variance=weight_variance).parallel
+        spread = weight_variance**2 * (fourth - square**2)
+        return (bias_variance + weight_variance * square, growth**2 * v + spread), state
+
+    first = real_number("kernel", kernel)
+    return jax.lax.scan(layer, (first, jnp.zeros_like(first)), length=depth)[1]
+
+
+def linear_kernel_variance(depth: Int[Array, "..."] | int, width: int) -> Float[Array, "..."]:
+    """The exact relative variance of the kernel of a deep linear network.
+
+        Var(K_L) / (E K_L)² = (1 + 2/n)^L - 1
+
+    **Arguments:**
+
+    - `depth`: L, the number of hidden layers that the signal has passed.
+    - `width`: n, of each of them.
+
+    **Returns:** as `depth`: 2 L / n for L ≪ n, exponentially large for L ≫ n.
+
+    **Raises:** `ValueError` for a width below 1 or a negative depth.
+
+    Source: Roberts, Yaida and Hanin (2022), section 3.3.
+
+    ```python
+    jsci.ntk.linear_kernel_variance(64, 64)  # 6.17, not 2
+    ```
+    """
+    check_width(width)
+    _check_at_least(0, "depth", depth)
+    return (1 + 2 / width) ** jnp.asarray(depth) - 1
+
+
+def relu_vertex(layer: Int[Array, "..."] | int, width: int) -> Float[Array, "..."]:
+    """The exact four-point vertex of a ReLU network at criticality (C_W = 2, C_b = 0).
+
+        V_l / K² = n ((1 + 5/n)^(l-1) - 1)
+
+    **Arguments:**
+
+    - `layer`: l, counted from 1, whose vertex is zero.
+    - `width`: n, of every hidden layer.
+
+    **Returns:** as `layer`; 5 (l - 1) for l ≪ n.
+
+    **Raises:** `ValueError` for a width or a layer below 1.
+
+    Source: each of n terms of a layer's kernel has E σ⁴ / (E σ²)² = 6 over Gaussians, so that
+    E K² grows by 1 + 5/n a layer; leading order in Roberts, Yaida and Hanin (2022), eq. 5.118.
+
+    ```python
+    jsci.ntk.relu_vertex(8, 64)  # 44.4, of which 35 is the leading order
+    ```
+    """
+    check_width(width)
+    _check_at_least(1, "layer", layer)
+    return width * ((1 + 5 / width) ** (jnp.asarray(layer) - 1) - 1)
+
+
+def _check_at_least(least: int, name: str, value: Int[Array, "..."] | int) -> None:
+    if not isinstance(value, Tracer) and jnp.any(jnp.asarray(value) < least):
+        raise ValueError(f"{name} must be {least} or more, got {value}.")
+
+
+def check_width(width: int) -> None:
+    """A layer has one channel or more."""
+    if width < 1:
+        raise ValueError(f"width must be 1 or more, got {width}.")

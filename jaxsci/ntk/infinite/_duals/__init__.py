@@ -1,0 +1,1 @@
+"""Dual activations: expectations over two correlated Gaussian variables."""

@@ -1,0 +1,1 @@
+"""Layers of infinitely wide networks."""

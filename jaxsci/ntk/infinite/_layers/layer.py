@@ -1,0 +1,146 @@
+"""What an infinitely wide layer is: a rule for kernels and a finite layer, one for the other."""
+
+import abc
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Num, PRNGKeyArray
+
+from ....core import vmap
+from .pair import Pair, input_pair
+
+
+class Kernels(NamedTuple):
+    """The kernels of all pairs, (n, m), or (n, m, *positions) where positions are left."""
+
+    nngp: Float[Array, "n m *positions"]
+    ntk: Float[Array, "n m *positions"]
+
+
+class AbstractLayer(eqx.Module):
+    """A layer as a rule for kernels, and as the finite layer of which the rule is the limit.
+
+    Adding one takes one file: `propagate` for the kernels, `init` for the finite layer. Layers
+    hold no parameters, so the same one may be used many times in a network.
+    """
+
+    @abc.abstractmethod
+    def propagate(self, pair: Pair) -> Pair:
+        """The kernels after this layer, for one pair of inputs."""
+
+    @abc.abstractmethod
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+        """A finite layer for inputs (*positions, channels), and the shape of its output."""
+
+    def needs_crossed(self, after: bool) -> bool:
+        """Whether covariances between positions are needed before it, given after it."""
+        return after
+
+    def independent(self, before: bool) -> bool:
+        """Whether its output is uncorrelated with the network's input, given that its own is."""
+        return before
+
+    def kernel(
+        self,
+        x1: Num[Array, "n *shape"],
+        x2: Num[Array, "m ..."] | None = None,
+        *,
+        batch_size: int | None = None,
+        mesh: Mesh | None = None,
+    ) -> Kernels:
+        """The kernels of the infinitely wide network for all pairs of inputs.
+
+            nngp = E f(x) f(x'),   ntk = E ∂f(x)/∂θ · ∂f(x')/∂θ     (θ standard normal)
+
+        **Arguments:**
+
+        - `x1`, `x2`: inputs (n, *positions, channels); without `x2` it is `x1`.
+        - `batch_size`: rows at a time, to bound memory; by default as many as keep one array of
+          signals within a few megabytes, which is also the fastest.
+        - `mesh`: a device mesh over which the rows are shared out.
+
+        **Returns:** `Kernels(nngp, ntk)`, each (n, m); positions that the network neither
+        flattens nor pools follow, at equal positions.
+
+        **Raises:** `ValueError` for inputs that do not fit each other, or for an activation that
+        does not stand behind a layer of weights. Zero inputs without a bias give zero kernels.
+
+        Good values: float64 for kernels that are to be inverted.
+
+        Source: Lee et al. (2018), eq. 5; Jacot, Gabriel and Hongler (2018), theorem 1.
+
+        ```python
+        net = infinite.serial(infinite.Dense(512), infinite.Relu(), infinite.Dense(1))
+        nngp, ntk = net.kernel(x)
+        mean = jsci.ntk.posterior(ntk, net.kernel(x_test, x).ntk, net.kernel(x_test).ntk, y).mean
+        ```
+        """
+        x1, x2 = real_inputs(x1, x2)
+        return _all_pairs(self, x1, x2, batch_size, mesh)
+
+    def network(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> Callable:
+        """A finite network of the widths given to its layers, in the same parametrisation.
+
+            h = σ_w / √(fan in) W x + σ_b b,    W, b standard normal
+
+        As the widths grow, its tangent kernel tends to `kernel`, at the rate width^(-1/2).
+
+        **Arguments:**
+
+        - `shape`: of one input, (*positions, channels).
+        - `key`: draws the weights.
+
+        **Returns:** an Equinox module, called with ONE input.
+
+        **Raises:** `ValueError` if the shape does not fit the layers.
+
+        ```python
+        model = net.network((784,), key=jax.random.key(0))
+        f, params = jsci.pure(model)
+        empirical = jsci.ntk.kernel(f, params, x, trace_axes=-1)
+        ```
+        """
+        return self.init(tuple(shape), key)[0]
+
+
+@eqx.filter_jit
+def _all_pairs(layer, x1, x2, batch_size, mesh):
+    crossed = layer.needs_crossed(False)
+    if batch_size is None:
+        batch_size = default_rows(x2.shape, crossed)
+
+    def one(a, b):
+        pair = layer.propagate(input_pair(a, b, crossed)).at_equal_positions()
+        return Kernels(pair.nngp, pair.ntk)
+
+    def row(a):
+        return jax.vmap(lambda b: one(a, b))(x2)
+
+    return vmap(row, batch_size=batch_size, mesh=mesh)(x1)
+
+
+def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
+    """Rows of pairs of about a million numbers, but eight where what rows share would dominate."""
+    positions = math.prod(shape[1:-1])
+    return max(8, 2**20 // (shape[0] * positions ** (2 if crossed else 1)))
+
+
+def real_inputs(
+    x1: Num[Array, "n *shape"], x2: Num[Array, "m ..."] | None
+) -> tuple[Float[Array, "n *shape"], Float[Array, "m ..."]]:
+    """Two sets of inputs of one shape, or one twice; products of images in bytes would overflow."""
+    x1, x2 = (jnp.asarray(x) for x in (x1, x1 if x2 is None else x2))
+    if x1.ndim < 2 or x1.shape[1:] != x2.shape[1:] or x1.size == 0 or x2.size == 0:
+        raise ValueError(
+            f"Inputs of shapes {x1.shape} and {x2.shape} do not make pairs; give "
+            "(n, *positions, channels) and (m, *positions, channels), equal but for n and m, and "
+            "not empty."
+        )
+    if jnp.iscomplexobj(x1) or jnp.iscomplexobj(x2):
+        raise TypeError("Inputs must be real; give real and imaginary part as two channels.")
+    return x1.astype(jnp.result_type(x1, float)), x2.astype(jnp.result_type(x2, float))

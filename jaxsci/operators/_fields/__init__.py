@@ -1,0 +1,1 @@
+"""Operations on fields and on scattered points."""

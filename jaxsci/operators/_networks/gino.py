@@ -1,0 +1,111 @@
+"""A neural operator for irregular domains: a Fourier network between two graph integrals."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._fields.points import BallIntegral, check_in_box, check_points
+from .._fields.products import Pointwise, as_modes, gelu, grid_coordinates
+from .fno import FNO
+
+
+class GINO(eqx.Module):
+    """Geometry-informed neural operator: scattered points, a regular grid, scattered points.
+
+        v(z) = ∫_{|x - z| < r} κ(z, x) P[a(x), x] dx      on the points z of a regular grid
+        w = F v                                           an `FNO` on that grid
+        u(y) = Q [∫_{|z - y| < r} κ'(y, z) w(z) dz, E y]
+
+    Local integrals see the geometry, the Fourier layers see the whole domain at the cost of a grid.
+    Cost is points × grid points for the integrals.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of components of the input and output functions.
+    - `grid`: number of grid points along each of one to three axes of [0, 1]ᵈ, which holds the
+        domain. Points xᵢ = i/N.
+    - `radius`: of the balls, a physical length: at least the spacing of the grid, or there are
+        points that see nothing. Good value: one and a half to three spacings.
+    - `width`, `modes`, `depth`: of the `FNO`; `width` also of the kernel networks.
+    - `key`: PRNG key of the weights.
+
+    Called as `model(a, x, weights, y=None)`, as `Transformer` is.
+
+    **Raises:** `ValueError` for a radius below the spacing, modes above the grid's limit, fields,
+    points or weights that do not belong together, or, outside jit, points outside [0, 1]ᵈ, which
+    the grid does not reach: scale the domain into the box. Points of weight zero may lie anywhere.
+
+    Source: Li et al., "Geometry-Informed Neural Operator for Large-Scale 3D PDEs", NeurIPS 2023,
+    section 3.
+
+    ```python
+    model = GINO(1, 1, grid=(16, 16), radius=0.15, width=16, modes=5, depth=2, key=key)
+    u = model(a, x, weights)        # a: (n, 1), x: (n, 2), weights: (n,)
+    ```
+    """
+
+    lift: Pointwise
+    gather: BallIntegral
+    middle: FNO
+    scatter: BallIntegral
+    embed: Pointwise
+    project: list[Pointwise]
+    in_channels: int = eqx.field(static=True)
+    grid: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        grid: Sequence[int],
+        radius: float,
+        width: int,
+        modes: int | Sequence[int],
+        depth: int,
+        key: PRNGKeyArray,
+    ):
+        self.grid, self.in_channels = tuple(grid), in_channels
+        dim = len(self.grid)
+        kept = as_modes((modes,) * dim if isinstance(modes, int) else modes, "GINO")
+        if len(kept) != dim or min(self.grid) < 1 or radius < 1 / min(self.grid):
+            raise ValueError(
+                f"GINO needs one number of modes an axis and a radius of at least the spacing of "
+                f"its grid; got grid={self.grid}, modes={modes} and radius={radius}."
+            )
+        keys = jax.random.split(key, 7)
+        size = {"dim": dim, "radius": radius, "width": width}
+        self.lift = Pointwise(in_channels + dim, width, key=keys[0])
+        self.gather = BallIntegral(width, width, **size, key=keys[1])
+        # The domain ends somewhere in the box, so nothing is periodic.
+        self.middle = FNO(
+            width, width, width=width, modes=kept, depth=depth, padding=0.25, key=keys[2]
+        )
+        self.scatter = BallIntegral(width, width, **size, key=keys[3])
+        self.embed = Pointwise(dim, width, key=keys[4])
+        self.project = [
+            Pointwise(2 * width, 2 * width, key=keys[5]),
+            Pointwise(2 * width, out_channels, key=keys[6]),
+        ]
+
+    def __call__(
+        self,
+        a: Float[Array, "points in_channels"],
+        x: Float[Array, "..."],
+        weights: Float[Array, "..."],
+        y: Float[Array, "..."] | None = None,
+    ) -> Float[Array, "queries out_channels"]:
+        dim = len(self.grid)
+        check_points(a, x, weights, x if y is None else y, self.in_channels, dim, "GINO")
+        check_in_box(x, weights, y, "GINO")
+        y = x if y is None else y
+        z = grid_coordinates(self.grid, a.dtype).reshape(-1, dim)
+        h = self.lift(jnp.concatenate([a, x], -1))
+        v = self.gather(h, x, weights, z).reshape(*self.grid, -1)
+        w = self.middle(v).reshape(len(z), -1)
+        cell = jnp.full(len(z), 1 / len(z), a.dtype)
+        u = jnp.concatenate([self.scatter(w, z, cell, y), self.embed(y)], -1)
+        return self.project[1](gelu(self.project[0](u)))

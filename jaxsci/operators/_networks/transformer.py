@@ -1,0 +1,117 @@
+"""An operator Transformer: attention between points, evaluated wherever it is asked."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._fields.points import Attention, check_points
+from .._fields.products import Pointwise, gelu
+
+
+class Block(eqx.Module):
+    """h + attention(norm h), then + network(norm h), both at every point."""
+
+    attend: Attention
+    network: list[Pointwise]
+
+
+class Transformer(eqx.Module):
+    """Operator Transformer: self-attention among the input's points, cross-attention to any others.
+
+        h ← P[a(x), x];   h ← h + A(h, h),  h ← h + N(h)   (`depth` times)
+        u(y) = Q [A(E(y), h)]
+
+    A is `Attention` with quadrature weights, so the network is a map of functions: it takes a
+    grid, a finer grid or scattered points with the same parameters. Cost is quadratic in points.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of components of the input and output functions.
+    - `dim`: dimension of the points.
+    - `width`, `heads`, `depth`: hidden channels, attention heads (a divisor of `width`) and
+        number of self-attention blocks. Good values: 32 to 64, 4, 2 to 4.
+    - `key`: PRNG key of the weights.
+
+    Called as `model(a, x, weights, y=None)`: one field `(points, in_channels)` at
+    `x: (points, dim)` with quadrature `weights: (points,)`; output at `y: (queries, dim)`, by
+    default at x. Returns `(queries, out_channels)`.
+
+    **Raises:** `ValueError` for fields, points or weights that do not belong together.
+
+    Source: Li, Meidani and Farimani, "Transformer for PDEs' Operator Learning" (OFormer), TMLR
+    2023, section 3, with softmax attention as an integral.
+
+    ```python
+    model = Transformer(1, 1, dim=2, width=32, heads=4, depth=2, key=jax.random.key(0))
+    u = model(a, x, weights, y)     # a: (n, 1), x: (n, 2), weights: (n,), y: (m, 2), u: (m, 1)
+    ```
+    """
+
+    lift: Pointwise
+    blocks: list[Block]
+    embed: list[Pointwise]
+    cross: Attention
+    project: list[Pointwise]
+    in_channels: int = eqx.field(static=True)
+    dim: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        dim: int,
+        width: int,
+        heads: int,
+        depth: int,
+        key: PRNGKeyArray,
+    ):
+        if min(in_channels, out_channels, dim, width, depth) < 1:
+            raise ValueError(
+                "Transformer needs in_channels, out_channels, dim, width and depth >= 1; got "
+                f"{in_channels}, {out_channels}, {dim}, {width} and {depth}."
+            )
+        self.in_channels, self.dim = in_channels, dim
+        keys = iter(jax.random.split(key, 3 * depth + 6))
+        self.lift = Pointwise(in_channels + dim, width, key=next(keys))
+        self.blocks = [
+            Block(
+                attend=Attention(width, heads=heads, key=next(keys)),
+                network=_two_layers(width, 2 * width, width, keys),
+            )
+            for _ in range(depth)
+        ]
+        self.embed = _two_layers(dim, width, width, keys)
+        self.cross = Attention(width, heads=heads, key=next(keys))
+        self.project = _two_layers(width, 2 * width, out_channels, keys)
+
+    def __call__(
+        self,
+        a: Float[Array, "points in_channels"],
+        x: Float[Array, "..."],
+        weights: Float[Array, "..."],
+        y: Float[Array, "..."] | None = None,
+    ) -> Float[Array, "queries out_channels"]:
+        y = x if y is None else y
+        check_points(a, x, weights, y, self.in_channels, self.dim, "Transformer")
+        h = self.lift(jnp.concatenate([a, x], -1))
+        for block in self.blocks:
+            n = _normalise(h)
+            h = h + block.attend(n, n, weights)
+            h = h + _apply(block.network, _normalise(h))
+        return _apply(self.project, self.cross(_apply(self.embed, y), _normalise(h), weights))
+
+
+def _two_layers(first, hidden, last, keys):
+    return [Pointwise(first, hidden, key=next(keys)), Pointwise(hidden, last, key=next(keys))]
+
+
+def _apply(network, v):
+    return network[1](gelu(network[0](v)))
+
+
+def _normalise(h):
+    """Layer norm over the channels of each point, which no other point influences."""
+    centred = h - jnp.mean(h, -1, keepdims=True)
+    return centred * jax.lax.rsqrt(jnp.mean(centred**2, -1, keepdims=True) + 1e-6)

@@ -1,0 +1,114 @@
+"""The U-shaped neural operator."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._fields.periodicity import warn_unless_periodic
+from .._fields.products import Pointwise, as_modes, check_field, check_padding, gelu
+from .._spectral.spectral import SpectralConv
+from .fno import OTHER_FIELDS, position
+
+
+class UNO(eqx.Module):
+    """U-shaped neural operator: Fourier layers that go down to coarse grids and back up.
+
+        down   v_{l+1} = σ(K_l v_l)                on the grid of half the points
+        up     v_l ← σ(K'_l v_{l+1} + W_l v_l)     on the grid of v_l
+
+    The change of grid is done by the spectral layers themselves, which know their output at every
+    point: it is exact, not interpolated, for any number of points. Coarse grids carry more
+    channels and fewer modes, so the network is deeper than an FNO of the same cost.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of components of the input and output functions.
+    - `width`: channels on the finest grid; they double with each level. Good values: 16 to 32.
+    - `modes`: highest wave number on the finest grid in each of one to three dimensions; they
+        halve with each level.
+    - `levels`: how many times the grid is halved. Good values: 2 or 3.
+    - `padding`: as in `FNO`.
+    - `key`: PRNG key of the weights.
+
+    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
+    output `(*grid, out_channels)` at the same points.
+
+    **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, and for
+    other channels. Without padding it warns of a field that does not repeat.
+
+    Source: Rahman, Ross and Azizzadenesheli, "U-NO", TMLR 2023, section 3, with the skip
+    connections added rather than concatenated.
+
+    ```python
+    model = UNO(1, 1, width=16, modes=(12, 12), levels=2, key=jax.random.key(0))
+    u = model(a)                # a, u: (64, 64, 1)
+    ```
+    """
+
+    lift: Pointwise
+    down: list[SpectralConv]
+    up: list[SpectralConv]
+    skips: list[Pointwise]
+    project: list[Pointwise]
+    in_channels: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        width: int,
+        modes: int | Sequence[int],
+        levels: int,
+        padding: float = 0.0,
+        key: PRNGKeyArray,
+    ):
+        finest = as_modes(modes, "UNO")
+        check_padding(padding, "UNO")
+        if min(in_channels, out_channels, width, levels) < 1:
+            raise ValueError(
+                "UNO needs in_channels, out_channels, width and levels >= 1; got "
+                f"{in_channels}, {out_channels}, {width} and {levels}."
+            )
+        self.in_channels = in_channels
+        keys = iter(jax.random.split(key, 3 * levels + 3))
+        coordinates = len(finest) * (1 if padding else 2)
+        self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
+
+        def layer(level, first, second):
+            kept = tuple(m // 2**level for m in finest)
+            return SpectralConv(first, second, modes=kept, period=1 + padding, key=next(keys))
+
+        channels = [width * 2**level for level in range(levels + 1)]
+        steps = list(zip(channels[:-1], channels[1:], strict=True))
+        self.down = [layer(level, fine, coarse) for level, (fine, coarse) in enumerate(steps)]
+        self.up = [layer(level, coarse, fine) for level, (fine, coarse) in enumerate(steps)]
+        self.skips = [Pointwise(fine, fine, key=next(keys)) for fine, _ in steps]
+        self.project = [
+            Pointwise(width, 2 * width, key=next(keys)),
+            Pointwise(2 * width, out_channels, key=next(keys)),
+        ]
+
+    def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+        dim, padded = len(self.down[0].modes), self.down[0].period > 1
+        check_field(a, self.in_channels, dim, "UNO")
+        if not padded:
+            warn_unless_periodic(a, range(dim), "UNO without padding", OTHER_FIELDS)
+        x = position(a.shape[:-1], padded, a.dtype)
+        v = self.lift(jnp.concatenate([a, x], -1))
+        passed = []
+        for layer in self.down:
+            passed.append(v)
+            coarse = _halve(v.shape[:-1], layer.modes)
+            v = gelu(layer(v, coarse))
+        for layer, skip, fine in reversed(list(zip(self.up, self.skips, passed, strict=True))):
+            v = gelu(layer(v, fine.shape[:-1]) + skip(fine))
+        return self.project[1](gelu(self.project[0](v)))
+
+
+def _halve(grid, modes):
+    """Half the points, rounded up, but enough to resolve the modes of the layer that reads them."""
+    return tuple(max(-(-n // 2), 2 * m + 1) for n, m in zip(grid, modes, strict=True))

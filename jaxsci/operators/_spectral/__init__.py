@@ -1,0 +1,1 @@
+"""Spectral expansions and the layers that act on their coefficients."""

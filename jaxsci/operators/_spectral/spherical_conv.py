@@ -1,0 +1,223 @@
+"""Convolution on the sphere, by spherical harmonics on a latitude-longitude grid."""
+
+import math
+from functools import lru_cache
+from typing import Literal, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._fields.products import along_axis, carry_batch, check_field, known
+from .harmonics import legendre_recursion
+
+SphereGrid = Literal["gauss", "equiangular", "cells"]
+
+
+def sphere_grid(
+    latitudes: int, longitudes: int, *, grid: SphereGrid = "gauss"
+) -> tuple[
+    Float[np.ndarray, " latitudes"],
+    Float[np.ndarray, " longitudes"],
+    Float[np.ndarray, "latitudes longitudes"],
+]:
+    """Colatitudes, longitudes and quadrature weights of a grid on the unit sphere.
+
+        ∫ f dΩ = Σ_ij w_ij f(θ_i, φ_j),   φ_j = 2πj/N
+
+    | grid | θ_i, i = 0..n-1 | rule | exact for degrees up to |
+    |---|---|---|---|
+    | "gauss" | cos θ_i the Gauss points | Gauss-Legendre | 2n - 1 |
+    | "equiangular" | πi/(n - 1), both poles included | Clenshaw-Curtis | n - 1 |
+    | "cells" | π(i + 1/2)/n, the middles of n bands | Fejér's first | n - 1 |
+
+    and up to N - 1 in longitude.
+
+    **Arguments:**
+
+    - `latitudes`, `longitudes`: number n of rings from pole to pole, and N of points on each.
+    - `grid`: where the rings are. ERA5 on 721 × 1440 points is "equiangular"; WeatherBench on
+        32 × 64 has "cells".
+
+    **Returns:** θ ascending from the north pole, φ, and w, which add up to 4π. For data with the
+    south first, flip the latitudes.
+
+    **Raises:** `ValueError` for sizes that are not positive, fewer than two rings with poles, or an
+    unknown grid.
+
+    Source: Waldvogel, "Fast construction of the Fejér and Clenshaw-Curtis quadrature rules", BIT 46
+    (2006), section 1.
+
+    ```python
+    theta, phi, weights = sphere_grid(32, 64)
+    ```
+    """
+    _check_name(grid)
+    if latitudes < (2 if grid == "equiangular" else 1) or longitudes < 1:
+        raise ValueError(
+            "sphere_grid() needs positive sizes, and two rings where both poles are points; got "
+            f"{latitudes} and {longitudes} with grid={grid!r}."
+        )
+    theta, w = _rings(latitudes, grid)
+    phi = 2 * np.pi * np.arange(longitudes) / longitudes
+    return theta, phi, np.outer(w, np.full(longitudes, 2 * np.pi / longitudes))
+
+
+def _rings(n, grid):
+    """Colatitudes, and the weights of ∫ f dz over z = cos θ."""
+    if grid == "gauss":
+        z, w = np.polynomial.legendre.leggauss(n)
+        return np.arccos(z[::-1]), w
+    k = np.arange(n)
+    theta = np.pi * k / (n - 1) if grid == "equiangular" else np.pi * (k + 0.5) / n
+    # The rule that is exact for T_k, k < n: ∫ T_k dz = 2/(1 - k²) for even k, zero for odd ones.
+    integrals = np.where(k % 2 == 0, 2 / (1 - np.where(k == 1, 0, k) ** 2.0), 0)
+    return theta, np.linalg.solve(np.cos(np.outer(k, theta)), integrals)
+
+
+def _check_name(grid):
+    if grid not in get_args(SphereGrid):
+        raise ValueError(
+            f"grid={grid!r} is unknown: 'gauss', 'equiangular' (both poles are points) or 'cells' "
+            "(points in the middle of equal bands of latitude)."
+        )
+
+
+class SphericalConv(eqx.Module):
+    """Convolution with a zonal kernel on the sphere: a matrix for each degree of the harmonics.
+
+        (K a)(θ, φ) = Σ_lm (R_l a_lm) Y_lm(θ, φ),   a_lm = ∫ a Y_lm dΩ
+
+    It commutes with every rotation, in exact arithmetic for fields up to the degree kept: no pole
+    is special. The transform is a real Fourier sum on each ring, then one matrix product over the
+    rings for each order m. The parameters belong to functions, not to a grid.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of channels in and out.
+    - `degree`: highest l kept. Good values: a third to a half of the number of latitudes.
+    - `grid`: where the rings of latitude are, as in `sphere_grid`. **An array does not say on which
+        latitudes it lies**: on equal ones, as ERA5 and WeatherBench have, give "equiangular" or
+        "cells", or the result is wrong by some percent. By default "gauss"; but a field that has
+        the shape and the constant first and last ring of a grid with poles is refused.
+    - `key`: PRNG key of the weights.
+
+    Called as `layer(a, out_grid=None)`: `a` is one sample `(latitudes, longitudes, in_channels)`
+    on a `sphere_grid`; `out_grid` may name another.
+
+    **Raises:** `ValueError` for a grid that cannot hold the degree (fewer than degree + 1 Gauss
+    latitudes, 2 degree + 1 equal ones, or 2 degree + 1 longitudes), other channels, an unknown
+    grid, or, outside jit, a field that seems to include the poles if no `grid` is given.
+
+    Source: Driscoll and Healy, Adv. Appl. Math. 15 (1994), theorem 1; as a layer, Bonev et al.,
+    "Spherical Fourier Neural Operators", ICML 2023.
+
+    ```python
+    layer = SphericalConv(3, 8, degree=15, key=jax.random.key(0))
+    b = layer(jnp.ones((32, 64, 3)))        # (32, 64, 8)
+    ```
+    """
+
+    weight: Float[Array, "degrees in_channels out_channels"]
+    in_channels: int = eqx.field(static=True)
+    degree: int = eqx.field(static=True)
+    grid: SphereGrid | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        degree: int,
+        grid: SphereGrid | None = None,
+        key: PRNGKeyArray,
+    ):
+        if in_channels < 1 or out_channels < 1 or degree < 0:
+            raise ValueError(
+                "SphericalConv needs in_channels, out_channels >= 1 and degree >= 0; got "
+                f"{in_channels}, {out_channels} and {degree}."
+            )
+        if grid is not None:
+            _check_name(grid)
+        self.in_channels, self.degree, self.grid = in_channels, degree, grid
+        shape = (degree + 1, in_channels, out_channels)
+        self.weight = jax.random.normal(key, shape) / math.sqrt(in_channels)
+
+    def __call__(
+        self,
+        a: Float[Array, "latitudes longitudes in_channels"],
+        out_grid: tuple[int, int] | None = None,
+    ) -> Float[Array, "out_latitudes out_longitudes out_channels"]:
+        check_field(a, self.in_channels, 2, "SphericalConv")
+        refuse_poles(a, self.grid, "SphericalConv")
+        points = a.shape[:2]
+        target = points if out_grid is None else tuple(out_grid)
+        self._check_points(points)
+        n, grid = self.degree, self.grid or "gauss"
+        rings, legendre, weights = _matrices(*points, n, grid)
+        # (orders, latitudes, channels): cosines of m = 0..n, then sines of m = 1..n
+        waves = along_axis(rings.T, a, 1).swapaxes(0, 1)
+        coefficients = jnp.matmul(
+            carry_batch(jnp.asarray(legendre * weights, a.dtype), a), waves
+        )  # (orders, degrees, channels)
+        mixed = jnp.einsum("mlc,lcd->mld", coefficients, self.weight)
+        rings, legendre, _ = _matrices(*target, n, grid)
+        waves = jnp.matmul(carry_batch(jnp.asarray(legendre.swapaxes(1, 2), a.dtype), a), mixed)
+        return along_axis(rings, waves, 0).swapaxes(0, 1)
+
+    def _check_points(self, points):
+        # The rule must integrate the products of two harmonics.
+        least = self.degree + 1 if self.grid in (None, "gauss") else 2 * self.degree + 1
+        if points[0] < least or points[1] < 2 * self.degree + 1:
+            raise ValueError(
+                f"degree={self.degree} needs a grid of at least {least} latitudes and "
+                f"{2 * self.degree + 1} longitudes; got {points[0]} and {points[1]}."
+            )
+
+
+def refuse_poles(a, grid: SphereGrid | None, name: str):
+    """`ValueError` for a field of known values that seems to include the poles, if no grid is told.
+
+    Points at a pole are one point, so their ring is constant; and a grid of equal steps has half as
+    many bands as longitudes, hence one ring more.
+    """
+    values = known(a)
+    if grid is not None or values is None or values.shape[1] != 2 * (values.shape[0] - 1):
+        return
+    spread = np.max(np.ptp(values, axis=1), axis=-1)
+    flat = 1e-6 * np.max(np.abs(values))
+    if max(spread[0], spread[-1]) <= flat < np.max(spread):
+        raise ValueError(
+            f"{name} got {values.shape[0]} × {values.shape[1]} points, with the first and the last "
+            "ring constant as at the poles: pass grid='equiangular', or 'gauss' if they are Gauss "
+            "latitudes after all."
+        )
+
+
+@lru_cache(maxsize=32)
+def _matrices(latitudes: int, longitudes: int, degree: int, grid: SphereGrid):
+    """Ring waves (longitudes, orders), P̄ (orders, degrees, latitudes) and the weights of a ring.
+
+    Orthonormal as `spherical_harmonics`: Y_lm is P̄_l|m| times its wave.
+    """
+    theta, phi, weights = sphere_grid(latitudes, longitudes, grid=grid)
+    m = np.arange(degree + 1)
+    scale = np.where(m == 0, 1, np.sqrt(2))
+    angle = np.outer(phi, m)
+    rings = np.concatenate([scale * np.cos(angle), (scale * np.sin(angle))[:, 1:]], 1)
+    legendre = _legendre(np.cos(theta), np.sin(theta), degree)
+    return rings, np.concatenate([legendre, legendre[1:]]), weights[:, 0]
+
+
+def _legendre(z, rho, degree):
+    """Fully normalised P̄_lm as (orders, degrees, points), zero for l < m."""
+    first, second, sectoral = legendre_recursion(degree)
+    p = np.zeros((degree + 1, degree + 1, len(z)))
+    for l in range(degree + 1):
+        p[l, l] = sectoral[l] * rho**l
+        for m in range(l):
+            before = p[m, l - 2] if l > m + 1 else 0
+            p[m, l] = first[l, m] * (z * p[m, l - 1] - second[l, m] * before)
+    return p

@@ -1,0 +1,1 @@
+"""Equations and their conditions, as residuals or built into the trial function."""

@@ -1,0 +1,203 @@
+"""Equations as operators op(u, x) on a field u at one point x, zero where they hold.
+
+For evolution equations a point is (x₁, …, t), time last. Make a residual of the parameters with
+`jsci.residual(op, f)`; any function of this form serves as well.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...core import derivative, laplacian
+from .smoothness import require_smooth
+
+Operator = Callable[[Callable, Float[Array, " dim"]], Array]
+Source = Callable[[Float[Array, " dim"]], Array] | float
+
+
+def poisson(source: Source) -> Operator:
+    """Poisson's equation, -Δu = f.
+
+    **Arguments:**
+
+    - `source`: f, a number or a function of one point.
+
+    **Returns:** `op(u, x)` = -Δu(x) - f(x).
+
+    ```python
+    r = jsci.residual(jsci.pde.poisson(1.0), f)
+    ```
+    """
+    return lambda u, x: -_laplacian(u, x) - _at(source, x)
+
+
+def helmholtz(wavenumber: float, source: Source = 0.0) -> Operator:
+    """Helmholtz' equation, Δu + k² u = q.
+
+    **Arguments:**
+
+    - `wavenumber`: k.
+    - `source`: q, a number or a function of one point.
+
+    **Returns:** `op(u, x)` = Δu(x) + k² u(x) - q(x).
+    """
+    return lambda u, x: _laplacian(u, x) + wavenumber**2 * u(x) - _at(source, x)
+
+
+def heat(diffusivity: float, source: Source = 0.0) -> Operator:
+    """The heat equation, u_t = D Δu + q.
+
+    **Arguments:**
+
+    - `diffusivity`: D, length² per time.
+    - `source`: q, a number or a function of one point (x, t).
+
+    **Returns:** `op(u, x)` = u_t - D Δu - q.
+    """
+    _check(diffusivity=diffusivity)
+    return lambda u, x: derivative(u, -1)(x) - diffusivity * _space_laplacian(u, x) - _at(source, x)
+
+
+def burgers(viscosity: float) -> Operator:
+    """Burgers' equation in one dimension, u_t + u u_x = ν u_xx.
+
+    **Arguments:**
+
+    - `viscosity`: ν, length² per time; at 0.01/π, the usual test, a front of width 0.01 forms.
+
+    **Returns:** `op(u, x)` = u_t + u u_x - ν u_xx.
+
+    ```python
+    r = jsci.residual(jsci.pde.burgers(0.01 / jnp.pi), f)
+    ```
+    """
+    _check(viscosity=viscosity)
+
+    def op(u, x):
+        _dimension(x, 2, "burgers")
+        convection = u(x) * derivative(u, 0)(x)
+        return derivative(u, 1)(x) + convection - viscosity * _space_laplacian(u, x)
+
+    return op
+
+
+def allen_cahn(diffusivity: float, reaction: float = 5.0) -> Operator:
+    """The Allen-Cahn equation, u_t = D Δu + k (u - u³).
+
+    **Arguments:**
+
+    - `diffusivity`: D, length² per time; 1e-4 and 1e-3 are the usual tests.
+    - `reaction`: k, per time.
+
+    **Returns:** `op(u, x)` = u_t - D Δu - k (u - u³).
+    """
+    _check(diffusivity=diffusivity)
+
+    def op(u, x):
+        value = u(x)
+        growth = reaction * (value - value**3)
+        return derivative(u, -1)(x) - diffusivity * _space_laplacian(u, x) - growth
+
+    return op
+
+
+def kuramoto_sivashinsky(
+    convection: float = 1.0, growth: float = 1.0, damping: float = 1.0
+) -> Operator:
+    """The Kuramoto-Sivashinsky equation in one dimension, u_t + a u u_x + b u_xx + c u_xxxx = 0.
+
+    Long waves grow and short ones are damped; the solution is chaotic on long intervals.
+
+    **Arguments:**
+
+    - `convection`, `growth`, `damping`: a, b, c; 100/16, 100/16² and 100/16⁴ on a period of 2π is
+        the usual test.
+
+    **Returns:** `op(u, x)` = u_t + a u u_x + b u_xx + c u_xxxx.
+    """
+    _check(growth=growth, damping=damping)
+
+    def op(u, x):
+        _dimension(x, 2, "kuramoto_sivashinsky")
+        require_smooth(u, x)
+        bend = derivative(u, 0, 0)
+        transport = derivative(u, 1)(x) + convection * u(x) * derivative(u, 0)(x)
+        return transport + growth * bend(x) + damping * derivative(bend, 0, 0)(x)
+
+    return op
+
+
+def advection(velocity: tuple[float, ...], source: Source = 0.0) -> Operator:
+    """Advection at constant velocity, u_t + c·∇u = q.
+
+    **Arguments:**
+
+    - `velocity`: c, one component a space coordinate.
+    - `source`: q, a number or a function of one point (x, t).
+
+    **Returns:** `op(u, x)` = u_t + c·∇u - q.
+    """
+
+    def op(u, x):
+        _dimension(x, len(velocity) + 1, "advection with this velocity")
+        transport = sum(c * derivative(u, i)(x) for i, c in enumerate(velocity))
+        return derivative(u, -1)(x) + transport - _at(source, x)
+
+    return op
+
+
+def wave(speed: float, source: Source = 0.0) -> Operator:
+    """The wave equation, u_tt = c² Δu + q.
+
+    **Arguments:**
+
+    - `speed`: c.
+    - `source`: q, a number or a function of one point (x, t).
+
+    **Returns:** `op(u, x)` = u_tt - c² Δu - q.
+    """
+    _check(speed=speed)
+    return lambda u, x: (
+        derivative(u, -1, -1)(x) - speed**2 * _space_laplacian(u, x) - _at(source, x)
+    )
+
+
+def schroedinger(potential: Source) -> Operator:
+    """The stationary Schrödinger operator, H ψ = -Δψ + V ψ (units with ħ²/2m = 1).
+
+    **Arguments:**
+
+    - `potential`: V, a number or a function of one point.
+
+    **Returns:** `op(u, x)` = -Δu(x) + V(x) u(x); `eigenproblem` solves Hψ = Eψ.
+    """
+    return lambda u, x: -_laplacian(u, x) + _at(potential, x) * u(x)
+
+
+def _laplacian(u, x):
+    require_smooth(u, x)
+    return laplacian(u)(x)
+
+
+def _space_laplacian(u, x):
+    """Second derivatives in all coordinates but the last, time."""
+    if x.size < 2:
+        raise ValueError(f"An evolution equation needs points (x, t), got a point of {x.shape}.")
+    return _laplacian(lambda y: u(jnp.append(y, x[-1:])), x[:-1])
+
+
+def _at(source: Source, x):
+    return source(x) if callable(source) else source
+
+
+def _dimension(x, dim, name):
+    if jnp.shape(x) != (dim,):
+        raise ValueError(f"{name} needs points of shape ({dim},), got {jnp.shape(x)}.")
+
+
+def _check(**values):
+    for name, value in values.items():
+        # A traced value is an unknown coefficient of an inverse problem.
+        if isinstance(value, int | float) and not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}.")

@@ -1,0 +1,1 @@
+"""Domains, their boundaries, and regions to sample."""

@@ -1,0 +1,1 @@
+"""Methods on top of residuals: eigenproblems, variational forms, weights, uncertainty."""

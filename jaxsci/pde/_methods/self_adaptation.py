@@ -1,0 +1,83 @@
+"""Self-adaptive weights: one trained weight for each point, by gradient ascent."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import PyTree
+
+from ...core import Objective
+
+
+class SelfAdaptive(NamedTuple):
+    """What `self_adaptive` returns: arguments of `fit`, in its order.
+
+    - `loss`: `loss(params, batch)`.
+    - `params`: `{"model": ..., "weights": {term: one weight a point}}`.
+    - `batch`: the points, unchanged: the weights belong to them.
+    - `optimizer`: descends in the model and ascends in the weights.
+    """
+
+    loss: Callable
+    params: dict[str, PyTree]
+    batch: Mapping[str, PyTree]
+    optimizer: optax.GradientTransformation
+
+
+def self_adaptive(
+    objective: Objective,
+    params: PyTree,
+    batch: Mapping[str, PyTree] | Callable,
+    optimizer: optax.GradientTransformation,
+    *,
+    weight_optimizer: optax.GradientTransformation | None = None,
+) -> SelfAdaptive:
+    """A saddle-point problem whose weights grow where the residual stays large.
+
+        min over params, max over λ of Σₖ wₖ meanᵢ λₖᵢ² |rₖ(params, xₖᵢ)|²,   λ = 1 at the start
+
+    **Arguments:**
+
+    - `objective`, `params`, `batch`: as for `fit`, with one fixed batch.
+    - `optimizer`: for the model, of first order.
+    - `weight_optimizer`: for the weights; Adam at 5e-3 by default.
+
+    **Returns:** the arguments of `fit`. The model is `fit(...).params["model"]`.
+
+    **Raises:** `TypeError` if the batch is a sampler: new points would have no weights.
+
+    Source: McClenny & Braga-Neto, "Self-adaptive physics-informed neural networks" (2023),
+    equations 11 to 13, with the mask λ².
+
+    ```python
+    problem = jsci.pde.self_adaptive(loss, params, batch, optax.adam(1e-3))
+    fit = jsci.fit(*problem, steps=2000)
+    u = functools.partial(f, fit.params["model"])
+    ```
+    """
+    if callable(batch):
+        raise TypeError(
+            "self_adaptive() needs one fixed batch, since each point has its own weight, but got "
+            "a sampler: draw from it once, batch = sample(key)."
+        )
+    residuals = objective.residuals(params, batch)
+    weights = {
+        name: jnp.ones(jax.tree.leaves(r)[0].shape[0], jax.tree.leaves(r)[0].dtype)
+        for name, r in residuals.items()
+    }
+
+    def loss(params, batch):
+        total = 0.0
+        for name, tree in objective.residuals(params["model"], batch).items():
+            for r in jax.tree.leaves(tree):
+                square = jnp.sum(r.reshape(r.shape[0], -1) ** 2, axis=1)
+                total = total + jnp.sum(params["weights"][name] ** 2 * square)
+        return total
+
+    ascent = optax.chain(optax.scale(-1.0), weight_optimizer or optax.adam(5e-3))
+    both = optax.multi_transform(
+        {"model": optimizer, "weights": ascent}, {"model": "model", "weights": "weights"}
+    )
+    return SelfAdaptive(loss, {"model": params, "weights": weights}, batch, both)

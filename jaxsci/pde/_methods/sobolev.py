@@ -1,0 +1,92 @@
+"""Gradient descent of an energy in the norm of its own space, for networks and for any basis."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+
+from ...core import grad, objective, require_x64
+from .._points.quadrature import Quadrature, points_and_weights
+
+
+def sobolev_gradient(
+    field: Callable,
+    quadrature: Quadrature,
+    learning_rate: float = 1.0,
+    *,
+    damping: float = 1e-10,
+    line_search_steps: int = 0,
+) -> optax.GradientTransformationExtraArgs:
+    """Descent along the H¹₀ gradient of an energy, for the nonlinear problems of `ritz`.
+
+        δ = -η (G + λ tr G)⁻¹ ∇E,   Gₐᵦ = ∫ ∇∂ₐu · ∇∂ᵦu dx
+
+    G is the inner product ∫ ∇v·∇w of the tangent functions ∂u/∂θ, so the step is that of
+    u ← u + η Δ⁻¹E′(u) projected on them. For an energy ∫ L(∇u) - f u with Hessians of L between m
+    and M the error falls by (M - m)/(M + m) a step at η = 2/(m + M), whatever the discretisation:
+    refining it costs no further step, where plain descent slows down with the square.
+
+    **Arguments:**
+
+    - `field`: `u(params, x)` with its boundary values built in.
+    - `quadrature`: points and weights of `gauss_legendre` for G; those of the energy do.
+    - `learning_rate`: η; 1 for Poisson's energy, which one step then minimises where u is linear in
+        its parameters.
+    - `damping`: λ. For networks 1e-7 to 1e-5: their tangent functions are nearly dependent.
+    - `line_search_steps`: of the lengths η, η/2, η/4, …, how many to try; 0 takes η as it is.
+
+    **Returns:** an optax transformation for `fit`.
+
+    **Raises:** `ValueError` in float32 or for options that are not positive.
+
+    Source: Marwah, Lipton, Lu & Risteski, "Neural network approximations of PDEs beyond
+    linearity" (2023), section 4, for the descent and its rate; Müller & Zeinhofer, "Achieving high
+    accuracy with PINNs via energy natural gradient descent" (2023) for its projection on the
+    tangent functions of a network.
+
+    ```python
+    energy = jsci.pde.ritz(lambda v, x: 0.5 * jnp.sum(jsci.grad(v)(x) ** 2) - v(x), u)
+    descent = jsci.pde.sobolev_gradient(u, points, damping=1e-6, line_search_steps=20)
+    fit = jsci.fit(energy, params, points, descent, steps=100)
+    ```
+    """
+    if not learning_rate > 0 or not damping > 0 or line_search_steps < 0:
+        raise ValueError(
+            "sobolev_gradient needs learning_rate > 0, damping > 0 and line_search_steps >= 0, "
+            f"got {learning_rate}, {damping} and {line_search_steps}."
+        )
+    points, weights = points_and_weights(quadrature)
+    # The objective takes a mean over samples: n wᵢ turns it into the integral.
+    metric = objective(
+        {"h1": lambda params, s: jnp.sqrt(s[1]) * grad(lambda x: field(params, x))(s[0])}
+    ).at({"h1": (points, len(weights) * weights)})
+
+    def init(params):
+        require_x64("sobolev_gradient()")
+        return optax.EmptyState()
+
+    def update(updates, state, params=None, *, value=None, value_fn=None, **extra_args):
+        if params is None:
+            raise ValueError("sobolev_gradient() needs the parameters: update(..., params).")
+        gradient, unravel = ravel_pytree(updates)
+        _, jacobian = metric.jacobian(params)
+        gram = jacobian.T @ jacobian
+        damped = gram + damping * jnp.trace(gram) * jnp.eye(gradient.size, dtype=gram.dtype)
+        step = -learning_rate * jax.scipy.linalg.solve(damped, gradient, assume_a="pos")
+        if line_search_steps:
+            step = _best_length(step, params, value, value_fn, line_search_steps)
+        return unravel(step), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _best_length(step, params, value, value_fn, count):
+    """The step at the best of the lengths 1, 1/2, 1/4, …; zero if none lowers the energy."""
+    flat, unravel = ravel_pytree(params)
+    lengths = 0.5 ** jnp.arange(count, dtype=step.dtype)
+    values = jax.lax.map(lambda eta: value_fn(unravel(flat + eta * step)), lengths)
+    values = jnp.where(jnp.isnan(values), jnp.inf, values)
+    best = jnp.argmin(values)
+    return jnp.where(values[best] < value, lengths[best], 0.0) * step

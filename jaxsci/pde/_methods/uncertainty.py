@@ -1,0 +1,72 @@
+"""How far a trained field may be off: the Laplace approximation of its parameters."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+from ...core import Objective, require_x64
+
+
+def laplace_deviation(
+    quantity: Callable,
+    objective: Objective,
+    params: PyTree,
+    batch: Mapping[str, PyTree],
+    *,
+    prior: float = 1e-10,
+    noise: float | None = None,
+) -> Callable[..., Float[Array, ""]]:
+    """The standard deviation of a trained field at a point, to first order in its parameters.
+
+        var q(x) = s² g (JᵀJ + λ tr JJᵀ)⁻¹ gᵀ,   g = ∂q(params, x)/∂params
+
+    J is the Jacobian of the scaled residuals at the minimum. s² is their noise: by default their
+    sum of squares over n minus the effective number of parameters, tr JᵀJ(JᵀJ + λ tr JJᵀ)⁻¹, which
+    for a linear model is the usual estimate of regression. It holds for what the data leave open
+    (noisy values, an unknown coefficient); where residuals are small because a network fits them
+    all, it says nothing of the error between the points: take an ensemble by `jax.vmap` over keys.
+
+    **Arguments:**
+
+    - `quantity`: `q(params, x)`, a scalar: the field, or an unknown coefficient (which ignores x).
+    - `objective`, `params`, `batch`: what was trained, where, and on what.
+    - `prior`: λ; what the residuals do not determine has a variance of s²/λ tr JJᵀ.
+    - `noise`: s of the scaled residuals √(wₖ/nₖ) rₖ, where it is known.
+
+    **Returns:** `deviation(x)`.
+
+    **Raises:** `ValueError` in float32, for a prior that is not positive, or for fewer residuals
+    than effective parameters without `noise`.
+
+    Source: MacKay, "A practical Bayesian framework for backpropagation networks" (1992).
+
+    ```python
+    deviation = jsci.pde.laplace_deviation(lambda p, x: p["log_nu"], loss, fit.params, batch)
+    deviation(jnp.zeros(2))   # of log ν
+    ```
+    """
+    require_x64("laplace_deviation()")
+    if not prior > 0:
+        raise ValueError(f"prior must be positive, got {prior}.")
+    r, jacobian = objective.at(batch).jacobian(params)
+    normal = jacobian.T @ jacobian
+    damped = normal + prior * jnp.trace(normal) * jnp.eye(len(normal))
+    factor = jax.scipy.linalg.cho_factor(damped)
+    if noise is None:
+        effective = jnp.trace(jax.scipy.linalg.cho_solve(factor, normal))
+        free = float(r.size - effective)
+        if not free >= 0.5:
+            raise ValueError(
+                f"{r.size} residuals determine {float(effective):.0f} parameters, which leaves "
+                "nothing to estimate their noise from: give noise=, or more points."
+            )
+        noise = float(jnp.sqrt(jnp.sum(r**2) / free))
+
+    def deviation(x: PyTree) -> Float[Array, ""]:
+        g = ravel_pytree(jax.grad(quantity)(params, x))[0]
+        return noise * jnp.sqrt(g @ jax.scipy.linalg.cho_solve(factor, g))
+
+    return deviation

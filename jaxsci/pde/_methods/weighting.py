@@ -1,0 +1,141 @@
+"""Weights that balance the terms of an objective, and weights that respect causality."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+from ...core import Objective
+
+
+def ntk_weights(
+    objective: Objective, params: PyTree, batch: Mapping[str, PyTree]
+) -> dict[str, Float[Array, ""]]:
+    """Weights that make all terms learn at the same rate, from the traces of the tangent kernel.
+
+        wₖ = (Σⱼ tr Kⱼ / nⱼ) / (tr Kₖ / nₖ),   tr Kₖ = Σᵢ ‖∂rₖ(xᵢ)/∂params‖²
+
+    **Arguments:**
+
+    - `objective`: whose current weights do not matter.
+    - `params`, `batch`: where the kernel is taken.
+
+    **Returns:** name of a term to its weight, for `objective.reweighted(weights)`.
+
+    **Raises:** as `objective.residuals` for a batch that does not fit. A term that does not
+    depend on the parameters gets an infinite weight.
+
+    Source: Wang, Yu & Perdikaris, "When and why PINNs fail to train: a neural tangent kernel
+    perspective" (2022), equation 6.5.
+
+    ```python
+    loss = loss.reweighted(jsci.pde.ntk_weights(loss, params, batch))
+    ```
+    """
+    rates = objective.at(batch).traces(params)
+    total = sum(rates.values())
+    return {name: total / rate for name, rate in rates.items()}
+
+
+def gradient_norm_weights(
+    objective: Objective, params: PyTree, batch: Mapping[str, PyTree]
+) -> dict[str, Float[Array, ""]]:
+    """Weights that give the gradients of all terms the same norm.
+
+        wₖ = Σⱼ ‖∇Lⱼ‖ / ‖∇Lₖ‖
+
+    **Arguments:** as of `ntk_weights`.
+
+    **Returns:** as `ntk_weights`. A term at its minimum gets an infinite weight.
+
+    Source: Wang, Sankaran, Wang & Perdikaris, "An expert's guide to training physics-informed
+    neural networks" (2023), algorithm 1.
+
+    ```python
+    loss = loss.reweighted(jsci.pde.gradient_norm_weights(loss, params, batch))
+    ```
+    """
+    gradients = jax.jacrev(objective.terms)(params, batch)
+    norms = {name: jnp.linalg.norm(ravel_pytree(g)[0]) for name, g in gradients.items()}
+    total = sum(norms.values())
+    return {name: total / norm for name, norm in norms.items()}
+
+
+def causal_weights(
+    residuals: Float[Array, " n"],
+    times: Float[Array, " n"],
+    *,
+    tolerance: float,
+    start: float,
+    end: float,
+    slices: int = 16,
+) -> Float[Array, " n"]:
+    """A weight for each point: what comes later waits until what came before is solved.
+
+        w(t) = exp(-ε Σ_{s < t} mean of r² in time slice s)
+
+    **Arguments:**
+
+    - `residuals`: rᵢ.
+    - `times`: tᵢ.
+    - `tolerance`: ε; raised through 1e-2, 1e-1, …, 1e2 while training goes on.
+    - `start`, `end`, `slices`: the time interval, and into how many slices it is cut.
+
+    **Returns:** weights in (0, 1], constant for differentiation.
+
+    **Raises:** `ValueError` for a tolerance or a number of slices that is not positive.
+
+    Source: Wang, Sankaran & Perdikaris, "Respecting causality for training physics-informed neural
+    networks" (2024), equation 3.6.
+
+    ```python
+    w = jsci.pde.causal_weights(r, points[:, -1], tolerance=1.0, start=0.0, end=1.0)
+    loss = jnp.mean(w * r**2)
+    ```
+    """
+    if not tolerance > 0 or slices < 1 or not start < end:
+        raise ValueError(
+            "causal_weights needs tolerance > 0, slices >= 1 and start < end, got "
+            f"{tolerance}, {slices}, {start} and {end}."
+        )
+    slot = jnp.clip(((times - start) / (end - start) * slices).astype(int), 0, slices - 1)
+    count = jnp.zeros(slices, residuals.dtype).at[slot].add(1)
+    total = jnp.zeros(slices, residuals.dtype).at[slot].add(residuals**2)
+    before = jnp.cumsum(total / jnp.maximum(count, 1))
+    before = jnp.concatenate([jnp.zeros(1, before.dtype), before[:-1]])
+    return jax.lax.stop_gradient(jnp.exp(-tolerance * before)[slot])
+
+
+def causal_loss(
+    residual: Callable, *, tolerance: float, start: float, end: float, slices: int = 16
+) -> Callable:
+    """A loss of an evolution equation with causal weights, for first-order optimisers and `fit`.
+
+        loss(params, points) = meanᵢ w(tᵢ) r(params, xᵢ)²
+
+    **Arguments:**
+
+    - `residual`: `r(params, x)`, a scalar, with time as the last coordinate of x.
+    - `tolerance`, `start`, `end`, `slices`: as of `causal_weights`.
+
+    **Returns:** `loss(params, points)`.
+
+    **Raises:** as `causal_weights`.
+
+    ```python
+    loss = jsci.pde.causal_loss(r, tolerance=1.0, start=0.0, end=1.0)
+    points = jsci.pde.uniform(domain, 512)
+    fit = jsci.fit(loss, params, points, optax.adam(1e-3), steps=1000, key=key)
+    ```
+    """
+
+    def loss(params, points):
+        r = jax.vmap(residual, (None, 0))(params, points)
+        w = causal_weights(
+            r, points[:, -1], tolerance=tolerance, start=start, end=end, slices=slices
+        )
+        return jnp.mean(w * r**2)
+
+    return loss

@@ -1,0 +1,1 @@
+"""Points: random, low-discrepancy, adaptive, and quadrature."""

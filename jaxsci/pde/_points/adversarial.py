@@ -1,0 +1,196 @@
+"""An adversarial sampler: a normalising flow that moves points to where the residual is large."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Key, PyTree
+
+from ...core import fit
+from ...nn import MLP
+from .._geometry.domains import Box, Domain, SpaceTime
+from .splines import spline, spline_parameters
+
+
+class Flow(eqx.Module):
+    """A density on the unit cube: uniform noise through couplings of monotone splines.
+
+    v ← (v₁, spline(v₂; net(v₁))) with the halves changing places. The density is positive and
+    continuous up to the boundary, and uniform at the start, where all splines are the identity.
+    """
+
+    couplings: tuple[MLP, ...]
+    dim: int = eqx.field(static=True)
+
+    def __init__(self, dim: int, *, depth: int, width: int, bins: int, key: Key[Array, ""]):
+        def coupling(layer, key):
+            kept, moved = _halves(dim, layer)
+            size = len(moved) * spline_parameters(bins)
+            net = MLP(max(1, len(kept)), size, width=width, depth=1, key=key)
+            return eqx.tree_at(lambda m: m.layers[-1].weight, net, replace_fn=jnp.zeros_like)
+
+        self.couplings = tuple(map(coupling, range(depth), jax.random.split(key, depth)))
+        self.dim = dim
+
+    def push(self, v: Float[Array, " dim"]) -> Float[Array, " dim"]:
+        """The point of the unit cube for uniform noise."""
+        for i, net in enumerate(self.couplings):
+            moved, raw = self._splines(i, net, v)
+            v = v.at[moved].set(jax.vmap(spline)(v[moved], raw)[0])
+        return v
+
+    def log_density(self, v: Float[Array, " dim"]) -> Float[Array, ""]:
+        """log p at a point of the unit cube."""
+        log_p = jnp.zeros((), v.dtype)
+        for i, net in reversed(list(enumerate(self.couplings))):
+            moved, raw = self._splines(i, net, v)
+            back, log_slope = jax.vmap(partial(spline, inverse=True))(v[moved], raw)
+            v, log_p = v.at[moved].set(back), log_p - jnp.sum(log_slope)
+        return log_p
+
+    def _splines(self, layer, net, v):
+        """Which coordinates a coupling moves, and the parameters of their splines."""
+        kept, moved = _halves(self.dim, layer)
+        given = 2 * v[kept] - 1 if kept.size else jnp.ones(1, v.dtype)
+        return moved, net(given).reshape(len(moved), -1)
+
+
+class Adversarial(NamedTuple):
+    """What `adversarial` returns.
+
+    - `flow`: the start, uniform over the domain.
+    - `sample`: `sample(key, flow) -> (n, dim)`, a pure function.
+    - `density`: `density(flow, x)`, per volume of the domain.
+    - `train`: `train(key, flow, params) -> flow`, some steps against the residual at `params`.
+    """
+
+    flow: Flow
+    sample: Callable[[Key[Array, ""], Flow], Float[Array, "n dim"]]
+    density: Callable[[Flow, Float[Array, " dim"]], Float[Array, ""]]
+    train: Callable[[Key[Array, ""], Flow, PyTree], Flow]
+
+
+def adversarial(
+    domain: Domain,
+    n: int,
+    residual: Callable,
+    *,
+    key: Key[Array, ""],
+    smoothness: float = 1e-2,
+    depth: int = 4,
+    width: int = 24,
+    bins: int = 8,
+    steps: int = 100,
+    learning_rate: float = 5e-3,
+) -> Adversarial:
+    """Points from a density that is trained against the solution, smooth by a Wasserstein penalty.
+
+        min over θ, max over α of  E_{x ~ p_α} r(θ, x)² - β ∫ |∇p_α|² dx
+
+    Without the penalty the best density is a peak at the largest residual. With it the maximum over
+    p is a relaxed Wasserstein distance between the residual's mass and the uniform one, so both
+    players stop where the residual is evenly spread. p_α is a normalising flow: it is sampled
+    without rejection in any dimension. Alternate: some steps of `fit` on `sample(key, flow)`, then
+    `train` the flow.
+
+    **Arguments:**
+
+    - `domain`: a `Box`, `Interval`, or one of them over time. The penalty is in its unit cube.
+    - `n`: points of a sample, and of a training step of the flow.
+    - `residual`: `r(params, x)`; its square is scaled to mean one over each batch.
+    - `key`: of the flow's weights.
+    - `smoothness`: β. Smaller is sharper.
+    - `depth`, `width`, `bins`: couplings, hidden units of each, and pieces of each spline.
+    - `steps`, `learning_rate`: of Adam in each `train`.
+
+    **Returns:** an `Adversarial`.
+
+    **Raises:** `TypeError` for a domain that is no box; `ValueError` for options that are not
+    positive.
+
+    Good values: β = 1e-3 to 1e-1. In one or two dimensions `residual_adaptive` is as good or better
+    in an eighth of the time. The flow pays where few uniform candidates would hit the region that
+    matters: on a peak in five dimensions its points brought the solution 6 and 15 times closer than
+    uniform ones. A peak that its first samples miss, as in ten dimensions, it does not find either.
+
+    Source: Tang, Zhai, Wan & Yang, "Adversarial adaptive sampling: unify PINN and optimal
+    transport for the approximation of PDEs" (2024).
+
+    ```python
+    points = jsci.pde.adversarial(box, 1000, r, key=jax.random.key(0))
+    flow = points.train(key, points.flow, params)
+    batch = points.sample(key, flow)
+    ```
+    """
+    box = domain.space if isinstance(domain, SpaceTime) else domain
+    if not isinstance(box, Box):
+        raise TypeError(
+            "adversarial() maps a unit cube onto the domain, which must be a Box or an Interval, "
+            f"or one over time, got {type(box).__name__}: use residual_adaptive for other shapes."
+        )
+    if min(n, depth, width, bins, steps) < 1 or not smoothness > 0 or not learning_rate > 0:
+        raise ValueError(
+            "adversarial needs n, depth, width, bins and steps >= 1, smoothness and "
+            f"learning_rate > 0, got {n}, {depth}, {width}, {bins}, {steps}, {smoothness} and "
+            f"{learning_rate}."
+        )
+    lower, upper = (jnp.asarray(b) for b in domain.bounds)
+    optimizer = optax.adam(learning_rate)
+
+    def unit_points(key, flow):
+        return jax.vmap(flow.push)(jax.random.uniform(key, (n, domain.dim)))
+
+    def sample(key, flow):
+        return jax.vmap(domain.from_unit)(unit_points(key, flow))
+
+    def density(flow, x):
+        v = (x - lower) / (upper - lower)
+        return jnp.exp(flow.log_density(v)) / jnp.prod(upper - lower)
+
+    @eqx.filter_jit
+    def reward(key, flow, params):
+        """Points of the current flow with their r² and density: what it is improved on."""
+        v = unit_points(key, flow)
+        r = jax.vmap(lambda v: residual(params, domain.from_unit(v)))(v)
+        square = jnp.sum(r.reshape(n, -1) ** 2, axis=1)
+        square = jnp.where(jnp.isfinite(square), square, 0)
+        return v, square, jax.vmap(flow.log_density)(v)
+
+    def loss(flow, batch):
+        v, square, before = batch
+        # Σ p/p_before is n in the mean, so a constant in the reward only adds noise.
+        gain = square - jnp.mean(square)
+        log_p, slope = jax.vmap(jax.value_and_grad(flow.log_density))(v)
+        # Both integrals by importance: over points of the flow before, p/p_before = exp(ratio).
+        ratio = jnp.exp(log_p - before)
+        # The reward of uniform points, E_uniform r² = E_before r²/p_before, sets the unit.
+        scale = jnp.mean(square * jnp.exp(-before)) + jnp.finfo(square.dtype).tiny
+        penalty = ratio * jnp.exp(log_p) * jnp.sum(slope**2, axis=1)
+        return smoothness * jnp.mean(penalty) - jnp.mean(ratio * gain) / scale
+
+    def train(key, flow, params):
+        # Importance weights grow unreliable as the flow moves: it is resampled ten times.
+        rounds = min(10, steps)
+        for k in jax.random.split(key, rounds):
+            batch = reward(k, flow, params)
+            result = fit(loss, flow, batch, optimizer, steps=steps // rounds, progress=False)
+            if result.status == "interrupted":  # of many short trainings all are to end
+                raise KeyboardInterrupt
+            flow = result.params
+        return flow
+
+    start = Flow(domain.dim, depth=depth, width=width, bins=bins, key=key)
+    return Adversarial(start, sample, density, train)
+
+
+def _halves(dim: int, layer: int):
+    """Indices that a coupling keeps, and those that it moves."""
+    if dim == 1:
+        return np.arange(0), np.arange(1)
+    first, second = np.split(np.arange(dim), [dim // 2])
+    return (first, second) if layer % 2 == 0 else (second, first)

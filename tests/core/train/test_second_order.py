@@ -1,0 +1,172 @@
+"""Second-order optimisers: the three spaces agree, quadratic convergence, clear refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import jaxsci as jsci
+from jaxsci.core._train.damped_least_squares import linear_model
+
+# 15 residuals and 16 parameters: what happens between the samples is no matter here.
+pytestmark = pytest.mark.filterwarnings("ignore:There are fewer residuals")
+
+X = jax.random.normal(jax.random.key(0), (12, 2))
+BATCH = {"fit": (X, jnp.sin(X[:, 0]) * X[:, 1]), "small": X[:3]}
+
+
+def f(params, x):
+    return jnp.tanh(params["w"] @ x + params["b"]) @ params["v"]
+
+
+LOSS = jsci.objective({"fit": lambda p, xy: f(p, xy[0]) - xy[1], "small": f}, {"small": 1e-2})
+
+
+def make_params(width=4):
+    k = jax.random.split(jax.random.key(1), 3)
+    return {
+        "w": jax.random.normal(k[0], (width, 2)),
+        "b": jax.random.normal(k[1], (width,)),
+        "v": jax.random.normal(k[2], (width,)),
+    }
+
+
+@pytest.mark.parametrize("space", ["sample", "parameter", "matrix_free"])
+def test_damped_solution_matches_numpy(space):
+    params = make_params()
+    at = LOSS.at(BATCH)
+    flat, unravel = ravel_pytree(params)
+    j = np.asarray(jax.jacrev(lambda w: at.vector(unravel(w)))(flat))
+    b = np.arange(15.0)
+    model = linear_model(at, params, space)
+    expected = np.linalg.solve(j.T @ j + 0.1 * np.eye(j.shape[1]), j.T @ b)
+    # Conjugate gradients stop at a relative 1e-6; the factorisations are exact to rounding.
+    tolerance = 1e-4 if space == "matrix_free" else 1e-10
+    np.testing.assert_allclose(
+        model.damped(jnp.array(0.1))(jnp.asarray(b)), expected, rtol=tolerance, atol=tolerance
+    )
+    np.testing.assert_allclose(model.apply(flat), j @ flat, rtol=1e-11, atol=1e-12)
+    if space != "matrix_free":
+        np.testing.assert_allclose(model.trace, np.sum(j**2), rtol=1e-12)
+
+
+def test_linear_problem_is_solved_in_one_step():
+    linear = jsci.objective({"line": lambda p, xy: p @ xy[0] - xy[1]})
+    target = jnp.array([1.0, -3.0])
+    batch = {"line": (X, X @ target)}
+    result = jsci.fit(linear, jnp.zeros(2), batch, jsci.gauss_newton(1e-14), steps=1)
+    np.testing.assert_allclose(result.params, target, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        jsci.levenberg_marquardt(),
+        jsci.levenberg_marquardt(space="matrix_free"),
+        jsci.gauss_newton(1e-4),
+        jsci.natural_gradient(0.5, damping=1e-3, momentum=0.3),
+    ],
+    ids=["levenberg_marquardt", "matrix_free", "gauss_newton", "natural_gradient"],
+)
+def test_beats_a_hundred_adam_steps_in_thirty(optimizer):
+    result = jsci.fit(LOSS, make_params(), BATCH, optimizer, steps=30)
+    adam = jsci.fit(LOSS, make_params(), BATCH, optax.adam(1e-2), steps=100)
+    assert result.history["loss"][-1] < 0.1 * adam.history["loss"][-1]
+
+
+def test_levenberg_marquardt_never_raises_the_loss():
+    result = jsci.fit(LOSS, make_params(), BATCH, jsci.levenberg_marquardt(), steps=25)
+    assert np.all(np.diff(result.history["loss"]) <= 0)
+
+
+def test_sample_and_parameter_space_take_the_same_path():
+    runs = [
+        jsci.fit(
+            LOSS, make_params(), BATCH, jsci.levenberg_marquardt(1e-2, space=space), steps=5
+        ).params
+        for space in ("sample", "parameter")
+    ]
+    np.testing.assert_allclose(ravel_pytree(runs[0])[0], ravel_pytree(runs[1])[0], rtol=1e-6)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="LAPACK is a CPU's")
+def test_a_batch_of_steps_factorises_once():
+    """LAPACK on a batch waits for XLA's threads while it holds one: with as many such calls side by
+    side as there are threads, all wait for ever. 16 solves at once on two cores did."""
+    optimizer = jsci.levenberg_marquardt()
+
+    def step(params):
+        value = LOSS.value(params, BATCH)
+        update, _ = optimizer.update(
+            params,
+            optimizer.init(params),
+            params,
+            value=value,
+            value_fn=lambda p: LOSS.value(p, BATCH),
+            residual_fn=LOSS.at(BATCH),
+        )
+        return update
+
+    many = jax.vmap(lambda scale: jax.tree.map(lambda p: scale * p, make_params()))(jnp.ones(4))
+    program = jax.jit(jax.vmap(step)).lower(many).compile().as_text()
+    assert program.count('custom_call_target="lapack_dpotrf_ffi"') == 1
+
+
+def test_singular_kernel_gives_no_nan():
+    """Twice the same point: J Jᵀ is singular, damping makes it solvable."""
+    twice = {"fit": jax.tree.map(lambda x: jnp.repeat(x[:2], 4, axis=0), BATCH["fit"])}
+    loss = jsci.objective({"fit": LOSS.functions[0]})
+    result = jsci.fit(loss, make_params(), twice, jsci.levenberg_marquardt(1e-12), steps=10)
+    assert result.status == "completed"
+    assert np.isfinite(ravel_pytree(result.params)[0]).all()
+
+
+def test_natural_gradient_carries_its_direction_on():
+    """φ' = μ φ + Jᵀ (J Jᵀ + λ tr)⁻¹ (r - μ J φ): what φ has solved already is not solved again."""
+    at, params = LOSS.at(BATCH), make_params()
+    flat, _ = ravel_pytree(params)
+    r, j = map(np.asarray, at.jacobian(params))
+    carried = 0.5 * np.linspace(-1.0, 1.0, len(flat))
+    kernel = j @ j.T
+    damped = kernel + 1e-2 * np.trace(kernel) * np.eye(len(r))
+    expected = carried + j.T @ np.linalg.solve(damped, r - j @ carried)
+
+    optimizer = jsci.natural_gradient(0.1, damping=1e-2, momentum=0.5, space="sample")
+    state = optimizer.init(params)._replace(direction=2.0 * jnp.asarray(carried))
+    update, state = optimizer.update(params, state, params, residual_fn=at)
+    np.testing.assert_allclose(state.direction, expected, rtol=1e-10)
+    np.testing.assert_allclose(ravel_pytree(update)[0], -0.1 * expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("damping", "after"), [(4e-9, 1e-9), (2e-18, 1e-18), (4e5, 1e5)])
+def test_a_step_that_lowers_the_loss_lowers_the_damping_down_to_a_floor(damping, after):
+    """By the factor 4, to 1e-18: a floor of 1e-4 would make the last digits a long way off."""
+    linear = jsci.objective({"line": lambda p, xy: p @ xy[0] - xy[1]})
+    at = linear.at({"line": (X, X @ jnp.array([1.0, -3.0]))})
+    optimizer, params = jsci.levenberg_marquardt(damping, acceleration=False), jnp.zeros(2)
+    _, state = optimizer.update(
+        params,
+        optimizer.init(params),
+        params,
+        value=linear.value(params, at.batch),
+        value_fn=lambda p: linear.value(p, at.batch),
+        residual_fn=at,
+    )
+    np.testing.assert_allclose(state.damping, after, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "make", [jsci.levenberg_marquardt, jsci.gauss_newton, jsci.natural_gradient]
+)
+def test_bad_input(make):
+    with pytest.raises(TypeError, match="needs the residuals, not only the loss"):
+        jsci.fit(lambda p, b: jnp.sum(p**2), jnp.ones(2), None, make(), steps=1)
+    single = jax.tree.map(lambda x: x.astype(jnp.float32), make_params())
+    with pytest.raises(ValueError, match=r"float64 parameters, but params\['b'\] is float32"):
+        jsci.fit(LOSS, single, BATCH, make(), steps=1)
+    with pytest.raises(ValueError, match="damping is too small"):
+        make(damping=0.0)
+    with pytest.raises(ValueError, match="space must be one of"):
+        jsci.fit(LOSS, make_params(), BATCH, make(space="dual"), steps=1)

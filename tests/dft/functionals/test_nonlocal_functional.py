@@ -1,0 +1,198 @@
+"""Functionals that are not local: right Fock matrices, derivatives, batches and errors."""
+
+import types
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci.dft import (
+    dispersion_tail,
+    feature_functional,
+    fixed_density_energy,
+    forces,
+    local_hybrid,
+    message_functional,
+    message_size,
+    molecule,
+    nonlocal_functional,
+    scf,
+    stack,
+    weighted_functional,
+    with_pair_potentials,
+    xc,
+)
+from jaxsci.dft._xc.slater import slater
+
+pytest.importorskip("pyscf")
+
+RANGES = (None, 0.4)
+# All the exact exchange, the long range counted once more and taken off again by weight w.
+EXACT = local_hybrid(lambda w, d: jnp.stack([0.0 * d[0], 1.0 + 0 * d[0], w * d[0]]), ranges=RANGES)
+
+
+def lih(distance=1.6):
+    return molecule([("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, distance))], "sto-3g", grid=3)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    hydrogen = molecule([("H", (0.0, 0.0, 0.0))], "sto-3g", spin=1, grid=3)
+    return stack([with_pair_potentials(m, RANGES) for m in (lih(), hydrogen)])
+
+
+@pytest.fixture(scope="module")
+def solve(batch):
+    def both(functional, weight):
+        def one(m):
+            r = scf(m, functional, weight, tolerance=1e-13, throw=False)
+            return r.energy, r.density_matrix
+
+        return jax.vmap(one)(batch)
+
+    return jax.jit(both, static_argnums=0)
+
+
+# Both spins, a closed and an open shell; the grid integrates to some 1e-6 Hartree at level 3.
+def test_a_local_hybrid_of_nothing_but_exact_exchange_is_hartree_fock(solve):
+    energy, density = solve(EXACT, jnp.array(0.0))
+    expected, expected_density = solve(xc("hf"), jnp.array(0.0))
+    np.testing.assert_allclose(energy, expected, atol=3e-6)
+    np.testing.assert_allclose(density, expected_density, atol=3e-5)
+
+
+@pytest.mark.slow
+def test_derivatives_of_energy_and_density(solve):
+    f = jax.jit(lambda w: jnp.stack([jnp.sum(x**2) for x in solve(EXACT, w)]))
+    w, h = jnp.array(0.05), 1e-3
+    _, slope = jax.jvp(f, (w,), (1.0,))
+    np.testing.assert_allclose(slope, (f(w + h) - f(w - h)) / (2 * h), rtol=1e-5)
+
+
+def test_own_features_and_any_energy():
+    m = lih()
+    m = m.with_extras(one=jnp.ones(m.grid.owner.shape[0]))
+
+    def half_of_slater(params, features, own):
+        return 0.5 * own["one"] * slater(features)
+
+    def other_half(params, density):
+        return 0.5 * jnp.sum(density.weights * slater(density.features))
+
+    both = feature_functional(half_of_slater, {"one": lambda d: d.extras["one"]}, level="lda")
+    both = both + nonlocal_functional(other_half, level="lda") + xc("vwn5")
+    np.testing.assert_allclose(scf(m, both).energy, scf(m, xc("svwn")).energy, atol=1e-10)
+    with pytest.raises(ValueError, match="forces cannot know how the molecule's extras"):
+        forces(m, both)
+
+
+def test_bad_input_is_explained():
+    m = lih()
+    with pytest.raises(ValueError, match=r"needs 'pair_potentials'.*with_pair_potentials"):
+        scf(m, EXACT)
+    with pytest.raises(ValueError, match="must return one energy, got shape"):
+        scf(m, nonlocal_functional(lambda p, d: d.weights))
+    with pytest.raises(ValueError, match="feature 'two' must have .* points on its first axis"):
+        scf(m, feature_functional(lambda p, f, o: f.rho, {"two": lambda d: jnp.ones(2)}))
+    with pytest.raises(ValueError, match="f must return one number for one point"):
+        scf(m, feature_functional(lambda p, f, o: jnp.ones(2), {}))
+    with pytest.raises(ValueError, match="ranges is empty"):
+        local_hybrid(lambda p, d: d, ranges=())
+    with pytest.raises(ValueError, match="mixes one or more semilocal functionals"):
+        weighted_functional(lambda p, d: d, [EXACT])
+    with pytest.raises(ValueError, match="different extras"):
+        stack([m, m.with_extras(one=jnp.ones(1))])
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """A functional of two random linear networks, and its parameters."""
+    size = message_size(2)
+
+    def send(w, d):
+        return jnp.tanh(w @ d)
+
+    def read(w, x):
+        return 0.1 * jnp.tanh(w @ x)
+
+    keys = jax.random.split(jax.random.key(0))
+    params = {
+        "send": jax.random.normal(keys[0], (2, 3)),
+        "read": jax.random.normal(keys[1], (3 + size,)) / 6,
+    }
+    return message_functional(send, read, channels=2, base=xc("pbe")), params
+
+
+def energy_of_guess(functional, params, atoms, spin=0):
+    m = molecule(atoms, "sto-3g", grid=0, spin=spin)
+    share = m.electrons / jnp.sum(m.electrons)
+    density = m.guess if m.restricted else share[:, None, None] * m.guess
+    return float(fixed_density_energy(m, functional, density, params)), m
+
+
+# Without base and Hartree terms: what the messages alone say of moved and of distant molecules.
+def test_messages_do_not_depend_on_position_and_add_up(messages):
+    functional, params = messages
+    messages_only = functional + -1.0 * xc("pbe")
+    plain = nonlocal_functional(lambda p, d: jnp.zeros(()))
+
+    def alone(atoms):
+        with_, m = energy_of_guess(messages_only, params, atoms)
+        without = float(fixed_density_energy(m, plain, m.guess, params))
+        return with_ - without
+
+    water = [("O", (0.0, 0.0, 0.1)), ("H", (0.0, 0.8, -0.5)), ("H", (0.1, -0.7, -0.5))]
+    # A quarter turn about x, a reflection, a shift and another order: the grid goes along.
+    moved = [(s, (x + 1.0, -z - 2.0, y)) for s, (x, y, z) in water[::-1]]
+    far = [(s, (x, y, z + 30.0)) for s, (x, y, z) in water]
+    one = alone(water)
+    assert abs(one) > 1e-3
+    np.testing.assert_allclose(alone(moved), one, atol=1e-10)
+    np.testing.assert_allclose(alone(water + far), 2 * one, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_messages_reach_across_and_have_the_right_potential(messages):
+    functional, params = messages
+    m = lih()
+    f = jax.jit(lambda p: fixed_density_energy(m, functional, p, params))
+    slope = jax.grad(f)(m.guess)
+    change = jax.random.normal(jax.random.key(1), m.guess.shape)
+    change = change + change.T
+    h = 1e-4
+    difference = (f(m.guess + h * change) - f(m.guess - h * change)) / (2 * h)
+    np.testing.assert_allclose(jnp.vdot(slope, change), difference, rtol=1e-6)
+    assert scf(m, functional, params).converged
+
+
+def test_dispersion_falls_as_the_sixth_power_and_gives_forces():
+    functional = dispersion_tail(lambda w, a: w * jnp.ones(2))
+
+    def tail(distance):
+        helium = [("He", (0.0, 0.0, 0.0)), ("He", (0.0, 0.0, distance))]
+        m = molecule(helium, "sto-3g", unit="bohr", grid=0)
+        zero = nonlocal_functional(lambda p, d: jnp.zeros(()))
+        with_, without = (
+            fixed_density_energy(m, f, m.guess, jnp.array(0.0)) for f in (functional, zero)
+        )
+        return float(with_ - without)
+
+    np.testing.assert_allclose(tail(200.0), -20 / (200.0**6 + 4.0**6), rtol=1e-3)
+    np.testing.assert_allclose(tail(4.0), -20 / (2 * 4.0**6), rtol=1e-8)
+    # Its force is one of the two nuclei on each other, whatever the orbitals do.
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 2.0))], "sto-3g", unit="bohr", grid=0)
+    extra = forces(m, xc("svwn") + functional, jnp.array(0.0)) - forces(m, xc("svwn"))
+    slope = 20 * 6 * 2.0**5 / (2.0**6 + 4.0**6) ** 2
+    np.testing.assert_allclose(extra[:, 2], [slope, -slope], rtol=1e-6)
+
+
+def test_a_ghost_is_not_dispersed():
+    seen: Any = types.SimpleNamespace(
+        charges=jnp.array([2.0, 0.0, 2.0]),
+        coordinates=jnp.array([[0.0, 0, 0], [0, 0, 2], [0, 0, 4]]),
+        atom_mask=jnp.ones(3, bool),
+    )
+    found = dispersion_tail(lambda w, a: jnp.zeros(2)).nonlocal_energy(None, seen)
+    np.testing.assert_allclose(found, -20 / (2 * 4.0**6), rtol=1e-12)

@@ -1,0 +1,181 @@
+"""Learned Kohn-Sham matrices: equivariance, batches, sparsity, and the guesses that they make."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsci as jsci
+from jaxsci.dft import (
+    HamiltonianModel,
+    hamiltonian,
+    hamiltonian_error,
+    hamiltonian_guess,
+    molecule,
+    prune,
+    scf,
+    set_blocks,
+    stack,
+    xc,
+)
+from jaxsci.dft._basis import functions as basis
+from jaxsci.dft._learned.gaunt import bracket_coefficients
+
+pytest.importorskip("pyscf")
+
+WATER = [("O", (0.0, 0.0, 0.12)), ("H", (0.0, 0.76, -0.47)), ("H", (0.1, -0.75, -0.45))]
+
+
+@pytest.fixture(scope="module")
+def water():
+    return molecule(WATER, "6-31g*", grid=0)
+
+
+@pytest.fixture(scope="module")
+def model(water):
+    """Random in every weight, so that nothing vanishes by the initial values."""
+    made = HamiltonianModel([water], channels=3, radial=4, width=5, key=jax.random.key(1))
+    keys = iter(jax.random.split(jax.random.key(2), 100))
+    return jax.tree.map(lambda w: w + 0.3 * jax.random.normal(next(keys), w.shape), made)
+
+
+@jax.jit
+def predict(model, m):
+    return model(m)
+
+
+@pytest.fixture(scope="module")
+def solved(water):
+    return scf(water, xc("pbe"), tolerance=1e-12)
+
+
+# With Y = √(3/4π) (x, y, z) the bracket of two of them is that factor times the third.
+def test_brackets_of_the_first_harmonics_are_cross_products():
+    epsilon = np.cross(np.eye(3)[:, None], np.eye(3)[None])
+    found = bracket_coefficients(2)[1:4, 1:4, 1:4]
+    np.testing.assert_allclose(found, np.sqrt(3 / (4 * np.pi)) * epsilon, atol=1e-14)
+
+
+# As a function of two points the operator does not depend on how the basis functions are turned.
+def test_matrix_turns_with_the_molecule(model):
+    rotation = jnp.linalg.qr(jax.random.normal(jax.random.key(3), (3, 3)))[0]
+    rotation = rotation * jnp.where(jnp.linalg.det(rotation) > 0, -1, 1)  # with a reflection
+
+    def operator(atoms, points):
+        m = molecule(atoms, "6-31g*", grid=0)
+        dual = jnp.linalg.solve(
+            m.overlap, basis.evaluate(m.basis, m.coordinates, points, gradient=False)[0]
+        )
+        return dual.T @ predict(model, m) @ dual
+
+    turned = [(s, tuple(np.asarray(rotation) @ np.array(x))) for s, x in WATER]
+    points = jax.random.normal(jax.random.key(4), (10, 3))
+    plain = operator(WATER, points)
+    assert float(jnp.std(plain)) > 1e-2
+    np.testing.assert_allclose(operator(turned, points @ rotation.T), plain, atol=1e-10)
+
+
+def test_matrix_is_symmetric_and_a_batch_changes_nothing(model, water):
+    hydroxide = molecule(WATER[:2], "6-31g*", charge=-1, grid=0)
+    together = jax.jit(jax.vmap(model))(stack([water, hydroxide]))
+    np.testing.assert_allclose(together, together.transpose(0, 2, 1), atol=1e-14)
+    for found, m in zip(together, (water, hydroxide), strict=True):
+        np.testing.assert_allclose(found[: m.size, : m.size], predict(model, m), atol=1e-12)
+    guess = jax.vmap(hamiltonian_guess)(stack([water, hydroxide]), together)
+    np.testing.assert_allclose(jnp.sum(guess[1] * stack([water, hydroxide]).overlap[1]), 10)
+
+
+def test_exact_matrix_starts_the_field_at_its_end(water, solved):
+    exact = hamiltonian(water, solved)
+    np.testing.assert_allclose(hamiltonian_guess(water, exact), solved.density_matrix, atol=1e-6)
+    levels = jnp.linalg.eigvals(jnp.linalg.solve(water.overlap, exact))
+    np.testing.assert_allclose(np.sort(levels.real), solved.orbital_energies, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_open_shell_matrix_is_the_mean_of_both_spins():
+    m = molecule([("O", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.97))], "sto-3g", spin=1, grid=0)
+    result = scf(m, xc("hf"))
+    half = jnp.einsum("ij,sjk->sik", m.overlap, result.orbitals)
+    spins = [h @ jnp.diag(e) @ h.T for h, e in zip(half, result.orbital_energies, strict=True)]
+    np.testing.assert_allclose(hamiltonian(m, result), (spins[0] + spins[1]) / 2, atol=1e-12)
+    assert hamiltonian_guess(m, hamiltonian(m, result)).shape == (2, m.size, m.size)
+
+
+# Blocks of one atom and one angular momentum are those of the one water that they are made of,
+# but for the mean over m; its s functions are its own.
+def test_mean_blocks_are_those_of_the_data(model, water, solved):
+    exact = hamiltonian(water, solved)
+    blank = jax.tree.map(jnp.zeros_like, model)
+    # a weight that is zero has no direction of its own
+    blank = jax.tree.map(lambda w, m: m if w.ndim == 2 else w, blank, model)
+    start = set_blocks(blank, stack([water]), exact[None])
+    start = predict(start, water)
+    s_of_oxygen = (water.basis.atom == 0) & (water.basis.angular == 0)
+    np.testing.assert_allclose(
+        start[s_of_oxygen][:, s_of_oxygen], exact[s_of_oxygen][:, s_of_oxygen], atol=1e-12
+    )
+    apart = water.basis.atom[:, None] != water.basis.atom[None]
+    level = jnp.diagonal(start)
+    coupled = 0.875 * (level[:, None] + level[None]) * water.overlap
+    np.testing.assert_allclose(start[apart], coupled[apart], atol=1e-12)
+
+
+def test_pruned_products_are_those_with_the_largest_gates(model, water):
+    few = prune(model, 0.3)
+    assert len(few.paths) == 10 and len(model.paths) == 33
+    strength = {t: abs(float(p.gate)) for t, p in model.paths.items()}
+    left_out = [t for t in model.paths if t not in few.paths]
+    assert min(strength[t] for t in few.paths) >= max(strength[t] for t in left_out)
+    off = eqx.tree_at(
+        lambda m: [m.paths[t].gate for t in left_out], model, [jnp.zeros(())] * len(left_out)
+    )
+    np.testing.assert_allclose(predict(few, water), predict(off, water), atol=1e-13)
+
+
+def test_error_is_the_mean_square_of_an_entry(model, water, solved):
+    f, params = jsci.pure(model)
+    exact = hamiltonian(water, solved)
+    error = hamiltonian_error(f)(params, (water, exact))
+    off = predict(model, water) - exact
+    np.testing.assert_allclose(jnp.sum(error**2), jnp.mean(off**2), rtol=1e-12)
+    np.testing.assert_allclose(hamiltonian_error(lambda p, m: exact)(params, (water, exact)), 0)
+
+
+def test_bad_input_is_explained(model, water):
+    with pytest.raises(ValueError, match="needs examples"):
+        HamiltonianModel([], key=jax.random.key(0))
+    with pytest.raises(ValueError, match="sizes must be positive"):
+        HamiltonianModel([water], channels=0, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="keep is 0"):
+        prune(model, 0)
+    carbon = molecule([("C", (0.0, 0.0, 0.0))], "6-31g*", spin=2, grid=0)
+    assert bool(jnp.isnan(predict(model, carbon)).any())
+    larger = molecule(WATER, {"O": "6-31g*", "H": "def2-qzvp"}, grid=0)
+    with pytest.raises(ValueError, match="not in the basis"):
+        model(larger)
+    more_shells = molecule(WATER, "6-311g*", grid=0)
+    assert bool(jnp.isnan(predict(model, more_shells)).any())
+    with pytest.raises(ValueError, match=r"hamiltonian has shape \(3, 3\)"):
+        hamiltonian_guess(water, jnp.ones((3, 3)))
+
+
+def test_elements_are_told_by_their_number_not_by_the_charge_that_a_core_leaves():
+    sodium = jsci.dft.molecule([("Na", (0, 0, 0)), ("H", (0, 0, 1.9))], "lanl2dz", grid=0)
+    assert sodium.charges.tolist() == [1, 1]
+    model = HamiltonianModel([sodium], channels=1, radial=2, width=2, key=jax.random.key(0))
+    assert model.atoms.elements == (1, 11)
+    of_function = model.shell(sodium)[0]
+    np.testing.assert_array_equal(of_function, 1 - sodium.basis.atom)
+
+
+def test_a_ghost_is_no_element():
+    from pyscf import gto
+
+    ghost = gto.M(atom="He 0 0 0; ghost-He 0 0 1", basis="sto-3g", verbose=0)
+    helium = jsci.dft.molecule(ghost, grid=0)
+    model = HamiltonianModel([helium], channels=1, radial=2, width=2, key=jax.random.key(0))
+    assert model.atoms.elements == (2,)
+    features = model.atoms(helium.coordinates, helium.libcint.elements, helium.atom_mask)
+    assert jnp.isfinite(features[0]).all() and jnp.isnan(features[1]).all()

@@ -21,6 +21,7 @@ import jaxsci as jsci
 from .catalogue import choose, load_cases
 from .report.compare import check_kept, compare, text as comparison
 from .report.html import html
+from .report.pages import fill
 from .report.table import table
 from .report.terminal import terminal
 from .runner.case import SIZES, Case, Size
@@ -82,7 +83,15 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--list", action="store_true", help="name the cases and stop")
     command.add_argument(
-        "--table", type=Path, metavar="FILE", help="print a report.json as README's table and stop"
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="print a report.json as Markdown, with --only in part, and stop",
+    )
+    command.add_argument(
+        "--pages",
+        action="store_true",
+        help="fill the tables of README and docs from benchmarks/results and stop",
     )
     return command
 
@@ -92,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser()
     options = command.parse_args(arguments)
     if options.table:
-        print(table(json.loads(options.table.read_text(encoding="utf-8"))))
+        print(table(json.loads(options.table.read_text(encoding="utf-8")), options.only))
+        return 0
+    if options.pages:
+        print("\n".join(map(str, fill(Path(__file__).parents[1]))))
         return 0
     out = options.out or Path(".cache/benchmarks") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     if options.scaling:

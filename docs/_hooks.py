@@ -1,18 +1,87 @@
-"""mkdocs: a line `names: PACKAGE` on a page becomes the entries of all names PACKAGE exports."""
+"""mkdocs: entries of public names, links from names in the text, and the executed notebooks.
+
+A line `names: PACKAGE: NAME ...` becomes the entries of these names. A public name in backticks,
+such as `fit`, `dft.scf` or `jsci.pde.Box`, becomes a link to its entry. The build fails for a
+public name without an entry of its own, as a function or a class.
+"""
 
 import importlib
 import re
+import types
+from pathlib import Path
+
+import nbconvert
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "jaxsci",
+    "jaxsci.nn",
+    "jaxsci.pde",
+    "jaxsci.pde.reference",
+    "jaxsci.dft",
+    "jaxsci.dft.constraints",
+    "jaxsci.dft.data",
+    "jaxsci.operators",
+    "jaxsci.operators.data",
+    "jaxsci.ntk",
+    "jaxsci.ntk.infinite",
+)
+_LINE = re.compile(r"^names: ([\w.]+): ([\w ]+)$", re.MULTILINE)
+_ENTRY = re.compile(r'<div class="doc doc-object doc-(?:function|class)">\s*<h\d id="([\w.]+)"')
+_FENCED = re.compile(r"^(```.*?^```)$", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"(?<![\[`])`((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(\(.*?\))?`(?![\]`])")
 
 
-def on_page_markdown(markdown, **_):
-    return re.sub(r"^names: ([\w.]+)$", _entries, markdown, flags=re.MULTILINE)
+def public_names():
+    """Dotted names of the functions and classes that the packages offer."""
+    for package in PACKAGES:
+        for name, value in vars(importlib.import_module(package)).items():
+            inside = getattr(value, "__module__", "").startswith("jaxsci.")
+            if inside and not name.startswith("_") and not isinstance(value, types.ModuleType):
+                yield f"{package}.{name}"
+
+
+def on_files(files, config):
+    """Notebooks as pages, with the outputs and figures that they were committed with."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        body, resources = nbconvert.MarkdownExporter().from_filename(str(path))
+        body = body.replace("](output_", f"]({path.stem}/output_")
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=body))
+        for name, content in resources["outputs"].items():
+            where = f"notebooks/{path.stem}/{name}"
+            files.append(File.generated(config, where, content=content))
+    return files
+
+
+def on_page_markdown(markdown, page, **_):
+    if page.file.src_uri.startswith("api/"):
+        return _LINE.sub(_entries, markdown)
+    if page.file.src_uri.startswith("notebooks/"):
+        return markdown
+    pillar = page.file.src_uri.rpartition("/")[2].removesuffix(".md")
+    known = set(public_names())
+    link = lambda match: _link(match, pillar, known)  # noqa: E731
+    parts = _FENCED.split(markdown)
+    return "".join(p if p.startswith("```") else _NAME.sub(link, p) for p in parts)
+
+
+def on_post_build(config, **_):
+    entries = set()
+    for page in Path(config["site_dir"], "api").rglob("*.html"):
+        entries |= set(_ENTRY.findall(page.read_text(encoding="utf-8")))
+    if missing := sorted(set(public_names()) - entries):
+        raise SystemExit(f"Public names without an entry of their own: {', '.join(missing)}")
 
 
 def _entries(match):
-    package = importlib.import_module(match[1])
-    names = [
-        name
-        for name, value in vars(package).items()
-        if not name.startswith("_") and getattr(value, "__module__", "").startswith("jaxsci.")
-    ]
-    return "\n\n".join(f"::: {match[1]}.{name}" for name in sorted(names, key=str.lower))
+    return "\n\n".join(f"::: {match[1]}.{name}" for name in match[2].split())
+
+
+def _link(match, pillar, known):
+    """The name as a link if it is public: of jaxsci, of a package, or of the page's own pillar."""
+    name = match[1].removeprefix("jsci.").removeprefix("jaxsci.")
+    for candidate in (f"jaxsci.{pillar}.{name}", f"jaxsci.{name}"):
+        if candidate in known:
+            return f"[{match[0]}][{candidate}]"
+    return match[0]

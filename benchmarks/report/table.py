@@ -1,31 +1,57 @@
-"""A report.json as Markdown for README and the pages, so that no number is copied by hand."""
+"""A kept report as Markdown, so that no number in README or the pages is copied by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..catalogue import place
 from ..runner import units
+from ..runner.case import place
 from ..runner.measure.timing import Ratio
 from ..scaling.report import markdown
 from ..scaling.study import SCHEMA, Study
 from .terminal import WORDS, figure
 
+EARLIER = "jaxsci/earlier-1"  # tables carried over from runs whose own reports were not kept
 HEAD = ("case", "error", "run", "against", "times faster", "also found")
 
 
-def table(report: Mapping[str, Any]) -> str:
-    """Any kept report as Markdown."""
+def table(report: Mapping[str, Any], only: Sequence[str] = ()) -> str:
+    """Any kept report as Markdown, or of a report of cases those named in `only` and their pillars.
+
+    **Raises:** `ValueError` if `only` names what the report does not have.
+    """
     if report["schema"] == SCHEMA:
         return markdown(Study.of_json(report))
-    return of_cases(report)
+    if report["schema"] == EARLIER:
+        return _of_earlier(report, only)
+    return _of_cases(report, only)
 
 
-def of_cases(report: Mapping[str, Any]) -> str:
-    """Where the run was made, then one row a case, of a report as `Report.as_json` gives it."""
+def _of_cases(report: Mapping[str, Any], only: Sequence[str]) -> str:
+    """Where the run was made, then one row per case, of a report as `Report.as_json` gives it."""
     cases = sorted(report["cases"], key=lambda case: place(case["pillar"]))
-    rows = [HEAD, ("---",) * len(HEAD), *map(_cells, cases)]
-    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{_where(report)}\n\n{lines}"
+    known = {case["name"] for case in cases} | {case["pillar"] for case in cases}
+    if unknown := [name for name in only if name not in known]:
+        raise ValueError(f"{unknown[0]} is neither a case nor a pillar of this report.")
+    if only:
+        cases = [case for case in cases if case["name"] in only or case["pillar"] in only]
+    return f"{_where(report)}\n\n{_markdown(HEAD, map(_cells, cases))}"
+
+
+def _of_earlier(report: Mapping[str, Any], only: Sequence[str]) -> str:
+    known = {section["pillar"] for section in report["sections"]}
+    if unknown := [name for name in only if name not in known]:
+        raise ValueError(f"{unknown[0]} is not a part of this report. Parts: {sorted(known)}.")
+    return "\n\n".join(
+        f"### {section['title']}\n\n{section['settings']}\n\n"
+        + _markdown(section["head"], section["rows"])
+        for section in report["sections"]
+        if not only or section["pillar"] in only
+    )
+
+
+def _markdown(head: Sequence[str], rows: Any) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
 def _where(report: Mapping[str, Any]) -> str:

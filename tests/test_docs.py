@@ -15,8 +15,6 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
-# A minute of compilation together.
-LONG = {"README", "pde", "dft", "operators", "pyscf", "model", "neuraloperator"}
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 
@@ -59,11 +57,7 @@ def test_names_and_options_exist(page):
     assert calls > 0
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else ()) for p in PAGES],
-    ids=lambda p: p.stem,
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_our_code_runs(page):
     with jax.numpy_rank_promotion("allow"):  # users have JAX's defaults
         exec(compile(program(page, 2), str(page), "exec"), {"__name__": page.stem})

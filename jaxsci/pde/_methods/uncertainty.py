@@ -38,8 +38,8 @@ def laplace_deviation(
 
     **Returns:** `deviation(x)`.
 
-    **Raises:** `ValueError` in float32, for a prior that is not positive, or for fewer residuals
-    than effective parameters without `noise`.
+    **Raises:** `ValueError` in float32, for a prior or noise that is not positive, or for fewer
+    residuals than effective parameters without `noise`.
 
     Source: MacKay, "A practical Bayesian framework for backpropagation networks" (1992).
 
@@ -49,8 +49,8 @@ def laplace_deviation(
     ```
     """
     require_x64("laplace_deviation()")
-    if not prior > 0:
-        raise ValueError(f"prior must be positive, got {prior}.")
+    if not prior > 0 or (noise is not None and not noise > 0):
+        raise ValueError(f"prior and noise must be positive, got {prior} and {noise}.")
     r, jacobian = objective.at(batch).jacobian(params)
     normal = jacobian.T @ jacobian
     damped = normal + prior * jnp.trace(normal) * jnp.eye(len(normal))

@@ -1,6 +1,7 @@
 """Weights that balance the terms of an objective, and weights that respect causality."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +25,8 @@ def ntk_weights(
 
     **Returns:** name of a term to its weight, for `objective.reweighted(weights)`.
 
-    **Raises:** as `objective.residuals` for a batch that does not fit. A term that does not
-    depend on the parameters gets an infinite weight.
+    **Raises:** as `objective.residuals` for a batch that does not fit; `TypeError` for a sampler or
+    a complex residual. A term that does not depend on the parameters gets an infinite weight.
 
     Source: Wang, Yu & Perdikaris, "When and why PINNs fail to train: a neural tangent kernel
     perspective" (2022), equation 6.5.
@@ -34,6 +35,7 @@ def ntk_weights(
     loss = loss.reweighted(jsci.pde.ntk_weights(loss, params, batch))
     ```
     """
+    _require_batch(objective, batch)
     rates = objective.at(batch).traces(params)
     total = sum(rates.values())
     return {name: total / rate for name, rate in rates.items()}
@@ -57,6 +59,7 @@ def gradient_norm_weights(
     loss = loss.reweighted(jsci.pde.gradient_norm_weights(loss, params, batch))
     ```
     """
+    _require_batch(objective, batch)
     gradients = jax.jacrev(objective.terms)(params, batch)
     norms = {name: jnp.linalg.norm(ravel_pytree(g)[0]) for name, g in gradients.items()}
     total = sum(norms.values())
@@ -85,7 +88,8 @@ def causal_weights(
 
     **Returns:** weights in (0, 1], constant for differentiation.
 
-    **Raises:** `ValueError` for a tolerance or a number of slices that is not positive.
+    **Raises:** `ValueError` for a tolerance or a number of slices that is not positive, or for
+    residuals and times of different shapes; `TypeError` for complex residuals.
 
     Source: Wang, Sankaran & Perdikaris, "Respecting causality for training physics-informed neural
     networks" (2024), equation 3.6.
@@ -100,6 +104,7 @@ def causal_weights(
             "causal_weights needs tolerance > 0, slices >= 1 and start < end, got "
             f"{tolerance}, {slices}, {start} and {end}."
         )
+    _require_scalars(residuals, times)
     slot = jnp.clip(((times - start) / (end - start) * slices).astype(int), 0, slices - 1)
     count = jnp.zeros(slices, residuals.dtype).at[slot].add(1)
     total = jnp.zeros(slices, residuals.dtype).at[slot].add(residuals**2)
@@ -133,9 +138,34 @@ def causal_loss(
 
     def loss(params, points):
         r = jax.vmap(residual, (None, 0))(params, points)
+        _require_scalars(r, points[:, -1])
         w = causal_weights(
             r, points[:, -1], tolerance=tolerance, start=start, end=end, slices=slices
         )
         return jnp.mean(w * r**2)
 
     return loss
+
+
+def _require_batch(objective: Objective, batch: Any) -> None:
+    if callable(batch) or any(callable(points) for points in batch.values()):
+        raise TypeError(
+            "Weights are taken on points, but got a sampler: draw from it, batch = sample(key)."
+        )
+    objective.at(batch)  # raises what its residuals would
+
+
+def _require_scalars(residuals: Array, times: Array) -> None:
+    if residuals.ndim != 1 or residuals.shape != times.shape:
+        raise ValueError(
+            "Causal weights need one scalar residual for each time, got the shapes "
+            f"{residuals.shape} and {times.shape}."
+        )
+    _require_real(residuals)
+
+
+def _require_real(residual: Array) -> None:
+    if jnp.iscomplexobj(residual):
+        raise TypeError(
+            f"A residual must be real, got {residual.dtype}: stack its real and imaginary parts."
+        )

@@ -137,7 +137,7 @@ def residual_adaptive(
         propose_key, choose_key = jax.random.split(key)
         points = propose(propose_key)
         r = jax.vmap(residual, (None, 0))(params, points)
-        size = jnp.sqrt(jnp.sum(r.reshape(len(points), -1) ** 2, axis=1)) ** power
+        size = jnp.sqrt(jnp.sum(jnp.abs(r.reshape(len(points), -1)) ** 2, axis=1)) ** power
         size = jnp.where(jnp.isfinite(size), size, 0)
         density = size / jnp.maximum(jnp.mean(size), jnp.finfo(size.dtype).tiny) + floor
         chosen = jax.random.choice(

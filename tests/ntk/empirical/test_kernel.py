@@ -166,6 +166,16 @@ def test_learning_rate_is_the_edge_of_stability(problem):
     assert error(0.95) < start < error(1.05)
 
 
+def test_a_kernel_that_is_not_symmetric_is_refused():
+    """Solvers read one triangle or the mean: eigenvalues 1.25 and 0.75 where those of it are 1."""
+    skew = jnp.array([[1.0, 0.5], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="kernel is not symmetric.*differ by up to 0.5"):
+        ntk.spectrum(skew)
+    rounded = jnp.eye(2).at[0, 1].set(1e-12)
+    np.testing.assert_allclose(ntk.spectrum(rounded).values, 1.0)
+    assert jax.jit(ntk.spectrum)(skew).values.shape == (2,)  # not known before tracing
+
+
 def test_spectrum_and_alignment():
     s = ntk.spectrum(jnp.diag(jnp.array([1.0, 4.0, 3.0])))
     np.testing.assert_allclose(s.values, [4.0, 3.0, 1.0])

@@ -36,5 +36,7 @@ def test_bad_input():
     batch = {"data": (jnp.array([0.0, 1.0]), jnp.array([1.0, 2.0]))}
     with pytest.raises(ValueError, match="2 residuals determine 2 parameters.*give noise="):
         pde.laplace_deviation(_line, loss, jnp.ones(2), batch)
-    with pytest.raises(ValueError, match="prior must be positive"):
+    with pytest.raises(ValueError, match="prior and noise must be positive"):
         pde.laplace_deviation(_line, loss, jnp.ones(2), batch, prior=0.0)
+    with pytest.raises(ValueError, match="must be positive, got 1e-10 and -0.1"):
+        pde.laplace_deviation(_line, loss, jnp.ones(2), batch, noise=-0.1)

@@ -90,3 +90,36 @@ def test_self_adaptive_weights_grow_where_the_residual_stays(key):
 def test_bad_input():
     with pytest.raises(ValueError, match="tolerance > 0, slices >= 1 and start < end"):
         pde.causal_weights(jnp.ones(2), jnp.ones(2), tolerance=0.0, start=0.0, end=1.0)
+
+
+def test_what_weights_cannot_be_taken_of(key):
+    loss, params, batch = _problem(key)
+    sampler = pde.uniform(pde.Box((0.0, 0.0), (1.0, 1.0)), 4)
+    for weigh in (pde.ntk_weights, pde.gradient_norm_weights):
+        with pytest.raises(TypeError, match=r"got a sampler.*batch = sample\(key\)"):
+            weigh(loss, params, {"pde": sampler, "initial": sampler})
+        with pytest.raises(ValueError, match="no entry for 'initial'"):
+            weigh(loss, params, {"pde": batch["pde"]})
+    wave = jsci.objective({"wave": lambda p, x: p * jnp.exp(1j * x[0])})
+    with pytest.raises(TypeError, match="stack its real and imaginary parts"):
+        pde.ntk_weights(wave, jnp.ones(()), {"wave": batch["pde"]})
+
+
+def test_traces_with_complex_parameters_are_real(key):
+    """r = Re(c e^(ix)) has |∂r/∂c|² = 1 in JAX's convention, and so have both terms here."""
+    terms = {k: lambda c, x, k=k: jnp.real(c * jnp.exp(1j * k * x[0])) for k in (1, 2)}
+    loss = jsci.objective({str(k): r for k, r in terms.items()})
+    points = jax.random.uniform(key, (5, 1))
+    weights = pde.ntk_weights(loss, jnp.asarray(0.3 + 0.1j), {"1": points, "2": points})
+    np.testing.assert_allclose(list(weights.values()), 2.0, rtol=1e-12)
+    assert all(jnp.isrealobj(w) for w in weights.values())
+
+
+def test_causal_weights_of_other_shapes():
+    options = {"tolerance": 1.0, "start": 0.0, "end": 1.0}
+    square = lambda params, x: params * x  # noqa: E731
+    with pytest.raises(ValueError, match=r"scalar residual for each time.*\(2, 2\) and \(2,\)"):
+        pde.causal_loss(square, **options)(1.0, jnp.full((2, 2), 0.5))
+    wave = lambda params, x: params * jnp.exp(1j * x[0])  # noqa: E731
+    with pytest.raises(TypeError, match="must be real, got complex128"):
+        pde.causal_loss(wave, **options)(1.0, jnp.full((2, 2), 0.5))

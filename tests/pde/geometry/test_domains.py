@@ -44,6 +44,7 @@ def test_points_lie_inside_and_measure_is_right(name, key):
     domain = DOMAINS[name]
     points = pde.uniform(domain, 200)(key)
     assert points.shape == (200, domain.dim)
+    assert len(np.unique(points, axis=0)) == 200  # enough candidates: none is repeated
     assert bool(jax.vmap(domain.contains)(points).all())
     np.testing.assert_allclose(domain.measure, MEASURES[name], rtol=0.01)
     lower, upper = domain.bounds
@@ -100,6 +101,8 @@ def test_lengths_of_boundary_pieces():
     assert sum(piece.measure for piece in box.values()) == 8.0
     np.testing.assert_allclose(disk["sphere"].measure, 2 * np.pi * 0.75)
     assert list(DOMAINS["interval"].boundary) == ["left", "right"]
+    walls = SQUARE.during(0.5, 3.5).boundary
+    assert [walls[name].measure for name in ("initial", "x0_lower")] == [4.0, 6.0]
     arc = (SQUARE - DISK).boundary["second.sphere"]
     np.testing.assert_allclose(arc.measure, 0.75 * (2 * np.pi - _ANGLE), rtol=0.01)
 

@@ -107,6 +107,8 @@ def test_gauss_legendre_is_exact_for_polynomials():
     assert x.shape == (18, 2)
     np.testing.assert_allclose(w @ (x[:, 0] ** 5 * x[:, 1] ** 4), 64 / 6 * 2 / 5, rtol=1e-13)
     kink = lambda y: jnp.maximum(y - 0.5, 0) ** 2  # noqa: E731
+    either_order = [pde.gauss_legendre(LINE, 2, breaks=(b,))[0] for b in ((-0.5, 0.5), (0.5, -0.5))]
+    np.testing.assert_array_equal(*either_order)
     np.testing.assert_allclose(w @ kink(x[:, 0]), 2 * 1.5**3 / 3, rtol=1e-13)
 
 

@@ -76,3 +76,17 @@ def test_a_network_reaches_the_minimum_of_a_nonlinear_energy(key):
 def test_bad_input():
     with pytest.raises(ValueError, match="learning_rate > 0, damping > 0"):
         pde.sobolev_gradient(sines, pde.gauss_legendre(LINE, 3), damping=0.0)
+
+
+def test_a_step_that_lowers_nothing_is_not_taken():
+    """All lengths give an energy of 1 where it is 0 now: the line search stays where it is."""
+    descent = pde.sobolev_gradient(
+        sines, pde.gauss_legendre(LINE, 8), damping=1e-12, line_search_steps=3
+    )
+    params = jnp.ones(2)
+    state = descent.init(params)
+    for now, moves in ((0.0, False), (2.0, True)):
+        step, _ = descent.update(
+            jnp.ones(2), state, params, value=jnp.asarray(now), value_fn=lambda p: jnp.ones(())
+        )
+        assert bool(jnp.any(step != 0)) == moves

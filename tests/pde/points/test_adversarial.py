@@ -69,3 +69,14 @@ def test_bad_input(key):
         pde.adversarial(pde.Ball((0.0, 0.0), 1.0), 10, r, key=key)
     with pytest.raises(ValueError, match="smoothness and learning_rate > 0"):
         pde.adversarial(pde.Interval(0.0, 1.0), 10, r, key=key, smoothness=0.0)
+
+
+def test_residuals_that_are_not_finite_do_not_spoil_the_flow(key):
+    """Half of the points give NaN: they earn nothing, and the flow stays finite."""
+    line = pde.Interval(0.0, 1.0)
+    points = pde.adversarial(
+        line, 20, lambda p, x: jnp.where(x[0] < 0.5, jnp.nan, p),
+        key=key, depth=1, width=2, bins=2, steps=1,
+    )  # fmt: skip
+    flow = points.train(key, points.flow, jnp.ones(()))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(flow))

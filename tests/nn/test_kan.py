@@ -88,6 +88,12 @@ def test_a_layer_is_a_sum_of_functions_of_one_input(name, key):
         np.testing.assert_allclose(mixed[:, 0, 1], 0, atol=1e-12)
 
 
+def test_a_layer_starts_near_an_ordinary_one(key):
+    """In the source the splines start with a tenth of the size of the rest."""
+    layer = nn.KANLayer(50, 40, key=key)
+    np.testing.assert_allclose(layer.weight.std(), 0.1 / np.sqrt(50 * 8), rtol=0.03)
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_networks_keep_dtype_and_batch_by_vmap(name, key):
     net = nn.KAN(2, "scalar", width=4, depth=1, basis=BASES[name], key=key, dtype=jnp.float32)
@@ -109,6 +115,8 @@ def test_selection_keeps_the_largest_share_and_its_function(key):
     np.testing.assert_allclose(one(x), layer(x), rtol=1e-12)
     np.testing.assert_allclose(layer.select(3)(x), layer(x), rtol=1e-12)
     shares = jax.nn.softmax(basis.logits)
+    rising = eqx.tree_at(lambda l: l.basis.logits, layer, jnp.array([1.0, 2.0, 40.0]))
+    assert rising.select(2).basis.bases == basis.bases[1:]  # in the order they had
     two = layer.select(2)
     assert two.basis.bases == (nn.Chebyshev(2), nn.Fourier(2))
     left_out = shares[0] * (

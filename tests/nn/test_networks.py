@@ -65,6 +65,10 @@ def test_siren_keeps_the_variance_of_its_layers(key):
         h = jnp.sin(30.0 * jax.vmap(layer)(h))
         spread.append(float(h.std()))
     np.testing.assert_allclose(spread, np.sqrt(0.5), atol=0.05)
+    # Sines of any wide distribution have that variance: the frequencies are held by the bound.
+    bound = np.sqrt(6 / 200) / 30
+    for layer in net.layers[1:]:
+        np.testing.assert_allclose(jnp.max(jnp.abs(layer.weight)), bound, rtol=0.05)
 
 
 def test_fourier_features_have_unit_norm_and_train_only_when_asked(key):
@@ -83,6 +87,9 @@ def test_periodic_embedding_makes_any_network_periodic(key):
     for u in (net, jax.grad(net), jax.hessian(net)):
         np.testing.assert_allclose(u(left), u(right), atol=1e-12)
     assert abs(net(left) - net(jnp.array([-1.0, 0.5]))) > 1e-4
+    # One wave in one period, then two.
+    waves = embedding(jnp.array([0.25, 0.3]))
+    np.testing.assert_allclose(waves, [0.5**0.5, 0.5**0.5, 0, 1, 0.3], atol=1e-15)
 
 
 def test_kink_features_jump_in_the_second_derivative(key):

@@ -201,13 +201,13 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
 
 def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[float, ...]:
     """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
-    values = (lengths,) * dim if isinstance(lengths, int | float) else tuple(lengths)
-    if len(values) != dim or not all(v > 0 for v in values):
+    values = np.asarray(lengths, float)
+    if values.shape not in ((), (dim,)) or not np.all(values > 0):
         raise ValueError(
             f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
             f"{lengths!r}."
         )
-    return values
+    return tuple(np.broadcast_to(values, dim).tolist())
 
 
 def check_padding(padding: float, name: str):
@@ -217,4 +217,6 @@ def check_padding(padding: float, name: str):
             f"{name}: padding is one number for all axes, such as 0.25; got {padding!r}."
         )
     if not 0 <= padding < math.inf:
-        raise ValueError(f"{name} needs padding >= 0, a share of the domain; got {padding}.")
+        raise ValueError(
+            f"{name} needs padding >= 0, a share of the domain; got padding={padding}."
+        )

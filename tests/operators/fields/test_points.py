@@ -1,5 +1,6 @@
 """Transformer and GNO: maps of functions, whatever points carry them."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,6 +120,38 @@ def test_gno_sees_no_further_than_its_balls(key):
     slope = jax.jit(jax.grad(lambda a: model(a, x, w, y)[0, 0]))(field(x))[:, 0]
     assert jnp.all(slope[x[:, 0] > 0.8] == 0)
     assert jnp.all(slope[x[:, 0] < 0.6] != 0)
+
+
+def test_layers_compose_as_written(key):
+    """The formulas in NumPy, with attention, ball integrals and the FNO taken as they are."""
+    x, w = gauss(7)
+    a = field(x)
+    model = transformer(key)
+
+    def norm(h):
+        centred = h - h.mean(-1, keepdims=True)
+        return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6)
+
+    def two(layers, h):
+        return layers[1](jax.nn.gelu(layers[0](h), approximate=False))
+
+    h = 100 * model.lift(jnp.concatenate([a, x], -1))  # so large that norms show
+    big = eqx.tree_at(lambda m: m.lift, model, _scaled(model.lift, 100))
+    block = model.blocks[0]
+    h = h + block.attend(norm(h), norm(h), w)
+    h = h + two(block.network, norm(h))
+    u = two(model.project, model.cross(two(model.embed, x), norm(h), w))
+    np.testing.assert_allclose(big(a, x, w), u, atol=1e-10)
+
+    model, z = gino(key), jnp.arange(12.0)[:, None] / 12
+    v = model.middle(model.gather(model.lift(jnp.concatenate([a, x], -1)), x, w, z))
+    back = model.scatter(v, z, jnp.full(12, 1 / 12), x)  # ∫ 1 dz = 1
+    u = two(model.project, jnp.concatenate([back, model.embed(x)], -1))
+    np.testing.assert_allclose(model(a, x, w), u, atol=1e-12)
+
+
+def _scaled(layer, factor):
+    return jax.tree.map(lambda p: factor * p, layer)
 
 
 X, W = jnp.linspace(0, 1, 6)[:, None], jnp.full(6, 1 / 6)

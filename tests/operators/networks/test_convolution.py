@@ -63,6 +63,10 @@ def test_boundaries_continue_the_field(key, boundary):
 def test_differential_layer_tends_to_a_derivative_and_kills_constants(key):
     layer = DifferentialConv(1, 1, dim=2, key=key)
     np.testing.assert_allclose(layer(jnp.ones((8, 8, 1))), 0, atol=1e-12)
+    two = DifferentialConv(2, 3, dim=2, key=key)  # each channel has its own mean
+    np.testing.assert_allclose(
+        two(jnp.broadcast_to(jnp.array([1.0, 5.0]), (8, 8, 2))), 0, atol=1e-12
+    )
     w = np.asarray(layer.weight[..., 0, 0])
     slope = [(w * np.array([-1, 0, 1])[:, None]).sum(), (w * np.array([-1, 0, 1])).sum()]
 

@@ -123,6 +123,9 @@ def test_resample_leaves_out_what_a_coarse_grid_cannot_hold():
     a = jnp.asarray(np.cos(2 * np.pi * 3 * x) + np.cos(2 * np.pi * 9 * x))[:, None]
     expected = np.cos(2 * np.pi * 3 * np.arange(12) / 12)[:, None]
     np.testing.assert_allclose(resample(a, (12,)), expected, atol=1e-13)
+    # Nor the shortest wave of an even grid, of which half is not seen there.
+    shortest = jnp.asarray(np.cos(16 * 2 * np.pi * x))[:, None]
+    np.testing.assert_allclose(resample(shortest, (64,)), 0, atol=1e-13)
 
 
 def test_transforms_agree(key):

@@ -208,13 +208,14 @@ def _train(objective, optimizer, data, key, carry, history, steps, report_every,
 
 
 def _warn_at_the_start(objective, data, key, params, carry):
-    """After the first steps, of what the parameters before them show."""
+    """After the first steps, of what they show."""
     stuck = eqx.tree_equal(params, carry.params)
     if not stuck and not unequal_terms(carry.state):
         return
-    batch = data(jax.random.fold_in(key, 0)) if callable(data) else data
+    # Both are of the last step, which is what the state tells of.
+    batch = data(jax.random.fold_in(key, carry.step - 1)) if callable(data) else data
     if unequal_terms(carry.state):
-        warn_of_unequal_terms(objective, params, batch, stacklevel=4)
+        warn_of_unequal_terms(objective, carry.previous, batch, stacklevel=4)
     if stuck:
         warn_of_no_progress(objective, params, batch, _loss(objective, batch)[1], stacklevel=4)
 

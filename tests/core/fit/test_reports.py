@@ -250,6 +250,18 @@ def test_terms_of_unlike_size_are_named_with_the_weights_that_balance_them(name)
     fit(objective=constant, params={"w": jnp.ones(2)}, **change)
 
 
+def test_the_factor_of_unequal_terms_is_that_of_the_step_that_showed_it():
+    """A regulariser c² has no slope where it starts, at c = 0, and a small one thereafter."""
+    loss = jsci.objective({
+        "fit": lambda p, x: (p["w"] + 1e-3 * p["c"]) @ x - 1.0,
+        "size": lambda p, x: p["c"] ** 2,
+    })  # fmt: skip
+    start = {"w": jnp.zeros(2), "c": jnp.zeros(2)}
+    change = dict(params=start, data={"fit": X, "size": X}, steps=2, report_every=2)
+    with pytest.warns(UserWarning, match=r"factor of [1-9.]+e\+(?!00).*'size': 1.0e\+00"):
+        fit(objective=loss, optimizer=jsci.gauss_newton(), **change)
+
+
 def test_fewer_residuals_than_parameters_are_said():
     """Two points and three parameters: second order can meet both and be wrong between them."""
     loss = jsci.objective({"line": lambda p, x: p["w"] @ jnp.array([1.0, x, x**2]) - jnp.sin(x)})

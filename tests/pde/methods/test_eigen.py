@@ -187,6 +187,24 @@ def test_a_quadrature_too_coarse_is_said_and_not_taken_for_asymmetry(key):
         _start(op, key, points=16, line=LINE, embedding=kinks)
 
 
+@pytest.mark.parametrize("points", [5, 6])
+def test_coefficients_that_vary_are_taken_for_a_coarse_quadrature(points, key):
+    """-((1 + 50x²) u′)′ is symmetric, and takes more points than -u″."""
+
+    def steep(u, x):
+        return -jsci.grad(lambda y: (1 + 50 * y[0] ** 2) * jsci.grad(u)(y)[0])(x)[0]
+
+    with pytest.warns(UserWarning, match=r"does not resolve.*the operator is not symmetric"):
+        _start(steep, key, points=points)
+
+
+def test_an_operator_that_is_nearly_constant_is_no_less_symmetric(key):
+    """Rounding of 1e6 is not small next to the range of the energies, 1 to 100."""
+    shifted = _start(lambda u, x: -jsci.laplacian(u)(x) - 1e6 * u(x), key)
+    np.testing.assert_allclose(shifted.ritz_values[0] + 1e6, np.pi**2, rtol=1e-3)
+    np.testing.assert_allclose(_start(lambda u, x: u(x), key).ritz_values, 1.0, rtol=1e-5)
+
+
 def test_nonlinear_operators_and_sources_are_refused(key):
     for op in (
         lambda u, x: -jsci.laplacian(u)(x) + u(x) ** 3,

@@ -133,7 +133,8 @@ def fit(
     and inside `jit`, `vmap` or `grad`.
 
     **Notes:** warns where nothing can be learned, and with a second-order optimiser where a fixed
-    batch has fewer residuals than there are parameters and no validation, or where the terms'
+    batch has fewer residuals than there are parameters and no validation (the quadrature of
+    `eigenproblem` excepted, which is checked there), or where the terms'
     gradients differ by orders of magnitude.
 
     ```python
@@ -153,7 +154,7 @@ def fit(
     if validation is not None:
         check_loss(objective, params, validation, key)
     carry = start_of_training(params, optimizer)
-    if not callable(data) and validation is None:
+    if not callable(data) and validation is None and getattr(objective, "sampled", True):
         warn_of_few_residuals(count, params, carry.state, stacklevel=2)
     history: list[dict[str, Array]] = []
     store = None

@@ -1,5 +1,6 @@
 """Named residuals become a loss for first-order and a residual vector for second-order methods."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ class Objective(eqx.Module):
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
+    # Whether samples stand for others between them, or are nodes of a quadrature that was checked.
+    sampled: bool = eqx.field(static=True, default=True)
 
     def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
         """The loss Σₖ wₖ meanᵢ ‖rₖ(params, xᵢ)‖²."""
@@ -86,12 +89,9 @@ class Objective(eqx.Module):
 
     def reweighted(self, weights: Mapping[str, Any]) -> "Objective":
         """The same terms under other weights; arrays are allowed, so weights can be adapted."""
-        return objective(
-            dict(zip(self.names, self.functions, strict=True)),
-            weights,
-            batch_size=self.batch_size,
-            mesh=self.mesh,
-        )
+        terms = dict(zip(self.names, self.functions, strict=True))
+        new = objective(terms, weights, batch_size=self.batch_size, mesh=self.mesh)
+        return dataclasses.replace(new, sampled=self.sampled)
 
     def _map(self, f):
         """`f(params, x)` of one sample over a batch."""

@@ -1,5 +1,6 @@
 """Eigenproblems: the eigenvalue is one more parameter, the start is a Ritz vector."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -106,7 +107,7 @@ def eigenproblem(
         return jnp.sum(weight * jax.vmap(field, (None, 0))(trial["field"], x) ** 2) - 1
 
     return Eigenproblem(
-        objective({"equation": equation, "norm": norm}),
+        dataclasses.replace(objective({"equation": equation, "norm": norm}), sampled=False),
         {"field": start, "eigenvalue": values[state]},
         {"equation": (points, scaled), "norm": (points[None], weights[None])},
         values,

@@ -8,9 +8,6 @@ import jaxsci as jsci
 from jaxsci import nn, pde
 from jaxsci.pde._points.quadrature import points_and_weights
 
-# 48 quadrature points and 50 or 82 parameters: the energies are checked, to eight digits.
-pytestmark = pytest.mark.filterwarnings("ignore:There are fewer residuals")
-
 WELL = ((-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0))
 BARRIER = ((-1.0, -0.25, 0.25, 1.0), (0.0, 20.0, 0.0))
 LINE = pde.Interval(-1.0, 1.0)

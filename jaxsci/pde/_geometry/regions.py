@@ -55,11 +55,13 @@ def low_discrepancy(count: int, dim: int) -> Float[np.ndarray, "count dim"]:
 
 def kept_fraction(region: Region, *, count: int = 16384) -> float:
     """The share of the unit cube that the region keeps, on a fixed low-discrepancy set."""
-    if region.unit_dim == 0:
-        return float(region.keeps(region.from_unit(jnp.zeros(0))))
-    unit = jnp.asarray(low_discrepancy(count, region.unit_dim))
-    kept = jax.jit(jax.vmap(lambda v: region.keeps(region.from_unit(v))))(unit)
-    return float(jnp.mean(kept))
+    # A constant, also where a user's jit makes the sampler anew.
+    with jax.ensure_compile_time_eval():
+        if region.unit_dim == 0:
+            return float(region.keeps(region.from_unit(jnp.zeros(0))))
+        unit = jnp.asarray(low_discrepancy(count, region.unit_dim))
+        kept = jax.jit(jax.vmap(lambda v: region.keeps(region.from_unit(v))))(unit)
+        return float(jnp.mean(kept))
 
 
 def check_point(x: Point, dim: int) -> None:

@@ -205,3 +205,12 @@ def test_bad_input(key):
         pde.joint({})
     with pytest.raises(TypeError, match="The sampler of 'pde' is a"):
         pde.joint({"pde": jnp.zeros((3, 2))})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("where", ["inside", "edge"])
+def test_a_sampler_of_a_combination_can_be_made_inside_of_jit(where, key):
+    """As in data=lambda key: {...}, which fit traces."""
+    keyhole = pde.Box((0.0, 0.0), (1.0, 1.0)) | pde.Ball((1.0, 0.5), 0.4)
+    region = keyhole if where == "inside" else keyhole.boundary["first.x0_upper"]
+    draw = lambda key: pde.uniform(region, 8)(key)  # noqa: E731
+    np.testing.assert_allclose(jax.jit(draw)(key), draw(key), rtol=1e-12)

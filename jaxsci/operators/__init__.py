@@ -1,13 +1,13 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
 from . import data as data
+from ._fields.fields import normalise as normalise
 from ._fields.losses import h1 as h1, relative_l2 as relative_l2
 from ._fields.points import (
     Attention as Attention,
     BallIntegral as BallIntegral,
     attention as attention,
 )
-from ._fields.products import normalise as normalise
 from ._networks.convolution import DifferentialConv as DifferentialConv, KernelConv as KernelConv
 from ._networks.deeponet import (
     DeepONet as DeepONet,

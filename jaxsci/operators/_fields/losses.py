@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .fields import as_lengths, check_real_and_filled, check_weights
 from .periodicity import warn_unless_periodic
-from .products import as_lengths, check_real_and_filled, check_weights
 
 
 def relative_l2(

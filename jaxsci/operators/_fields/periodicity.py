@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
-from .products import known
+from .fields import known
 
 _FEWEST = 8  # points of an axis: with fewer, any field may be periodic
 _STANDS_OUT = 4.0

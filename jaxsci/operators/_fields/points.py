@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .products import Pointwise, gelu, known
+from .fields import known
+from .pointwise import Pointwise, gelu
 
 
 def attention(

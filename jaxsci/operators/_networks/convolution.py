@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.fields import check_field
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import along_axis, check_field
+from .._fields.products import along_axis
 from .._fields.stencils import correlate
 
 Boundary = Literal["periodic", "zero", "reflect"]

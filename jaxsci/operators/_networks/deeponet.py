@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.products import Pointwise, gelu
+from .._fields.pointwise import Pointwise, gelu
 
 
 class DeepONet(eqx.Module):

@@ -9,16 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.fields import as_modes, check_field, check_padding, grid_coordinates, mesh
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import (
-    Pointwise,
-    as_modes,
-    check_field,
-    check_padding,
-    gelu,
-    grid_coordinates,
-    mesh,
-)
+from .._fields.pointwise import Pointwise, gelu
 from .._spectral.bases import Basis, BasisConv, basis_points
 from .._spectral.factorised import Factorisation
 from .._spectral.spectral import SpectralConv

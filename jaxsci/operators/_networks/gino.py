@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.fields import as_modes, grid_coordinates
 from .._fields.points import BallIntegral, check_in_box, check_points
-from .._fields.products import Pointwise, as_modes, gelu, grid_coordinates
+from .._fields.pointwise import Pointwise, gelu
 from .fno import FNO
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import BallIntegral, check_points
-from .._fields.products import Pointwise, gelu
+from .._fields.pointwise import Pointwise, gelu
 
 
 class GNO(eqx.Module):

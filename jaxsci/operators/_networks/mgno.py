@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.products import Pointwise, carry_batch, check_field, gelu
+from .._fields.fields import check_field
+from .._fields.pointwise import Pointwise, gelu
+from .._fields.products import carry_batch
 from .._fields.stencils import correlate
 
 Boundary = Literal["dirichlet", "neumann", "periodic"]

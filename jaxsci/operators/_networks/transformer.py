@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import Attention, check_points
-from .._fields.products import Pointwise, gelu
+from .._fields.pointwise import Pointwise, gelu
 
 
 class Block(eqx.Module):

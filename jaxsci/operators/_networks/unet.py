@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.fields import check_field
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import Pointwise, check_field, gelu
+from .._fields.pointwise import Pointwise, gelu
 from .._spectral.fourier import interpolate
 from .convolution import KernelConv
 

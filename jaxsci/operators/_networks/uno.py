@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.fields import as_modes, check_field, check_padding
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import Pointwise, as_modes, check_field, check_padding, gelu
+from .._fields.pointwise import Pointwise, gelu
 from .._spectral.spectral import SpectralConv
 from .fno import OTHER_FIELDS, position
 

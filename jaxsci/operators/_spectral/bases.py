@@ -10,7 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.products import along_axis, as_modes, check_field
+from .._fields.fields import as_modes, check_field
+from .._fields.products import along_axis
 
 Basis = Literal["sine", "cosine", "chebyshev"]
 

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._fields.fields import as_lengths, check_floating, check_real_and_filled
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import along_axis, as_lengths, check_floating, check_real_and_filled
+from .._fields.products import along_axis
 
 # Time of one operation of jnp.fft over one of a matrix product on a CPU: 5 to 10, measured on whole
 # layers of 32² and 64² points with 32 channels and of 1024 points with 64. Only the choice of

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.fields import as_modes, check_field
 from .._fields.points import check_in_box, check_points
-from .._fields.products import as_modes, check_field
 from .factorised import CPTensor, Factorisation, TuckerTensor, factorised_normal
 from .fourier import (
     analysis,

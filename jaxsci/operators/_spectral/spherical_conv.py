@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.products import along_axis, carry_batch, check_field, known
+from .._fields.fields import check_field, known
+from .._fields.products import along_axis, carry_batch
 from .harmonics import legendre_recursion
 
 SphereGrid = Literal["gauss", "equiangular", "cells"]

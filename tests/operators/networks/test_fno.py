@@ -9,7 +9,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.operators import FNO, basis_points, data, relative_l2, sphere_grid
-from jaxsci.operators._fields.products import Pointwise, gelu
+from jaxsci.operators._fields.pointwise import Pointwise, gelu
 
 
 def test_gelu_is_exact():

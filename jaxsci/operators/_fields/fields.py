@@ -1,0 +1,140 @@
+"""Fields `(*grid, channels)`: their points, their norm, and what is checked of them."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float
+
+
+def normalise(
+    a: Float[Array, "*grid channels"], weights: Float[Array, "..."] | None = None
+) -> Float[Array, "*grid channels"]:
+    """Instance norm as an integral: mean zero and variance one over the domain, channel by channel.
+
+        b = (a - ⟨a⟩)/√(⟨(a - ⟨a⟩)²⟩ + ε),   ⟨f⟩ = Σᵢ wᵢ f(xᵢ) / Σᵢ wᵢ
+
+    **Arguments:**
+
+    - `a`: one sample `(*grid, channels)`.
+    - `weights`: quadrature weights of the points; equal by default. Points of weight zero do not
+        count, whatever stands there.
+
+    **Raises:** `ValueError` for a field without grid or points or weights of another shape than the
+    grid, `TypeError` for a complex field.
+
+    **Returns:** the normalised field. The same on every grid, as closely as the quadrature.
+
+    Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
+    Spaces", 2025, section on normalisation.
+
+    ```python
+    b = normalise(a)
+    ```
+    """
+    check_real_and_filled(a, "normalise()")
+    if a.ndim < 2:
+        raise ValueError(f"normalise() takes one sample (*grid, channels), got shape {a.shape}.")
+    check_weights(weights, a.shape[:-1], "normalise()")
+    points = a.reshape(-1, a.shape[-1])
+    if weights is None:
+        share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
+        counted = points
+    else:
+        share = (weights / jnp.sum(weights)).reshape(-1, 1)
+        counted = jnp.where(share == 0, 0, points)
+    mean = jnp.sum(share * counted, 0, keepdims=True)
+    variance = jnp.sum(share * (counted - mean) ** 2, 0, keepdims=True)
+    return ((points - mean) * jax.lax.rsqrt(variance + 1e-6)).reshape(a.shape)
+
+
+def grid_coordinates(grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
+    """The points xᵢ = i/N of a uniform grid on [0, 1)ᵈ, as a field of d channels."""
+    return jnp.asarray(mesh([np.arange(n) / n for n in grid]), dtype)
+
+
+def mesh(axes: Sequence[np.ndarray]) -> Float[np.ndarray, "*grid dim"]:
+    """The points of a grid that is a product of axes."""
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+
+
+def check_real_and_filled(a, name: str):
+    """`TypeError` for complex numbers, whose squares are not their sizes; no empty fields."""
+    if jnp.iscomplexobj(a):
+        raise TypeError(f"{name} takes real fields; give real and imaginary part as two channels.")
+    if a.size == 0:
+        raise ValueError(f"{name} got an empty field, of shape {a.shape}.")
+
+
+def check_floating(a, name: str):
+    """`TypeError` for integers: constants take the dtype of the field, and would be truncated."""
+    if not jnp.issubdtype(a.dtype, jnp.inexact):
+        raise TypeError(f"{name} takes fields of floats, got {a.dtype}: use a.astype(float).")
+
+
+def check_weights(weights, grid: Sequence[int], name: str):
+    """`ValueError` unless there is one weight for each point of the grid."""
+    if weights is not None and weights.shape != tuple(grid):
+        raise ValueError(
+            f"{name} needs one weight for each point, an array of shape {tuple(grid)}; got shape "
+            f"{weights.shape}. Weights of one axis alone: jnp.broadcast_to(w[:, None], grid)."
+        )
+
+
+def known(a) -> np.ndarray | None:
+    """The values as NumPy's, or `None` within jit, vmap or grad, where there are none yet."""
+    return None if isinstance(a, Tracer) else np.asarray(a)
+
+
+def check_field(a, channels: int, dim: int | None, name: str):
+    """`ValueError` unless `a` is one sample `(*grid, channels)`, of `dim` grid axes if given."""
+    if dim is not None and a.ndim != dim + 1:
+        hint = " For a batch, use jax.vmap." if a.ndim == dim + 2 else ""
+        raise ValueError(
+            f"{name} works on a {dim}-dimensional grid and takes one sample of shape (*grid, "
+            f"channels), {dim + 1} axes; got {a.ndim}, shape {a.shape}.{hint}"
+        )
+    if a.shape[-1] != channels:
+        raise ValueError(
+            f"{name} was made for in_channels={channels} and takes (*grid, {channels}); got shape "
+            f"{a.shape}, {a.shape[-1]} channels in the last axis. Fields are channels-last."
+        )
+    check_floating(a, name)
+    check_real_and_filled(a, name)
+
+
+def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
+    """The highest wave number of each axis as a tuple; `ValueError` unless 1 to 3, all >= 0."""
+    values = (modes,) if isinstance(modes, int) else tuple(modes)
+    if not 1 <= len(values) <= 3 or any(not isinstance(m, int) or m < 0 for m in values):
+        raise ValueError(
+            f"{name}: modes is the highest wave number of each grid axis, one to three integers "
+            f">= 0, such as 16 (1D) or (12, 12) (2D); got {modes!r}."
+        )
+    return values
+
+
+def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[float, ...]:
+    """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
+    values = np.asarray(lengths, float)
+    if values.shape not in ((), (dim,)) or not np.all(values > 0):
+        raise ValueError(
+            f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
+            f"{lengths!r}."
+        )
+    return tuple(np.broadcast_to(values, dim).tolist())
+
+
+def check_padding(padding: float, name: str):
+    """`TypeError` unless it is one number, `ValueError` unless finite and not negative."""
+    if not isinstance(padding, int | float):
+        raise TypeError(
+            f"{name}: padding is one number for all axes, such as 0.25; got {padding!r}."
+        )
+    if not 0 <= padding < math.inf:
+        raise ValueError(
+            f"{name}: padding={padding} must be finite and >= 0, a share of the domain."
+        )

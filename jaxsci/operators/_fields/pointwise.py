@@ -1,0 +1,62 @@
+"""Maps of the channels that are the same at every point of a field `(*grid, channels)`."""
+
+import math
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .products import carry_batch
+
+POINTS_WORTH_A_PRODUCT = 64
+
+
+def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The exact GELU, x Φ(x) = x (1 + erf(x/√2)) / 2.
+
+    The erf form: `jax.nn.gelu(approximate=False)` uses erfc, the same function at several times
+    the cost on a CPU.
+    """
+    return 0.5 * x * (1 + jax.lax.erf(x * np.sqrt(0.5).astype(x.dtype)))
+
+
+class Pointwise(eqx.Module):
+    """The same affine map at every point: b(x) = a(x) W + c.
+
+    **Arguments:**
+
+    - `in_channels`, `out_channels`: number of channels in and out.
+    - `bias`: whether to add c.
+    - `key`: PRNG key of the weights, uniform in ±1/√in_channels.
+
+    Called with a field `(*grid, in_channels)`; returns `(*grid, out_channels)`.
+    """
+
+    weight: Float[Array, "in_channels out_channels"]
+    bias: Float[Array, " out_channels"] | None
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, bias: bool = True, key: PRNGKeyArray
+    ):
+        bound = 1 / math.sqrt(in_channels)
+        keys = jax.random.split(key)
+        self.weight = jax.random.uniform(
+            keys[0], (in_channels, out_channels), minval=-bound, maxval=bound
+        )
+        self.bias = (
+            jax.random.uniform(keys[1], (out_channels,), minval=-bound, maxval=bound)
+            if bias
+            else None
+        )
+
+    def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+        if a.ndim == 1:  # as a vector: a batch of them is then one matrix
+            b = a @ self.weight
+            return b if self.bias is None else b + self.bias
+        points = a.reshape(-1, a.shape[-1])
+        # With few points to a sample, one product over the whole batch is the better one.
+        many = points.shape[0] >= POINTS_WORTH_A_PRODUCT
+        b = points @ (carry_batch(self.weight, a) if many else self.weight)
+        b = b.reshape(*a.shape[:-1], -1)
+        return b if self.bias is None else b + self.bias.reshape((1,) * (b.ndim - 1) + (-1,))

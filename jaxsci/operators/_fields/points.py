@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .fields import known
-from .pointwise import Pointwise, gelu
+from .pointwise import Pointwise, apply_mlp, pointwise_mlp
 
 
 def attention(
@@ -145,11 +145,7 @@ class BallIntegral(eqx.Module):
             )
         keys = jax.random.split(key, 4)
         self.radius = float(radius)
-        self.kernel = [
-            Pointwise(2 * dim, width, key=keys[0]),
-            Pointwise(width, width, key=keys[1]),
-            Pointwise(width, out_channels, key=keys[2]),
-        ]
+        self.kernel = pointwise_mlp([2 * dim, width, width, out_channels], iter(keys[:3]))
         self.mix = Pointwise(in_channels, out_channels, bias=False, key=keys[3])
 
     def __call__(
@@ -163,15 +159,18 @@ class BallIntegral(eqx.Module):
         pairs = jnp.concatenate(
             [jnp.broadcast_to(y[:, None], shape), jnp.broadcast_to(x[None], shape)], -1
         )
-        k = gelu(self.kernel[0](pairs))
-        k = self.kernel[2](gelu(self.kernel[1](k)))
+        k = apply_mlp(self.kernel, pairs)
         square = jnp.sum((y[:, None] - x[None]) ** 2, -1) / self.radius**2
         window = jnp.maximum(1 - square, 0) ** 2 * weights[None]
         return jnp.einsum("qp,qpc,pc->qc", window, k, self.mix(a))
 
 
 def check_points(a, x, weights, y, channels: int, dim: int, name: str):
-    """`ValueError` unless a field comes with its points and weights, and y has their dimension."""
+    """The points of evaluation: y, or x where it is `None`.
+
+    `ValueError` unless a field comes with its points and weights, and y has their dimension.
+    """
+    y = x if y is None else y
     if a.ndim != 2 or a.shape[1] != channels:
         raise ValueError(
             f"{name} takes one field on scattered points, (points, {channels}); got shape "
@@ -185,6 +184,7 @@ def check_points(a, x, weights, y, channels: int, dim: int, name: str):
         )
     if y.ndim != 2 or y.shape[1] != dim:
         raise ValueError(f"{name}: y are points of shape (queries, {dim}); got {y.shape}.")
+    return y
 
 
 def check_in_box(x, weights, y, name: str):

@@ -1,6 +1,8 @@
 """Maps of the channels that are the same at every point of a field `(*grid, channels)`."""
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import equinox as eqx
 import jax
@@ -60,3 +62,36 @@ class Pointwise(eqx.Module):
         b = points @ (carry_batch(self.weight, a) if many else self.weight)
         b = b.reshape(*a.shape[:-1], -1)
         return b if self.bias is None else b + self.bias.reshape((1,) * (b.ndim - 1) + (-1,))
+
+
+def pointwise_mlp(sizes: Sequence[int], keys: Iterator[PRNGKeyArray]) -> list[Pointwise]:
+    """The layers of a network of the channels, to be called by `apply_mlp`.
+
+    **Arguments:**
+
+    - `sizes`: channels of the input, of each hidden layer and of the output.
+    - `keys`: PRNG keys, of which each layer takes the next.
+
+    **Returns:** the layers, in a list: files name a network's arrays by their place in it.
+    """
+    return [Pointwise(m, n, key=next(keys)) for m, n in pairwise(sizes)]
+
+
+def apply_mlp(
+    layers: Sequence[Pointwise],
+    a: Float[Array, "*grid in_channels"],
+    activation: Callable[[Array], Array] = gelu,
+) -> Float[Array, "*grid out_channels"]:
+    """b(x) = Wₙ σ(… σ(W₁ a(x) + c₁) …) + cₙ at every point.
+
+    **Arguments:**
+
+    - `layers`: of `pointwise_mlp`.
+    - `a`: the field `(*grid, in_channels)`.
+    - `activation`: σ, absent after the last layer.
+
+    **Returns:** the field `(*grid, out_channels)`.
+    """
+    for layer in layers[:-1]:
+        a = activation(layer(a))
+    return layers[-1](a)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.pointwise import Pointwise, gelu
+from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 
 
 class DeepONet(eqx.Module):
@@ -87,8 +87,8 @@ class DeepONet(eqx.Module):
         self, a: Float[Array, "*grid in_channels"], y: Float[Array, "*points dim"]
     ) -> Float[Array, "*points out_channels"]:
         self._check(a, y)
-        b = _apply(self.branch, a.reshape(-1), self.activation)
-        t = self.activation(_apply(self.trunk, y, self.activation))
+        b = apply_mlp(self.branch, a.reshape(-1), self.activation)
+        t = self.activation(apply_mlp(self.trunk, y, self.activation))
         return _combine(b, t, self.bias)
 
     def _check(self, a, y):
@@ -159,7 +159,8 @@ class PODDeepONet(eqx.Module):
     ) -> Float[Array, "*points out_channels"]:
         check_sensors(a, self.sensors, self.in_channels)
         modes, mean = jax.lax.stop_gradient((self.modes, self.mean))
-        return mean + jnp.tensordot(_apply(self.branch, a.reshape(-1), self.activation), modes, 1)
+        b = apply_mlp(self.branch, a.reshape(-1), self.activation)
+        return mean + jnp.tensordot(b, modes, 1)
 
 
 def pod_modes(
@@ -278,11 +279,11 @@ class MIONet(eqx.Module):
             check_sensors(a, sensors, channels)
         check_coordinates(y, self.dim)
         outputs = (
-            _apply(branch, a.reshape(-1), self.activation)
+            apply_mlp(branch, a.reshape(-1), self.activation)
             for branch, a in zip(self.branches, inputs, strict=True)
         )
         b = functools.reduce(jnp.multiply, outputs)
-        t = self.activation(_apply(self.trunk, y, self.activation))
+        t = self.activation(apply_mlp(self.trunk, y, self.activation))
         return _combine(b, t, self.bias)
 
 
@@ -312,12 +313,5 @@ def _combine(b, t, bias):
     return jnp.stack([t @ b[:, c] + bias[c] for c in range(bias.size)], -1)
 
 
-def _apply(layers, x, activation):
-    for layer in layers[:-1]:
-        x = activation(layer(x))
-    return layers[-1](x)
-
-
 def _layers(sizes, key):
-    keys = jax.random.split(key, len(sizes) - 1)
-    return [Pointwise(m, n, key=k) for m, n, k in zip(sizes[:-1], sizes[1:], keys, strict=True)]
+    return pointwise_mlp(sizes, iter(jax.random.split(key, len(sizes) - 1)))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import as_modes, check_field, check_padding, grid_coordinates, mesh
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.pointwise import Pointwise, gelu
+from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .._spectral.bases import Basis, BasisConv, basis_points
 from .._spectral.factorised import Factorisation
 from .._spectral.spectral import SpectralConv
@@ -133,10 +133,7 @@ class FNO(eqx.Module):
         coordinates = position((2,) * dim, self.padded, jnp.float32, basis).shape[-1]
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
-        self.project = [
-            Pointwise(width, 2 * width, key=next(keys)),
-            Pointwise(2 * width, out_channels, key=next(keys)),
-        ]
+        self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         dim = 2 if self.basis == "sphere" else len(self.modes)
@@ -153,7 +150,7 @@ class FNO(eqx.Module):
             v = convolution(v) + skip(v)
             if layer < len(self.skips) - 1:
                 v = gelu(v)
-        return self.project[1](gelu(self.project[0](v)))
+        return apply_mlp(self.project, v)
 
 
 def position(

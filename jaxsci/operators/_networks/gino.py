@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import as_modes, grid_coordinates
 from .._fields.points import BallIntegral, check_in_box, check_points
-from .._fields.pointwise import Pointwise, gelu
+from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 from .fno import FNO
 
 
@@ -87,10 +87,7 @@ class GINO(eqx.Module):
         )
         self.scatter = BallIntegral(width, width, **size, key=keys[3])
         self.embed = Pointwise(dim, width, key=keys[4])
-        self.project = [
-            Pointwise(2 * width, 2 * width, key=keys[5]),
-            Pointwise(2 * width, out_channels, key=keys[6]),
-        ]
+        self.project = pointwise_mlp([2 * width, 2 * width, out_channels], iter(keys[5:]))
 
     def __call__(
         self,
@@ -100,13 +97,12 @@ class GINO(eqx.Module):
         y: Float[Array, "..."] | None = None,
     ) -> Float[Array, "queries out_channels"]:
         dim = len(self.grid)
-        check_points(a, x, weights, x if y is None else y, self.in_channels, dim, "GINO")
+        queries = check_points(a, x, weights, y, self.in_channels, dim, "GINO")
         check_in_box(x, weights, y, "GINO")
-        y = x if y is None else y
         z = grid_coordinates(self.grid, a.dtype).reshape(-1, dim)
         h = self.lift(jnp.concatenate([a, x], -1))
         v = self.gather(h, x, weights, z).reshape(*self.grid, -1)
         w = self.middle(v).reshape(len(z), -1)
         cell = jnp.full(len(z), 1 / len(z), a.dtype)
-        u = jnp.concatenate([self.scatter(w, z, cell, y), self.embed(y)], -1)
-        return self.project[1](gelu(self.project[0](u)))
+        u = jnp.concatenate([self.scatter(w, z, cell, queries), self.embed(queries)], -1)
+        return apply_mlp(self.project, u)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import BallIntegral, check_points
-from .._fields.pointwise import Pointwise, gelu
+from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 
 
 class GNO(eqx.Module):
@@ -75,10 +75,7 @@ class GNO(eqx.Module):
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
         self.last = integral()
         self.embed = Pointwise(dim, width, key=next(keys))
-        self.project = [
-            Pointwise(2 * width, 2 * width, key=next(keys)),
-            Pointwise(2 * width, out_channels, key=next(keys)),
-        ]
+        self.project = pointwise_mlp([2 * width, 2 * width, out_channels], keys)
 
     def __call__(
         self,
@@ -87,10 +84,9 @@ class GNO(eqx.Module):
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
     ) -> Float[Array, "queries out_channels"]:
-        y = x if y is None else y
-        check_points(a, x, weights, y, self.in_channels, self.dim, "GNO")
+        y = check_points(a, x, weights, y, self.in_channels, self.dim, "GNO")
         h = self.lift(jnp.concatenate([a, x], -1))
         for integral, skip in zip(self.integrals, self.skips, strict=True):
             h = gelu(skip(h) + integral(h, x, weights, x))
         u = jnp.concatenate([self.last(h, x, weights, y), self.embed(y)], -1)
-        return self.project[1](gelu(self.project[0](u)))
+        return apply_mlp(self.project, u)

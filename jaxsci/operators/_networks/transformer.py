@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import Attention, check_points
-from .._fields.pointwise import Pointwise, gelu
+from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 
 
 class Block(eqx.Module):
@@ -78,13 +78,13 @@ class Transformer(eqx.Module):
         self.blocks = [
             Block(
                 attend=Attention(width, heads=heads, key=next(keys)),
-                network=_two_layers(width, 2 * width, width, keys),
+                network=pointwise_mlp([width, 2 * width, width], keys),
             )
             for _ in range(depth)
         ]
-        self.embed = _two_layers(dim, width, width, keys)
+        self.embed = pointwise_mlp([dim, width, width], keys)
         self.cross = Attention(width, heads=heads, key=next(keys))
-        self.project = _two_layers(width, 2 * width, out_channels, keys)
+        self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
 
     def __call__(
         self,
@@ -93,22 +93,13 @@ class Transformer(eqx.Module):
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
     ) -> Float[Array, "queries out_channels"]:
-        y = x if y is None else y
-        check_points(a, x, weights, y, self.in_channels, self.dim, "Transformer")
+        y = check_points(a, x, weights, y, self.in_channels, self.dim, "Transformer")
         h = self.lift(jnp.concatenate([a, x], -1))
         for block in self.blocks:
             n = _normalise(h)
             h = h + block.attend(n, n, weights)
-            h = h + _apply(block.network, _normalise(h))
-        return _apply(self.project, self.cross(_apply(self.embed, y), _normalise(h), weights))
-
-
-def _two_layers(first, hidden, last, keys):
-    return [Pointwise(first, hidden, key=next(keys)), Pointwise(hidden, last, key=next(keys))]
-
-
-def _apply(network, v):
-    return network[1](gelu(network[0](v)))
+            h = h + apply_mlp(block.network, _normalise(h))
+        return apply_mlp(self.project, self.cross(apply_mlp(self.embed, y), _normalise(h), weights))
 
 
 def _normalise(h):

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import as_modes, check_field, check_padding
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.pointwise import Pointwise, gelu
+from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .._spectral.spectral import SpectralConv
 from .fno import OTHER_FIELDS, position
 
@@ -88,10 +88,7 @@ class UNO(eqx.Module):
         self.down = [layer(level, fine, coarse) for level, (fine, coarse) in enumerate(steps)]
         self.up = [layer(level, coarse, fine) for level, (fine, coarse) in enumerate(steps)]
         self.skips = [Pointwise(fine, fine, key=next(keys)) for fine, _ in steps]
-        self.project = [
-            Pointwise(width, 2 * width, key=next(keys)),
-            Pointwise(2 * width, out_channels, key=next(keys)),
-        ]
+        self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         dim, padded = len(self.down[0].modes), self.down[0].period > 1
@@ -107,7 +104,7 @@ class UNO(eqx.Module):
             v = gelu(layer(v, coarse))
         for layer, skip, fine in reversed(list(zip(self.up, self.skips, passed, strict=True))):
             v = gelu(layer(v, fine.shape[:-1]) + skip(fine))
-        return self.project[1](gelu(self.project[0](v)))
+        return apply_mlp(self.project, v)
 
 
 def _halve(grid, modes):

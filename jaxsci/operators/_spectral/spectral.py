@@ -149,8 +149,7 @@ class SpectralConv(eqx.Module):
         b = layer.at_points(a, x, jnp.full(len(x), 1 / len(x)))
         ```
         """
-        queries = x if y is None else y
-        check_points(a, x, weights, queries, self.in_channels, len(self.modes), "SpectralConv")
+        queries = check_points(a, x, weights, y, self.in_channels, len(self.modes), "SpectralConv")
         check_in_box(x, weights, y, "SpectralConv")
         real, imag = scattered_analysis(a, x, weights, self.modes, self.period)
         return scattered_synthesis(*self._multiply(real, imag), queries, self.modes, self.period)

@@ -1,7 +1,5 @@
 """One affine layer."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,8 +15,13 @@ class Dense(eqx.Module):
     **Arguments:**
 
     - `in_size`, `out_size`: m and n.
+    - `key`: PRNG key of the weights and biases.
     - `bias_scale`: s; 0 for an output layer.
     - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one vector `(in_size,)`; returns `(out_size,)`.
+
+    **Raises:** `ValueError` for sizes that are not positive.
 
     Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
     networks" (2010), equation 12.
@@ -59,25 +62,3 @@ def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"{name} must be a positive integer, got {size!r}.")
-
-
-def output_size(out_size: int | str) -> int:
-    """The number of outputs, where "scalar" is one without an axis."""
-    if out_size == "scalar":
-        return 1
-    if isinstance(out_size, str):
-        raise ValueError(f'out_size must be a positive integer or "scalar", got {out_size!r}.')
-    check_sizes(out_size=out_size)
-    return out_size
-
-
-def embedded_size(in_size: int, embedding: Callable | None) -> int:
-    """The number of inputs behind an embedding."""
-    check_sizes(in_size=in_size)
-    if embedding is None:
-        return in_size
-    x = jax.ShapeDtypeStruct((in_size,), jnp.result_type(float))
-    shape = eqx.filter_eval_shape(embedding, x).shape
-    if len(shape) != 1:
-        raise ValueError(f"embedding must map a vector to a vector, but returned shape {shape}.")
-    return shape[0]

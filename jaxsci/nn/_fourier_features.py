@@ -15,9 +15,11 @@ class FourierFeatures(eqx.Module):
 
     - `in_size`: coordinates of a point.
     - `count`: frequencies; there are twice as many features.
+    - `key`: PRNG key of the frequencies.
     - `scale`: s, the typical frequency in radians per unit length. Too high a scale overfits
         between the points.
     - `trainable`: whether the frequencies are learned.
+    - `dtype`: of the frequencies; the default float type otherwise.
 
     **Raises:** `ValueError` for sizes that are not positive.
 

@@ -24,7 +24,8 @@ class Hypernetwork(eqx.Module):
 
     - `network`: f, any Equinox network of one point; its arrays are θ₀.
     - `coefficients`: how many there are. Scale each to [0, 1] first.
-    - `width`, `depth`: of h.
+    - `width`, `depth`: units of a hidden layer of h, and number of its hidden layers.
+    - `key`: PRNG key of h.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
@@ -63,7 +64,14 @@ class Hypernetwork(eqx.Module):
         )
 
     def at(self, coefficients: Float[Array, " coefficients"]) -> Callable:
-        """The network for given coefficients, μ fixed."""
+        """The network of one member of the family.
+
+        **Arguments:**
+
+        - `coefficients`: μ, scaled to [0, 1].
+
+        **Returns:** f(θ₀ + h(e(μ)), ·), a network like the one given.
+        """
         angle = jnp.pi / 2 * coefficients
         shift = self.generator(jnp.concatenate([jnp.cos(angle), jnp.sin(angle)]))
         arrays, rest = eqx.partition(self.network, eqx.is_inexact_array)

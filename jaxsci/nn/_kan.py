@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ._bases import BSpline, Mixture, continued, count, warn_outside
-from ._dense import Dense, check_sizes, output_size
+from ._dense import Dense
+from ._field_network import FieldNetwork, OutSize, layer_sizes
 
 
 class KANLayer(eqx.Module):
@@ -24,7 +25,10 @@ class KANLayer(eqx.Module):
     - `in_size`, `out_size`: number of inputs and outputs.
     - `basis`: maps a vector (inputs,) to the functions' values (inputs, functions): `BSpline`,
         `Chebyshev`, `Fourier`, `Gaussians`, `ActivationProducts`, a `Mixture`, or your own.
-    - `dtype`: of the parameters.
+    - `key`: PRNG key of the parameters.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one vector `(in_size,)`; returns `(out_size,)`.
 
     **Raises:** `ValueError` for sizes that are not positive. Outside jit it warns of inputs outside
     the interval of the basis. There the edges of `BSpline` and `Gaussians` go on as straight lines,
@@ -77,6 +81,12 @@ class KANLayer(eqx.Module):
 
         Each kept basis keeps its share in its weights, so nothing changes but what was left out.
 
+        **Arguments:**
+
+        - `keep`: how many bases, at least 1.
+
+        **Returns:** the layer with a smaller `Mixture`, or with the one basis that was kept.
+
         **Raises:** `TypeError` if the basis is no `Mixture`; `ValueError` unless
         1 <= keep <= bases.
         """
@@ -95,7 +105,7 @@ class KANLayer(eqx.Module):
         return eqx.tree_at(lambda l: (l.weight, l.basis), self, (weight, basis))
 
 
-class KAN(eqx.Module):
+class KAN(FieldNetwork):
     """Kolmogorov-Arnold network: `KANLayer`s in a row.
 
     **Arguments:**
@@ -104,7 +114,10 @@ class KAN(eqx.Module):
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
     - `width`, `depth`: units of a hidden layer, and number of hidden layers.
     - `basis`: as in `KANLayer`, the same in all layers.
-    - `dtype`: of the parameters.
+    - `key`: PRNG key of the parameters.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive. Outside jit it warns of coordinates
     outside the interval of the basis.
@@ -126,7 +139,7 @@ class KAN(eqx.Module):
     def __init__(
         self,
         in_size: int,
-        out_size: int | str,
+        out_size: OutSize,
         *,
         width: int,
         depth: int,
@@ -134,8 +147,7 @@ class KAN(eqx.Module):
         key: Key[Array, ""],
         dtype: jnp.dtype | type | None = None,
     ):
-        check_sizes(in_size=in_size, width=width, depth=depth)
-        sizes = [in_size, *[width] * depth, output_size(out_size)]
+        sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
         self.layers = tuple(
             KANLayer(m, n, basis=basis, key=k, dtype=dtype)
             for m, n, k in zip(sizes[:-1], sizes[1:], jax.random.split(key, depth + 1), strict=True)
@@ -144,6 +156,9 @@ class KAN(eqx.Module):
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
         warn_outside(self.layers[0].basis, x, "KAN")
+        return super().__call__(x)
+
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         for layer in self.layers:
             x = layer.edges(x)
-        return x[0] if self.scalar else x
+        return x

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import Dense, check_sizes, embedded_size, output_size
+from ._dense import Dense
+from ._field_network import FieldNetwork, OutSize, dense_layers, layer_sizes
 
 
-class MLP(eqx.Module):
+class MLP(FieldNetwork):
     """A multilayer perceptron for fields: h ← σ(h W + b), `depth` times, then an affine layer.
 
     **Arguments:**
@@ -18,9 +19,12 @@ class MLP(eqx.Module):
     - `in_size`: coordinates of a point.
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
     - `width`, `depth`: units of a hidden layer, and number of hidden layers.
+    - `key`: PRNG key of the parameters.
     - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
     - `embedding`: a module applied to the point first, such as `FourierFeatures`.
-    - `dtype`: of the parameters.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
@@ -41,7 +45,7 @@ class MLP(eqx.Module):
     def __init__(
         self,
         in_size: int,
-        out_size: int | str,
+        out_size: OutSize,
         *,
         width: int,
         depth: int,
@@ -50,21 +54,14 @@ class MLP(eqx.Module):
         embedding: Callable | None = None,
         dtype: jnp.dtype | type | None = None,
     ):
-        check_sizes(width=width, depth=depth)
-        sizes = [embedded_size(in_size, embedding), *[width] * depth, output_size(out_size)]
-        self.layers = tuple(
-            Dense(m, n, key=k, bias_scale=float(i < depth), dtype=dtype)
-            for i, (m, n, k) in enumerate(
-                zip(sizes[:-1], sizes[1:], jax.random.split(key, depth + 1), strict=True)
-            )
-        )
+        sizes = layer_sizes(in_size, out_size, width=width, depth=depth, embedding=embedding)
+        self.layers = dense_layers(sizes, jax.random.split(key, depth + 1), dtype=dtype)
         self.embedding = embedding
         self.activation = activation
         self.scalar = out_size == "scalar"
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         h = x if self.embedding is None else self.embedding(x)
         for layer in self.layers[:-1]:
             h = self.activation(layer(h))
-        y = self.layers[-1](h)
-        return y[0] if self.scalar else y
+        return self.layers[-1](h)

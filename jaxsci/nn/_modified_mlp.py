@@ -7,15 +7,26 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import Dense, check_sizes, embedded_size, output_size
+from ._dense import Dense
+from ._field_network import FieldNetwork, OutSize, dense_layers, layer_sizes
 
 
-class ModifiedMLP(eqx.Module):
+class ModifiedMLP(FieldNetwork):
     """A perceptron whose hidden layers mix two encodings of the point.
 
         U = σ(x W₁ + b₁),   V = σ(x W₂ + b₂),   h ← (1 - z) U + z V,   z = σ(h W + b)
 
-    **Arguments:** as of `MLP`.
+    **Arguments:**
+
+    - `in_size`: coordinates of a point.
+    - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
+    - `width`, `depth`: units of a hidden layer and of an encoding, and number of hidden layers.
+    - `key`: PRNG key of the parameters.
+    - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
+    - `embedding`: a module applied to the point first, such as `FourierFeatures`.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
@@ -37,7 +48,7 @@ class ModifiedMLP(eqx.Module):
     def __init__(
         self,
         in_size: int,
-        out_size: int | str,
+        out_size: OutSize,
         *,
         width: int,
         depth: int,
@@ -46,27 +57,21 @@ class ModifiedMLP(eqx.Module):
         embedding: Callable | None = None,
         dtype: jnp.dtype | type | None = None,
     ):
-        check_sizes(width=width, depth=depth)
-        first = embedded_size(in_size, embedding)
+        sizes = layer_sizes(in_size, out_size, width=width, depth=depth, embedding=embedding)
         keys = jax.random.split(key, depth + 3)
-        sizes = [first, *[width] * depth, output_size(out_size)]
         self.encoders = (
-            Dense(first, width, key=keys[0], bias_scale=1.0, dtype=dtype),
-            Dense(first, width, key=keys[1], bias_scale=1.0, dtype=dtype),
+            Dense(sizes[0], width, key=keys[0], bias_scale=1.0, dtype=dtype),
+            Dense(sizes[0], width, key=keys[1], bias_scale=1.0, dtype=dtype),
         )
-        self.layers = tuple(
-            Dense(m, n, key=k, bias_scale=float(i < depth), dtype=dtype)
-            for i, (m, n, k) in enumerate(zip(sizes[:-1], sizes[1:], keys[2:], strict=True))
-        )
+        self.layers = dense_layers(sizes, keys[2:], dtype=dtype)
         self.embedding = embedding
         self.activation = activation
         self.scalar = out_size == "scalar"
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         h = x if self.embedding is None else self.embedding(x)
         u, v = (self.activation(encoder(h)) for encoder in self.encoders)
         for layer in self.layers[:-1]:
             z = self.activation(layer(h))
             h = u + z * (v - u)
-        y = self.layers[-1](h)
-        return y[0] if self.scalar else y
+        return self.layers[-1](h)

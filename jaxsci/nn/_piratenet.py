@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import Dense, check_sizes, embedded_size, output_size
+from ._dense import Dense, check_sizes
+from ._field_network import FieldNetwork, OutSize, embedded_size, output_size
 
 
-class PirateNet(eqx.Module):
+class PirateNet(FieldNetwork):
     """Gated residual blocks that are the identity at the start and deepen while they train.
 
         f = σ(h W₁ + b₁),   f ← f U + (1 - f) V;   g = σ(f W₂ + b₂),   g ← g U + (1 - g) V;
@@ -20,9 +21,15 @@ class PirateNet(eqx.Module):
 
     **Arguments:**
 
-    - `in_size`, `out_size`, `activation`, `dtype`: as of `MLP`.
+    - `in_size`: coordinates of a point.
+    - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
     - `depth`: number of blocks, three layers each.
     - `embedding`: its output size is the width; `FourierFeatures` in the paper.
+    - `key`: PRNG key of the parameters.
+    - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
@@ -46,7 +53,7 @@ class PirateNet(eqx.Module):
     def __init__(
         self,
         in_size: int,
-        out_size: int | str,
+        out_size: OutSize,
         *,
         depth: int,
         embedding: Callable,
@@ -72,12 +79,11 @@ class PirateNet(eqx.Module):
         self.activation = activation
         self.scalar = out_size == "scalar"
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         h = self.embedding(x)
         u, v = (self.activation(encoder(h)) for encoder in self.encoders)
         for (first, second, third), gate in zip(self.blocks, self.gates, strict=True):
             f = self.activation(first(h))
             g = self.activation(second(v + f * (u - v)))
             h = h + gate * (self.activation(third(v + g * (u - v))) - h)
-        y = self.last(h)
-        return y[0] if self.scalar else y
+        return self.last(h)

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import check_sizes, output_size
+from ._dense import check_sizes
+from ._field_network import FieldNetwork, OutSize, output_size
 from ._mlp import MLP
 
 
-class Separable(eqx.Module):
+class Separable(FieldNetwork):
     """A sum of products of one-dimensional networks, cheap on product grids.
 
         u(x) = Σᵣ Πᵢ fᵢ(xᵢ)ᵣ
@@ -21,9 +22,16 @@ class Separable(eqx.Module):
 
     **Arguments:**
 
-    - `in_size`, `out_size`, `width`, `depth`, `activation`, `dtype`: as of `MLP`; width and depth
-        are those of each fᵢ.
+    - `in_size`: coordinates of a point.
+    - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
     - `rank`: R, number of products of each output.
+    - `width`, `depth`: units of a hidden layer of each fᵢ, and number of its hidden layers.
+    - `key`: PRNG key of the parameters.
+    - `activation`: of the hidden layers; smooth (tanh, sin) where derivatives of the network enter
+        the loss.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
@@ -45,7 +53,7 @@ class Separable(eqx.Module):
     def __init__(
         self,
         in_size: int,
-        out_size: int | str,
+        out_size: OutSize,
         *,
         rank: int,
         width: int,
@@ -70,16 +78,19 @@ class Separable(eqx.Module):
         self.rank = rank
         self.scalar = out_size == "scalar"
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         factors = [f(xi[None]) for f, xi in zip(self.factors, x, strict=True)]
-        y = jnp.prod(jnp.stack(factors), axis=0).reshape(self.rank, -1).sum(axis=0)
-        return y[0] if self.scalar else y
+        return jnp.prod(jnp.stack(factors), axis=0).reshape(self.rank, -1).sum(axis=0)
 
     def on_grid(self, axes: Sequence[Float[Array, " _"]]) -> Float[Array, "*grid"]:
         """Values at all combinations of coordinates: shape `(n₁, …, n_d)`, then the outputs'.
 
         Exactly `vmap` of the network over the grid. `jax.jvp` with a tangent of ones for one of
         the axes is the derivative along it on the whole grid.
+
+        **Arguments:**
+
+        - `axes`: the points along each coordinate, one vector for each.
 
         **Raises:** `ValueError` unless there is one axis a coordinate.
         """

@@ -5,18 +5,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import Dense, check_sizes, output_size
+from ._dense import Dense
+from ._field_network import FieldNetwork, OutSize, layer_sizes
 
 
-class SIREN(eqx.Module):
+class SIREN(FieldNetwork):
     """A perceptron with sine activations, initialised to keep its spectrum through depth.
 
         h ← sin(ω₀ (h W + b)),   W ~ U(±1/m) in the first layer, U(±√(6/m)/ω₀) after it
 
     **Arguments:**
 
-    - `in_size`, `out_size`, `width`, `depth`: as of `MLP`.
+    - `in_size`: coordinates of a point.
+    - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
+    - `width`, `depth`: units m of a hidden layer, and number of hidden layers.
+    - `key`: PRNG key of the parameters.
     - `frequency`: ω₀; 30 for images on [-1, 1], 1 to 5 for smooth solutions.
+    - `dtype`: of the parameters; the default float type otherwise.
+
+    Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes or a frequency that are not positive.
 
@@ -36,7 +43,7 @@ class SIREN(eqx.Module):
     def __init__(
         self,
         in_size: int,
-        out_size: int | str,
+        out_size: OutSize,
         *,
         width: int,
         depth: int,
@@ -44,10 +51,9 @@ class SIREN(eqx.Module):
         frequency: float = 3.0,
         dtype: jnp.dtype | type | None = None,
     ):
-        check_sizes(in_size=in_size, width=width, depth=depth)
+        sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
         if not frequency > 0:
             raise ValueError(f"frequency must be positive, got {frequency}.")
-        sizes = [in_size, *[width] * depth, output_size(out_size)]
         keys = jax.random.split(key, depth + 1)
         bounds = [1 / in_size, *[(6 / width) ** 0.5 / frequency] * depth]
         self.layers = tuple(
@@ -57,11 +63,10 @@ class SIREN(eqx.Module):
         self.frequency = frequency
         self.scalar = out_size == "scalar"
 
-    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         for layer in self.layers[:-1]:
             x = jnp.sin(self.frequency * layer(x))
-        y = self.layers[-1](x)
-        return y[0] if self.scalar else y
+        return self.layers[-1](x)
 
 
 def _uniform(in_size, out_size, bound, key, dtype):

@@ -1,0 +1,80 @@
+"""What the networks of one point share: sizes, layers, and outputs with or without an axis."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from ._dense import Dense, check_sizes
+
+OutSize = int | Literal["scalar"]
+
+
+class FieldNetwork(eqx.Module):
+    """A function of one point, whose "scalar" output has no axis.
+
+    Each network has its fields itself: their order is that of the arrays in files.
+    """
+
+    scalar: eqx.AbstractVar[bool]
+
+    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
+        y = self._outputs(x)
+        return y[0] if self.scalar else y
+
+    @abstractmethod
+    def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        """All outputs at a point, as a vector."""
+
+
+def layer_sizes(
+    in_size: int,
+    out_size: OutSize,
+    *,
+    width: int,
+    depth: int,
+    embedding: Callable | None = None,
+) -> list[int]:
+    """The number of units from the (embedded) point through `depth` hidden layers to the outputs.
+
+    **Raises:** `ValueError` for sizes that are not positive.
+    """
+    check_sizes(width=width, depth=depth)
+    return [embedded_size(in_size, embedding), *[width] * depth, output_size(out_size)]
+
+
+def dense_layers(
+    sizes: Sequence[int], keys: Key[Array, " layers"], *, dtype: jnp.dtype | type | None
+) -> tuple[Dense, ...]:
+    """A `Dense` from each size to the next: biases are spread in all but the last."""
+    last = len(sizes) - 2
+    return tuple(
+        Dense(m, n, key=k, bias_scale=float(i < last), dtype=dtype)
+        for i, (m, n, k) in enumerate(zip(sizes[:-1], sizes[1:], keys, strict=True))
+    )
+
+
+def output_size(out_size: OutSize) -> int:
+    """The number of outputs, where "scalar" is one without an axis."""
+    if out_size == "scalar":
+        return 1
+    if isinstance(out_size, str):
+        raise ValueError(f'out_size must be a positive integer or "scalar", got {out_size!r}.')
+    check_sizes(out_size=out_size)
+    return out_size
+
+
+def embedded_size(in_size: int, embedding: Callable | None) -> int:
+    """The number of inputs behind an embedding."""
+    check_sizes(in_size=in_size)
+    if embedding is None:
+        return in_size
+    x = jax.ShapeDtypeStruct((in_size,), jnp.result_type(float))
+    shape = eqx.filter_eval_shape(embedding, x).shape
+    if len(shape) != 1:
+        raise ValueError(f"embedding must map a vector to a vector, but returned shape {shape}.")
+    return shape[0]

@@ -1,6 +1,5 @@
 """Fields `(*grid, channels)`: their points, their norm, and what is checked of them."""
 
-import math
 from collections.abc import Sequence
 
 import jax
@@ -126,15 +125,3 @@ def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[f
             f"{lengths!r}."
         )
     return tuple(np.broadcast_to(values, dim).tolist())
-
-
-def check_padding(padding: float, name: str):
-    """`TypeError` unless it is one number, `ValueError` unless finite and not negative."""
-    if not isinstance(padding, int | float):
-        raise TypeError(
-            f"{name}: padding is one number for all axes, such as 0.25; got {padding!r}."
-        )
-    if not 0 <= padding < math.inf:
-        raise ValueError(
-            f"{name}: padding={padding} must be finite and >= 0, a share of the domain."
-        )

@@ -1,23 +1,18 @@
 """The Fourier neural operator."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.fields import as_modes, check_field, check_padding, grid_coordinates, mesh
-from .._fields.periodicity import warn_unless_periodic
+from .._bases.basis import Basis
+from .._bases.names import BasisName, as_basis
+from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
-from .._spectral.bases import Basis, BasisConv, basis_points
 from .._spectral.factorised import Factorisation
-from .._spectral.spectral import SpectralConv
-from .._spectral.spherical_conv import SphereGrid, SphericalConv, refuse_poles, sphere_grid
-
-OTHER_FIELDS = "For other fields: padding=0.25, or an FNO's basis=."
+from .._spectral.spherical_conv import SphereGrid
 
 
 class FNO(eqx.Module):
@@ -38,13 +33,14 @@ class FNO(eqx.Module):
     - `width`: channels of the hidden layers. Good values: 20 to 64.
     - `modes`: highest wave number kept in each of one to three dimensions, such as 16 or (12, 12).
     - `depth`: number of Fourier layers. Good value: 4.
-    - `padding`: for fields that are not periodic: by which fraction of the domain the periodic
-        cell exceeds it, one number for all axes. Good values: 0 if periodic, else 0.25 to 1.
+    - `padding`: of the basis "fourier", as in `FourierBasis`: for fields that are not periodic.
     - `basis`: "fourier" for periodic fields; "sine", "cosine" or "chebyshev" for fields that
         vanish, are flat, or are anything at the boundary, on `basis_points`; "sphere" for fields on
-        a `sphere_grid`, with one number of modes, the degree. One basis for all axes.
-    - `grid`: on the sphere, which latitudes: as in `SphericalConv`.
-    - `factorisation`, `rank`: of the Fourier weights, as in `SpectralConv`.
+        a `sphere_grid`, with one number of modes, the degree. Or as an object with its options:
+        `FourierBasis`, `SineBasis`, `CosineBasis`, `ChebyshevBasis`, `SphereBasis`, or another
+        `Basis`. One for all axes.
+    - `grid`: of the basis "sphere", which latitudes: as in `SphereBasis`.
+    - `factorisation`, `rank`: of the weights of the basis "fourier", as in `FourierBasis`.
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, or those
@@ -53,8 +49,8 @@ class FNO(eqx.Module):
     with itself on other grids to first order in the spacing only.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
-    channels, an unknown basis, padding or factorised weights of a basis other than Fourier's, and
-    `grid` without the sphere; `TypeError` for padding or a basis for each axis. Without padding a
+    channels, an unknown basis, and options beside an object or a basis that does not have them;
+    `TypeError` for padding or a basis for each axis. Without padding a
     Fourier basis warns of a field that does not repeat.
 
     Source: Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations",
@@ -68,14 +64,12 @@ class FNO(eqx.Module):
     """
 
     lift: Pointwise
-    convolutions: list[SpectralConv | BasisConv | SphericalConv]
+    convolutions: list[Callable]
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
     modes: tuple[int, ...] = eqx.field(static=True)
-    basis: Basis | Literal["fourier", "sphere"] = eqx.field(static=True)
-    padded: bool = eqx.field(static=True)
-    grid: SphereGrid | None = eqx.field(static=True)
+    basis: Basis = eqx.field(static=True)
 
     def __init__(
         self,
@@ -86,63 +80,36 @@ class FNO(eqx.Module):
         modes: int | Sequence[int],
         depth: int,
         padding: float = 0.0,
-        basis: Basis | Literal["fourier", "sphere"] = "fourier",
+        basis: Basis | BasisName = "fourier",
         grid: SphereGrid | None = None,
         factorisation: Factorisation | None = None,
         rank: float = 0.1,
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "FNO")
-        check_padding(padding, "FNO")
-        if not isinstance(basis, str):
-            raise TypeError(f"FNO: basis is one name for all axes; got {basis!r}.")
         if min(in_channels, out_channels, width, depth) < 1:
             raise ValueError(
                 "FNO needs in_channels, out_channels, width and depth >= 1; got "
                 f"{in_channels}, {out_channels}, {width} and {depth}."
             )
-        if basis != "fourier" and (padding or factorisation):
-            raise ValueError(
-                f"padding and factorised weights belong to basis='fourier', not {basis!r}."
-            )
-        if basis == "sphere" and len(self.modes) != 1:
-            raise ValueError(f"on the sphere modes is the one degree kept, got {modes!r}.")
-        if basis != "sphere" and grid is not None:
-            raise ValueError(f"grid={grid!r} names latitudes: it belongs to basis='sphere'.")
-        self.in_channels, self.basis, self.padded = in_channels, basis, padding > 0
-        self.grid = grid
+        self.in_channels = in_channels
+        self.basis = as_basis(
+            basis, padding=padding, factorisation=factorisation, rank=rank, grid=grid
+        )
+        dim = self.basis.dim(self.modes)
         keys = iter(jax.random.split(key, 2 * depth + 3))
-
-        def convolution(key):
-            if basis == "fourier":
-                return SpectralConv(
-                    width,
-                    width,
-                    modes=self.modes,
-                    period=1 + padding,
-                    factorisation=factorisation,
-                    rank=rank,
-                    key=key,
-                )
-            if basis == "sphere":
-                return SphericalConv(width, width, degree=self.modes[0], grid=grid, key=key)
-            return BasisConv(width, width, modes=self.modes, basis=basis, key=key)
-
-        self.convolutions = [convolution(next(keys)) for _ in range(depth)]
-        dim = 2 if basis == "sphere" else len(self.modes)
-        coordinates = position((2,) * dim, self.padded, jnp.float32, basis).shape[-1]
+        self.convolutions = [
+            self.basis.conv(width, width, modes=self.modes, key=next(keys)) for _ in range(depth)
+        ]
+        coordinates = self.basis.position((2,) * dim, jnp.float32).shape[-1]
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
         self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        dim = 2 if self.basis == "sphere" else len(self.modes)
-        check_field(a, self.in_channels, dim, "FNO")
-        if self.basis == "sphere":
-            refuse_poles(a, self.grid, "FNO")
-        elif self.basis == "fourier" and not self.padded:
-            warn_unless_periodic(a, range(dim), "FNO without padding", OTHER_FIELDS)
-        x = position(a.shape[:-1], self.padded, a.dtype, self.basis, self.grid)
+        check_field(a, self.in_channels, self.basis.dim(self.modes), "FNO")
+        self.basis.check(a, "FNO")
+        x = self.basis.position(a.shape[:-1], a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
         for layer, (convolution, skip) in enumerate(
             zip(self.convolutions, self.skips, strict=True)
@@ -151,29 +118,3 @@ class FNO(eqx.Module):
             if layer < len(self.skips) - 1:
                 v = gelu(v)
         return apply_mlp(self.project, v)
-
-
-def position(
-    grid: Sequence[int],
-    padded: bool,
-    dtype,
-    basis: Basis | Literal["fourier", "sphere"] = "fourier",
-    latitudes: SphereGrid | None = None,
-) -> Float[Array, "*grid channels"]:
-    """Where the points are, as functions that are smooth in the basis.
-
-    x itself; for periodic fields cos 2πx and sin 2πx; for even ones cos πx; on the sphere the
-    unit vector.
-    """
-    if basis == "sphere":
-        theta, phi, _ = sphere_grid(*grid, grid=latitudes or "gauss")
-        t, p = np.meshgrid(theta, phi, indexing="ij")
-        unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], -1)
-        return jnp.asarray(unit, dtype)
-    if basis != "fourier":
-        x = mesh([basis_points(basis, n) for n in grid])
-        return jnp.asarray(np.cos(np.pi * x) if basis == "cosine" else x, dtype)
-    x = grid_coordinates(grid, dtype)
-    if padded:
-        return x
-    return jnp.concatenate([jnp.cos(2 * jnp.pi * x), jnp.sin(2 * jnp.pi * x)], -1)

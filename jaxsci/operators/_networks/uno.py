@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.fields import as_modes, check_field, check_padding
-from .._fields.periodicity import warn_unless_periodic
+from .._bases.fourier import FourierBasis
+from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .._spectral.spectral import SpectralConv
-from .fno import OTHER_FIELDS, position
 
 
 class UNO(eqx.Module):
@@ -31,7 +30,7 @@ class UNO(eqx.Module):
     - `modes`: highest wave number on the finest grid in each of one to three dimensions; they
         halve with each level.
     - `levels`: how many times the grid is halved. Good values: 2 or 3.
-    - `padding`: as in `FNO`.
+    - `padding`: for fields that are not periodic, as in `FourierBasis`.
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
@@ -55,6 +54,7 @@ class UNO(eqx.Module):
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
+    basis: FourierBasis = eqx.field(static=True)
 
     def __init__(
         self,
@@ -68,20 +68,19 @@ class UNO(eqx.Module):
         key: PRNGKeyArray,
     ):
         finest = as_modes(modes, "UNO")
-        check_padding(padding, "UNO")
         if min(in_channels, out_channels, width, levels) < 1:
             raise ValueError(
                 "UNO needs in_channels, out_channels, width and levels >= 1; got "
                 f"{in_channels}, {out_channels}, {width} and {levels}."
             )
-        self.in_channels = in_channels
+        self.in_channels, self.basis = in_channels, FourierBasis(padding)
         keys = iter(jax.random.split(key, 3 * levels + 3))
-        coordinates = len(finest) * (1 if padding else 2)
+        coordinates = self.basis.position((2,) * len(finest), jnp.float32).shape[-1]
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
 
         def layer(level, first, second):
             kept = tuple(m // 2**level for m in finest)
-            return SpectralConv(first, second, modes=kept, period=1 + padding, key=next(keys))
+            return self.basis.conv(first, second, modes=kept, key=next(keys))
 
         channels = [width * 2**level for level in range(levels + 1)]
         steps = list(zip(channels[:-1], channels[1:], strict=True))
@@ -91,11 +90,9 @@ class UNO(eqx.Module):
         self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        dim, padded = len(self.down[0].modes), self.down[0].period > 1
-        check_field(a, self.in_channels, dim, "UNO")
-        if not padded:
-            warn_unless_periodic(a, range(dim), "UNO without padding", OTHER_FIELDS)
-        x = position(a.shape[:-1], padded, a.dtype)
+        check_field(a, self.in_channels, len(self.down[0].modes), "UNO")
+        self.basis.check(a, "UNO")
+        x = self.basis.position(a.shape[:-1], a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
         passed = []
         for layer in self.down:

@@ -85,7 +85,7 @@ def factorised_normal(
     return TuckerTensor(scale * jax.random.normal(keys[0], ranks), factors)
 
 
-def check_factorisation(factorisation: str, rank: float) -> None:
+def check_factorisation(factorisation: Factorisation, rank: float) -> None:
     """`ValueError` unless the name and the share of parameters are allowed."""
     if factorisation not in get_args(Factorisation):
         raise ValueError(f"factorisation is {factorisation!r}; allowed are 'tucker' and 'cp'.")

@@ -1,5 +1,7 @@
 """FNO: its layers, its independence of the grid, and a training that beats every linear map."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,19 @@ import optax
 import pytest
 
 import jaxsci as jsci
-from jaxsci.operators import FNO, basis_points, data, relative_l2, sphere_grid
+from jaxsci.operators import (
+    FNO,
+    Basis,
+    ChebyshevBasis,
+    CosineBasis,
+    FourierBasis,
+    SineBasis,
+    SphereBasis,
+    basis_points,
+    data,
+    relative_l2,
+    sphere_grid,
+)
 from jaxsci.operators._fields.pointwise import Pointwise, gelu
 
 
@@ -83,9 +97,51 @@ def test_bases_for_boundaries_do_not_depend_on_the_grid(key, basis):
 
 
 @pytest.mark.parametrize(
+    ("name", "basis", "options"),
+    [
+        ("fourier", FourierBasis(), {}),
+        ("fourier", FourierBasis(padding=0.5), {"padding": 0.5}),
+        ("fourier", FourierBasis(0.0, "cp", 0.3), {"factorisation": "cp", "rank": 0.3}),
+        ("sine", SineBasis(), {}),
+        ("cosine", CosineBasis(), {}),
+        ("chebyshev", ChebyshevBasis(), {}),
+        ("sphere", SphereBasis(), {}),
+        ("sphere", SphereBasis(grid="cells"), {"grid": "cells"}),
+    ],
+)
+def test_a_name_stands_for_an_object(key, name, basis, options):
+    make = {"width": 3, "modes": 4, "depth": 1, "key": key}
+    named = FNO(1, 1, **make, basis=name, **options)
+    assert eqx.tree_equal(named, FNO(1, 1, **make, basis=basis))
+    assert named.basis == basis
+    assert hash(named.basis) == hash(basis)
+
+
+def test_a_basis_of_ones_own(key):
+    """A layer of means knows no order of the points, so the network has none either."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Means(Basis):
+        def conv(self, in_channels, out_channels, *, modes, key):
+            layer = Pointwise(in_channels, out_channels, key=key)
+            return lambda a: layer(jnp.broadcast_to(jnp.mean(a, 0, keepdims=True), a.shape))
+
+        def position(self, grid, dtype):
+            return jnp.zeros((*grid, 1), dtype)
+
+    model = FNO(1, 1, width=3, modes=0, depth=2, basis=Means(), key=key)
+    a = jnp.linspace(0, 1, 6)[:, None]
+    np.testing.assert_allclose(model(a[::-1]), model(a)[::-1], rtol=1e-12)
+    with pytest.raises(ValueError, match="takes one sample"):
+        model(jnp.ones((6, 6, 1)))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"basis": "sine", "padding": 0.5}, "belong to basis='fourier'"),
+        ({"basis": FourierBasis(), "padding": 0.5}, "give them to the object"),
+        ({"basis": SphereBasis(), "grid": "cells"}, "give it to the object"),
         ({"basis": "sphere", "modes": (3, 3)}, "one degree"),
         ({"basis": "wavelet"}, "is unknown"),
     ],

@@ -13,10 +13,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._fields.fields import as_modes, check_field
 from .._fields.products import along_axis
 
-Basis = Literal["sine", "cosine", "chebyshev"]
+BoundaryBasis = Literal["sine", "cosine", "chebyshev"]
 
 
-def basis_points(basis: Basis, n: int) -> Float[np.ndarray, " n"]:
+def basis_points(basis: BoundaryBasis, n: int) -> Float[np.ndarray, " n"]:
     """The n points of [0, 1] on which a basis is sampled.
 
     **Arguments:**
@@ -81,7 +81,7 @@ class BasisConv(eqx.Module):
     weight: Float[Array, "*modes in_channels out_channels"]
     in_channels: int = eqx.field(static=True)
     modes: tuple[int, ...] = eqx.field(static=True)
-    basis: Basis = eqx.field(static=True)
+    basis: BoundaryBasis = eqx.field(static=True)
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class BasisConv(eqx.Module):
         out_channels: int,
         *,
         modes: int | Sequence[int],
-        basis: Basis,
+        basis: BoundaryBasis,
         key: PRNGKeyArray,
     ):
         _check_basis(basis)
@@ -136,7 +136,7 @@ class BasisConv(eqx.Module):
 
 
 def _check_basis(basis):
-    if basis not in get_args(Basis):
+    if basis not in get_args(BoundaryBasis):
         raise ValueError(
             f"basis={basis!r} is unknown: 'sine' (zero at the boundary), 'cosine' (zero slope) or "
             "'chebyshev' (neither). Periodic fields go through SpectralConv."

@@ -1,0 +1,1 @@
+"""What an `FNO` expands fields in: one file for each family of bases."""

@@ -1,0 +1,52 @@
+"""Spherical harmonics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._spectral.spherical_conv import SphereGrid, SphericalConv, refuse_poles, sphere_grid
+from .basis import Basis
+
+
+@dataclass(frozen=True)
+class SphereBasis(Basis):
+    """Spherical harmonics Y_lm, l = 0..m: for fields on the points of a `sphere_grid`.
+
+    There is one number of modes, the highest degree.
+
+    **Arguments:**
+
+    - `grid`: which latitudes the fields lie on, "gauss", "equiangular" or "cells": as in
+        `SphericalConv`.
+
+    **Raises:** `ValueError` in a network for an unknown grid, or more than one number of modes.
+
+    ```python
+    model = FNO(1, 1, width=16, modes=8, depth=3, basis=SphereBasis(grid="cells"), key=key)
+    ```
+    """
+
+    grid: SphereGrid | None = None
+
+    def dim(self, modes: tuple[int, ...]) -> int:
+        if len(modes) != 1:
+            raise ValueError(f"on the sphere modes is the one degree kept, got {modes!r}.")
+        return 2
+
+    def conv(
+        self, in_channels: int, out_channels: int, *, modes: tuple[int, ...], key: PRNGKeyArray
+    ) -> SphericalConv:
+        return SphericalConv(in_channels, out_channels, degree=modes[0], grid=self.grid, key=key)
+
+    def position(self, grid: Sequence[int], dtype) -> Float[Array, "latitudes longitudes 3"]:
+        """The unit vector."""
+        theta, phi, _ = sphere_grid(*grid, grid=self.grid or "gauss")
+        t, p = np.meshgrid(theta, phi, indexing="ij")
+        unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], -1)
+        return jnp.asarray(unit, dtype)
+
+    def check(self, a: Float[Array, "latitudes longitudes channels"], name: str) -> None:
+        refuse_poles(a, self.grid, name)

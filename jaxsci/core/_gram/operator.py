@@ -1,5 +1,6 @@
 """J Jᵀ without forming it: a Lineax operator with products, diagonal, trace and eigenpairs."""
 
+import functools
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -80,12 +81,7 @@ class GramOperator(lx.AbstractLinearOperator):
     def diagonal(self) -> PyTree[Array]:
         """The diagonal of K, ‖∂f_a(xᵢ)/∂θ‖², a pytree like the stacked outputs."""
 
-        def one(x):
-            y, unravel = ravel_pytree(self.f(self.params, x))
-            single = jax.tree.map(lambda a: a[None], x)
-            kernel = gram(self._raveled, self.params, single, diagonal_axes=0)
-            return unravel(kernel.reshape(y.shape))
-
+        one = functools.partial(diagonal_of_one, self.f, self.params)
         return vmap(one, batch_size=self.batch_size)(self.x)
 
     def trace(self) -> Float[Array, ""]:
@@ -197,9 +193,6 @@ class GramOperator(lx.AbstractLinearOperator):
     def _outputs(self, params):
         return jax.vmap(self.f, (None, 0))(params, self.x)
 
-    def _raveled(self, params, x):
-        return ravel_pytree(self.f(params, x))[0]
-
     def _unravel(self, flat):
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), self.in_structure())
         return ravel_pytree(zeros)[1](flat)
@@ -239,6 +232,14 @@ def gram_operator(
     x = check_examples("x", x)
     output_of_one(f, params, x, example_of(x))
     return GramOperator(f, jax.tree.map(jnp.asarray, params), x, batch_size)
+
+
+def diagonal_of_one(f: Callable, params: PyTree, x: PyTree) -> PyTree[Array]:
+    """‖∂f_a(x)/∂θ‖² of one example x, a pytree like its outputs, without the gradients."""
+    y, unravel = ravel_pytree(f(params, x))
+    single = jax.tree.map(lambda a: jnp.asarray(a)[None], x)
+    kernel = gram(lambda p, x: ravel_pytree(f(p, x))[0], params, single, diagonal_axes=0)
+    return unravel(kernel.reshape(y.shape))
 
 
 def _lanczos(product: Callable, start: Array, k: int, steps: int) -> Eigenpairs:

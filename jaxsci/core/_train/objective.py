@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._gram.checks import check_params
 from .._gram.dense import gram_of_terms
+from .._gram.operator import diagonal_of_one
 from .._run.vmap import vmap
 from .accumulation import value_and_grad_of_sum
 from .objective_checks import check_name, check_weight, checked, sizes_of
@@ -156,19 +157,14 @@ class BatchResiduals(eqx.Module):
         """Each term's mean square gradient, meanᵢ ‖∂rₖ(xᵢ)/∂params‖², without its weight.
 
         It is the trace of the term's tangent kernel over its number of samples: the rate at which
-        the term learns.
+        the term learns. The diagonal of J Jᵀ is computed as by `gram_operator`, without forming J.
         """
         check_params(params)
-
-        def mean_square(name, r):
-            def sample(params, x):
-                rows = jax.jacrev(lambda p: jnp.ravel(r(p, x)))(params)
-                return sum(jnp.sum(row**2) for row in jax.tree.leaves(rows))
-
-            return jnp.mean(self.objective._map(sample)(params, self.batch[name]))
-
-        named = zip(self.objective.names, self.objective.functions, strict=True)
-        return {name: mean_square(name, checked(name, r)) for name, r in named}
+        o = self.objective
+        return {
+            name: _mean_trace(name, r, params, self.batch[name], o.batch_size, o.mesh)
+            for name, r in zip(o.names, o.functions, strict=True)
+        }
 
     def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
@@ -177,6 +173,16 @@ class BatchResiduals(eqx.Module):
         return self.vector(params), gram_of_terms(
             terms, params, self.batch, scales, mesh=self.objective.mesh
         )
+
+
+@eqx.filter_jit
+def _mean_trace(name, r, params, points, batch_size, mesh):
+    """Compiled once for each residual: an objective is reweighted and asked again."""
+
+    def one(params, x):
+        return jnp.sum(diagonal_of_one(checked(name, r), params, x))
+
+    return jnp.mean(vmap(one, (None, 0), batch_size=batch_size, mesh=mesh)(params, points))
 
 
 def objective(
@@ -196,7 +202,7 @@ def objective(
         The objective maps it over the leading axis of `batch[name]`, a pytree.
     - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss.
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
-        them. Where samples differ in cost, as self-consistent fields do, `batch_size=1` spares the
+        them. Where samples differ in cost, as with a solver inside, `batch_size=1` spares the
         quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes the mesh.
         `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with; `jax.grad` of
         `.value` keeps what all samples computed.

@@ -28,6 +28,8 @@ def ntk_weights(
     **Raises:** as `objective.residuals` for a batch that does not fit; `TypeError` for a sampler or
     a complex residual. A term that does not depend on the parameters gets an infinite weight.
 
+    The traces are those of `gram_operator`: neither J nor the kernel is formed.
+
     Source: Wang, Yu & Perdikaris, "When and why PINNs fail to train: a neural tangent kernel
     perspective" (2022), equation 6.5.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
@@ -63,17 +62,13 @@ def self_adaptive(
             "a sampler: draw from it once, batch = sample(key)."
         )
     residuals = objective.residuals(params, batch)
-    weights = {
-        name: jnp.ones(jax.tree.leaves(r)[0].shape[0], jax.tree.leaves(r)[0].dtype)
-        for name, r in residuals.items()
-    }
+    weights = {name: jnp.ones(r.shape[0], r.dtype) for name, r in residuals.items()}
 
     def loss(params, batch):
         total = 0.0
-        for name, tree in objective.residuals(params["model"], batch).items():
-            for r in jax.tree.leaves(tree):
-                square = jnp.sum(r.reshape(r.shape[0], -1) ** 2, axis=1)
-                total = total + jnp.sum(params["weights"][name] ** 2 * square)
+        for name, r in objective.residuals(params["model"], batch).items():
+            square = jnp.sum(r.reshape(r.shape[0], -1) ** 2, axis=1)
+            total = total + jnp.sum(params["weights"][name] ** 2 * square)
         return total
 
     ascent = optax.chain(optax.scale(-1.0), weight_optimizer or optax.adam(5e-3))

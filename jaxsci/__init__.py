@@ -15,6 +15,7 @@ from .core import (
     Fit as Fit,
     Objective as Objective,
     PlatformReport as PlatformReport,
+    Weighted as Weighted,
     averaged as averaged,
     biharmonic as biharmonic,
     check_platform as check_platform,

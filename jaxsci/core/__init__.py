@@ -26,6 +26,7 @@ from ._run.vmap import vmap as vmap
 from ._solve.extrapolation import DIIS as DIIS, Anderson as Anderson
 from ._solve.fixed_point import fixed_point as fixed_point
 from ._train.averaging import averaged as averaged
+from ._train.line_search import best_halving as best_halving
 from ._train.objective import (
     BatchResiduals as BatchResiduals,
     Objective as Objective,
@@ -37,3 +38,4 @@ from ._train.second_order import (
     levenberg_marquardt as levenberg_marquardt,
     natural_gradient as natural_gradient,
 )
+from ._train.weighted import Weighted as Weighted

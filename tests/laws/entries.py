@@ -97,6 +97,14 @@ ENTRIES = [
         lambda x: np.mean((x @ np.array(WEIGHTS)) ** 2),
     ),
     Entry(
+        "Weighted",
+        lambda x: jsci.objective({"a": LINEAR}).value(
+            WEIGHTS, {"a": jsci.Weighted(x, jnp.arange(4.0, dtype=x.dtype))}
+        ),
+        _rows(4, 3),
+        lambda x: np.sum(np.arange(4) * (x @ np.array(WEIGHTS)) ** 2),
+    ),
+    Entry(
         "fixed_point",
         lambda x: jsci.fixed_point(lambda a, y: 0.5 * y + a, x, jnp.zeros(3)).value,
         _rows(3),

@@ -16,7 +16,8 @@ from .._gram.dense import gram_of_terms
 from .._gram.operator import diagonal_of_one
 from .._run.vmap import vmap
 from .accumulation import value_and_grad_of_sum
-from .objective_checks import check_name, check_weight, checked, sizes_of
+from .objective_checks import Checked, check_name, check_weight, sizes_of
+from .weighted import Weighted
 
 
 class Objective(eqx.Module):
@@ -41,8 +42,10 @@ class Objective(eqx.Module):
 
     def terms(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Float[Array, ""]]:
         """Each term's mean square, without its weight."""
-        sizes = self._sizes(batch)
-        return {name: jnp.sum(r**2) / sizes[name] for name, r in self._raw(params, batch).items()}
+        divisors = self._divisors(batch)
+        return {
+            name: jnp.sum(r**2) / divisors[name] for name, r in self._raw(params, batch).items()
+        }
 
     def value_and_grad(
         self, params: PyTree, batch: Mapping[str, PyTree]
@@ -62,7 +65,7 @@ class Objective(eqx.Module):
 
         sums = {
             name: value_and_grad_of_sum(
-                square(checked(name, r)),
+                square(Checked(name, r)),
                 params,
                 batch[name],
                 min(self.batch_size, sizes[name]),
@@ -70,9 +73,10 @@ class Objective(eqx.Module):
             )
             for name, r in zip(self.names, self.functions, strict=True)
         }
-        terms = {name: total / sizes[name] for name, (total, _) in sums.items()}
+        divisors = self._divisors(batch)
+        terms = {name: total / divisors[name] for name, (total, _) in sums.items()}
         gradients = [
-            jax.tree.map(lambda g, c=w / sizes[name]: c * g, sums[name][1])
+            jax.tree.map(lambda g, c=w / divisors[name]: c * g, sums[name][1])
             for name, w in zip(self.names, self.weights, strict=True)
         ]
         gradient = jax.tree.map(lambda *g: sum(g[1:], g[0]), *gradients)
@@ -100,17 +104,22 @@ class Objective(eqx.Module):
 
     def _raw(self, params, batch):
         return {
-            name: self._map(checked(name, r))(params, batch[name])
+            name: self._map(Checked(name, r))(params, batch[name])
             for name, r in zip(self.names, self.functions, strict=True)
         }
 
     def _sizes(self, batch):
         return sizes_of(self.names, batch)
 
-    def _scales(self, batch):
+    def _divisors(self, batch):
+        """What turns sums into means; weighted samples are summed as they are."""
         sizes = self._sizes(batch)
+        return {k: 1 if isinstance(batch[k], Weighted) else size for k, size in sizes.items()}
+
+    def _scales(self, batch):
+        divisors = self._divisors(batch)
         return {
-            name: jnp.sqrt(w / sizes[name])
+            name: jnp.sqrt(w / divisors[name])
             for name, w in zip(self.names, self.weights, strict=True)
         }
 
@@ -139,7 +148,7 @@ class BatchResiduals(eqx.Module):
         scales = self.objective._scales(self.batch)
 
         def rows(name, r):
-            r = checked(name, r)
+            r = Checked(name, r)
 
             def sample(flat, x):
                 y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
@@ -160,15 +169,17 @@ class BatchResiduals(eqx.Module):
         the term learns. The diagonal of J Jᵀ is computed as by `gram_operator`, without forming J.
         """
         check_params(params)
-        o = self.objective
+        o, divisors = self.objective, self.objective._divisors(self.batch)
         return {
-            name: _mean_trace(name, r, params, self.batch[name], o.batch_size, o.mesh)
+            name: _trace(Checked(name, r), params, self.batch[name], o.batch_size, o.mesh)
+            / divisors[name]
             for name, r in zip(o.names, o.functions, strict=True)
         }
 
     def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
-        terms = dict(zip(self.objective.names, self.objective.functions, strict=True))
+        named = zip(self.objective.names, self.objective.functions, strict=True)
+        terms = {name: Checked(name, r) for name, r in named}
         scales = self.objective._scales(self.batch)
         return self.vector(params), gram_of_terms(
             terms, params, self.batch, scales, mesh=self.objective.mesh
@@ -176,13 +187,13 @@ class BatchResiduals(eqx.Module):
 
 
 @eqx.filter_jit
-def _mean_trace(name, r, params, points, batch_size, mesh):
+def _trace(r, params, points, batch_size, mesh):
     """Compiled once for each residual: an objective is reweighted and asked again."""
 
     def one(params, x):
-        return jnp.sum(diagonal_of_one(checked(name, r), params, x))
+        return jnp.sum(diagonal_of_one(r, params, x))
 
-    return jnp.mean(vmap(one, (None, 0), batch_size=batch_size, mesh=mesh)(params, points))
+    return jnp.sum(vmap(one, (None, 0), batch_size=batch_size, mesh=mesh)(params, points))
 
 
 def objective(
@@ -195,6 +206,9 @@ def objective(
     """Combine named residuals into one objective for every optimiser.
 
         value(params, batch) = Σₖ wₖ meanᵢ ‖rₖ(params, xₖᵢ)‖²
+
+    Where samples have weights vᵢ of their own, as the points of a quadrature, give
+    `batch[name] = Weighted(x, v)`: the term is then Σᵢ vᵢ ‖rₖ(params, xᵢ)‖².
 
     **Arguments:**
 

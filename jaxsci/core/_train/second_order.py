@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 
 from .._run.platform import require_x64
 from .damped_least_squares import linear_model
+from .line_search import best_halving
 from .objective import BatchResiduals
 
 
@@ -180,13 +181,9 @@ def gauss_newton(
         **extra_args,
     ):
         model = _model(residual_fn, params, space, "gauss_newton()")
-        flat, unravel = ravel_pytree(params)
+        unravel = ravel_pytree(params)[1]
         direction = -model.damped(damping * model.trace)(model.residual)
-        lengths = 0.5 ** jnp.arange(line_search_steps, dtype=flat.dtype)
-        values = jax.lax.map(lambda eta: value_fn(unravel(flat + eta * direction)), lengths)
-        values = jnp.where(jnp.isnan(values), jnp.inf, values)
-        best = jnp.argmin(values)
-        step = jnp.where(values[best] < value, lengths[best], 0.0) * direction
+        step = best_halving(direction, params, value, value_fn, line_search_steps)
         return unravel(step), GaussNewtonState(model.imbalance)
 
     return optax.GradientTransformationExtraArgs(init, update)

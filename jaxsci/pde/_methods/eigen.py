@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective, laplacian, objective, residual
+from ...core import Objective, Weighted, laplacian, objective, residual
 from .._points.quadrature import Quadrature, points_and_weights
 
 # Eigenvalues of the symmetrised matrix are off by the square of its asymmetry, times the range of
@@ -94,13 +94,10 @@ def eigenproblem(
         )
     unravel = ravel_pytree(select(params))[1]
     start = eqx.tree_at(select, params, unravel(vectors[:, state]))
-    # The objective takes means over samples: n wᵢ turns them into integrals.
-    scaled = len(weights) * weights
 
-    def equation(trial, sample):
-        x, weight = sample
+    def equation(trial, x):
         h = residual(op, field)(trial["field"], x)
-        return jnp.sqrt(weight) * (h - trial["eigenvalue"] * field(trial["field"], x))
+        return h - trial["eigenvalue"] * field(trial["field"], x)
 
     def norm(trial, sample):
         x, weight = sample
@@ -109,7 +106,7 @@ def eigenproblem(
     return Eigenproblem(
         dataclasses.replace(objective({"equation": equation, "norm": norm}), sampled=False),
         {"field": start, "eigenvalue": values[state]},
-        {"equation": (points, scaled), "norm": (points[None], weights[None])},
+        {"equation": Weighted(points, weights), "norm": (points[None], weights[None])},
         values,
     )
 

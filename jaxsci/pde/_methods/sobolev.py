@@ -1,13 +1,14 @@
 """Gradient descent of an energy in the norm of its own space, for networks and for any basis."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from ...core import grad, objective, require_x64
+from ...core import Weighted, best_halving, grad, objective, require_x64
 from .._points.quadrature import Quadrature, points_and_weights
 
 
@@ -58,16 +59,16 @@ def sobolev_gradient(
             f"got {learning_rate}, {damping} and {line_search_steps}."
         )
     points, weights = points_and_weights(quadrature)
-    # The objective takes a mean over samples: n wᵢ turns it into the integral.
-    metric = objective(
-        {"h1": lambda params, s: jnp.sqrt(s[1]) * grad(lambda x: field(params, x))(s[0])}
-    ).at({"h1": (points, len(weights) * weights)})
+    slopes = objective({"h1": lambda params, x: grad(lambda y: field(params, y))(x)})
+    metric = slopes.at({"h1": Weighted(points, weights)})
 
     def init(params):
         require_x64("sobolev_gradient()")
         return optax.EmptyState()
 
-    def update(updates, state, params=None, *, value=None, value_fn=None, **extra_args):
+    def update(
+        updates, state, params=None, *, value: Any = None, value_fn: Any = None, **extra_args
+    ):
         if params is None:
             raise ValueError("sobolev_gradient() needs the parameters: update(..., params).")
         gradient, unravel = ravel_pytree(updates)
@@ -76,17 +77,7 @@ def sobolev_gradient(
         damped = gram + damping * jnp.trace(gram) * jnp.eye(gradient.size, dtype=gram.dtype)
         step = -learning_rate * jax.scipy.linalg.solve(damped, gradient, assume_a="pos")
         if line_search_steps:
-            step = _best_length(step, params, value, value_fn, line_search_steps)
+            step = best_halving(step, params, value, value_fn, line_search_steps)
         return unravel(step), state
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _best_length(step, params, value, value_fn, count):
-    """The step at the best of the lengths 1, 1/2, 1/4, …; zero if none lowers the energy."""
-    flat, unravel = ravel_pytree(params)
-    lengths = 0.5 ** jnp.arange(count, dtype=step.dtype)
-    values = jax.lax.map(lambda eta: value_fn(unravel(flat + eta * step)), lengths)
-    values = jnp.where(jnp.isnan(values), jnp.inf, values)
-    best = jnp.argmin(values)
-    return jnp.where(values[best] < value, lengths[best], 0.0) * step

@@ -143,3 +143,36 @@ def test_chunks_and_eight_devices_change_nothing():
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
     )
     assert "same in chunks" in run.stdout, run.stderr
+
+
+def test_weighted_samples_are_the_same_sum_in_every_use():
+    """By hand: √(n v) times the residual, of which the objective takes the mean."""
+    x, v = jnp.array([[0.3, -0.2], [1.0, 0.4], [-0.7, 2.0]]), jnp.array([0.5, 0.0, 2.5])
+    r = lambda p, x: jnp.sin(p * x)  # noqa: E731
+    by_hand = jsci.objective({"a": lambda p, s: jnp.sqrt(3 * s[1]) * r(p, s[0]), "b": r}, {"b": 2})
+    p = jnp.array([0.7, -0.4])
+    for batch_size in (None, 2):
+        loss = jsci.objective({"a": r, "b": r}, {"b": 2}, batch_size=batch_size)
+        one, other = {"a": jsci.Weighted(x, v), "b": x}, {"a": (x, v), "b": x}
+        for use in (
+            lambda o, b: o.value(p, b),
+            lambda o, b: o.terms(p, b),
+            lambda o, b: o.value_and_grad(p, b),
+            lambda o, b: o.residuals(p, b),
+            lambda o, b: o.at(b).jacobian(p),
+            lambda o, b: o.at(b).gram(p),
+            lambda o, b: o.at(b).traces(p),
+        ):
+            pairs = zip(*map(jax.tree.leaves, (use(loss, one), use(by_hand, other))), strict=True)
+            for got, want in pairs:
+                np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [(-np.ones(3), "must not be negative, got -1"), (np.ones((3, 1)), r"of shape \(n,\)")],
+)
+def test_weights_of_samples_that_cannot_be_are_refused(weights, message):
+    loss = jsci.objective({"a": lambda p, x: p * x})
+    with pytest.raises(ValueError, match=message):
+        loss.value(1.0, {"a": jsci.Weighted(jnp.ones(3), weights)})

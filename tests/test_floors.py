@@ -15,6 +15,7 @@ import jaxsci
 
 ROOT = pathlib.Path(__file__).parents[1] / "jaxsci"
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
+TESTS = pathlib.Path(__file__).parent
 PILLARS = {"pde", "dft", "operators", "ntk"}
 BELOW = {"core", "numerics", "nn"}
 ALLOWED = {"core": {"core"}, "numerics": {"core", "numerics"}, "nn": BELOW}
@@ -91,6 +92,18 @@ def test_rooms_do_not_import_each_other_in_circles(floor):
 
 def test_rooms_of_the_benchmarks_do_not_import_each_other_in_circles():
     assert not circle(rooms(BENCHMARKS, BENCHMARKS))
+
+
+@pytest.mark.parametrize("root", [BENCHMARKS / "cases", TESTS], ids=["cases", "tests"])
+def test_modules_of_cases_are_imported_by_none(root):
+    """What several cases, or cases and tests, share lies in modules whose names begin with _."""
+    wrong = [
+        f"{path.relative_to(root)} imports {name}"
+        for path in root.rglob("*.py")
+        for name in imported(path, TESTS if root == TESTS else BENCHMARKS)
+        if name.startswith("benchmarks.cases.") and "._" not in name
+    ]
+    assert not wrong
 
 
 def test_pillars_use_only_public_names_of_the_floors_below():

@@ -6,8 +6,8 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from benchmarks.models import MODELS
 from benchmarks.remote.missing import Missing, stand_in
+from benchmarks.remote.networks import MODELS
 from benchmarks.remote.serve import serve
 
 

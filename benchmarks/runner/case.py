@@ -1,6 +1,6 @@
 """What a benchmark case is: data that the runner measures, checks and reports.
 
-A pillar's file `benchmarks/cases/<pillar>.py` defines `CASES: list[Case]`. The smallest case:
+A file `benchmarks/cases/<pillar>/<name>.py` defines `CASES: list[Case]`. The smallest case:
 
     def make(size):
         n = {"smoke": 64, "quick": 256, "full": 1024}[size]

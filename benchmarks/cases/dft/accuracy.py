@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.dft.learned import LEARNED, PREDICTED, parse_atoms
+from benchmarks.cases.dft._problems import LEARNED, PREDICTED, parse_atoms
 from benchmarks.runner.case import Case, Run, Size
 
 FUNCTIONALS = ("svwn", "pbe", "b3lyp", "tpss", "r2scan", "hse06", "cam-b3lyp", "wb97x")

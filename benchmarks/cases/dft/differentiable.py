@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.dft.fields import (
+from benchmarks.cases.dft._problems import (
     distorted_waters,
     pyscf_field,
     remote_water,

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxsci as jsci
-from benchmarks.cases.dft.learned import LEARNED, parse_atoms
+from benchmarks.cases.dft._problems import LEARNED, parse_atoms
 from benchmarks.runner.case import Case, Run, Size
 
 CLOSED = ("H2O", "NH3", "CH4", "N2", "CO", "HF")

@@ -8,14 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.dft.initial_guess import (
-    FAMILIES,
-    TRAINED,
-    distorted,
-    one_grid,
-    solve,
-    trained,
-)
+from benchmarks.cases.dft._problems import FAMILIES, TRAINED, distorted, one_grid, solve, trained
 from benchmarks.runner.case import Case, Run, Size
 
 # Share of the tensor products that stay: 70 % sparsity is that of Luo et al., ICML 2025.

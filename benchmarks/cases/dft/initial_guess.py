@@ -1,6 +1,5 @@
 """A learned starting density: SCF steps against the usual guesses, where it was not trained too."""
 
-import dataclasses
 import itertools
 import time
 
@@ -8,19 +7,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import jaxsci as jsci
-from benchmarks.cases.dft.learned import LEARNED
+from benchmarks.cases.dft._problems import (
+    DISTORTION,
+    FAMILIES,
+    TRAINED,
+    distorted,
+    one_grid,
+    solve,
+    trained,
+)
 from benchmarks.runner.case import Case, Run, Size
 
-FAMILIES = {
-    "H2O": LEARNED["H2O"],
-    "NH3": LEARNED["NH3"],
-    "CH4": LEARNED["CH4"],
-    "C2H6": "C 0 0 .765; C 0 0 -.765; H 0 1.02 1.16; H .883 -.51 1.16; H -.883 -.51 1.16; "
-    "H 0 -1.02 -1.16; H .883 .51 -1.16; H -.883 .51 -1.16",
-}
 LARGER = {
     "C3H8": "C 0 0 .587; C 0 1.277 -.259; C 0 -1.277 -.259; H .877 0 1.247; H -.877 0 1.247; "
     "H 0 2.172 .373; H .884 1.318 -.906; H -.884 1.318 -.906; H 0 -2.172 .373; "
@@ -30,38 +29,9 @@ LARGER = {
     "CH3NH2": "C .052 .705 0; N .052 -.76 0; H -.941 1.164 0; H .591 1.056 .881; "
     "H .591 1.056 -.881; H -.458 -1.092 .81; H -.458 -1.092 -.81",
 }
-TRAINED = "def2-svp", "pbe"
 UNSEEN = (("6-31g*", "blyp"), ("cc-pvdz", "pbe"), ("def2-tzvp", "pbe"), ("def2-svp", "b3lyp"))
 # A hybrid starts from the potential of a functional without exact exchange.
 START = {"b3lyp": "blyp"}
-# Ångström by which every coordinate is moved, normally distributed.
-DISTORTION = 0.06
-
-
-def distorted(geometry: str, rng, count: int):
-    atoms = [atom.split() for atom in geometry.split(";")]
-    places = np.array([[float(x) for x in xyz] for _, *xyz in atoms])
-    return [
-        [
-            (s, tuple(x))
-            for (s, *_), x in zip(
-                atoms, places + DISTORTION * rng.standard_normal(places.shape), strict=True
-            )
-        ]
-        for _ in range(count)
-    ]
-
-
-@eqx.filter_jit
-def solve(molecule, functional, guess):
-    r = jsci.dft.scf(molecule, functional, guess=guess, throw=False)
-    return r.steps, r.converged, r.density_matrix
-
-
-def one_grid(atoms, basis, grid=1):
-    """On one grid: with a coarse one beside it, most steps are cheap and count as much."""
-    m = jsci.dft.molecule(atoms, basis, grid=grid)
-    return dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
 
 
 def _samples(geometries, basis):
@@ -88,14 +58,6 @@ def _train(samples, key, steps):
 
     loss = jsci.objective({"density": jsci.dft.coefficient_error(f)})
     return f, trained(loss, params, draw, key, steps)
-
-
-def trained(loss, params, draw, key, steps, rate=3e-3):
-    """The averaged parameters of Adam with a decaying rate."""
-    adam = optax.adam(optax.cosine_decay_schedule(rate, steps))
-    optimizer = jsci.averaged(optax.chain(optax.clip_by_global_norm(1.0), adam), 0.99)
-    result = jsci.fit(loss, params, draw, optimizer, steps=steps, key=key, progress=False)
-    return result.state.params
 
 
 def _train_through_the_field(f, params, geometries, key, steps):

@@ -10,41 +10,10 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
+from benchmarks.cases.dft._problems import LEARNED, PREDICTED, parse_atoms
 from benchmarks.remote import GRAD_DFT, remote_run
 from benchmarks.runner.case import Case, Run, Size
 from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
-
-# Positions in ångström. None of those to predict is among those to learn from.
-LEARNED = {
-    "H2": "H 0 0 0; H 0 0 .741",
-    "HF": "H 0 0 0; F 0 0 .917",
-    "H2O": "O 0 0 .1173; H 0 .7572 -.4692; H 0 -.7572 -.4692",
-    "NH3": "N 0 0 .116; H 0 .9397 -.2711; H .8138 -.4699 -.2711; H -.8138 -.4699 -.2711",
-    "CH4": "C 0 0 0; H .628 .628 .628; H .628 -.628 -.628; H -.628 .628 -.628; H -.628 -.628 .628",
-    "N2": "N 0 0 0; N 0 0 1.098",
-    "CO": "C 0 0 0; O 0 0 1.128",
-    "C2H2": "C 0 0 .6013; C 0 0 -.6013; H 0 0 1.6644; H 0 0 -1.6644",
-    "F2": "F 0 0 0; F 0 0 1.412",
-    "LiH": "Li 0 0 0; H 0 0 1.595",
-}
-PREDICTED = {
-    "HCN": "H 0 0 -1.065; C 0 0 0; N 0 0 1.156",
-    "CH2O": "O 0 0 .6744; C 0 0 -.5278; H 0 .9362 -1.1121; H 0 -.9362 -1.1121",
-    "CO2": "C 0 0 0; O 0 0 1.162; O 0 0 -1.162",
-    "N2O": "N 0 0 -1.128; N 0 0 0; O 0 0 1.184",
-    "LiF": "Li 0 0 0; F 0 0 1.564",
-    "HOF": "O 0 0 0; F 0 0 1.435; H 0 .956 -.125",
-    "FCN": "F 0 0 -1.262; C 0 0 0; N 0 0 1.159",
-    "C2H4": "C 0 0 .6695; C 0 0 -.6695; H 0 .9289 1.2321; H 0 -.9289 1.2321; "
-    "H 0 .9289 -1.2321; H 0 -.9289 -1.2321",
-    "HNO": "N 0 0 0; O 0 0 1.212; H 0 1.001 -.342",
-    "CH3F": "C 0 0 0; F 0 0 1.383; H 1.029 0 -.37; H -.5145 .891 -.37; H -.5145 -.891 -.37",
-}
-
-
-def parse_atoms(text: str) -> list[tuple[str, tuple[float, ...]]]:
-    """Symbols and positions of "H 0 0 0; F 0 0 .917"."""
-    return [(s, tuple(map(float, xyz))) for s, *xyz in map(str.split, text.split(";"))]
 
 
 def _batch(texts: list[str], basis: str) -> Any:

@@ -17,8 +17,9 @@ start = time.perf_counter()
 import json, jax
 jax.config.update("jax_enable_x64", True)
 import equinox as eqx, jaxsci as jsci
-from benchmarks.cases.dft.fields import distorted_waters, pyscf_field
-from benchmarks.cases.dft.speed import PYSCF_DEFAULT, alkane, benzene
+from benchmarks.cases.dft._problems import (
+    PYSCF_DEFAULT, alkane, benzene, distorted_waters, pyscf_field
+)
 from benchmarks.runner.measure.memory import peak_resident
 
 name, basis, grid, fit = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "fit"

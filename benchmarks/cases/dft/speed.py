@@ -10,14 +10,19 @@ import equinox as eqx
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.dft.fields import distorted_waters, pyscf_field
+from benchmarks.cases.dft._problems import (
+    PYSCF_DEFAULT,
+    Atoms,
+    alkane,
+    benzene,
+    distorted_waters,
+    pyscf_field,
+)
 from benchmarks.runner.case import Baseline, Case, Run, Size
 from benchmarks.runner.measure.timing import interleave
 
-PYSCF_DEFAULT = 1e-9  # of the energy: the same as ours
 PAIRS = 5
 LEVELS = (1, 3)
-Atoms = list[tuple[str, list[float]]]
 
 
 def threads() -> int:
@@ -129,30 +134,6 @@ def make_forces(size: Size) -> Run:
         figures=lambda _: figures,
         host=True,
     )
-
-
-def benzene() -> Atoms:
-    """In its plane, ångström."""
-    angles = np.arange(6) * np.pi / 3
-    ring = np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1)
-    return [("C", list(1.396 * x)) for x in ring] + [("H", list(2.48 * x)) for x in ring]
-
-
-def alkane(n: int) -> Atoms:
-    """CₙH₂ₙ₊₂, all trans, ångström."""
-    half, bond, hydrogen = np.deg2rad(111.5) / 2, 1.53, 1.09
-    side = hydrogen * np.array([0.0, np.sin(np.deg2rad(53.5)), np.cos(np.deg2rad(53.5))])
-    atoms, chain = [], []
-    for i in range(n):
-        up = 1 if i % 2 else -1
-        x = np.array([i * bond * np.sin(half), 0.0, (i % 2) * bond * np.cos(half)])
-        chain.append(("C", list(x)))
-        atoms += [("H", list(x + side * [1, s, up])) for s in (1, -1)]
-        end = hydrogen * np.array([np.sin(half), 0.0, -up * np.cos(half)])
-        atoms += [
-            ("H", list(x + end * [s, 1, 1])) for s, last in ((-1, 0), (1, n - 1)) if i == last
-        ]
-    return chain + atoms
 
 
 def make_molecule(atoms: Atoms, basis: str, grid: int, size: Size) -> Run:

@@ -13,8 +13,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
-from benchmarks.cases.ntk.kernels import burgers, long_product, naive_in_float64, pinn
-from benchmarks.models import mlp
+from benchmarks.cases.ntk._problems import burgers, long_product, naive_in_float64, pinn
+from benchmarks.remote.networks import mlp
 from benchmarks.runner.case import Baseline, Case, Run
 from benchmarks.runner.measure.memory import MIB, peak_resident, restart_peak
 

@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import j0
 
 import jaxsci as jsci
-from benchmarks.cases._training import relative_l2
+from benchmarks.cases._errors import relative_l2
 from benchmarks.runner.case import Case, Run, Size
 from jaxsci import nn
 

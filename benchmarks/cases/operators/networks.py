@@ -9,8 +9,8 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.cases.operators.accuracy import PROBLEMS, SEEDS, Candidate, learn, thin
-from benchmarks.cases.operators.training import SINGLE
+from benchmarks.cases.operators._equal_time import PROBLEMS, SEEDS, Candidate, learn, thin
+from benchmarks.cases.operators._problems import SINGLE
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer
 

@@ -9,11 +9,11 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
+from benchmarks.cases.operators._problems import SINGLE, count, describe, tree_error
 from benchmarks.remote import DEEPXDE, JAXKAN, MGNO, NEURALOPERATOR, remote_run
 from benchmarks.runner.case import Baseline, Case, Run, Size
 from jaxsci.operators import FNO, DeepONet, MgNO, SpectralConv
 
-SINGLE = jnp.float32
 # Points of the grid, samples, width and modes: of smoke, then of each case.
 SMOKE = {1: ((64,), 2, 8, (8,)), 2: ((32, 32), 2, 8, (12, 12))}
 OUT_GRID = (47, 99)
@@ -64,17 +64,6 @@ def fft_fno(params, a):
         v = convolve(convolution, v) + affine(skip, v)
         v = gelu(v) if layer < len(params.skips) - 1 else v
     return affine(params.project[1], gelu(affine(params.project[0], v)))
-
-
-def tree_error(reference):
-    """Largest relative L2 distance of a leaf from the reference's."""
-    # Waits for it: nothing else may run while the case is compiled and timed.
-    reference = jax.tree.map(np.asarray, reference)
-
-    def distance(p, q):
-        return np.linalg.norm(np.asarray(p) - q) / np.linalg.norm(q)
-
-    return lambda out: float(max(jax.tree.leaves(jax.tree.map(distance, out, reference))))
 
 
 def double(tree):
@@ -145,10 +134,6 @@ def neuraloperator_fno(which, program, size):
 
 def describe_batch(a):
     return f"{a.shape[0]} samples of {'x'.join(map(str, a.shape[1:-1]))}, float32"
-
-
-def describe(model):
-    return f"{len(model.skips)} layers, modes {model.modes}, {count(model):,} parameters"
 
 
 def grid_problem(size):
@@ -296,10 +281,6 @@ def official_mgno(program, size):
     return remote_run(
         MGNO.variable, "benchmarks.remote.mgno", program, arrays, tree_error(np.asarray(reference))
     )
-
-
-def count(params):
-    return sum(w.size for w in jax.tree.leaves(params))
 
 
 def adam(loss, params, steps):

@@ -11,11 +11,16 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
-from benchmarks.cases.operators.speed import count, describe, tree_error
+from benchmarks.cases.operators._problems import (
+    SINGLE,
+    count,
+    describe,
+    mean_error,
+    ridge_error,
+    tree_error,
+)
 from benchmarks.runner.case import Baseline, Case, Peer, Run
 from jaxsci.operators import FNO, DeepONet, data, relative_l2, resample
-
-SINGLE = jnp.float32
 
 
 def darcy_solve(size):
@@ -137,31 +142,8 @@ def samples_per_second(size):
     )
 
 
-def ridge_error(x, y, test_x, test_y):
-    """The lowest test error of an affine ridge map over a range of strengths: the linear limit."""
-    x, y, test_x, test_y = (
-        np.asarray(v, float).reshape(len(v), -1) for v in (x, y, test_x, test_y)
-    )
-    mean_x, mean_y = x.mean(0), y.mean(0)
-    left, spread, right = np.linalg.svd(x - mean_x, full_matrices=False)
-    seen, wanted = (test_x - mean_x) @ right.T, left.T @ (y - mean_y)
-    errors = []
-    for strength in 10.0 ** np.arange(-9, 3):
-        shift = strength * np.sum(spread**2) / len(x)
-        miss = seen @ ((spread / (spread**2 + shift))[:, None] * wanted) + mean_y - test_y
-        errors.append(np.mean(np.linalg.norm(miss, axis=1) / np.linalg.norm(test_y, axis=1)))
-    return float(min(errors))
-
-
 def percent(error):
     return f"{100 * float(error):.2f} %"
-
-
-def mean_error(f):
-    """(params, a, u) -> mean relative L2 error over the samples, compiled."""
-    return jax.jit(
-        lambda params, a, u: jnp.mean(jax.vmap(lambda a, u: relative_l2(f(params, a), u))(a, u))
-    )
 
 
 def train(f, params, a, u, *, steps, batch, rate, watch):

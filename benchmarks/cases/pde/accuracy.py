@@ -14,7 +14,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 import jaxsci as jsci
-from benchmarks.cases._training import Training, grid
+from benchmarks.cases.pde._problems import Training, grid
 from benchmarks.remote import DEEPXDE, JINNS, remote_training
 from benchmarks.runner.case import Case, Run
 from jaxsci import nn, pde

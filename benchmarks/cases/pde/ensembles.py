@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 import jaxsci as jsci
-from benchmarks.cases._training import grid
+from benchmarks.cases.pde._problems import grid
 from benchmarks.runner.case import Case, Run
 from jaxsci import nn, pde
 

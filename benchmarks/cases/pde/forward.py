@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases._training import Training, grid, training_run
+from benchmarks.cases.pde._problems import Training, grid, training_run
 from benchmarks.runner.case import Case, Run
 from jaxsci import nn, pde
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases._training import Watch, relative_l2, train, training_run, walls
+from benchmarks.cases._errors import relative_l2
+from benchmarks.cases.pde._problems import Watch, train, training_run, walls
 from benchmarks.runner.case import Case
 from jaxsci import nn, pde
 

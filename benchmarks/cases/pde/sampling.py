@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases._training import relative_l2, train, walls
+from benchmarks.cases._errors import relative_l2
+from benchmarks.cases.pde._problems import train, walls
 from benchmarks.runner.case import Case, Run
 from jaxsci import nn, pde
 

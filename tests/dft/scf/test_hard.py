@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cases.dft.hard import GRID, HARD, pyscf_stable
+from benchmarks.cases.dft._hard import GRID, HARD, pyscf_stable
 from jaxsci.dft import molecule, stable_scf, xc
 
 pytest.importorskip("pyscf")

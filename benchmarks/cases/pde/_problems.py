@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 import jaxsci as jsci
+from benchmarks.cases._errors import relative_l2
 from benchmarks.runner.case import Run
 from benchmarks.runner.curves import Curve
 from jaxsci import pde
@@ -37,18 +38,6 @@ def walls(box: pde.Box, n: int) -> Callable:
         return jax.vmap(to_wall)(inside(points_key), sides)
 
     return sample
-
-
-def relative_l2(u: Callable, points: jax.Array, exact: Any, weights: Any = 1.0) -> Callable:
-    """`error(params)` on some points; `exact` is a function of one point, or its values."""
-    values: Any = jax.vmap(exact)(points) if callable(exact) else exact
-
-    @eqx.filter_jit
-    def error(params):
-        difference = jax.vmap(u, (None, 0))(params, points) - values
-        return jnp.sqrt(jnp.sum(weights * difference**2) / jnp.sum(weights * values**2))
-
-    return error
 
 
 class Watch:

@@ -41,6 +41,7 @@ def relative_l2(
 
     Note: channels of unlike size share one norm, in which the small ones do not count. Scale them,
     or take the error of each: `jax.vmap(relative_l2, -1)(p[..., None, :], u[..., None, :])`.
+    As a term of an objective it is squared: `fit` reports the mean square of the relative error.
 
     ```python
     loss = jsci.objective({"data": lambda p, s: relative_l2(f(p, s[0]), s[1])})

@@ -1,5 +1,6 @@
 """Residuals and reference kernels that several cases share."""
 
+import functools
 import math
 
 import jax

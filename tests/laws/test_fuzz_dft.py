@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
-from jaxsci.dft._system.units import BOHR_IN_ANGSTROM
+from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 from strategies import FUZZ, NUMBERS, mostly
 
 import jaxsci as jsci

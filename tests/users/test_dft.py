@@ -58,6 +58,34 @@ def test_core_potentials_come_with_a_basis_given_by_element(basis, potential):
     np.testing.assert_allclose(ours.core_hamiltonian, hf.get_hcore(theirs), atol=1e-11)
 
 
+@pytest.mark.report("jaxsci")
+@pytest.mark.parametrize(
+    ("atoms", "basis", "potential"),
+    [
+        ([("H", (0, 0, 0)), ("H", (0, 0, 0.74))], "bfd-vdz", "bfd"),
+        ([("C", (0, 0, 0)), ("O", (0, 0, 1.13))], "ccECP_cc-pVDZ", "ccecp"),
+        ([("Li", (0, 0, 0)), ("H", (0, 0, 1.6))], {"Li": "ccecp-reg-cc-pvdz", "H": "sto-3g"},
+         {"Li": "ccecpreg"}),
+    ],
+)  # fmt: skip
+def test_core_potentials_of_a_family_come_with_its_basis_sets(atoms, basis, potential):
+    """Their names differ from the potential's, and those of H and Li replace no electrons: H2 in
+    bfd-vdz was 0.011 Hartree off. Right: PySCF's one-electron integrals with the potential."""
+    from pyscf.scf import hf
+
+    ours = jsci.dft.molecule(atoms, basis, grid=0)
+    theirs = mole(atoms, basis, ecp=potential)
+    np.testing.assert_allclose(ours.core_hamiltonian, hf.get_hcore(theirs), atol=1e-11)
+
+
+@pytest.mark.report("jaxsci")
+def test_hydrogen_in_a_basis_for_gth_is_refused_without_its_pseudopotential():
+    """No inner shell is missing there to tell by. Right: refused by name."""
+    for basis in ("gth-szv", {"H": "GTH-DZVP"}):
+        with pytest.raises(ValueError, match="made for a GTH pseudopotential.*pseudo="):
+            jsci.dft.molecule([("H", (0, 0, 0)), ("H", (0, 0, 0.74))], basis)
+
+
 @pytest.mark.report("pyscf/pyscf#531")
 def test_hydrogen_iodide_by_element_has_its_energy():
     """HI, def2-SVP by element, HF. Right: -297.231526 Hartree by PySCF with the ECP named."""
@@ -231,3 +259,13 @@ def test_ghosts_in_a_list_say_how_to_give_them(symbol):
     """The message guessed at germanium. Right: ghosts come by a PySCF Mole."""
     with pytest.raises(ValueError, match=r"atom 1: .* is a ghost atom, which comes by a PySCF"):
         jsci.dft.molecule([("He", (0, 0, 0)), (symbol, (0, 0, 1))], "sto-3g")
+
+
+@pytest.mark.report("jaxsci")
+def test_charges_and_spins_from_a_table_are_whole_numbers(recwarn):
+    """NumPy's integers were kept, and Equinox warned of arrays in static fields. Right: silence."""
+    ions = jsci.dft.molecules(
+        [HEH, HEH], "sto-3g", charge=np.array([1, 0]), spin=np.array([0, 1]), grid=0
+    )
+    assert [type(m.restricted) for m in ions] == [bool, bool]
+    assert not [w for w in recwarn.list if "static" in str(w.message)]

@@ -21,6 +21,9 @@ def test_remarks_behind_the_atoms_are_no_atoms(tmp_path):
     path = tmp_path / "hydride.xyz"
     path.write_text(atoms + "1405.0\t10.\t20.\t30.\n[LiH]\t[LiH]\nInChI=1S/Li.H\tInChI=1S/Li.H\n")
     assert read_xyz(path) == [("H", (0.0, 0.0, 0.0)), ("Li", (0.0, 0.0, 1.6))]
+    for remark in ("computed with 6-31G at 300 K\n", "dipole: 0.1 0.2 0.3\n"):
+        path.write_text(atoms + remark)
+        assert len(read_xyz(path)) == 2
     path.write_text(atoms + "H\t0.\t0.\t3.2\t0.\n")
     with pytest.raises(ValueError, match="line 5: more atoms than the 2"):
         read_xyz(path)
@@ -61,3 +64,18 @@ def test_a_basis_set_in_a_file_is_what_the_file_holds_now(tmp_path):
     copy = file.rename(tmp_path / "copy.nw")
     reference_energies([HE], str(copy), method="hf", cache=cache)
     assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.report("jaxsci")
+def test_a_basis_set_may_be_given_as_text():
+    """PySCF takes the text of a set itself, which was looked up as a file name of that length.
+
+    Right: the set of that name.
+    """
+    text = "\n".join(["# sto-3g of helium, from a web page", "He    S", *(
+        f"      {exponent:.8f}              {coefficient:.8f}"
+        for exponent, coefficient in ((6.36242139, 0.15432897), (1.15892300, 0.53532814),
+                                      (0.31364979, 0.44463454))
+    ), "# " + 200 * "-"])  # fmt: skip
+    one, other = (molecule(HE, {"He": basis}, grid=0) for basis in (text, "sto-3g"))
+    np.testing.assert_allclose(one.core_hamiltonian, other.core_hamiltonian, atol=1e-7)

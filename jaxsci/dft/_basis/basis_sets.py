@@ -2,11 +2,15 @@
 
 import functools
 import pathlib
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from .elements import check_symbol
+from .elements import NUMBERS, check_symbol
+
+# Families of one core potential for basis sets of many names.
+_FAMILIES = re.compile("ccecp(he|reg|28|36)?|bfd")
 
 
 def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -15,7 +19,8 @@ def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, 
     **Arguments:** `basis` is what PySCF takes: a name or functions, for all elements or in a
     dictionary by element, where "default" stands for those that it does not name.
 
-    **Raises:** `ValueError` for a name that PySCF does not have, or an element without functions.
+    **Raises:** `ValueError` for a name that PySCF does not have, an element without functions, or
+    GTH sets of H and He.
     """
     symbols = tuple(sorted(symbols))
     functions, potentials = {}, {}
@@ -62,11 +67,24 @@ def _potential(entry: Any, symbol: str) -> list | None:
         raise ValueError(
             f"the basis of {symbol} joins sets with different core potentials: {', '.join(names)}."
         )
+    # By their inner shell others are recognised, which these have not.
+    if not found and NUMBERS[symbol] < 3 and any(_plain(name).startswith("gth") for name in names):
+        raise ValueError(
+            f"the basis {', '.join(names)} of {symbol} is made for a GTH pseudopotential, which a "
+            "PySCF Mole takes: molecule(gto.M(..., basis=..., pseudo=...))."
+        )
     return found[0] if found else None
+
+
+def _plain(name: str) -> str:
+    """The name as PySCF looks it up."""
+    return re.sub("[-_ ]", "", name.lower())
 
 
 def _content(name: str) -> str | None:
     """What a file holds now, so that an edited file is read again; `None` for other names."""
+    if "\n" in name:
+        return None  # the functions themselves, as text
     path = pathlib.Path(name.partition("@")[0])  # "file@3s2p" truncates what the file holds
     return path.read_text() if path.is_file() else None
 
@@ -92,6 +110,8 @@ def _core_potential(name: str, symbol: str, content: str | None) -> list | None:
         # Uncontracted or truncated, a set keeps its potential.
         name = name.partition("@")[0]
         name = name[3:] if name.lower().startswith("unc") else name
+        family = _FAMILIES.match(_plain(name))
+        name = family[0] if family else name
     try:
         with warnings.catch_warnings(action="ignore"):
             return gto.basis.load_ecp(name, symbol)

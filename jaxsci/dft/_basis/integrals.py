@@ -44,8 +44,8 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
         atom=atoms,
         basis=sets,
         ecp=potentials,
-        charge=charge,
-        spin=spin,
+        charge=int(charge),
+        spin=int(spin),
         unit=unit,
     )
     for i, (symbol, _) in enumerate(atoms):

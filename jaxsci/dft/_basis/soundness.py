@@ -71,7 +71,8 @@ def _inner_shells(mol: Any) -> dict[str, float]:
     from pyscf import gto
 
     found = {}
-    for i in range(mol.natm):
+    with_potential = {int(row[gto.ATOM_OF]) for row in mol._ecpbas}  # of no electrons, maybe
+    for i in sorted(set(range(mol.natm)) - with_potential):
         symbol, charge = mol.atom_symbol(i), mol.atom_charge(i)
         if symbol not in found and charge > 2 and charge == gto.charge(symbol):
             found[symbol] = _lowest_level(mol, i) / (-0.5 * charge**2)

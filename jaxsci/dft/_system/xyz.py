@@ -102,7 +102,7 @@ def _like_an_atom(fields: list[str]) -> bool:
     decimal = r"[+-]?[0-9]*\.[0-9]*\S*"
     return (
         len(fields) > 3
-        and not re.fullmatch(decimal, fields[0])
+        and not re.fullmatch(decimal + "|[A-Za-z]{4,}:?", fields[0])
         and any(re.match(r"[+-]?\.?[0-9]", field) for field in fields[1:4])
     )
 

@@ -36,8 +36,8 @@ class BSpline(eqx.Module):
     """
 
     intervals: int = eqx.field(static=True, default=5)
-    low: float = eqx.field(static=True, default=-1.0)
-    high: float = eqx.field(static=True, default=1.0)
+    low: float = eqx.field(static=True, default=-1.0, converter=float)
+    high: float = eqx.field(static=True, default=1.0, converter=float)
 
     def __check_init__(self):
         check_sizes(intervals=self.intervals)
@@ -117,8 +117,8 @@ class Gaussians(eqx.Module):
     """
 
     centres: int = eqx.field(static=True, default=8)
-    low: float = eqx.field(static=True, default=-1.0)
-    high: float = eqx.field(static=True, default=1.0)
+    low: float = eqx.field(static=True, default=-1.0, converter=float)
+    high: float = eqx.field(static=True, default=1.0, converter=float)
 
     def __check_init__(self):
         check_sizes(centres=self.centres)
@@ -154,8 +154,8 @@ class ActivationProducts(eqx.Module):
     """
 
     intervals: int = eqx.field(static=True, default=5)
-    low: float = eqx.field(static=True, default=-1.0)
-    high: float = eqx.field(static=True, default=1.0)
+    low: float = eqx.field(static=True, default=-1.0, converter=float)
+    high: float = eqx.field(static=True, default=1.0, converter=float)
     activation: Callable = eqx.field(static=True, default=jax.nn.silu)
 
     def __check_init__(self):
@@ -255,7 +255,8 @@ def warn_outside(basis: Callable, x: Float[Array, " inputs"], name: str):
         return
     low, high = max(b.low for b in limited), min(b.high for b in limited)
     values = np.asarray(x)
-    outside = values[(values < low) | (values > high)]
+    slack = 1e-5 * (high - low)  # for rounding
+    outside = values[(values < low - slack) | (values > high + slack)]
     if outside.size:
         warnings.warn(
             f"{name} got inputs outside the interval [{low:g}, {high:g}] of its basis, such as "

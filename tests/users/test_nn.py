@@ -66,3 +66,14 @@ def test_inputs_outside_the_grid_are_flagged():
     eqx.filter_jit(net)(jnp.array([0.2, 3.0]))
     wide = nn.KAN(2, 1, width=2, depth=1, basis=nn.BSpline(5, -4.0, 4.0), key=jax.random.key(0))
     wide(jnp.array([0.2, 3.0]))
+
+
+@PYKAN
+def test_the_ends_of_the_grid_are_inside(recwarn):
+    """The interval taken from the data, which rounding leaves at 0.1 · 3: no warning, no error."""
+    x = jnp.array([0.0, 0.1 * 3])
+    for ends in ((0.0, 0.3), (jnp.min(x), jnp.max(x))):
+        for basis in (nn.BSpline(5, *ends), nn.Gaussians(5, *ends)):
+            net = nn.KAN(2, "scalar", width=2, depth=1, basis=basis, key=jax.random.key(0))
+            assert jnp.isfinite(net(x))
+    assert not recwarn.list

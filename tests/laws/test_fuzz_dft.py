@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
-from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 from strategies import FUZZ, NUMBERS, mostly
 
 import jaxsci as jsci
+from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 
 COUNTS = st.integers(-2, 3) | st.sampled_from([10**9, 0.5, 1.0, math.nan, None, "1"])
 SLATER = jsci.dft.xc("slater")

@@ -6,6 +6,7 @@ from functools import partial
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import optax
 import pytest
@@ -138,6 +139,26 @@ def test_water_at_rest_does_not_ruin_the_batch(loss):
 
 
 @pytest.mark.report("jaxsci")
+@pytest.mark.parametrize("loss", [relative_l2, h1])
+def test_a_field_that_has_died_out_has_a_finite_error(loss):
+    """1e-30 of float32 is left. Right: ‖p‖/floor, where squares in units of 1e-30 overflowed."""
+    p, u = jnp.ones((8, 1), jnp.float32), jnp.full((8, 1), 1e-30, jnp.float32)
+    value, slope = jax.value_and_grad(loss)(p, u, floor=1e-3)
+    np.testing.assert_allclose(value, 1000, rtol=1e-6)
+    assert jnp.all(jnp.isfinite(slope))
+
+
+@pytest.mark.report("jaxsci")
+def test_floor_and_lengths_may_be_computed():
+    """A floor or a length found inside jit ended in an error of tracers. Right: as outside."""
+    p, u = wave(16), wave(16, 2)
+    arguments = {"floor": jnp.asarray(3.0), "lengths": jnp.asarray(2.0)}
+    right = h1(p, u, floor=3.0, lengths=2.0)
+    np.testing.assert_allclose(jax.jit(h1)(p, u, **arguments), right, rtol=1e-14)
+    np.testing.assert_allclose(h1(p, u, **arguments), right, rtol=1e-14)
+
+
+@pytest.mark.report("jaxsci")
 def test_h1_on_another_domain():
     """`measure` of other packages. Right: 0.1 √(1 + 3²)/√(1 + 1²) for sin x + 0.1 sin 3x, as the
     domain is [0, 2π]; with the length of 1 it was another number."""
@@ -159,6 +180,18 @@ def test_padding_of_each_axis_is_refused_in_words():
         make(padding=(0, 0.25))
     with pytest.raises(TypeError, match="basis is one name for all axes"):
         make(basis=("fourier", "chebyshev"))
+
+
+@pytest.mark.report("jaxsci")
+def test_harmonics_take_vectors_of_floats(monkeypatch):
+    """Whole numbers truncated the recursion's coefficients, and one point was an index error."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    whole = jnp.array([1, 2])
+    with pytest.raises(TypeError, match=r"floats.*astype\(float\)"):
+        spherical_harmonics(whole, whole, degree=3)
+    for shape in ((), (2, 3)):
+        with pytest.raises(ValueError, match="two vectors"):
+            spherical_harmonics(jnp.ones(shape), jnp.ones(shape), degree=3)
 
 
 @pytest.mark.report("neuraloperator/neuraloperator#72")

@@ -118,10 +118,10 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
 
 def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[float, ...]:
     """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
-    values = np.asarray(lengths, float)
-    if values.shape not in ((), (dim,)) or not np.all(values > 0):
+    values = (lengths,) * dim if np.ndim(lengths) == 0 else tuple(lengths)
+    if len(values) != dim or not all(known(v) is None or v > 0 for v in values):
         raise ValueError(
             f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
             f"{lengths!r}."
         )
-    return tuple(np.broadcast_to(values, dim).tolist())
+    return values

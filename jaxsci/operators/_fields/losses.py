@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .fields import as_lengths, check_real_and_filled, check_weights
+from .fields import as_lengths, check_real_and_filled, check_weights, known
 from .periodicity import warn_unless_periodic
 
 
@@ -123,12 +123,12 @@ def _mean_square(v, weights):
 
 
 def _relative(square, prediction, target, floor):
-    """√square(p - u) / max(√square(u), floor), the squares taken in units of the largest |u|.
+    """√square(p - u) / max(√square(u), floor), the squares in units of the largest |u| or `floor`.
 
     So they neither underflow nor overflow, whatever the unit of the fields. The unit drops out of
     the ratio, and so out of its derivatives.
     """
-    unit = jax.lax.stop_gradient(jnp.max(jnp.abs(target)))
+    unit = jax.lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(target)), floor))
     unit = jnp.where(unit == 0, 1, unit)
     distance = _root(square((prediction - target) / unit))
     size = jnp.maximum(_root(square(target / unit)), floor / unit)
@@ -150,5 +150,6 @@ def _check_pair(prediction, target, floor, name):
         )
     check_real_and_filled(target, f"{name}()")
     check_real_and_filled(prediction, f"{name}()")
-    if not floor >= 0:
+    given = known(floor)
+    if given is not None and not given >= 0:
         raise ValueError(f"{name}() needs floor >= 0, the smallest norm to divide by; got {floor}.")

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._fields.products import check_floating
+
 
 def spherical_harmonics(
     colatitude: Float[Array, " points"], longitude: Float[Array, " points"], *, degree: int
@@ -21,14 +23,15 @@ def spherical_harmonics(
 
     **Arguments:**
 
-    - `colatitude`: θ in [0, π].
+    - `colatitude`: θ in [0, π], floats.
     - `longitude`: φ, in radians.
     - `degree`: highest l, at least 0.
 
     **Returns:** the (degree + 1)² values at each point, ordered l = 0, 1, ... and within l by
     m = -l, ..., l; Y_lm is in column l² + l + m. Without the Condon-Shortley sign.
 
-    **Raises:** `ValueError` for a negative degree or coordinates of two lengths.
+    **Raises:** `ValueError` for a negative degree or coordinates that are not two vectors of one
+    length, `TypeError` for integer coordinates.
 
     Source: Holmes and Featherstone, J. Geodesy 76 (2002), eq. (11) and (12).
 
@@ -36,11 +39,12 @@ def spherical_harmonics(
     y = spherical_harmonics(theta, phi, degree=40)      # (n, 1681)
     ```
     """
-    if degree < 0 or colatitude.shape != longitude.shape:
+    if degree < 0 or colatitude.ndim != 1 or colatitude.shape != longitude.shape:
         raise ValueError(
-            "spherical_harmonics() needs degree >= 0 and as many longitudes as colatitudes; got "
-            f"degree={degree}, {colatitude.shape} and {longitude.shape}."
+            "spherical_harmonics() needs degree >= 0 and as many longitudes as colatitudes, two "
+            f"vectors; got degree={degree}, {colatitude.shape} and {longitude.shape}."
         )
+    check_floating(colatitude, "spherical_harmonics()")
     dtype = colatitude.dtype
     first, second, sectoral = (jnp.asarray(c, dtype) for c in legendre_recursion(degree))
     m = np.arange(degree + 1)

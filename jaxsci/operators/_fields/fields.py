@@ -1,6 +1,7 @@
 """Fields `(*grid, channels)`: their points, their norm, and what is checked of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,7 +117,7 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
     return values
 
 
-def as_lengths(lengths: float | Sequence[float], dim: int, name: str) -> tuple[float, ...]:
+def as_lengths(lengths: Any, dim: int, name: str) -> tuple[float, ...]:
     """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
     values = (lengths,) * dim if np.ndim(lengths) == 0 else tuple(lengths)
     if len(values) != dim or not all(known(v) is None or v > 0 for v in values):

@@ -165,7 +165,7 @@ class BallIntegral(eqx.Module):
         return jnp.einsum("qp,qpc,pc->qc", window, k, self.mix(a))
 
 
-def check_points(a, x, weights, y, channels: int, dim: int, name: str):
+def check_points(a, x, weights, y, channels: int, dim: int, name: str) -> Array:
     """The points of evaluation: y, or x where it is `None`.
 
     `ValueError` unless a field comes with its points and weights, and y has their dimension.

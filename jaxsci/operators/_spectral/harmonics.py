@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.products import check_floating
+from .._fields.fields import check_floating
 
 
 def spherical_harmonics(

@@ -192,7 +192,7 @@ def test_an_interrupted_training_of_a_sampler_ends_it(monkeypatch, key):
     def interrupted(*args, **options):
         return fit()._replace(status="interrupted")
 
-    monkeypatch.setattr(sys.modules["jaxsci.pde.adversarial"], "fit", interrupted)
+    monkeypatch.setattr(sys.modules["jaxsci.pde._points.adversarial"], "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sampler.train(key, sampler.flow, PARAMS)
 

@@ -41,7 +41,9 @@ def sine_convolution():
 
 
 def spherical_convolution():
-    return _kernel(operators.SphericalConv(2, 2, degree=3, key=KEY), _samples(5, 9, 2))
+    return _kernel(
+        operators.SphericalConv(2, 2, degree=3, grid="gauss", key=KEY), _samples(5, 9, 2)
+    )
 
 
 def kernel_convolution():

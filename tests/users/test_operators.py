@@ -92,17 +92,16 @@ def test_a_grid_with_poles_is_not_taken_for_gauss_latitudes():
     """33 x 64 points with both poles were transformed as Gauss points, 13 % wrong. Refused."""
     theta, phi, _ = sphere_grid(33, 64, grid="equiangular")
     field = on_the_sphere(theta, phi, 8) @ jax.random.normal(jax.random.key(1), (81, 1))
-    with pytest.raises(ValueError, match="grid='equiangular'"):
+    with pytest.raises(ValueError, match="'equiangular'"):
         identity_on_the_sphere(8)(field)
-    model = FNO(1, 1, width=2, modes=4, depth=1, basis="sphere", key=jax.random.key(0))
-    with pytest.raises(ValueError, match="grid='equiangular'"):
-        model(field)
+    with pytest.raises(ValueError, match="'equiangular'"):
+        FNO(1, 1, width=2, modes=4, depth=1, basis="sphere", key=jax.random.key(0))
 
 
 @pytest.mark.report("jaxsci")
 def test_south_first_is_the_mirror_image():
     """WeatherBench begins at the south pole. Right: the layer commutes with the reflection."""
-    layer = SphericalConv(1, 1, degree=6, key=jax.random.key(0))
+    layer = SphericalConv(1, 1, degree=6, grid="gauss", key=jax.random.key(0))
     a = jax.random.normal(jax.random.key(1), (8, 14, 1))
     np.testing.assert_allclose(layer(a[::-1]), layer(a)[::-1], atol=1e-12)
 

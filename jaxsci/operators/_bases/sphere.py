@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._spectral.spherical_conv import SphereGrid, SphericalConv, refuse_poles, sphere_grid
+from .._spectral.spherical_conv import SphereGrid, SphericalConv, as_sphere_grid, sphere_grid
 from .basis import Basis
 
 
@@ -20,9 +20,10 @@ class SphereBasis(Basis):
     **Arguments:**
 
     - `grid`: which latitudes the fields lie on, "gauss", "equiangular" or "cells": as in
-        `SphericalConv`.
+        `SphericalConv`. It has no default.
 
-    **Raises:** `ValueError` in a network for an unknown grid, or more than one number of modes.
+    **Raises:** `ValueError` in a network for an unknown or missing grid, or more than one number of
+    modes.
 
     ```python
     model = FNO(1, 1, width=16, modes=8, depth=3, basis=SphereBasis(grid="cells"), key=key)
@@ -43,10 +44,7 @@ class SphereBasis(Basis):
 
     def position(self, grid: Sequence[int], dtype) -> Float[Array, "latitudes longitudes 3"]:
         """The unit vector."""
-        theta, phi, _ = sphere_grid(*grid, grid=self.grid or "gauss")
+        theta, phi, _ = sphere_grid(*grid, grid=as_sphere_grid(self.grid))
         t, p = np.meshgrid(theta, phi, indexing="ij")
         unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], -1)
         return jnp.asarray(unit, dtype)
-
-    def check(self, a: Float[Array, "latitudes longitudes channels"], name: str) -> None:
-        refuse_poles(a, self.grid, name)

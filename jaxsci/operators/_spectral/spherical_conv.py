@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.fields import check_field, known
+from .._fields.fields import check_field
 from .._fields.products import along_axis, carry_batch
 from .harmonics import legendre_recursion
 
@@ -99,24 +99,23 @@ class SphericalConv(eqx.Module):
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `degree`: highest l kept. Good values: a third to a half of the number of latitudes.
-    - `grid`: where the rings of latitude are, as in `sphere_grid`. **An array does not say on which
-        latitudes it lies**: on equal ones, as ERA5 and WeatherBench have, give "equiangular" or
-        "cells", or the result is wrong by some percent. By default "gauss"; but a field that has
-        the shape and the constant first and last ring of a grid with poles is refused.
+    - `grid`: where the rings of latitude are, as in `sphere_grid`: "gauss", "equiangular" or
+        "cells". It has no default, because an array does not say on which latitudes it lies, and
+        on others than these the result is wrong by several percent.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(latitudes, longitudes, in_channels)`
     on a `sphere_grid`; `out_grid` may name another.
 
     **Raises:** `ValueError` for a grid that cannot hold the degree (fewer than degree + 1 Gauss
-    latitudes, 2 degree + 1 equal ones, or 2 degree + 1 longitudes), other channels, an unknown
-    grid, or, outside jit, a field that seems to include the poles if no `grid` is given.
+    latitudes, 2 degree + 1 equal ones, or 2 degree + 1 longitudes), other channels, or an unknown
+    or missing grid.
 
     Source: Driscoll and Healy, Adv. Appl. Math. 15 (1994), theorem 1; as a layer, Bonev et al.,
     "Spherical Fourier Neural Operators", ICML 2023.
 
     ```python
-    layer = SphericalConv(3, 8, degree=15, key=jax.random.key(0))
+    layer = SphericalConv(3, 8, degree=15, grid="gauss", key=jax.random.key(0))
     b = layer(jnp.ones((32, 64, 3)))        # (32, 64, 8)
     ```
     """
@@ -124,7 +123,7 @@ class SphericalConv(eqx.Module):
     weight: Float[Array, "degrees in_channels out_channels"]
     in_channels: int = eqx.field(static=True)
     degree: int = eqx.field(static=True)
-    grid: SphereGrid | None = eqx.field(static=True)
+    grid: SphereGrid = eqx.field(static=True)
 
     def __init__(
         self,
@@ -140,9 +139,7 @@ class SphericalConv(eqx.Module):
                 "SphericalConv needs in_channels, out_channels >= 1 and degree >= 0; got "
                 f"{in_channels}, {out_channels} and {degree}."
             )
-        if grid is not None:
-            _check_name(grid)
-        self.in_channels, self.degree, self.grid = in_channels, degree, grid
+        self.in_channels, self.degree, self.grid = in_channels, degree, as_sphere_grid(grid)
         shape = (degree + 1, in_channels, out_channels)
         self.weight = jax.random.normal(key, shape) / math.sqrt(in_channels)
 
@@ -152,11 +149,10 @@ class SphericalConv(eqx.Module):
         out_grid: tuple[int, int] | None = None,
     ) -> Float[Array, "out_latitudes out_longitudes out_channels"]:
         check_field(a, self.in_channels, 2, "SphericalConv")
-        refuse_poles(a, self.grid, "SphericalConv")
         points = a.shape[:2]
         target = points if out_grid is None else tuple(out_grid)
         self._check_points(points)
-        n, grid = self.degree, self.grid or "gauss"
+        n, grid = self.degree, self.grid
         rings, legendre, weights = _matrices(*points, n, grid)
         # (orders, latitudes, channels): cosines of m = 0..n, then sines of m = 1..n
         waves = along_axis(rings.T, a, 1).swapaxes(0, 1)
@@ -170,7 +166,7 @@ class SphericalConv(eqx.Module):
 
     def _check_points(self, points):
         # The rule must integrate the products of two harmonics.
-        least = self.degree + 1 if self.grid in (None, "gauss") else 2 * self.degree + 1
+        least = self.degree + 1 if self.grid == "gauss" else 2 * self.degree + 1
         if points[0] < least or points[1] < 2 * self.degree + 1:
             raise ValueError(
                 f"degree={self.degree} needs a grid of at least {least} latitudes and "
@@ -178,23 +174,16 @@ class SphericalConv(eqx.Module):
             )
 
 
-def refuse_poles(a, grid: SphereGrid | None, name: str):
-    """`ValueError` for a field of known values that seems to include the poles, if no grid is told.
-
-    Points at a pole are one point, so their ring is constant; and a grid of equal steps has half as
-    many bands as longitudes, hence one ring more.
-    """
-    values = known(a)
-    if grid is not None or values is None or values.shape[1] != 2 * (values.shape[0] - 1):
-        return
-    spread = np.max(np.ptp(values, axis=1), axis=-1)
-    flat = 1e-6 * np.max(np.abs(values))
-    if max(spread[0], spread[-1]) <= flat < np.max(spread):
+def as_sphere_grid(grid: SphereGrid | None) -> SphereGrid:
+    """The grid that was named; `ValueError` without a name, as an array does not tell."""
+    if grid is None:
         raise ValueError(
-            f"{name} got {values.shape[0]} × {values.shape[1]} points, with the first and the last "
-            "ring constant as at the poles: pass grid='equiangular', or 'gauss' if they are Gauss "
-            "latitudes after all."
+            "Which latitudes the fields lie on has to be said: grid='gauss' (as sphere_grid has), "
+            "'equiangular' (both poles are points, as ERA5 has) or 'cells' (centres of bands, as "
+            "WeatherBench has)."
         )
+    _check_name(grid)
+    return grid
 
 
 @lru_cache(maxsize=32)

@@ -19,6 +19,7 @@ from .core import (
     averaged as averaged,
     biharmonic as biharmonic,
     check_platform as check_platform,
+    compilation_cache as compilation_cache,
     derivative as derivative,
     divergence as divergence,
     fit as fit,
@@ -42,7 +43,9 @@ from .core import (
     save as save,
     vmap as vmap,
 )
+from .core._run.compilation_cache import use_cache_of_environment as _use_cache_of_environment
 from .core._run.platform import warn_if_known_wrong as _warn_if_known_wrong
 
 __version__ = _version("jaxsci")
 _warn_if_known_wrong(_version("jaxlib"))
+_use_cache_of_environment()

@@ -15,6 +15,7 @@ from ._fit.fit import Fit as Fit, fit as fit
 from ._gram.dense import gram as gram
 from ._gram.operator import gram_operator as gram_operator
 from ._pure import pure as pure
+from ._run.compilation_cache import compilation_cache as compilation_cache
 from ._run.memory import machine_memory as machine_memory, peak_memory as peak_memory
 from ._run.platform import (
     PlatformReport as PlatformReport,

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +14,6 @@ from jaxtyping import PyTree
 
 from .._run.memory import Remedy, device_memory, peak_memory, require_memory
 from .._train.objective import Objective
-from .._train.objective_checks import sizes_of
 
 
 def check_arguments(objective, params, data, optimizer, steps, report_every, key, validation):
@@ -106,17 +106,15 @@ def _check_source(name: str, data: Any) -> None:
             )
 
 
-def check_loss(objective, params, data, key) -> int | None:
-    """The number of residuals of an objective.
+def check_loss(loss: Objective | Callable, params: PyTree, batch: PyTree) -> tuple[int | None, Any]:
+    """The number of residuals of an objective, and the program of the loss, which is a jaxpr.
 
     Shape errors surface here, as the objective's own message, before anything is compiled.
     """
-    batch = jax.eval_shape(data, key) if callable(data) else data
-    if isinstance(objective, Objective):
-        sizes_of(objective.names, batch)
-        rows = eqx.filter_eval_shape(objective.residuals, params, batch)
-        return sum(r.size for r in rows.values())
-    out = eqx.filter_eval_shape(objective, params, batch)
+    if isinstance(loss, Objective):
+        closed, rows, _ = eqx.filter_make_jaxpr(loss.residuals)(params, batch)
+        return sum(r.size for r in rows.values()), closed.jaxpr
+    closed, out, _ = eqx.filter_make_jaxpr(lambda *args: loss(*args))(params, batch)
     if jax.tree.structure(out) != jax.tree.structure(0) or jnp.shape(out) != ():
         raise ValueError(
             f"The loss must be a scalar, but it has shape {jax.tree.map(jnp.shape, out)}. "
@@ -127,7 +125,7 @@ def check_loss(objective, params, data, key) -> int | None:
             f"The loss must be a real floating number, but it is {jnp.result_type(out)}. Of "
             "complex residuals r take jnp.abs(r)**2, or stack real and imaginary parts."
         )
-    return None
+    return None, closed.jaxpr
 
 
 def check_memory(program, objective, optimizer, data, key, carry, size):

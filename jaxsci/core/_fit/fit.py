@@ -1,6 +1,6 @@
 """One training loop for every objective and optimiser, first order or second."""
 
-import inspect
+import functools
 import math
 import os
 import time
@@ -13,15 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Int, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 from tqdm import tqdm
 
 from .._train.objective import Objective
 from .checkpoint import Checkpoint, Resume
-from .checks import check_arguments, check_concrete, check_loss, check_memory
+from .checks import check_arguments, check_concrete, check_memory
+from .compiling import announced
 from .fingerprint import fingerprint
 from .interrupt import Interrupt
+from .programs import as_checked_program, data_as_program, optimizer_as_program
 from .reports import Reports
+from .steps import HostLoop, loss_of, names_of, one_step, run_chunk, start_of_training
 from .warnings import (
     trend,
     unequal_terms,
@@ -58,16 +61,6 @@ class Fit(NamedTuple):
     message: str
     state: PyTree
     validation: dict[str, Array]
-
-
-class _Carry(NamedTuple):
-    """The state of training; `previous` is what to return to if `params` have no finite loss."""
-
-    params: PyTree
-    previous: PyTree
-    state: PyTree
-    step: Int[Array, ""]
-    finite: Bool[Array, ""]
 
 
 def fit(
@@ -148,34 +141,39 @@ def fit(
     # Copies, as NumPy's arrays and dicts can be written into, by a callback for one.
     params = jax.tree.map(lambda leaf: jnp.asarray(_own(leaf)), params)
     data = data if callable(data) else jax.tree.map(_own, data)
+    loss, count, convolves = as_checked_program(objective, params, data, key)
     if callable(validation):
         validation = validation(jax.random.fold_in(key, _NO_STEP))
-    count = check_loss(objective, params, data, key)
+    checked = loss
     if validation is not None:
-        check_loss(objective, params, validation, key)
+        checked, _, _ = as_checked_program(objective, params, validation, key)
     carry = start_of_training(params, optimizer)
     if not callable(data) and validation is None and getattr(objective, "sampled", True):
         warn_of_few_residuals(count, params, carry.state, stacklevel=2)
-    history: list[dict[str, Array]] = []
+    history: list[dict[str, Any]] = []
     store = None
     if checkpoint is not None:
-        made_of = fingerprint(objective, data, optimizer, _step, carry, key)
+        made_of = fingerprint(objective, data, optimizer, one_step, carry, key)
         store = Checkpoint(checkpoint, key, made_of, resume)
         carry, history = store.restore(carry, _empty_history(objective), steps)
+    loop = HostLoop() if convolves and jax.default_backend() == "cpu" else run_chunk
+    programs = loss, optimizer_as_program(optimizer, carry), data_as_program(data, key)
+    bar = tqdm(total=steps, initial=int(carry.step), disable=not progress, delay=2.0, unit="step")
     if int(carry.step) < steps:
         size = min(report_every or _LONGEST_CHUNK, _LONGEST_CHUNK)
-        check_memory(run_chunk, objective, optimizer, data, key, carry, size)
-    bar = tqdm(total=steps, initial=int(carry.step), disable=not progress, delay=2.0, unit="step")
-    reports = Reports(objective, validation, callback, bar)
+        with announced("compiling one step of the training", progress):
+            check_memory(loop, *programs, key, carry, size)
+    reports = Reports(checked, validation, callback, bar)
+    advance = functools.partial(loop, *programs, key)
     with bar:
         carry, history, status = _train(
-            objective, optimizer, data, key, carry, history, steps, report_every, store, reports
+            objective, advance, data, key, carry, history, steps, report_every, store, reports
         )
     where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
     return _report(carry, _join(history, objective), reports.columns(), status, steps, where)
 
 
-def _train(objective, optimizer, data, key, carry, history, steps, report_every, store, reports):
+def _train(objective, advance, data, key, carry, history, steps, report_every, store, reports):
     """Chunks of the compiled loop, with a report after each, or at multiples of `report_every`."""
     step, stopped, asked, length = int(carry.step), False, False, 1
     start_params = carry.params
@@ -187,17 +185,18 @@ def _train(objective, optimizer, data, key, carry, history, steps, report_every,
             due = step + (report_every - step % report_every if report_every else length)
             # Of the very type that the memory was predicted with: another would compile again.
             last = jnp.asarray(min(due, step + size, steps), carry.step.dtype)
-            carry, records = run_chunk(objective, optimizer, data, key, carry, last, size)
+            carry, records = advance(carry, last, size)
             check_concrete(carry, records)
             done = int(carry.step) - step
             length = _next_length(length, time.perf_counter() - start, size)
             if step == 0:
                 _warn_at_the_start(objective, data, key, start_params, carry)
             step += done
-            history.append({name: values[:done] for name, values in records.items()})
+            # By NumPy, as JAX would compile a program for each length.
+            history.append({name: np.asarray(values)[:done] for name, values in records.items()})
             asked, finite = interrupt.asked, bool(carry.finite)
             if step >= min(due, steps) or asked or not finite:
-                metrics = {name: float(records[name][done - 1]) for name in _names(objective)}
+                metrics = {name: float(records[name][done - 1]) for name in names_of(objective)}
                 metrics = reports.show(step, metrics, carry.params)
                 if store is not None and finite:
                     history = store.write(carry, _join(history, objective))
@@ -218,101 +217,11 @@ def _warn_at_the_start(objective, data, key, params, carry):
     if unequal_terms(carry.state):
         warn_of_unequal_terms(objective, carry.previous, batch, stacklevel=4)
     if stuck:
-        warn_of_no_progress(objective, params, batch, _loss(objective, batch)[1], stacklevel=4)
+        warn_of_no_progress(objective, params, batch, loss_of(objective, batch)[1], stacklevel=4)
 
 
 def _own(leaf):
     return jnp.array(leaf) if isinstance(leaf, np.ndarray) else leaf
-
-
-def start_of_training(params: PyTree, optimizer: optax.GradientTransformation) -> _Carry:
-    """What `run_chunk` begins with."""
-    carry = _Carry(params, params, optimizer.init(params), jnp.array(0), jnp.array(True))
-    return jax.tree.map(_strongly_typed, carry)
-
-
-@eqx.filter_jit
-def run_chunk(objective, optimizer, data, key, carry, end, size):
-    """Steps until `end` or until the loss is not finite; one program for any number of steps."""
-    names = _names(objective)
-    dtype = jnp.result_type(*map(jnp.result_type, jax.tree.leaves(carry.params)))
-    first = carry.step
-    records = {name: jnp.zeros(size, jnp.finfo(dtype).dtype) for name in names}
-
-    def unfinished(loop):
-        carry, _ = loop
-        return (carry.step < end) & carry.finite
-
-    def advance(loop):
-        carry, records = loop
-        batch = data(jax.random.fold_in(key, carry.step)) if callable(data) else data
-        new, metrics = _step(objective, optimizer, carry, batch)
-        slot = carry.step - first
-        records = {
-            name: values.at[slot].set(metrics[name].astype(values.dtype))
-            for name, values in records.items()
-        }
-        return new, records
-
-    return jax.lax.while_loop(unfinished, advance, (carry, records))
-
-
-def _step(objective, optimizer, carry, batch):
-    loss, value_and_grad, residual_fn = _loss(objective, batch)
-    (value, terms), gradient = value_and_grad(carry.params)
-
-    # optax's line searches refuse extra arguments that value_fn does not name.
-    def value_fn(params, residual_fn=None):
-        return loss(params)
-
-    def grad_fn(params, _):
-        return value_and_grad(params)[1]
-
-    extra = dict(
-        value=value, grad=gradient, value_fn=value_fn, residual_fn=residual_fn, grad_fn=grad_fn
-    )
-    extra = _accepted(optimizer.update, extra)
-    updates, state = optimizer.update(gradient, carry.state, carry.params, **extra)
-    value_is_finite = jnp.isfinite(value)
-    finite = value_is_finite & _all_finite(updates)
-    # Not finite at these parameters: the step that led here is undone. Not finite in the
-    # update alone: it is not taken.
-    keep = _where(value_is_finite, carry.params, carry.previous)
-    params = _where(finite, optax.apply_updates(carry.params, updates), keep)
-    new = _Carry(params, carry.params, _where(finite, state, carry.state), carry.step + 1, finite)
-    return new, {"loss": value, **terms}
-
-
-def _accepted(update, extra):
-    """Those of the extra arguments that an optimiser takes: all of optax's protocol, or by name.
-
-    Asked at each trace, where `optax.with_extra_args_support` would make a new function, and so a
-    new program, of the same optimiser at every call of `fit`.
-    """
-    parameters = inspect.signature(update).parameters.values()
-    names = {parameter.name for parameter in parameters}
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        names |= {"value", "grad", "value_fn", "residual_fn"}
-    return {name: value for name, value in extra.items() if name in names}
-
-
-def _loss(objective, batch):
-    """The loss, itself and its terms with the gradient, and residuals for second order."""
-    if isinstance(objective, Objective):
-        return (
-            lambda params: objective.value(params, batch),
-            lambda params: objective.value_and_grad(params, batch),
-            objective.at(batch),
-        )
-
-    def without_terms(params):
-        return objective(params, batch), {}
-
-    return (
-        lambda params: objective(params, batch),
-        jax.value_and_grad(without_terms, has_aux=True),
-        None,
-    )
 
 
 def _first_bad_sample(objective, data, key, carry):
@@ -358,28 +267,12 @@ def _next_length(length, seconds, longest):
     return max(1, min(longest, 10 * length, int(length * _SECONDS_A_REPORT / max(seconds, 1e-9))))
 
 
-def _names(objective):
-    return ("loss", *objective.names) if isinstance(objective, Objective) else ("loss",)
-
-
 def _empty_history(objective):
-    return {name: jnp.zeros(0) for name in _names(objective)}
+    return {name: jnp.zeros(0) for name in names_of(objective)}
 
 
 def _join(history, objective):
     if not history:
         return _empty_history(objective)
-    return {name: jnp.concatenate([h[name] for h in history]) for name in _names(objective)}
-
-
-def _strongly_typed(leaf):
-    """A weakly typed array becomes strongly typed in the first step, and would compile it twice."""
-    return jnp.asarray(leaf, jnp.result_type(leaf))
-
-
-def _all_finite(tree):
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
-
-
-def _where(condition, new, old):
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+    joined = {name: np.concatenate([h[name] for h in history]) for name in names_of(objective)}
+    return {name: jnp.asarray(values) for name, values in joined.items()}

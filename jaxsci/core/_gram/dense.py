@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from .._run.memory import Remedy, device_memory, peak_memory, require_memory
+from .._run.program import program
 from .blocks import kernel_blocks, leading_size, lower_blocks, lower_blocks_over_mesh, mirror
 from .checks import check_examples, check_kernel_fits, check_params, example_of, output_of_one
 from .layout import OutputLayout, output_layout
@@ -73,8 +74,8 @@ def gram(
     message has a `batch_size` that fits), or a progress bar inside a transformation or together
     with a mesh.
 
-    One program is compiled for each function object `f`: define it once, outside of loops, or call
-    `gram` inside a function of your own under `jax.jit`; a new lambda in each call compiles anew.
+    Functions that compute the same compile once, as do networks of other seeds; so does one with
+    other coefficients, unless these are multiples of 1/2.
 
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
@@ -94,6 +95,8 @@ def gram(
     x1 = check_examples("x1", x1)
     x2 = None if x2 is None else check_examples("x2", x2, like=x1)
     problem = (_as_integers(trace_axes), _as_integers(diagonal_axes), implementation)
+    if not _traced((f, params, x1, x2)):
+        f = program(f, params, example_of(x1))
     if progress:
         _check_progress(mesh, (f, params, x1, x2))
         return _gram_with_progress(f, params, x1, x2, problem, batch_size or _STREAMED)
@@ -205,6 +208,9 @@ def gram_of_terms(
     samples = [check_examples(f"batch[{name!r}]", batch[name]) for name in names]
     scale = [jnp.asarray((scales or {}).get(name, 1.0)) for name in names]
     functions = [terms[name] for name in names]
+    if not _traced((functions, params, samples, scale)):
+        pairs = zip(functions, samples, strict=True)
+        functions = [program(r, params, example_of(x)) for r, x in pairs]
     return _gram_of_terms(functions, params, samples, scale, implementation, mesh)
 
 

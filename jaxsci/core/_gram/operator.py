@@ -11,6 +11,7 @@ import lineax as lx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._run.program import as_pytree, program
 from .._run.vmap import vmap
 from .checks import check_examples, check_params, example_of, output_of_one
 from .dense import gram, gram_of_terms
@@ -38,7 +39,7 @@ class GramOperator(lx.AbstractLinearOperator):
     semidefinite, and tells Lineax so: `lineax.CG` applies once a damping is added.
     """
 
-    f: Callable = eqx.field(static=True)
+    f: Callable
     params: PyTree[Array]
     x: PyTree[Array]
     batch_size: int | None = eqx.field(static=True)
@@ -231,7 +232,12 @@ def gram_operator(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     x = check_examples("x", x)
     output_of_one(f, params, x, example_of(x))
-    return GramOperator(f, jax.tree.map(jnp.asarray, params), x, batch_size)
+    return GramOperator(
+        as_pytree(program(f, params, example_of(x))),
+        jax.tree.map(jnp.asarray, params),
+        x,
+        batch_size,
+    )
 
 
 def diagonal_of_one(f: Callable, params: PyTree, x: PyTree) -> PyTree[Array]:

@@ -10,6 +10,7 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import PyTree
 
+from .._run.program import program
 from .extrapolation import Anderson
 
 
@@ -63,7 +64,7 @@ def fixed_point(
         )
         adjoint = optx.ImplicitAdjoint(linear_solver)
     return optx.fixed_point(
-        _Step(step),
+        _Step(program(step, params, y0)),
         solver,
         y0,
         params,

@@ -11,9 +11,10 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
-from .._gram.checks import check_params
+from .._gram.checks import check_params, example_of
 from .._gram.dense import gram_of_terms
 from .._gram.operator import diagonal_of_one
+from .._run.program import as_pytree, program
 from .._run.vmap import vmap
 from .accumulation import value_and_grad_of_sum
 from .objective_checks import Checked, check_name, check_weight, sizes_of
@@ -24,7 +25,7 @@ class Objective(eqx.Module):
     """A weighted sum of mean squared residuals; made by `objective`."""
 
     names: tuple[str, ...] = eqx.field(static=True)
-    functions: tuple[Callable, ...] = eqx.field(static=True)
+    functions: tuple[Callable, ...]
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
@@ -97,6 +98,12 @@ class Objective(eqx.Module):
         terms = dict(zip(self.names, self.functions, strict=True))
         new = objective(terms, weights, batch_size=self.batch_size, mesh=self.mesh)
         return dataclasses.replace(new, sampled=self.sampled)
+
+    def traced(self, params: PyTree, batch: Mapping[str, PyTree]) -> "Objective":
+        """The same with each term as its `program`: another one of equal programs compiles once."""
+        named = zip(self.names, self.functions, strict=True)
+        terms = [program(r, params, example_of(_samples(batch[name]))) for name, r in named]
+        return dataclasses.replace(self, functions=tuple(map(as_pytree, terms)))
 
     def _map(self, f):
         """`f(params, x)` of one sample over a batch."""
@@ -250,8 +257,12 @@ def objective(
     names = tuple(sorted(terms))
     return Objective(
         names=names,
-        functions=tuple(terms[name] for name in names),
+        functions=tuple(as_pytree(terms[name]) for name in names),
         weights=tuple(weights.get(name, 1.0) for name in names),
         batch_size=batch_size,
         mesh=mesh,
     )
+
+
+def _samples(x):
+    return x.samples if isinstance(x, Weighted) else x

@@ -8,6 +8,7 @@ in sample space, in parameter space or by conjugate gradients (`_damped_least_sq
 Damping is given relative to the trace of J Jᵀ, so that it has no units.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -45,6 +46,7 @@ class NaturalGradientState(NamedTuple):
 SecondOrderState = LevenbergMarquardtState | GaussNewtonState | NaturalGradientState
 
 
+@functools.lru_cache(maxsize=None, typed=True)
 def levenberg_marquardt(
     damping: float = 1e-3,
     *,
@@ -140,6 +142,7 @@ def levenberg_marquardt(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
+@functools.lru_cache(maxsize=None, typed=True)
 def gauss_newton(
     damping: float = 1e-6, *, line_search_steps: int = 20, space: str = "auto"
 ) -> optax.GradientTransformationExtraArgs:
@@ -189,6 +192,7 @@ def gauss_newton(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
+@functools.lru_cache(maxsize=None, typed=True)
 def natural_gradient(
     learning_rate: float = 1e-1,
     *,

@@ -1,0 +1,283 @@
+"""Functions as programs: equal where they compute the same, and only there."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxsci as jsci
+from jaxsci.core._run.program import Program, program
+
+X = jnp.linspace(0.1, 0.9, 5)
+
+
+def equal(f, g, *examples):
+    """Whether two functions are one program with other constants."""
+    a, b = (program(h, *examples) for h in (f, g))
+    assert isinstance(a, Program) and isinstance(b, Program)
+    return a.trace == b.trace
+
+
+def scaled(c):
+    return lambda x: jnp.sin(c * x) + c
+
+
+def test_computes_what_the_function_computes_with_all_derivatives():
+    f, shift = scaled(0.3), jnp.arange(5.0)
+
+    def g(x):
+        return {"a": f(x) * shift, "b": (jax.nn.softplus(x @ shift), x > 0.5)}
+
+    p = program(g, X)
+    assert eqx.tree_equal(p(X), g(X), rtol=1e-15)
+
+    def scalar(h):
+        return lambda x: jnp.sum(h(x)["a"] ** 2) + h(x)["b"][0]
+
+    for transform in (jax.grad, jax.hessian, jax.jacfwd):
+        assert jnp.allclose(transform(scalar(p))(X), transform(scalar(g))(X), rtol=1e-13)
+    rows = jnp.stack([X, 2 * X])
+    assert eqx.tree_equal(jax.vmap(p)(rows), jax.vmap(g)(rows), rtol=1e-15)
+
+
+@pytest.mark.parametrize("other", [0.7, 1e-5, 1 / 3], ids=str)
+def test_coefficients_are_constants(other):
+    assert equal(scaled(0.3), scaled(other), X)
+    assert jnp.allclose(program(scaled(other), X)(X), scaled(other)(X), rtol=1e-15)
+
+
+def test_networks_of_other_seeds_and_held_arrays_are_one_program():
+    def network(seed):
+        held = jax.random.normal(jax.random.key(seed), (5,))
+        inner = jax.jit(lambda x: jnp.tanh(held * x))
+        return lambda x: inner(x) @ held
+
+    assert equal(network(0), network(1), X)
+    for seed in (0, 1):
+        assert jnp.allclose(program(network(seed), X)(X), network(seed)(X), rtol=1e-14)
+
+
+DIFFERENT = {
+    "another function": (jnp.sin, jnp.cos),
+    "another exponent": (lambda x: x**3, lambda x: x**4),
+    "a power, not a coefficient": (lambda x: x**0.3, lambda x: x**0.7),
+    "a bound, not a coefficient": (lambda x: jnp.minimum(x, 0.3), lambda x: jnp.minimum(x, 0.7)),
+    "a round number": (lambda x: 2.0 * x, lambda x: 3.0 * x),
+    "a number inside a loop": tuple(
+        lambda x, c=c: jax.lax.fori_loop(0, 3, lambda i, y: c * y, x) for c in (0.3, 0.7)
+    ),
+    "more steps": tuple(
+        lambda x, n=n: jax.lax.fori_loop(0, n, lambda i, y: 0.3 * y, x) for n in (3, 4)
+    ),
+    "another order": (lambda x: x[0] - x[1], lambda x: x[1] - x[0]),
+    "another axis": (
+        lambda x: jnp.cumsum(jnp.outer(x, x), 0),
+        lambda x: jnp.cumsum(jnp.outer(x, x), 1),
+    ),
+    "another output": (lambda x: (x, x + 1), lambda x: [x, x + 1]),
+}
+
+
+@pytest.mark.parametrize(("f", "g"), DIFFERENT.values(), ids=DIFFERENT)
+def test_what_computes_something_else_is_another_program(f, g):
+    assert equal(f, f, X)
+    assert not equal(f, g, X)
+
+
+def ruled(c):
+    """x with derivative c, by a rule that holds c."""
+
+    @jax.custom_jvp
+    def f(x):
+        return 1.0 * x
+
+    f.defjvp(lambda primals, tangents: (primals[0], c * tangents[0]))
+    return f
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_a_rule_of_differentiation_that_holds_values_is_never_shared(kind):
+    def with_rule(c):
+        if kind == "jvp":
+            return ruled(c)
+
+        @jax.custom_vjp
+        def f(x):
+            return 1.0 * x
+
+        f.defvjp(lambda x: (x, None), lambda _, ct: (c * ct,))
+        return f
+
+    compiled = eqx.filter_jit(lambda f, x: jax.grad(lambda x: f(x).sum())(x))
+    for c in (2.0, 5.0):
+        f = with_rule(c)
+        assert jnp.allclose(compiled(program(lambda x, f=f: f(x), X), X), c)
+
+
+def test_rules_of_the_library_are_shared():
+    def f(c):
+        return lambda x: jax.nn.relu(c * x) + jax.nn.softplus(x) + jax.nn.silu(x)
+
+    assert equal(f(0.3), f(0.7), X)
+
+
+def test_a_global_that_changes_is_seen(monkeypatch):
+    def make():
+        return lambda x: SCALE * x**2
+
+    first = program(make(), X)
+    monkeypatch.setitem(globals(), "SCALE", 0.7)
+    assert jnp.allclose(program(make(), X)(X), 0.7 * X**2)
+    assert jnp.allclose(first(X), 0.3 * X**2)
+
+
+SCALE = 0.3
+
+
+def test_side_effects_and_failures_leave_the_function_alone():
+    def prints(x):
+        jax.debug.print("{}", x)
+        return x
+
+    def fails(x):
+        raise RuntimeError("on purpose")
+
+    for f in (prints, fails):
+        assert program(f, X) is f
+
+
+def test_other_shapes_are_refused():
+    p = program(scaled(0.3), X)
+    for wrong in (X[:2], X.astype(jnp.float32), (X, X)):
+        with pytest.raises(TypeError, match="was given"):
+            p(wrong)
+
+
+def test_traced_arrays_are_not_kept():
+    @jax.jit
+    def outer(a, x):
+        def f(x):
+            return a * x
+
+        return program(f, x)(x)
+
+    for a in (1.5, 2.5):
+        assert jnp.allclose(outer(a, X), a * X)
+
+
+# What users write again and again: one compilation each.
+
+
+def network(seed):
+    return jsci.pure(eqx.nn.MLP(2, "scalar", 8, 2, jnp.tanh, key=jax.random.key(seed)))
+
+
+def poisson(seed, coefficient):
+    f, params = network(seed)
+    u = jsci.pde.dirichlet(f, jsci.pde.Box((0.0, 0.0), (1.0, 1.0)))
+
+    def op(u, x):
+        return jsci.laplacian(u)(x) + coefficient * u(x) + 1.0
+
+    return jsci.objective({"pde": jsci.residual(op, u)}), params
+
+
+def points(seed):
+    return {"pde": jax.random.uniform(jax.random.key(seed), (160, 2))}
+
+
+OPTIMISERS = {
+    "adam": lambda: optax.adam(1e-3),
+    "plain optax": lambda: optax.scale(-1e-3),
+    "schedule": lambda: optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-3, 100))
+    ),
+    "levenberg_marquardt": jsci.levenberg_marquardt,
+    "gauss_newton": jsci.gauss_newton,
+    "natural_gradient": jsci.natural_gradient,
+}
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS.values(), ids=OPTIMISERS)
+def test_fit_compiles_nothing_for_an_equal_training(optimiser, compilations):
+    def run(seed, coefficient, where):
+        loss, params = poisson(seed, coefficient)
+        fitted = jsci.fit(loss, params, points(where), optimiser(), steps=3, progress=False)
+        return jax.block_until_ready(fitted)
+
+    run(0, 0.3, 0)
+    with compilations() as count:
+        fitted = [run(1, 0.3, 0), run(1, 0.7, 0), run(1, 0.7, 1)]
+    assert count() == 0
+    # And each is the training that it says: the same as by the function itself.
+    loss, params = poisson(1, 0.7)
+    value = loss.value(params, points(1))
+    assert jnp.allclose(fitted[2].history["loss"][0], value, rtol=1e-12)
+    losses = [float(r.history["loss"][-1]) for r in fitted]
+    assert len(set(losses)) == 3
+
+
+def test_a_sampler_is_a_program_too(compilations):
+    def run(seed, scale):
+        loss, params = poisson(seed, 0.3)
+
+        def sample(key):
+            return {"pde": scale * jax.random.uniform(key, (160, 2))}
+
+        key = jax.random.key(seed)
+        return jsci.fit(loss, params, sample, optax.adam(1e-3), steps=3, key=key, progress=False)
+
+    run(0, 0.9)
+    with compilations() as count:
+        run(1, 0.7)
+    assert count() == 0
+
+
+def test_an_optimiser_that_asks_for_the_loss_works(compilations):
+    loss, params = poisson(0, 0.3)
+    fitted = jsci.fit(loss, params, points(0), optax.lbfgs(), steps=5, progress=False)
+    assert fitted.history["loss"][-1] < fitted.history["loss"][0]
+
+
+def test_gram_and_fixed_point(compilations):
+    def run(seed):
+        f, params = network(seed)
+        K = jsci.gram(f, params, jnp.stack([X[:2], X[1:3]]))
+        operator = jsci.gram_operator(f, params, jnp.stack([X[:2], X[1:3]]))
+        c = 0.3 + 0.1 * seed
+        y = jsci.fixed_point(lambda a, y: jnp.cos(c * a * y), jnp.array(1.1), jnp.array(0.5)).value
+        assert jnp.allclose(y, jnp.cos(c * 1.1 * y), atol=1e-9)
+        J = jax.vmap(lambda x: jax.flatten_util.ravel_pytree(jax.grad(f)(params, x))[0])(
+            jnp.stack([X[:2], X[1:3]])
+        )
+        assert jnp.allclose(K, J @ J.T, rtol=1e-10)
+        assert jnp.allclose(operator.mv(jnp.ones(2)), (J @ J.T).sum(1), rtol=1e-10)
+        return jsci.gram, operator
+
+    run(0)
+    with compilations() as count:
+        f, params = network(7)
+        jsci.gram(f, params, jnp.stack([X[:2], X[1:3]]))
+        jsci.fixed_point(lambda a, y: jnp.cos(0.77 * a * y), jnp.array(1.1), jnp.array(0.5))
+    assert count() == 0
+
+
+def test_convolutions_train_in_a_loop_on_the_host_and_resume_bit_for_bit(tmp_path):
+    def convolve(params, s):
+        x, y = s
+        return jnp.convolve(x, params["kernel"], "same") - y
+
+    loss = jsci.objective({"data": convolve})
+    x = jax.random.normal(jax.random.key(0), (4, 16))
+    data, start = {"data": (x, jnp.roll(x, 1, 1))}, {"kernel": jnp.array([0.1, 0.2, 0.3])}
+    args = dict(progress=False, report_every=2)
+    whole = jsci.fit(loss, start, data, optax.adam(0.1), steps=8, **args)
+    assert whole.history["loss"].shape == (8,)
+    assert whole.history["loss"][-1] < whole.history["loss"][0]
+    path = tmp_path / "run"
+    jsci.fit(loss, start, data, optax.adam(0.1), steps=4, checkpoint=path, **args)
+    again = jsci.fit(loss, start, data, optax.adam(0.1), steps=8, checkpoint=path, **args)
+    np.testing.assert_array_equal(again.params["kernel"], whole.params["kernel"])
+    np.testing.assert_array_equal(again.history["loss"], whole.history["loss"])

@@ -60,8 +60,8 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     - `examples`: arguments, or their shapes.
 
     **Returns:** a `Program`, or `f` itself where its programs could not be told apart: it has side
-    effects, cannot be traced, stands under `jax.set_mesh`, holds arrays that are traced already, or has a rule of
-    differentiation that holds values of its own.
+    effects, cannot be traced, stands under `jax.set_mesh`, holds arrays that are traced already,
+    or has a rule of differentiation that holds values of its own.
 
     ```python
     call = eqx.filter_jit(lambda f, x: f(x))

@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Bool, Int, PyTree
 
 from .._train.objective import Objective
+from .._train.second_order import SecondOrder
 from .programs import accepted
 
 
@@ -84,7 +85,11 @@ def _record_dtype(carry):
 
 def one_step(objective, optimizer, carry, batch):
     loss, value_and_grad, residual_fn = loss_of(objective, batch)
-    (value, terms), gradient = value_and_grad(carry.params)
+    if isinstance(optimizer, SecondOrder) and residual_fn is not None:
+        terms = objective.terms(carry.params, batch)
+        value, gradient = objective.weighted(terms), carry.params  # in its place, and not read
+    else:
+        (value, terms), gradient = value_and_grad(carry.params)
 
     # optax's line searches refuse extra arguments that value_fn does not name.
     def value_fn(params, residual_fn=None):

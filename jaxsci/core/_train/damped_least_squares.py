@@ -54,8 +54,8 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: str) -> Linea
 
 
 def _sample(residuals, params, vector, flat):
-    r, kernel = residuals.gram(params)
-    _, pullback = jax.vjp(vector, flat)
+    kernel = residuals.kernel(params)
+    r, pullback = jax.vjp(vector, flat)
     squares = jnp.diagonal(kernel)
     spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
 

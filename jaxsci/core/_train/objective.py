@@ -185,12 +185,15 @@ class BatchResiduals(eqx.Module):
 
     def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
+        return self.vector(params), self.kernel(params)
+
+    def kernel(self, params: PyTree) -> Float[Array, "n n"]:
+        """The tangent kernel J Jᵀ of the residual vector, without forming J where possible."""
         named = zip(self.objective.names, self.objective.functions, strict=True)
         terms = {name: Checked(name, r) for name, r in named}
         scales = self.objective._scales(self.batch)
-        return self.vector(params), gram_of_terms(
-            terms, params, self.batch, scales, mesh=self.objective.mesh
-        )
+        mesh = self.objective.mesh
+        return gram_of_terms(terms, params, self.batch, scales, mesh=mesh)
 
 
 @eqx.filter_jit

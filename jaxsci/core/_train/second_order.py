@@ -43,6 +43,10 @@ class NaturalGradientState(NamedTuple):
     imbalance: Float[Array, ""]
 
 
+class SecondOrder(optax.GradientTransformationExtraArgs):
+    """An optimiser that reads the residuals and their Jacobian, and no gradient."""
+
+
 SecondOrderState = LevenbergMarquardtState | GaussNewtonState | NaturalGradientState
 
 
@@ -87,7 +91,7 @@ def levenberg_marquardt(
     ```
     """
     _check_positive(damping=damping, factor=factor - 1, max_tries=max_tries)
-    smallest, largest = 1e-18, 1e6
+    smallest, largest, h = 1e-18, 1e6, 0.1
 
     def init(params):
         _require_float64(params, "levenberg_marquardt()")
@@ -105,6 +109,7 @@ def levenberg_marquardt(
     ):
         model = _model(residual_fn, params, space, "levenberg_marquardt()")
         flat, unravel = ravel_pytree(params)
+        value = jnp.sum(model.residual**2)
 
         def failed(trial):
             tries, _, _, new_value = trial
@@ -115,21 +120,30 @@ def levenberg_marquardt(
             # The first try uses the damping as it is; each further one is `factor` times larger.
             damping = jnp.where(tries == 0, damping, damping * factor)
             solve = model.damped(damping * model.trace)
-            step = -solve(model.residual)
-            new_value = value_fn(unravel(flat + step))
-            if acceleration:
-                bent = step - solve(bend(step))
-                bent_value = value_fn(unravel(flat + bent))
-                better = (bent_value < new_value) | jnp.isnan(new_value)
-                step = jnp.where(better, bent, step)
-                new_value = jnp.where(better, bent_value, new_value)
+
+            # Round 0 tries δ, and round 1 δ + δ₂. In a loop both are one program, as are the
+            # residuals at θ + δ and at the two points that show the bend.
+            def tried(i, state):
+                b, step, best, best_value = state
+                step = step - solve(b)
+                rows = jnp.zeros((3, model.residual.size), flat.dtype)
+                count = jnp.where(i == 0, 3, 1) if acceleration else 1
+                rows = jax.lax.fori_loop(0, count, functools.partial(evaluated, step), rows)
+                new_value = jnp.sum(rows[0] ** 2)
+                better = (new_value < best_value) | jnp.isnan(best_value)
+                best = jnp.where(better, step, best)
+                # ½ r″(δ, δ) by a central difference: no rule of forward mode is needed.
+                bend = (rows[1] - 2 * model.residual + rows[2]) / (2 * h**2)
+                return bend, step, best, jnp.where(better, new_value, best_value)
+
+            zero, worst = jnp.zeros_like(flat), jnp.full_like(value, jnp.inf)
+            start = (model.residual, zero, zero, worst)
+            _, _, step, new_value = jax.lax.fori_loop(0, 2 if acceleration else 1, tried, start)
             return tries + 1, damping, step, new_value
 
-        def bend(step):
-            """½ r″(step, step) by a central difference: no rule of forward mode is needed."""
-            h = 0.1
-            ahead, behind = (residual_fn.vector(unravel(flat + s * step)) for s in (h, -h))
-            return (ahead - 2 * model.residual + behind) / (2 * h**2)
+        def evaluated(step, k, rows):
+            scale = jnp.array([1.0, h, -h], flat.dtype)[k]
+            return rows.at[k].set(residual_fn.vector(unravel(flat + scale * step)))
 
         start = (jnp.array(0), state.damping, jnp.zeros_like(flat), jnp.full_like(value, jnp.inf))
         _, damping, step, new_value = jax.lax.while_loop(failed, attempt, start)
@@ -139,7 +153,7 @@ def levenberg_marquardt(
         new_state = LevenbergMarquardtState(damping, model.imbalance)
         return unravel(jnp.where(better, step, 0.0)), new_state
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return SecondOrder(init, update)
 
 
 @functools.lru_cache(maxsize=None, typed=True)
@@ -189,7 +203,7 @@ def gauss_newton(
         step = best_halving(direction, params, value, value_fn, line_search_steps)
         return unravel(step), GaussNewtonState(model.imbalance)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return SecondOrder(init, update)
 
 
 @functools.lru_cache(maxsize=None, typed=True)
@@ -240,7 +254,7 @@ def natural_gradient(
         new_state = NaturalGradientState(direction, model.imbalance)
         return unravel(-learning_rate * direction), new_state
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return SecondOrder(init, update)
 
 
 def _model(residual_fn, params, space, name):

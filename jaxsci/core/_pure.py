@@ -1,5 +1,6 @@
 """Any model becomes a pure function f(params, *x)."""
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,8 @@ def pure(model: Any, *init: Any, dtype: Any = None) -> tuple[Callable, PyTree]:
     - `dtype`: cast every parameter to this dtype. Flax makes float32 parameters even when
         float64 is on, so give `dtype=jnp.float64` where precision matters.
 
-    **Returns:** `(f, params)`. State that is not trained (Linen's `batch_stats`, NNX's
+    **Returns:** `(f, params)`. Models that differ in their parameters alone have equal functions,
+    for which `jax.jit` compiles once. State that is not trained (Linen's `batch_stats`, NNX's
     non-`Param` variables) is held fixed inside `f`.
 
     **Raises:** `TypeError` if the model is none of these kinds or a parameter is not a real
@@ -88,18 +90,68 @@ def _require_init(init, count, kind, call):
 
 def _split_equinox(model):
     params, static = eqx.partition(model, eqx.is_inexact_array)
-    return lambda params, *x: eqx.combine(params, static)(*x), params
+    return _Equinox(_ByValue(static)), params
 
 
 def _split_linen(model, init):
     variables = dict(model.init(*init))
     params = variables.pop("params", {})
-    return lambda params, *x: model.apply({"params": params, **variables}, *x), params
+    return _Linen(_ByValue(model), _ByValue(variables)), params
 
 
 def _split_nnx(model, nnx):
     graph, params, rest = nnx.split(model, nnx.Param, ...)
-    return lambda params, *x: nnx.merge(graph, params, rest)(*x), params
+    return _NNX(nnx.merge, _ByValue(graph), _ByValue(rest)), params
+
+
+class _ByValue:
+    """A pytree that is equal to another of equal leaves; one that holds arrays, only to itself."""
+
+    def __init__(self, tree: PyTree):
+        self.tree = tree
+        leaves, structure = jax.tree.flatten(tree)
+        self._key = (structure, *((type(leaf), leaf) for leaf in leaves))
+        try:
+            self._hash = hash(self._key)
+        except TypeError:
+            self._key, self._hash = (object(),), id(self)
+
+    def __hash__(self):
+        return self._hash
+
+    def __eq__(self, other):
+        return isinstance(other, _ByValue) and self._key == other._key
+
+
+# The functions that `pure` returns are equal for models of one kind: `jax.jit` compiles once for
+# all their seeds.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Equinox:
+    static: _ByValue
+
+    def __call__(self, params, *x):
+        return eqx.combine(params, self.static.tree)(*x)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Linen:
+    model: _ByValue
+    variables: _ByValue
+
+    def __call__(self, params, *x):
+        return self.model.tree.apply({"params": params, **self.variables.tree}, *x)
+
+
+@dataclasses.dataclass(frozen=True)
+class _NNX:
+    merge: Callable
+    graph: _ByValue
+    rest: _ByValue
+
+    def __call__(self, params, *x):
+        return self.merge(self.graph.tree, params, self.rest.tree)(*x)
 
 
 def _check_leaves(params):

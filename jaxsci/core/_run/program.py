@@ -72,10 +72,9 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     if isinstance(f, Program) or not jax.sharding.get_abstract_mesh().empty:
         return f  # under a mesh of explicit axes, shardings are part of the types
     shapes = jax.tree.map(_shape, examples)
-    # JAX keeps the trace of a function as long as there is the function.
-    function = f if isinstance(f, types.FunctionType) else lambda *args: f(*args)
     try:
-        traced = jax.jit(function).trace(*shapes)
+        # JAX keeps the trace of a function as long as there is the function.
+        traced = jax.jit(f if _is_function(f) else lambda *args: f(*args)).trace(*shapes)
     except Exception:  # the caller meets it again, where it can be explained
         return f
     leaves, structure = jax.tree.flatten(shapes)
@@ -272,6 +271,11 @@ def _is_bookkeeping(x):
     own = type(x).__module__.startswith(("jax.", "jaxlib."))
     holds_a_function = callable(x) or hasattr(x, "f_transformed")
     return isinstance(x, dict) or type(x) is object or (own and not holds_a_function)
+
+
+def _is_function(f):
+    """Whether JAX can know it by its identity or value: not so a module that holds arrays."""
+    return isinstance(f, Hashable) and not isinstance(f, eqx.Module | Partial | types.MethodType)
 
 
 def _shape(a):

@@ -16,6 +16,7 @@ from ._gram.dense import gram as gram
 from ._gram.operator import gram_operator as gram_operator
 from ._pure import pure as pure
 from ._run.compilation_cache import compilation_cache as compilation_cache
+from ._run.memoised import memoised as memoised
 from ._run.memory import machine_memory as machine_memory, peak_memory as peak_memory
 from ._run.platform import (
     PlatformReport as PlatformReport,

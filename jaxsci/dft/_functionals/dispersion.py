@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import memoised
 from .._xc import Functional
 from .._xc.density import MolecularDensity
 from .neural import Network, call_network, check_network
@@ -15,6 +16,7 @@ from .nonlocal_functional import nonlocal_functional
 _C6, _RADIUS = 20.0, 4.0  # Hartree Bohr⁶, Bohr
 
 
+@memoised
 def dispersion_tail(f: Network) -> Functional:
     """A dispersion energy between every two atoms, of strength and range that a network gives.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...core import memoised
 from .._basis.functions import solid_harmonics
 from .._xc import Functional
 from .._xc.density import MolecularDensity
@@ -20,6 +21,7 @@ from .nonlocal_functional import nonlocal_functional
 _NARROWEST, _WIDEST = 0.5, 3.0
 
 
+@memoised
 def message_functional(
     send: Network,
     read: Network,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import memoised
 from .._xc import Functional, xc
 from .._xc.features import LEVELS, Features, SpinFeatures
 from .._xc.pbe import reduced_gradient_squared
@@ -40,6 +41,7 @@ def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
     return jnp.stack(found)
 
 
+@memoised
 def neural_functional(
     f: Network,
     *,
@@ -86,6 +88,7 @@ def neural_functional(
     return base + Functional(((1.0, correction),), level, name="neural")
 
 
+@memoised
 def neural_exchange(
     f: Network,
     *,
@@ -124,6 +127,7 @@ def neural_exchange(
     return Functional(((1.0, exchange),), level, name="neural exchange")
 
 
+@memoised
 def weighted_functional(
     f: Network,
     parts: Sequence[Functional],

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import memoised
 from .._system.molecule import Molecule
 from .._xc import Functional
 from .._xc.density import MolecularDensity
@@ -18,6 +19,7 @@ from .neural import Network, call_network, check_network, descriptors
 PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]
 
 
+@memoised
 def nonlocal_functional(
     energy: Callable[[Any, MolecularDensity], Float[Array, ""]],
     *,
@@ -53,6 +55,7 @@ def nonlocal_functional(
     return Functional((), level, 0.0, name, ((1.0, energy),))
 
 
+@memoised
 def feature_functional(
     f: Callable[[Any, Features, Mapping[str, Array]], Float[Array, ""]],
     features: Mapping[str, PointFeature],
@@ -125,6 +128,7 @@ def with_pair_potentials(
     return molecule.with_extras(**found)
 
 
+@memoised
 def local_hybrid(
     f: Network,
     *,

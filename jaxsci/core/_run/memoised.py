@@ -1,0 +1,44 @@
+"""One function for equal arguments, so that what is made of it is compiled once."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+# Factories are called with a few functions each; more are forgotten, the oldest first.
+_KEPT = 32
+
+
+def memoised(factory: Callable[_P, _R]) -> Callable[_P, _R]:
+    """A factory of pure functions that returns the same one when it is called alike.
+
+    `jax.jit` knows a function by its identity: a functional that is made twice of one network
+    would be compiled twice.
+
+    **Arguments:**
+
+    - `factory`: a function of functions, numbers and words. Called with anything that has no hash,
+        such as an array, it runs as it is.
+
+    **Returns:** the factory, with its name and signature.
+
+    ```python
+    @memoised
+    def scaled(f, factor):
+        return lambda x: factor * f(x)
+
+    assert scaled(jnp.sin, 2.0) is scaled(jnp.sin, 2.0)
+    ```
+    """
+    kept = functools.lru_cache(maxsize=_KEPT, typed=True)(factory)
+
+    @functools.wraps(factory)
+    def remembering(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            hash((args, tuple(kwargs.items())))
+        except TypeError:
+            return factory(*args, **kwargs)
+        return kept(*args, **kwargs)
+
+    return remembering

@@ -130,8 +130,8 @@ def test_only_packages_are_public_and_none_hides_a_name(package):
 
 @pytest.mark.parametrize("root", [ROOT, BENCHMARKS], ids=["jaxsci", "benchmarks"])
 def test_no_folder_is_too_full_to_find_ones_way_in(root):
-    """About twelve files; exchange-correlation functionals and peers are one file each."""
-    catalogues = {"_xc", "remote"}
+    """About twelve files; exchange-correlation functionals are one file each."""
+    catalogues = {"_xc"}
     full = {
         str(folder.relative_to(root.parent)): count
         for folder in [root, *root.rglob("*")]

@@ -53,7 +53,7 @@ def make_forces(size: Size) -> Run:
 
 def _pyscfad_forces(size: Size) -> Run:
     basis, grid = _setting(size)
-    module, case = "benchmarks.remote.pyscfad_field", f"forces {basis} {grid}"
+    module, case = "benchmarks.remote.peers.pyscfad_field", f"forces {basis} {grid}"
     return remote_run(PYSCFAD.variable, module, case, water_arrays(), _error_of_forces(size))
 
 
@@ -71,10 +71,10 @@ CASES = [
         peers=(
             PYSCFAD.peer(
                 "PySCFAD",
-                lambda _: remote_water(PYSCFAD, "benchmarks.remote.pyscfad_field", *MINIMAL),
+                lambda _: remote_water(PYSCFAD, "benchmarks.remote.peers.pyscfad_field", *MINIMAL),
             ),
             MESS.peer(
-                "MESS", lambda _: remote_water(MESS, "benchmarks.remote.mess_field", *MINIMAL)
+                "MESS", lambda _: remote_water(MESS, "benchmarks.remote.peers.mess_field", *MINIMAL)
             ),
         ),
     ),

@@ -20,7 +20,7 @@ def make_water(size: Size) -> Run:
 
 
 def _pyscfad_water(size: Size) -> Run:
-    return remote_water(PYSCFAD, "benchmarks.remote.pyscfad_field", *_setting(size))
+    return remote_water(PYSCFAD, "benchmarks.remote.peers.pyscfad_field", *_setting(size))
 
 
 def _neural(key) -> tuple[jsci.dft.Functional, Any]:

@@ -161,7 +161,7 @@ def peer_training_step(size: Size) -> Run:
 
     return remote_run(
         GRAD_DFT.variable,
-        "benchmarks.remote.grad_dft",
+        "benchmarks.remote.peers.grad_dft",
         f"train sto-3g {CYCLES}",
         arrays | {"layers": len(layers)},
         error,

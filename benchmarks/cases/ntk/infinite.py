@@ -70,7 +70,7 @@ def _case(kind, activation, depth, tier: Size, tolerance=1e-4):
     def peer(size):
         return remote_run(
             NEURAL_TANGENTS.variable,
-            "benchmarks.remote.neural_tangents",
+            "benchmarks.remote.peers.neural_tangents",
             f"infinite {kind} {activation} {depth}",
             {"x": _inputs(kind, size)},
             _error(kind, activation, depth, size),

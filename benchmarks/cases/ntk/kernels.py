@@ -128,7 +128,7 @@ def _peer(model, implementation, points, traced):
         leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
         return remote_run(
             NEURAL_TANGENTS.variable,
-            "benchmarks.remote.neural_tangents",
+            "benchmarks.remote.peers.neural_tangents",
             f"empirical {model} {'traced' if traced else 'full'} {implementation}",
             {"x": x, **leaves},
             _error(f, params, x, traced),

@@ -53,7 +53,7 @@ def neuraloperator(which, size):
     error = jax.vmap(relative_l2)
     return remote_run(
         NEURALOPERATOR.variable,
-        "benchmarks.remote.neuraloperator_training",
+        "benchmarks.remote.peers.neuraloperator_training",
         f"{SEEDS} {seconds} {problem.peer}",
         arrays,
         lambda predictions: max(

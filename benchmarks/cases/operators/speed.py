@@ -125,7 +125,7 @@ def neuraloperator_fno(which, program, size):
         reference = jax.jit(jax.grad(partial(squared_error, fft_fno)))(*wide).lift.weight
     return remote_run(
         NEURALOPERATOR.variable,
-        "benchmarks.remote.neuraloperator",
+        "benchmarks.remote.peers.neuraloperator",
         program,
         arrays,
         tree_error(np.asarray(reference)),
@@ -173,7 +173,7 @@ def neuraloperator_grid(size):
     arrays = {"a": a[None], "modes": params.modes, "out_grid": OUT_GRID}
     return remote_run(
         NEURALOPERATOR.variable,
-        "benchmarks.remote.neuraloperator",
+        "benchmarks.remote.peers.neuraloperator",
         "layer",
         arrays | {"convolution0": params.weight},
         tree_error(exact[None]),
@@ -278,9 +278,8 @@ def official_mgno(program, size):
     else:
         program = f"train {MGNO_STEPS}"
         reference = jax.jit(partial(train_mgno, plain_mgno))(*wide)
-    return remote_run(
-        MGNO.variable, "benchmarks.remote.mgno", program, arrays, tree_error(np.asarray(reference))
-    )
+    error = tree_error(np.asarray(reference))
+    return remote_run(MGNO.variable, "benchmarks.remote.peers.mgno", program, arrays, error)
 
 
 def adam(loss, params, steps):
@@ -344,7 +343,7 @@ def deepxde_training(which, size):
             arrays |= {f"{name}{i}.weight": layer.weight, f"{name}{i}.bias": layer.bias}
     return remote_run(
         DEEPXDE.variable,
-        "benchmarks.remote.deepxde",
+        "benchmarks.remote.peers.deepxde",
         f"train {STEPS[size]}",
         arrays,
         tree_error(np.asarray(reference)[..., 0]),
@@ -398,7 +397,7 @@ def jaxkan_gradient(size):
     reference = slopes.layers[0].weight.reshape(shape).transpose(2, 0, 1).reshape(-1, shape[1])
     return remote_run(
         JAXKAN.variable,
-        "benchmarks.remote.jaxkan",
+        "benchmarks.remote.peers.jaxkan",
         "gradient",
         arrays,
         tree_error(np.asarray(reference)),

@@ -297,7 +297,7 @@ def _peers(problem, points):
             how = f"{points} {full}" if size == "full" else f"50 {short}"
             return remote_training(
                 environment.variable,
-                f"benchmarks.remote.{module}",
+                f"benchmarks.remote.peers.{module}",
                 f"{problem.__name__} {how}",
                 p.points,
                 lambda found: float(np.linalg.norm(found - values) / np.linalg.norm(values)),

@@ -5,8 +5,8 @@ from functools import partial
 import torch  # pyright: ignore
 from models import MgIte_init  # pyright: ignore
 
+from benchmarks.remote.peers._torch_layers import DEVICE, fields, pointwise
 from benchmarks.remote.serve import serve
-from benchmarks.remote.torch_layers import DEVICE, fields, pointwise
 
 
 def _convolution(weight, stride=1):

@@ -3,8 +3,8 @@
 import torch  # pyright: ignore
 from neuralop.layers.spectral_convolution import SpectralConv  # pyright: ignore
 
+from benchmarks.remote.peers._torch_layers import DEVICE, fields, pointwise
 from benchmarks.remote.serve import serve
-from benchmarks.remote.torch_layers import DEVICE, fields, pointwise
 
 
 def _spectral(arrays, name, modes):

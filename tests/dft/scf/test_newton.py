@@ -1,5 +1,6 @@
 """The Newton solver: steps within a trust region, hard cases, saddle points, derivatives."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxsci.dft import molecule, scf, stability, stack, xc
+from jaxsci.dft._scf.solvers import newton
 from jaxsci.numerics import trust_region_step
 
 pytest.importorskip("pyscf")
@@ -37,6 +39,35 @@ def test_step_is_newtons_or_ends_at_the_border(lowest, radius):
         lambda x: hessian @ x, gradient, scale, jnp.array(radius), jnp.array(False)
     )
     assert not bool(jnp.any(idle))
+
+
+# Energies of two electrons in an orbital at an angle θ to the first of two, x = cos 2θ, y = sin 2θ.
+# Both have minima at x = 1, where the empty orbital lies below the filled one, and at x = -1.
+LANDSCAPES = {
+    "the first minimum is lower": lambda x, y: x**3 - 2 * x + 2 * y**2,
+    "the second minimum is lower": lambda x, y: x + 2 * y**2,
+}
+
+
+@pytest.mark.parametrize("landscape", LANDSCAPES)
+def test_of_several_minima_the_lowest_counts_and_one_not_reached_does_not(landscape, monkeypatch):
+    def energy(density):
+        (a, b), (c, d) = density[0]
+        return LANDSCAPES[landscape]((a - d) / 2, (b + c) / 2)
+
+    def energy_and_fock(functional, params, ops, density):
+        return jax.value_and_grad(energy)(density)
+
+    monkeypatch.setattr(newton, "energy_and_fock", energy_and_fock)
+    zero, inf = jnp.zeros(()), jnp.array(jnp.inf)
+    fock = jnp.diag(jnp.array([-1.0, 1.0]))[None]  # fills the first orbital: x = 1
+    start = newton.Solution(fock, zero, inf, inf, inf, jnp.zeros((), int))
+    args = (None, SimpleNamespace(orthogonaliser=jnp.eye(2)), jnp.array([1]))
+    search = jax.jit(lambda iteration: newton.minimise(xc("hf"), args, start, iteration))
+    reached = [search(newton.Iteration.checked(1e-12, steps)) for steps in range(1, 30)]
+    done = [bool(newton.has_converged(s, jnp.array(1e-12))) for s in reached]
+    assert done == sorted(done) and done[-1]
+    np.testing.assert_allclose(reached[-1].energy, -1, atol=1e-12)
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,20 @@ def test_grid_equals_pyscf():
     np.testing.assert_allclose(weights, theirs.weights[:n], rtol=1e-11, atol=1e-13)
 
 
+def test_an_atom_that_only_fills_up_a_batch_takes_no_part_of_space():
+    """Wherever it stands: here in the middle of the others."""
+    mol = mole(WATER, "sto-3g")
+    alone, places = grid.from_mole(mol, 0), jnp.asarray(mol.atom_coords())
+    more = dataclasses.replace(alone, size_adjustment=jnp.pad(alone.size_adjustment, (0, 1)))
+    among = jnp.concatenate([places, places.mean(axis=0, keepdims=True)])
+    expected = grid.points_and_weights(alone, places, jnp.ones(3, bool))
+    found = grid.points_and_weights(more, among, jnp.arange(4) < 3)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-12)
+    real = grid.points_and_weights(more, among, jnp.ones(4, bool))
+    assert abs(real[1] - expected[1]).max() > 0.1 * expected[1].max()
+
+
 def test_same_molecule_from_list_file_and_mole(tmp_path):
     path = tmp_path / "water.xyz"
     path.write_text(XYZ)

@@ -9,6 +9,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.dft import molecule, scf, stack, xc
+from jaxsci.dft._system import guess
 from jaxsci.dft._system.guess import atomic_density, minao_density
 
 pytest.importorskip("pyscf")
@@ -51,6 +52,21 @@ def test_a_ghost_brings_no_electrons():
         np.testing.assert_array_equal(density[2:], 0)
         electrons = np.sum(density * mol.intor_symmetric("int1e_ovlp"))
         np.testing.assert_allclose(electrons, 2, atol=0.01)  # minao's are projected
+
+
+def test_no_atom_is_solved_for_a_ghost(monkeypatch):
+    from pyscf import gto
+
+    solved = []
+
+    def density_of(atom):
+        solved.append(atom.nelectron)
+        return np.ones((atom.nao, atom.nao))
+
+    monkeypatch.setattr(guess, "_BLOCKS", {})
+    mol = gto.M(atom="He 0 0 0; ghost-He 0 0 1.5", basis="6-31g", verbose=0)
+    density = guess._superposition(mol, "counted", density_of)
+    assert solved == [2] and density.sum() == 4
 
 
 @pytest.fixture(scope="module")

@@ -121,19 +121,39 @@ def make_forces(size: Size) -> Run:
         return np.stack(found)
 
     def step():
-        error = float(np.abs(ours() - theirs()).max())
+        both = np.stack([ours(), theirs()])
         figures.update(_compare(ours, theirs, n))
-        return error
+        return both
 
     return Run(
         step,
         (),
-        error=float,
+        error=lambda both: float(np.abs(both[0] - both[1]).max()),
         note=f"{n} distorted waters, PBE, {basis}, grid {grid}, from coordinates; PySCF with the "
         "response of its grid",
         figures=lambda _: figures,
+        plot=lambda axes, both: _plot_forces(axes, geometries, *both),
         host=True,
     )
+
+
+def _plot_forces(axes: Any, geometries: list[Atoms], ours: np.ndarray, theirs: np.ndarray) -> None:
+    """The first waters in their plane, with the forces on their nuclei."""
+    for i, atoms in enumerate(geometries[:4]):
+        y, z = np.array([position for _, position in atoms])[:, 1:].T
+        y, z = y + 3.2 * (i % 2), z - 2.0 * (i // 2)
+        axes.plot(y[[1, 0, 2]], z[[1, 0, 2]], color="0.8", lw=4, zorder=1)
+        axes.scatter(y, z, s=(260, 110, 110), c=("#e39b95", "w", "w"), edgecolors="0.5", zorder=2)
+        for forces, colour, width in ((theirs[i], "0.4", 0.014), (ours[i], "#2f6fb0", 0.005)):
+            arrows = forces[:, 1:].T / 0.08  # Hartree/Bohr for an ångström
+            axes.quiver(
+                y, z, *arrows, angles="xy", scale_units="xy", scale=1, minlength=0,
+                color=colour, width=width, zorder=3,
+            )  # fmt: skip
+    axes.set_aspect("equal", "datalim")
+    axes.margins(0.25)
+    axes.axis("off")
+    axes.set_title("forces on waters, over PySCF's in grey")
 
 
 def make_molecule(atoms: Atoms, basis: str, grid: int, size: Size) -> Run:

@@ -197,9 +197,20 @@ def darcy_training(size):
         args=(),
         error=lambda trained: float(error(trained, test_a, test_u)),
         figures={"best linear map": percent(ridge_error(fit_a, fit_u, test_a, test_u))},
+        plot=lambda axes, trained: _plot_pressure(axes, f(trained, test_a[0]), test_u[0]),
         note=f"{samples} samples of 32x32, {steps} steps, {describe(model)}",
         host=True,
     )
+
+
+def _plot_pressure(axes, predicted, true):
+    """Two fields of one scale beside each other, the truth on the left."""
+    both = np.concatenate([np.asarray(field)[..., 0].T for field in (true, predicted)], axis=1)
+    image = axes.imshow(both, origin="lower", extent=(0, 2, 0, 1))
+    axes.axvline(1, color="white")
+    axes.set(xticks=[0.5, 1.5], xticklabels=["true", "predicted"], yticks=[])
+    axes.set_title("100 x pressure of a sample held out")
+    axes.figure.colorbar(image, ax=axes, shrink=0.6)
 
 
 def antiderivative(size):
@@ -315,9 +326,20 @@ def zero_shot(size):
         args=(),
         error=lambda trained: max(float(error(trained, *tests[n])) for n in (32, 63, 64, 128, 256)),
         figures=figures,
+        plot=lambda axes, trained: _plot_grids(axes, partial(f, trained), tests),
         note=f"Burgers nu = 0.1, trained on {samples} samples of 64 points, {steps} steps",
         host=True,
     )
+
+
+def _plot_grids(axes, f, tests):
+    """One function held out, on the grid of the training, a coarser one and a finer one."""
+    truth = tests[256][1][0]
+    axes.plot(np.arange(256) / 256, truth[..., 0], color="0.75", lw=5, label="true")
+    for n, line in ((256, "-"), (64, "o"), (32, "s")):
+        axes.plot(np.arange(n) / n, f(tests[n][0][0])[..., 0], line, ms=4, label=f"{n} points")
+    axes.set(xlabel="x", ylabel="u(t = 1)", title="one network, trained on 64 points")
+    axes.legend(fontsize=8)
 
 
 CASES = [

@@ -83,8 +83,10 @@ def train(
     return params, watch.curve
 
 
-def training_run(train: Callable, error: Callable, note: str, **figures: Any) -> Run:
-    """The `Run` of a training `train() -> (params, curve)`."""
+def training_run(
+    train: Callable, error: Callable, note: str, plot: Callable | None = None, **figures: Any
+) -> Run:
+    """The `Run` of a training `train() -> (params, curve)`; `plot(axes, params)` may draw it."""
     return Run(
         train,
         (),
@@ -92,6 +94,7 @@ def training_run(train: Callable, error: Callable, note: str, **figures: Any) ->
         host=True,
         note=f"{note}; float64",
         figures=figures,
+        plot=plot,
     )
 
 

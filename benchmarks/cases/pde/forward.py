@@ -16,11 +16,12 @@ def _front(x):
     return pde.reference.burgers_cole_hopf(x, viscosity=0.01 / np.pi)
 
 
-def _training(training, points, steps, rounds, note):
+def _training(training, points, steps, rounds, note, plot=None):
     return training_run(
         lambda: training.run(points, steps, rounds),
         training.error,
         f"{note}; {points} points, {rounds} x {steps} steps",
+        plot,
         parameters=sum(p.size for p in jax.tree.leaves(training.params)),
     )
 
@@ -38,7 +39,20 @@ def burgers(size):
     u = pde.dirichlet(net, _STRIP, values=lambda x: -jnp.sin(jnp.pi * x[0]))
     points_of_error = grid(_STRIP, 161)
     training = Training(pde.burgers(viscosity), _STRIP, u, params, _front, points_of_error)
-    return _training(training, points, steps, rounds, f"ν = 0.01/π, tanh {depth} x {width}")
+    note = f"ν = 0.01/π, tanh {depth} x {width}"
+    return _training(training, points, steps, rounds, note, lambda a, p: _plot_front(a, u, p))
+
+
+def _plot_front(axes, u, params):
+    """The network's wave as it steepens, on the exact one."""
+    x = jnp.linspace(-1, 1, 161)
+    for t in (0.0, 0.25, 0.5, 1.0):
+        points = jnp.stack([x, jnp.full_like(x, t)], axis=1)
+        axes.plot(x, jax.vmap(_front)(points), color="0.75", lw=4)
+        axes.plot(x, jax.vmap(u, (None, 0))(params, points), label=f"t = {t:g}")
+    axes.set(xticks=(-1, -0.5, 0, 0.5, 1), xlabel="x", ylabel="u")
+    axes.set_title("network, and the exact solution in grey")
+    axes.legend(fontsize=8)
 
 
 def poisson2d(size):

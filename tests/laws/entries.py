@@ -1,5 +1,6 @@
 """One row a public entry: a call of one array, a good input, and the answer where NumPy has it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,9 +37,19 @@ def _cubic(x):
     return x[0] ** 2 * x[1]
 
 
-def _parameters(model):
-    f, params = jsci.pure(model, dtype=jnp.result_type(float))
-    return lambda x: f(params, x)
+def _parameters(make):
+    """A network that is built at its first call, so that collecting the tests costs nothing."""
+
+    @functools.cache
+    def built():
+        with jax.ensure_compile_time_eval():
+            return jsci.pure(make(), dtype=jnp.result_type(float))
+
+    def call(x):
+        f, params = built()
+        return f(params, x)
+
+    return call
 
 
 def _square_sums(x):
@@ -158,27 +169,29 @@ ENTRIES = [
     Entry("operators.normalise", jsci.operators.normalise, _rows(8, 2)),
     Entry(
         "operators.SpectralConv",
-        _parameters(jsci.operators.SpectralConv(1, 1, modes=2, key=KEY)),
+        _parameters(lambda: jsci.operators.SpectralConv(1, 1, modes=2, key=KEY)),
         _rows(8, 1),
     ),
     Entry(
         "operators.FNO",
-        _parameters(jsci.operators.FNO(1, 1, width=2, modes=2, depth=1, key=KEY)),
+        _parameters(lambda: jsci.operators.FNO(1, 1, width=2, modes=2, depth=1, key=KEY)),
         _rows(8, 1),
     ),
     Entry(
         "operators.UNO",
-        _parameters(jsci.operators.UNO(1, 1, width=2, modes=2, levels=1, key=KEY)),
+        _parameters(lambda: jsci.operators.UNO(1, 1, width=2, modes=2, levels=1, key=KEY)),
         _rows(8, 1),
     ),
     Entry(
         "operators.UNet",
-        _parameters(jsci.operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY)),
+        _parameters(
+            lambda: jsci.operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY)
+        ),
         _rows(8, 1),
     ),
     Entry(
         "operators.MgNO",
-        _parameters(jsci.operators.MgNO(1, 1, width=2, depth=1, dim=1, levels=1, key=KEY)),
+        _parameters(lambda: jsci.operators.MgNO(1, 1, width=2, depth=1, dim=1, levels=1, key=KEY)),
         _rows(7, 1),
     ),
     Entry(
@@ -223,12 +236,14 @@ ENTRIES = [
         np.array(0.5),
     ),
     # networks
-    Entry("nn.MLP", _parameters(jsci.nn.MLP(2, 1, width=3, depth=1, key=KEY)), _rows(2)),
-    Entry("nn.SIREN", _parameters(jsci.nn.SIREN(2, 1, width=3, depth=1, key=KEY)), _rows(2)),
-    Entry("nn.KAN", _parameters(jsci.nn.KAN(2, 1, width=3, depth=1, key=KEY)), _rows(2)),
+    Entry("nn.MLP", _parameters(lambda: jsci.nn.MLP(2, 1, width=3, depth=1, key=KEY)), _rows(2)),
+    Entry(
+        "nn.SIREN", _parameters(lambda: jsci.nn.SIREN(2, 1, width=3, depth=1, key=KEY)), _rows(2)
+    ),
+    Entry("nn.KAN", _parameters(lambda: jsci.nn.KAN(2, 1, width=3, depth=1, key=KEY)), _rows(2)),
     Entry(
         "nn.ModifiedMLP",
-        _parameters(jsci.nn.ModifiedMLP(2, 1, width=3, depth=1, key=KEY)),
+        _parameters(lambda: jsci.nn.ModifiedMLP(2, 1, width=3, depth=1, key=KEY)),
         _rows(2),
     ),
     # functionals, at a spin density with its gradients

@@ -256,7 +256,7 @@ OPERATORS = [
     ),
     Entry(
         "operators.VCycle",
-        lambda x: entries._parameters(jsci.operators.VCycle(1, 1, dim=1, levels=2, key=KEY))(x),
+        entries._parameters(lambda: jsci.operators.VCycle(1, 1, dim=1, levels=2, key=KEY)),
         _rows(7, 1),
     ),
     Entry("operators.pod_modes", lambda u: jsci.operators.pod_modes(u, 2), _rows(4, 6, 1)),

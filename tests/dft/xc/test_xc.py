@@ -1,5 +1,7 @@
 """Functionals point by point against libxc, over tiny, polarised and vanishing densities."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -82,12 +84,14 @@ def reference(description, level, spin, gradient, tau, omega=None):
     return out[0] * spin.sum(0), out[1:]
 
 
-def ours(name, spin, sigma, tau, polarised=True):
+@functools.cache
+def program(name):
+    """Energy and potential at many points: one program for all the densities of a functional."""
     functional = make(name)
+    return jax.jit(jax.vmap(jax.value_and_grad(lambda f: functional(None, f))))
 
-    def energy(f):
-        return functional(None, f)
 
+def ours(name, spin, sigma, tau, polarised=True):
     features = Features(
         spin[0],
         spin[1],
@@ -98,7 +102,7 @@ def ours(name, spin, sigma, tau, polarised=True):
         tau[1],
         polarised=polarised,
     )
-    return jax.jit(jax.vmap(jax.value_and_grad(energy)))(features)
+    return program(name)(features)
 
 
 @pytest.mark.parametrize("polarisation", ["none", "some", "nearly full"])

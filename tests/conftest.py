@@ -1,27 +1,72 @@
 """Float64, strict shapes and the persistent compilation cache for the whole suite."""
 
+import hashlib
 import importlib
+import importlib.metadata
 import os
 import pathlib
+import platform
 
 # Loading from the cache logs, as errors, tuning hints of the compiler that it does not recognise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
 import pytest
+from parts import check_part, in_part
 
-# One cache per jaxlib and machine: XLA's CPU code must not travel between processor types.
-_CACHE = pathlib.Path(__file__).parents[1] / ".cache" / f"jax-{jax.__version__}"
+
+def _processor():
+    """Its model and features, where Linux says them: XLA's code for one may crash another."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else [platform.processor()]
+    lines = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU"))}
+    return "\n".join([platform.machine(), *sorted(lines)])
+
+
+def _cache():
+    """Where compiled programs are kept: outside the checkout, one folder per jaxlib and processor.
+
+    JSCI_TEST_CACHE names another folder; 0 keeps none, as does a home without write access.
+    """
+    wanted = os.environ.get("JSCI_TEST_CACHE", "")
+    if wanted == "0":
+        return None
+    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    processor = hashlib.sha256(_processor().encode()).hexdigest()[:12]
+    own = f"{importlib.metadata.version('jaxlib')}-{processor}"
+    folder = pathlib.Path(wanted or home / "jaxsci" / "tests") / own
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # a home that cannot be written
+    return str(folder)
+
 
 jax.config.update("jax_enable_x64", os.environ.get("JSCI_TEST_X64", "1") != "0")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_compilation_cache_dir", str(_CACHE))
+jax.config.update("jax_compilation_cache_dir", _cache())
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # Where every optional package is installed, one that cannot be imported is an error, not a skip.
 if os.environ.get("JSCI_TEST_REQUIRE"):
     pytest.importorskip = importlib.import_module
+
+
+def pytest_collection_modifyitems(config, items):
+    """Of the slow tests, keep one part where JSCI_SLOW_PART asks for it."""
+    if not (wanted := os.environ.get("JSCI_SLOW_PART")):
+        return
+    try:
+        part, parts = check_part(wanted)
+    except ValueError as problem:
+        raise pytest.UsageError(str(problem)) from None
+
+    def kept(item):
+        return not item.get_closest_marker("slow") or in_part(item.nodeid, part, parts)
+
+    config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
+    items[:] = filter(kept, items)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -39,6 +39,8 @@ print("numbers", *np.concatenate(numbers))
 
 def start(count, index, port, checkpoint):
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # With programs from a cache, one process may wait in a collective for the other for ever.
+    environment |= {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     arguments = map(str, (count, index, port, checkpoint))
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],

@@ -1,7 +1,7 @@
 """Exact constraints of density functional theory, as residuals of any semilocal functional.
 
-Each is `constraint(functional, params, features)` at ONE point: zero where it holds, dimensionless.
-Test them, plot them, or add them to a loss:
+Each is `constraint(functional, params, features)` at ONE point, and zero where it holds. Most are
+dimensionless, the others in Hartree. Test them, plot them, or add them to a loss:
 
 ```python
 lieb_oxford = functools.partial(jsci.dft.constraints.lieb_oxford, functional)

@@ -1,4 +1,4 @@
-"""The densities that constraints speak of, one point at a time."""
+"""The densities for which the constraints are stated, one point at a time."""
 
 import math
 from collections.abc import Callable
@@ -33,18 +33,26 @@ def from_reduced(
 
 
 def uniform_gas(rho: Float[Array, "*n"], zeta: Float[Array, "*n"]) -> Features:
-    """No gradient, Thomas and Fermi's kinetic energy."""
+    """No gradient, and the kinetic energy density of Thomas and Fermi."""
     return from_reduced(rho, zeta, jnp.zeros_like(rho), jnp.ones_like(rho))
 
 
 def scale_uniformly(features: Features, gamma: float | Float[Array, ""]) -> Features:
-    """The point γr of ρ_γ(r) = γ³ ρ(γr).
+    """The point γr of the uniformly scaled density, ρ_γ(r) = γ³ ρ(γr).
 
-    **Arguments:** `features`; `gamma`: above 1 compresses.
+    **Arguments:**
 
-    **Returns:** `Features` with ρ γ³, |∇ρ|² γ⁸, τ γ⁵.
+    - `features`: `Features` of one point or of many, in Hartree atomic units.
+    - `gamma`: the scale factor γ > 0, a scalar; above 1 compresses.
+
+    **Returns:** `Features` of the same shape with ρ γ³, |∇ρ|² γ⁸, τ γ⁵. Laplacians are set to zero.
 
     **Source:** Levy & Perdew, Phys. Rev. A 32, 2010 (1985).
+
+    ```python
+    point = jsci.dft.Features(rho_a=0.1, rho_b=0.1)
+    jsci.dft.constraints.scale_uniformly(point, 2.0).rho  # 1.6
+    ```
     """
     f = features
     rho = [x * gamma**3 for x in (f.rho_a, f.rho_b)]
@@ -61,8 +69,8 @@ def reduced_gradient_squared(features: Features) -> Float[Array, "*n"]:
 def second_order(functional: Functional, params: Any, rho: Float[Array, ""]) -> Float[Array, ""]:
     """C(ρ) in ∫ e = ∫ [e(uniform) + C(ρ) s² + O(∇⁴)], for a slowly varying unpolarised density.
 
-    There τ = τ_TF (1 + 5/27 s² + 20/9 q) with the reduced Laplacian q, which by parts is worth
-    ∫ A q = ∫ (5/3 A - ρ A') s².
+    There τ = τ_TF (1 + 5/27 s² + 20/9 q) with the reduced Laplacian q. Integration by parts turns
+    q into s²: ∫ A q = ∫ (5/3 A - ρ A') s².
 
     **Source:** Brack, Jennings & Chu, Phys. Lett. B 65, 1 (1976) for τ.
     """
@@ -80,11 +88,14 @@ def second_order(functional: Functional, params: Any, rho: Float[Array, ""]) -> 
 
 def sample_features(key: Key[Array, ""], n: int) -> Features:
     """Random points to test constraints on: ρ 1e-3 to 1e2 and s 1e-2 to 10 (both log-uniform),
-    |ζ| < 0.98, α from 0 to 4.
+    |ζ| < 0.98 and α = (τ - τ_W)/τ_TF from 0 to 4 (both uniform).
 
-    **Arguments:** `key`; `n`: how many.
+    **Arguments:**
 
-    **Returns:** `Features` of n points.
+    - `key`: a PRNG key.
+    - `n`: the number of points.
+
+    **Returns:** `Features` of shape (n,) without Laplacians, in Hartree atomic units.
 
     ```python
     points = jsci.dft.constraints.sample_features(jax.random.key(0), 256)

@@ -15,14 +15,24 @@ from ._densities import sample_features
 
 
 class Verdict(NamedTuple):
-    """The largest violation found, and whether that is small."""
+    """How far a functional violates a constraint.
+
+    - `violation`: the largest absolute value of the constraint's residual, in its own unit.
+    - `satisfied`: whether that is within the tolerance.
+
+    ```python
+    x = jsci.dft.xc("pbe_x")
+    verdict = jsci.dft.constraints.constraint_table(exchange=x)["exchange_sign"]
+    verdict.satisfied  # True
+    ```
+    """
 
     violation: float
     satisfied: bool
 
 
-# Published fits of the uniform gas differ by a percent or two; the limit of low density is
-# approached as slowly as r_s^(-1/2); PBE's errors for hydrogen cancel to 6e-4 Hartree.
+# Published fits of the uniform gas differ by a percent or two. The low-density limit is approached
+# only as r_s^(-1/2). PBE's errors for hydrogen cancel to 6e-4 Hartree.
 _TOLERANCES = {
     "correlation_of_uniform_gas": 3e-2,
     "correlation_low_density_limit": 5e-2,
@@ -70,18 +80,21 @@ def constraint_table(
     **Arguments:**
 
     - `exchange`, `correlation`: semilocal functionals; with both, their sum is tested too.
-    - `params`: handed to both.
-    - `features`: where to test; 256 random points by default.
+    - `params`: the parameters, handed to both; `None` for functionals without.
+    - `features`: `Features` of shape (n,) at which to test, in Hartree atomic units; 256 points of
+        `sample_features` by default.
 
-    **Returns:** name of the constraint to `Verdict(violation, satisfied)`. Satisfied means below
-    2e-3 at all points (3e-2 for the uniform gas's correlation, 5e-2 for the limit of low density,
-    1e-4 Hartree for hydrogen). A pointwise inequality is sufficient for the energy's, not
-    necessary.
+    **Returns:** a dictionary from the name of each constraint to `Verdict(violation, satisfied)`.
+    Satisfied means below 2e-3 at all points (3e-2 for the correlation of the uniform gas, 5e-2 for
+    the low-density limit, 1e-4 Hartree for hydrogen). An inequality that holds at every point
+    holds for the energy; the converse is not true.
 
     **Raises:** `ValueError` if neither part is given, or one has exact exchange.
 
     ```python
-    jsci.dft.constraint_table(exchange=xc("pbe_x"), correlation=xc("pbe_c"))["lieb_oxford"]
+    x, c = jsci.dft.xc("pbe_x"), jsci.dft.xc("pbe_c")
+    table = jsci.dft.constraints.constraint_table(exchange=x, correlation=c)
+    table["lieb_oxford"].satisfied  # True
     ```
     """
     x, c = (None if f is None else _semilocal(f) for f in (exchange, correlation))

@@ -1,4 +1,4 @@
-"""A trainable attraction between atoms at long range."""
+"""A trainable long-range attraction between atoms."""
 
 from typing import Any
 
@@ -12,24 +12,25 @@ from .._xc.density import MolecularDensity
 from .neural import Network, call_network, check_network
 from .nonlocal_functional import nonlocal_functional
 
-# Orders of magnitude that a network of numbers near zero starts from: C₆ and R₀ of first-row atoms.
+# C₆ and R₀ of first-row atoms: what a network that returns zero stands for.
 _C6, _RADIUS = 20.0, 4.0  # Hartree Bohr⁶, Bohr
 
 
 @memoised
 def dispersion_tail(f: Network) -> Functional:
-    """A dispersion energy between every two atoms, of strength and range that a network gives.
+    """A pairwise dispersion energy whose strength and range a network predicts.
 
         E = -½ Σ_{A≠B} C₆(θ; A, B) / (R_AB⁶ + R₀(θ; A, B)⁶),   (C₆, R₀) = (20, 4) exp f(θ; a)
 
-    It attracts, ends as R⁻⁶ and stays finite where atoms meet. It does not depend on the density,
-    so it changes energies and forces but no orbital.
+    It is attractive, decays as R⁻⁶ and stays finite as R → 0. It does not depend on the density, so
+    it changes energies and forces but no orbitals.
 
     **Arguments:**
 
-    - `f`: `f(params, a) -> (2,)`; a holds Z_A + Z_B and Z_A Z_B of a pair of atoms, as
-        z/(1 + z) of a tenth of the one and a hundredth of the other. Zero gives C₆ = 20 Hartree
-        Bohr⁶ and R₀ = 4 Bohr. Z is less the core that a potential replaces; ghosts have no part.
+    - `f`: `f(params, a) -> (2,)`, the logarithms of C₆/(20 Hartree Bohr⁶) and R₀/(4 Bohr). a of
+        shape (2,) describes a pair of atoms: u/(1 + u) with u = (Z_A + Z_B)/10, and v/(1 + v) with
+        v = Z_A Z_B/100. Z excludes the electrons that a core potential replaces. Ghosts are left
+        out.
 
     **Returns:** a `Functional` to add to another.
 
@@ -38,7 +39,9 @@ def dispersion_tail(f: Network) -> Functional:
     **Source:** the damping of Becke & Johnson, J. Chem. Phys. 123, 154101 (2005), equation 5.
 
     ```python
+    f, params = jsci.pure(jsci.nn.MLP(2, 2, width=8, depth=1, key=jax.random.key(0)))
     functional = jsci.dft.xc("pbe") + jsci.dft.dispersion_tail(f)
+    jsci.dft.scf(water, functional, params).energy
     ```
     """
     check_network(f, "lda")

@@ -1,4 +1,4 @@
-"""Exact exchange as an energy density in space: what local hybrids mix at every point."""
+"""Exact exchange as an energy density in space, which local hybrids mix at every point."""
 
 import numbers
 
@@ -13,7 +13,7 @@ from .._basis.libcint import to_mole
 from .._scf.result import SCFResult, density_of
 from .._system.molecule import Molecule, check_one
 
-# Points whose integrals libcint makes at once: bounds the unpacked matrices, 8 n² bytes a point.
+# Points per call of libcint: bounds the memory of the unpacked matrices, 8 n² bytes per point.
 _BLOCK = 1024
 
 
@@ -24,19 +24,20 @@ def pair_potentials(
 
         ν_ij(r) = ∫ χ_i(r') χ_j(r') w(|r - r'|) dr',   w(d) = 1/d or erf(ω d)/d
 
-    Made once for a molecule, by libcint on the host; `exchange_energy_density` contracts them with
-    any density.
+    Computed once per molecule, by libcint on the host; `exchange_energy_density` contracts them
+    with any density.
 
     **Arguments:**
 
     - `molecule`: one, not stacked.
-    - `omega`: range separation in Bohr⁻¹; `None` for the whole Coulomb interaction. The rest
-        of the whole less the long range is the short range.
+    - `omega`: range separation ω in Bohr⁻¹; `None` for the full Coulomb interaction. The short
+        range is the full interaction less the long range.
 
-    **Returns:** pairs i ≥ j of the basis, in the order of `jnp.tril_indices`.
+    **Returns:** ν in Bohr⁻¹, (points, pairs), with pairs i ≥ j of the basis in the order of
+    `jnp.tril_indices`.
 
-    **Raises:** `ValueError` for a stacked or padded molecule, an ω that is not positive, or more
-    memory than the machine has (8 bytes for each point and pair).
+    **Raises:** `ValueError` for a stacked or padded molecule, an ω that is not positive, or an
+    array larger than the machine's memory (8 bytes per point and pair).
 
     ```python
     potentials = jsci.dft.pair_potentials(water)
@@ -73,17 +74,17 @@ def exchange_energy_density(
 
         e_s(r) = -½ Σ_ij u_i(r) u_j(r) ν_ij(r),   u = P_s χ(r)
 
-    Its integral over space is the exact-exchange energy of the density matrix; on a grid, as
-    closely as the grid integrates. Pure and differentiable in the density matrix.
+    Its integral over space is the exact-exchange energy of the density matrix, to the accuracy of
+    the grid. Pure and differentiable in the density matrix.
 
     **Arguments:**
 
-    - `molecule`: one molecule.
-    - `density_matrix`: of both spins together, or of each; or the result of `scf`.
-    - `potentials`: from `pair_potentials`, of the same molecule; at a range ω the density is that
-        of long-range exchange.
+    - `molecule`: one, not stacked.
+    - `density_matrix`: the total (nao, nao), or α and β (2, nao, nao); or the result of `scf`.
+    - `potentials`: from `pair_potentials` of the same molecule; with ω the result is the density of
+        long-range exchange.
 
-    **Returns:** α and β in Hartree/Bohr³.
+    **Returns:** α and β in Hartree/Bohr³, (2, points).
 
     **Source:** Jaramillo, Scuseria & Ernzerhof, J. Chem. Phys. 118, 1068 (2003), equation 2;
     Kirkpatrick et al., Science 374, 1385 (2021) for its use as a feature.

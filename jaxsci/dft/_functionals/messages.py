@@ -1,4 +1,4 @@
-"""A functional that carries what it sees from every point to every other, by way of the atoms."""
+"""A functional whose grid points exchange messages via the atoms."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from .._xc.slater import slater
 from .neural import Network, call_network, check_network, descriptors
 from .nonlocal_functional import nonlocal_functional
 
-# Widths of the Gaussians about an atom (Bohr): a geometric row from its core to its valence.
+# Widths of the Gaussians around an atom in Bohr, geometrically spaced from core to valence.
 _NARROWEST, _WIDEST = 0.5, 3.0
 
 
@@ -34,25 +34,27 @@ def message_functional(
     level: str = "gga",
     inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
-    """A neural functional that is not local: points send to the atoms and read from them.
+    """A nonlocal neural functional: grid points send messages to the atoms and read from them.
 
         h(r) = send(θ; d(r)),   M_Anlm = ∫ ρ(r) h(r) g_n(r_A) Y_lm(r_A) dr
         m_nl(r) = Σ_A g_n(r_A) Σ_m Y_lm(r_A) M_Anlm
         E_xc = E_base + ∫ e_x^LDA(r) read(θ; d(r), tanh m(r)) dr
 
-    r_A = r - R_A, g_n Gaussians that end smoothly at the cutoff, Y_lm solid harmonics: the messages
-    do not change under rotations, reflections and exchanges of equal atoms, and the energies of
-    molecules twice the cutoff apart add up. The cost is linear in points and atoms.
+    with r_A = r - R_A, Gaussians g_n that end smoothly at the cutoff, and solid harmonics Y_lm. The
+    messages are invariant under rotations, reflections and exchanges of equal atoms, and energies
+    of molecules twice the cutoff apart add up. The cost is linear in points and atoms.
 
     **Arguments:**
 
-    - `send`: `send(params["send"], d) -> (channels,)`.
-    - `read`: `read(params["read"], x) -> scalar`, x of `message_size(...)` more entries than d.
+    - `send`: `send(params["send"], d) -> (channels,)`, the message of one point.
+    - `read`: `read(params["read"], x) -> scalar`; x has `message_size(...)` more entries than d.
     - `channels`: numbers that every point sends.
-    - `base`: what is corrected; none by default.
-    - `lmax`, `radial`: largest angular momentum, and number of Gaussians.
-    - `cutoff`: in Bohr.
-    - `level`, `inputs`: as in `neural_functional`.
+    - `base`: the functional to correct; none by default.
+    - `lmax`: the largest angular momentum of the messages.
+    - `radial`: the number of Gaussians.
+    - `cutoff`: distance in Bohr beyond which a point and an atom exchange nothing.
+    - `level`: which descriptors: "lda" (2), "gga" (3), "mgga" (4) or "laplacian" (5).
+    - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
 
     **Returns:** a `Functional` of parameters `{"send": ..., "read": ...}`.
 
@@ -60,12 +62,13 @@ def message_functional(
 
     **Good values:** the defaults with 4 to 16 channels; a last layer of `read` scaled by 0.1.
 
-    **Source:** its form, points that meet at the atoms: Luise et al., arXiv 2506.14665 (Skala).
+    **Source:** Luise et al., arXiv 2506.14665 (Skala), for points that communicate via the atoms.
 
     ```python
-    f, p = jsci.pure(jsci.nn.MLP(3, 4, width=16, depth=2, key=k1, dtype=float))
+    keys = jax.random.split(jax.random.key(0))
+    f, p = jsci.pure(jsci.nn.MLP(3, 4, width=16, depth=2, key=keys[0], dtype=float))
     size = 3 + jsci.dft.message_size(4)
-    g, q = jsci.pure(jsci.nn.MLP(size, "scalar", width=16, depth=2, key=k2, dtype=float))
+    g, q = jsci.pure(jsci.nn.MLP(size, "scalar", width=16, depth=2, key=keys[1], dtype=float))
     functional = jsci.dft.message_functional(f, g, channels=4, base=jsci.dft.xc("pbe"))
     jsci.dft.scf(water, functional, {"send": p, "read": q})
     ```
@@ -89,7 +92,17 @@ def message_functional(
 
 
 def message_size(channels: int, *, lmax: int = 2, radial: int = 3) -> int:
-    """How many numbers every point receives in `message_functional`.
+    """The number of messages that every point receives in `message_functional`.
+
+    **Arguments:**
+
+    - `channels`: numbers that every point sends.
+    - `lmax`: the largest angular momentum.
+    - `radial`: the number of Gaussians.
+
+    **Returns:** channels × radial × (lmax + 1).
+
+    **Raises:** `ValueError` if `channels` or `radial` is below 1, or `lmax` below 0.
 
     ```python
     jsci.dft.message_size(4)  # 36
@@ -104,7 +117,7 @@ def message_size(channels: int, *, lmax: int = 2, radial: int = 3) -> int:
 
 
 def _messages(density: MolecularDensity, sent, lmax, radial, cutoff) -> Float[Array, "points k"]:
-    """What each point receives: gathered at the atoms, contracted over m on the way back."""
+    """The messages to each point: summed at the atoms, contracted over m on the way back."""
     displacement = (density.points[:, None] - density.coordinates[None]).transpose(2, 1, 0)
     r2 = jnp.sum(displacement**2, axis=0)
     inside = jnp.maximum(1 - r2 / cutoff**2, 0) ** 3 * density.atom_mask[:, None]

@@ -15,16 +15,30 @@ from .._xc.powers import spin_scaled
 from .._xc.slater import slater, uniform_exchange
 
 Network = Callable[[Any, Float[Array, " descriptors"]], Float[Array, "..."]]
-# Sizes of input tried to say which one a network takes that fails.
+# Input sizes that are tried, to say which one a failing network takes.
 _MOST_INPUTS = 64
 
 
 def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
     """What a network sees of one point: numbers of order one.
 
-    ρ^(1/3)/(1 + ρ^(1/3)), ζ², then s²/(1 + s²) with the reduced gradient s, then
-    τ/(τ + τ_TF) with the kinetic energy density τ_TF of the uniform gas, then q/√(1 + q²), between
-    -1 and 1, with q = ∇²ρ/(4 (3π²)^(2/3) ρ^(5/3)).
+        d = (ρ^(1/3)/(1 + ρ^(1/3)), ζ², s²/(1 + s²), τ/(τ + τ_TF), q/√(1 + q²))
+
+    with the reduced gradient s, the kinetic energy density τ_TF of the uniform gas, and the reduced
+    Laplacian q = ∇²ρ/(4 (3π²)^(2/3) ρ^(5/3)). All are dimensionless and bounded: the last lies
+    between -1 and 1, the others between 0 and 1.
+
+    **Arguments:**
+
+    - `features`: `Features` of one point, scalars in Hartree atomic units.
+    - `level`: how many entries: "lda" the first 2, "gga" 3, "mgga" 4, "laplacian" all 5.
+
+    **Returns:** d of that many entries.
+
+    ```python
+    point = jsci.dft.Features(rho_a=0.1, rho_b=0.1, sigma_aa=0.01, sigma_ab=0.01, sigma_bb=0.01)
+    jsci.dft.descriptors(point, "gga")  # three numbers between 0 and 1
+    ```
     """
     rho = features.rho
     root = jnp.cbrt(rho)
@@ -49,19 +63,19 @@ def neural_functional(
     level: str = "gga",
     inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
-    """A functional that a network corrects: the base plus local exchange times the network.
+    """A base functional plus local exchange times a network.
 
         e_xc(θ) = e_base + e_x^LDA f(θ, d),   d = descriptors(ρ_α, ρ_β, ...)
 
-    The network sees bounded, dimensionless descriptors of one point (see `descriptors`) and returns
-    one number; where it returns zero the base remains. Its descriptors do not change when α and β
-    are exchanged, so neither does the energy.
+    The network maps bounded, dimensionless descriptors of one point (see `descriptors`) to one
+    number; where that is zero the base remains. The descriptors do not change when α and β are
+    exchanged, so neither does the energy.
 
     **Arguments:**
 
-    - `f`: `f(params, d) -> scalar`, for example from `jsci.pure(network)`. Smooth, or its
-        potential is not: tanh, softplus or GELU rather than ReLU.
-    - `base`: what is corrected; PBE by default.
+    - `f`: `f(params, d) -> scalar`, for example from `jsci.pure(network)`. It must be smooth for a
+        smooth potential: tanh, softplus or GELU rather than ReLU.
+    - `base`: the functional to correct; PBE by default.
     - `level`: which descriptors: "lda" (2), "gga" (3), "mgga" (4) or "laplacian" (5).
     - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
 
@@ -70,10 +84,11 @@ def neural_functional(
     **Raises:** `ValueError` for an unknown level, or (at the first call) if `f` takes another
     number of inputs or does not return one number; `TypeError` if `f` is not callable.
 
-    **Good values:** scale the last layer by 0.01 to 0.1 at the start: the self-consistent field
-    then converges as easily as the base's.
+    **Good values:** scale the initial last layer by 0.01 to 0.1; the SCF then converges as easily
+    as that of the base.
 
     ```python
+    network = jsci.nn.MLP(3, "scalar", width=8, depth=2, key=jax.random.key(0))
     f, params = jsci.pure(network)  # 3 descriptors in, a scalar out
     functional = jsci.dft.neural_functional(f)
     jsci.dft.scf(water, functional, params).energy
@@ -99,10 +114,14 @@ def neural_exchange(
 
         E_x[ρ_α, ρ_β] = ½ Σ_s ∫ e_x^LDA(2ρ_s) F(θ, d(2ρ_s))
 
-    The network sees one spin at a time, as an unpolarised density, so that spin scaling holds by
-    construction.
+    The network is evaluated for one spin at a time, as for an unpolarised density, so that spin
+    scaling holds by construction.
 
-    **Arguments:** as in `neural_functional`; here `f` is the enhancement factor F itself.
+    **Arguments:**
+
+    - `f`: `f(params, d) -> scalar`, the enhancement factor F itself; 1 is local exchange.
+    - `level`: which descriptors: "lda" (2), "gga" (3) or "mgga" (4).
+    - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
 
     **Returns:** a `Functional`; add a correlation functional to it.
 
@@ -111,6 +130,7 @@ def neural_exchange(
     **Source:** Oliver & Perdew, Phys. Rev. A 20, 397 (1979).
 
     ```python
+    f = lambda params, d: 1 + params * d[2]  # or a network, by jsci.pure
     functional = jsci.dft.neural_exchange(f) + jsci.dft.xc("pbe_c")
     ```
     """
@@ -139,19 +159,22 @@ def weighted_functional(
 
         e_xc(θ) = Σ_k c_k(θ; d) e_k
 
-    **Arguments:** as in `neural_functional`, and
+    **Arguments:**
 
-    - `f`: `f(params, d) -> (k,)`, one coefficient for each part.
+    - `f`: `f(params, d) -> (parts,)`, one coefficient for each part.
     - `parts`: semilocal functionals e_k.
+    - `level`: which descriptors: "lda" (2), "gga" (3), "mgga" (4) or "laplacian" (5).
+    - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
 
     **Returns:** a `Functional`, called with the network's parameters.
 
-    **Raises:** as `neural_functional`; `ValueError` for no parts, or one that is not semilocal.
+    **Raises:** as `neural_functional`; `ValueError` if there are no parts, or one is not semilocal.
     For exact exchange see `local_hybrid`.
 
     **Source:** Casares et al., J. Chem. Phys. 160, 062501 (2024).
 
     ```python
+    f, params = jsci.pure(jsci.nn.MLP(3, 2, width=8, depth=2, key=jax.random.key(0)))
     functional = jsci.dft.weighted_functional(f, [jsci.dft.xc("b88"), jsci.dft.xc("lyp")])
     ```
     """
@@ -172,7 +195,7 @@ def weighted_functional(
 
 
 def call_network(f: Network, params: Any, d: Array, shape: tuple[int, ...]) -> Array:
-    """What the network says of one point, in the shape that it must have."""
+    """The output of the network at one point, checked to have the required shape."""
     try:
         out = f(params, d)
     except Exception as error:
@@ -192,7 +215,7 @@ def call_network(f: Network, params: Any, d: Array, shape: tuple[int, ...]) -> A
 
 
 def _sizes_taken(f: Network, params: Any, d: Array) -> list[int]:
-    """The numbers of inputs for which the network gives an answer."""
+    """The numbers of inputs that the network accepts."""
 
     def answers(size):
         try:

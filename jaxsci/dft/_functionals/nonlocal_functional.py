@@ -26,29 +26,30 @@ def nonlocal_functional(
     level: str = "gga",
     name: str = "nonlocal",
 ) -> Functional:
-    """Any pure energy of a molecule's density as a functional, in every solver at once.
+    """A functional from any pure energy of the density of a molecule.
 
         E_xc = E(θ; ρ, ∇ρ, τ, P, R, ...)
 
-    The potential is its derivative with respect to the density matrix, by reverse mode.
+    Every solver takes it. The potential is its derivative with respect to the density matrix, by
+    reverse mode.
 
     **Arguments:**
 
     - `energy`: `energy(params, density) -> ()` in Hartree, of a `MolecularDensity`.
     - `level`: which features it uses: "lda", "gga", "mgga" or "laplacian".
-    - `name`: for people.
+    - `name`: display name.
 
-    **Returns:** a `Functional`; it adds to others and scales.
+    **Returns:** a `Functional`, which can be added to others and multiplied by a number.
 
-    **Raises:** `TypeError` or `ValueError` for what is not a function or a level, and at the first
-    call for an energy that is not one number.
+    **Raises:** `TypeError` if `energy` is not callable; `ValueError` for an unknown level, or at
+    the first call for an energy that is not one number.
 
     ```python
-    def self_repulsion_of_spins(params, density):
+    def contact_of_spins(params, density):
         f = density.features
         return params * jnp.sum(density.weights * f.rho_a * f.rho_b)
 
-    functional = jsci.dft.xc("pbe") + jsci.dft.nonlocal_functional(self_repulsion_of_spins)
+    functional = jsci.dft.xc("pbe") + jsci.dft.nonlocal_functional(contact_of_spins)
     ```
     """
     check_network(energy, level, "energy(params, density)")
@@ -63,7 +64,7 @@ def feature_functional(
     level: str = "gga",
     name: str = "features",
 ) -> Functional:
-    """An energy density of the usual features and your own.
+    """A functional of the usual features of each point and of your own.
 
         E_xc = ∫ f(θ; features(r), own(r)) dr
 
@@ -71,19 +72,24 @@ def feature_functional(
 
     - `f`: `f(params, features, own)`, the energy per volume (Hartree/Bohr³) at one point; `own`
         holds your features of that point by name.
-    - `features`: name to a pure function of the `MolecularDensity`, which returns one value, or one
-        vector, for each point. Arrays known before (distances, potentials) come from
-        `molecule.with_extras` as `density.extras[...]`.
-    - `level`, `name`: as in `nonlocal_functional`.
+    - `features`: maps a name to a pure function of the `MolecularDensity` that returns one value or
+        one vector per point, (points,) or (points, n). Arrays that are known in advance (distances,
+        potentials) come from `molecule.with_extras` as `density.extras[...]`.
+    - `level`: which of the usual features `f` uses: "lda", "gga", "mgga" or "laplacian".
+    - `name`: display name.
 
     **Returns:** a `Functional`.
 
-    **Raises:** as `nonlocal_functional`; `ValueError` for a feature without the points' axis.
+    **Raises:** as `nonlocal_functional`; `ValueError` for a feature whose first axis is not that of
+    the points.
 
     ```python
-    own = {"nearest": lambda d: jnp.min(jnp.linalg.norm(
-        d.points[:, None] - d.coordinates, axis=-1), axis=1)}
-    functional = jsci.dft.feature_functional(f, own)  # f(params, features, {"nearest": ...})
+    def nearest(density):  # the distance to the nearest atom, in Bohr
+        away = density.points[:, None] - density.coordinates
+        return jnp.min(jnp.linalg.norm(away, axis=-1), axis=1)
+
+    f = lambda params, d, own: -params * d.rho ** (4 / 3) * jnp.exp(-own["nearest"])
+    functional = jsci.dft.feature_functional(f, {"nearest": nearest}, level="lda")
     ```
     """
 
@@ -109,19 +115,19 @@ def feature_functional(
 def with_pair_potentials(
     molecule: Molecule, ranges: Sequence[float | None] = (None, 0.4)
 ) -> Molecule:
-    """A molecule with what exact exchange at every point needs: `pair_potentials` as extras.
+    """The molecule with its `pair_potentials` as extras, as `local_hybrid` needs them.
 
     **Arguments:**
 
     - `molecule`: one, not stacked.
-    - `ranges`: ω of each in Bohr⁻¹, `None` for the whole interaction.
+    - `ranges`: the range separations ω in Bohr⁻¹; `None` for the full interaction.
 
-    **Returns:** the `Molecule`; 8 bytes for each range, point and pair of basis functions.
+    **Returns:** the `Molecule`, larger by 8 bytes per range, point and pair of basis functions.
 
     **Raises:** as `pair_potentials`.
 
     ```python
-    water = jsci.dft.with_pair_potentials(jsci.dft.molecule(atoms, "def2-svp", grid=1))
+    water = jsci.dft.with_pair_potentials(water)
     ```
     """
     found = {_key(omega): pair_potentials(molecule, omega=omega) for omega in ranges}
@@ -136,35 +142,39 @@ def local_hybrid(
     level: str = "gga",
     inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
-    """Exchange mixed at every point by a network from the local and the exact one, at each range.
+    """A network mixes local and exact exchange at every point, at one or more ranges.
 
         E_x = ∫ [c₀(θ; d) e_x^LDA + Σ_k c_k(θ; d) e_x^exact,ω_k] dr
 
-    The network sees `descriptors` and, for each range, e_x^exact/(e_x^LDA + e_x^exact).
-    The Fock matrix follows by differentiation: exchange is no longer one operator for all space.
+    The inputs of the network are the `descriptors` and, for each range,
+    e_x^exact/(e_x^LDA + e_x^exact). The Fock matrix is obtained by differentiation.
 
     **Arguments:**
 
-    - `f`: `f(params, d) -> (1 + ranges,)`, the coefficients: of local, then of exact exchange.
-    - `ranges`: as in `with_pair_potentials`, which the molecules need.
-    - `level`, `inputs`: as in `neural_functional`.
+    - `f`: `f(params, d) -> (1 + ranges,)`, the coefficients of local exchange and then of exact
+        exchange at each range; d has as many entries as `level` says and one more per range.
+    - `ranges`: as in `with_pair_potentials`, with which the molecules must be built.
+    - `level`: which descriptors: "lda" (2), "gga" (3), "mgga" (4) or "laplacian" (5).
+    - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
 
     **Returns:** a `Functional`; add a correlation functional to it.
 
     **Raises:** as `neural_functional`; `ValueError` for a molecule without the pair potentials.
-    Forces are not to be had.
 
-    **Source:** Jaramillo, Scuseria & Ernzerhof, J. Chem. Phys. 118, 1068 (2003); its form as in
+    Forces are not available.
+
+    **Source:** Jaramillo, Scuseria & Ernzerhof, J. Chem. Phys. 118, 1068 (2003); in the form of
     Kirkpatrick et al., Science 374, 1385 (2021).
 
     ```python
-    functional = jsci.dft.local_hybrid(f) + jsci.dft.xc("pbe_c")  # 5 inputs, 3 outputs
-    molecules = [jsci.dft.with_pair_potentials(m) for m in molecules]
+    f, params = jsci.pure(jsci.nn.MLP(5, 3, width=8, depth=2, key=jax.random.key(0)))
+    functional = jsci.dft.local_hybrid(f) + jsci.dft.xc("pbe_c")
+    jsci.dft.scf(jsci.dft.with_pair_potentials(water), functional, params).energy
     ```
     """
     ranges = tuple(ranges)
     if not ranges:
-        raise ValueError("ranges is empty; give None for the whole interaction, or ω in 1/Bohr.")
+        raise ValueError("ranges is empty; give None for the full interaction, or ω in 1/Bohr.")
     check_network(f, level, "f(params, descriptors)")
 
     def exact(density: MolecularDensity) -> Float[Array, "points ranges"]:

@@ -1,4 +1,4 @@
-"""How much of the uniform gas's exchange is left of a short-ranged interaction."""
+"""Which fraction of the uniform gas's exchange a short-range interaction keeps."""
 
 import math
 
@@ -24,11 +24,11 @@ _SERIES = tuple(
 
 
 def erf_attenuation(a: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """The share of exchange that erfc(ω r)/r keeps, with a = ω/(2 k) and k the Fermi momentum.
+    """The fraction of exchange that erfc(ω r)/r keeps, with a = ω/(2k) and k the Fermi momentum.
 
         F(a) = 1 - 8/3 a [√π erf(1/2a) + (2a - 4a³) exp(-1/4a²) - 3a + 4a³]
 
-    For large a its terms cancel, and a series takes their place.
+    For large a the terms cancel, so a series is used instead.
 
     **Source:** Gill, Adamson & Pople, Mol. Phys. 88, 1005 (1996), equation 17; Iikura, Tsuneda,
     Yanai & Hirao, J. Chem. Phys. 115, 3540 (2001), equation 12.

@@ -22,7 +22,7 @@ def _x_arcsinh(x2: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 
 def b88(features: Features) -> Float[Array, "*n"]:
-    """Becke 1988 exchange, Slater's included.
+    """Becke 1988 exchange, including Slater's.
 
         E_x = -Σ_s ∫ ρ_s^(4/3) [C + β x²/(1 + 6 β x arcsinh x)],  x = |∇ρ_s|/ρ_s^(4/3)
 
@@ -37,11 +37,11 @@ def b88(features: Features) -> Float[Array, "*n"]:
 
 
 def b88_sr(features: Features, omega: float) -> Float[Array, "*n"]:
-    """Becke 1988 exchange by the short-ranged interaction erfc(ω r)/r.
+    """Becke 1988 exchange of the short-range interaction erfc(ω r)/r.
 
         E_x = -½ Σ_s ∫ ρ_s^(4/3) K_s F(a_s),  a_s = ω √K_s / (6 √π ρ_s^(1/3))
 
-    with ½ K_s the factor of `b88` and F the uniform gas's attenuation.
+    with ½ K_s the bracket of `b88` and F the attenuation of the uniform gas.
 
     **Source:** Iikura, Tsuneda, Yanai & Hirao, J. Chem. Phys. 115, 3540 (2001), equations 10 to 13;
     Yanai, Tew & Handy, Chem. Phys. Lett. 393, 51 (2004). libxc: GGA_X_ITYH.

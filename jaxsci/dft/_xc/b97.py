@@ -1,4 +1,4 @@
-"""Becke's 1997 power series, and the range-separated functionals that Chai and others fitted."""
+"""Becke's 1997 power series, and the range-separated functionals fitted with it."""
 
 import math
 
@@ -36,7 +36,7 @@ def _reduced_gradient_squared(spin: SpinFeatures) -> Float[Array, "*n"]:
 def b97_exchange_sr(
     features: Features, coefficients: Coefficients, omega: float
 ) -> Float[Array, "*n"]:
-    """The short-ranged exchange of each spin's uniform gas, times the power series."""
+    """Short-range exchange of the uniform gas of each spin, times the power series."""
 
     def one_spin(spin: SpinFeatures):
         gas = -(2 ** (1 / 3)) * DIRAC * spin.rho * cbrt(spin.rho)
@@ -49,10 +49,10 @@ def b97_exchange_sr(
 def b97_correlation(
     features: Features, same: Coefficients, opposite: Coefficients
 ) -> Float[Array, "*n"]:
-    """Correlation of equal and of opposite spins, each times its power series.
+    """Same-spin and opposite-spin correlation, each times its power series.
 
-    Stoll's partition of the uniform gas: the energy of one spin alone is that of equal spins, what
-    is left of the whole is that of opposite spins.
+    Stoll's partition of the uniform gas: the energy of each spin alone is the same-spin part, and
+    the remainder of the total is the opposite-spin part.
     """
 
     def alone(spin: SpinFeatures):
@@ -67,7 +67,7 @@ def b97_correlation(
     return over_spins(equal, features) + left * _series(_OPPOSITE, opposite, mean)
 
 
-# (exchange, equal spins, opposite spins)
+# (exchange, same spin, opposite spin)
 _WB97X = (
     (0.842294, 0.726479, 1.04760, -5.70635, 13.2794),
     (1.0, -4.33879, 18.2308, -31.7430, 17.2901),

@@ -1,4 +1,4 @@
-"""What a functional of the whole molecule sees: its density everywhere, and its nuclei."""
+"""The input of a functional of the whole density: the density everywhere, and the nuclei."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,17 +8,27 @@ from .features import Features
 
 
 class MolecularDensity(eqx.Module):
-    """The density of a molecule on its grid; what the terms of `nonlocal_functional` are given.
+    """The density of a molecule on its grid: the input of a `nonlocal_functional`.
 
-    Hartree atomic units. All is differentiable; points without density have no weight, padded
-    atoms no charge and a false mask.
+    Hartree atomic units. Everything is differentiable. Points without density have weight zero;
+    padded atoms have charge zero and a false mask.
 
-    - `features`: at every point; where there is no density, ones.
-    - `points`, `weights`: of the grid, in Bohr and Bohr³; ∫ f dr is `jnp.sum(weights * f)`.
-    - `orbitals`: values of the basis functions χ at the points.
-    - `density_matrix`: of α and of β, restricted or not.
-    - `coordinates`, `charges`, `atom_mask`: of the nuclei.
-    - `extras`: the molecule's own arrays, from `Molecule.with_extras`.
+    **Arguments:**
+
+    - `features`: `Features` of shape (points,); ones where there is no density.
+    - `points`: positions in Bohr, (points, 3).
+    - `weights`: integration weights in Bohr³, (points,); ∫ f dr is `jnp.sum(weights * f)`.
+    - `orbitals`: values of the basis functions χ at the points, (nao, points).
+    - `density_matrix`: of α and β, (2, nao, nao), restricted or not.
+    - `coordinates`: of the nuclei in Bohr, (atoms, 3).
+    - `charges`: of the nuclei, less the electrons that a core potential replaces, (atoms,).
+    - `atom_mask`: true for atoms, false for padding, (atoms,).
+    - `extras`: the molecule's own arrays by name, from `Molecule.with_extras`.
+
+    ```python
+    electrons = lambda params, density: jnp.sum(density.weights * density.features.rho)
+    functional = jsci.dft.nonlocal_functional(electrons, level="lda")
+    ```
     """
 
     features: Features
@@ -32,15 +42,15 @@ class MolecularDensity(eqx.Module):
     extras: dict[str, Array]
 
     def extra(self, name: str, advice: str) -> Array:
-        """An array of the molecule, or a `ValueError` that names it and says how to add it."""
+        """An array of the molecule, or a `ValueError` that says how to add it."""
         if name not in self.extras:
             raise ValueError(
-                f"this functional needs {name!r} of the molecule, which has "
+                f"this functional needs the extra {name!r} of the molecule, which has "
                 f"{', '.join(map(repr, sorted(self.extras))) or 'no extras'}: {advice}"
             )
         return self.extras[name]
 
 
 def both_spins(density: Float[Array, "spins nao nao"]) -> Float[Array, "2 nao nao"]:
-    """α and β density matrices from those of either, or from the total of equal ones."""
+    """α and β density matrices, from both or from the total of a closed shell."""
     return jnp.concatenate([density / 2, density / 2]) if density.shape[0] == 1 else density

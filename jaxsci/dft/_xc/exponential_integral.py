@@ -14,7 +14,7 @@ _DEPTH = 18  # of the continued fraction: 1e-14 at x = 4
 
 
 def scaled_e1_and_log(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """exp(x) E₁(x) + ln x for 0 < x < 4, whose logarithms cancel at zero.
+    """exp(x) E₁(x) + ln x for 0 < x < 4, where the logarithms at zero cancel.
 
     **Source:** Abramowitz & Stegun, equation 5.1.11.
     """
@@ -29,8 +29,8 @@ def scaled_gammas(
 ) -> tuple[Float[Array, "*n"], list[Float[Array, "*n"]]]:
     """exp(x) E₁(x) + ln x, and G_k = Γ(k/2) x^(k/2) exp(x) Γ(1 - k/2, x) for k = 1, ..., count.
 
-    Of order one for every x > 0. They obey G_(k+2) = x [Γ(k/2) - G_k], which is stable upwards for
-    small x, and downwards, from a continued fraction, for large.
+    Of order one for every x > 0. The recursion G_(k+2) = x [Γ(k/2) - G_k] is stable upwards for
+    small x. For large x it is run downwards from a continued fraction.
 
     **Source:** Abramowitz & Stegun, equations 6.5.22 and 6.5.31.
     """

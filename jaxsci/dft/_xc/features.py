@@ -1,4 +1,4 @@
-"""What a functional sees of the density at one point in space."""
+"""The density at one point in space, as functionals see it."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-# Where a density falls below this (electrons/Bohr³) its energy is below rounding: 1e-15 per
-# point against totals of order 1 to 1000 Hartree.
+# Below this density (electrons/Bohr³) the energy is lost in rounding: 1e-15 per point against
+# totals of 1 to 1000 Hartree.
 DENSITY_CUTOFF = 1e-15
 
 LEVELS = ("lda", "gga", "mgga", "laplacian")
@@ -21,12 +21,14 @@ class Features(eqx.Module):
 
     - `rho_a`, `rho_b`: spin densities ρ_α, ρ_β in Bohr⁻³.
     - `sigma_aa`, `sigma_ab`, `sigma_bb`: ∇ρ_α·∇ρ_α, ∇ρ_α·∇ρ_β, ∇ρ_β·∇ρ_β in Bohr⁻⁸.
-    - `tau_a`, `tau_b`: kinetic energy densities ½ Σᵢ |∇φᵢ|² of each spin in Bohr⁻⁵ Hartree-like
-        units (libxc's convention).
-    - `laplacian_a`, `laplacian_b`: ∇²ρ of each spin in Bohr⁻⁵; computed for functionals of level
-        "laplacian" alone, else zero.
-    - `polarised`: `False` promises that both spins are equal, so that functionals may leave out
-        what vanishes with the spin polarisation.
+    - `tau_a`, `tau_b`: kinetic energy densities ½ Σᵢ |∇φᵢ|² of each spin in Hartree/Bohr³ (the
+        convention of libxc).
+    - `laplacian_a`, `laplacian_b`: ∇²ρ of each spin in Bohr⁻⁵; solvers compute them only for
+        functionals of level "laplacian", otherwise they are zero.
+    - `polarised`: `False` promises that both spins are equal, so that functionals may skip what
+        vanishes with the spin polarisation.
+
+    All arrays have the shape of `rho_a`, which is () for one point; scalars are broadcast to it.
 
     ```python
     f = jsci.dft.Features(rho_a=0.1, rho_b=0.1, sigma_aa=0.0, sigma_ab=0.0, sigma_bb=0.0)

@@ -1,4 +1,4 @@
-"""A functional: a weighted sum of pure energy densities, with a share of exact exchange."""
+"""A functional: a weighted sum of pure energy densities, with a fraction of exact exchange."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,11 +19,11 @@ NonlocalEnergy = Callable[[Any, MolecularDensity], Float[Array, ""]]
 class Functional(eqx.Module):
     """An exchange-correlation functional E_xc = ∫ Σ_k w_k e_k(θ; features) dr + a E_x + b E_x^ω.
 
-    E_x is exact exchange, E_x^ω that by the long-ranged interaction erf(ω r)/r. Terms that are not
-    local add Σ_k w_k E_k[ρ; θ].
+    E_x is exact exchange, and E_x^ω is exact exchange of the long-range interaction erf(ω r)/r.
+    Nonlocal terms add Σ_k w_k E_k[ρ; θ].
 
-    Called as `functional(params, features)`: the energy per volume (Hartree/Bohr³) at one point.
-    Functionals add, and scale with a number; parameters are handed to every term.
+    Called as `functional(params, features)`, it gives the energy per volume (Hartree/Bohr³) at each
+    point. Functionals can be added, and multiplied by a number. Every term gets all parameters.
 
     **Arguments:**
 
@@ -31,11 +31,13 @@ class Functional(eqx.Module):
     - `level`: what the terms need: "lda" (densities), "gga" (gradients), "mgga" (τ too),
         "laplacian" (∇²ρ too).
     - `exact_exchange`: the fraction a of exact exchange at any distance.
-    - `name`: for people.
-    - `nonlocal_terms`: pairs of weight and pure function `E(params, MolecularDensity)`, an energy;
-        made by `nonlocal_functional`.
-    - `long_range_exchange`: the fraction b that exact exchange gains at large distances.
-    - `omega`: ω in Bohr⁻¹, which the molecule must be built with; `None` without b.
+    - `name`: display name.
+    - `nonlocal_terms`: pairs of weight and pure function `E(params, MolecularDensity)` that returns
+        an energy in Hartree; made by `nonlocal_functional`.
+    - `long_range_exchange`: the fraction b of exact exchange that is added at long range.
+    - `omega`: ω in Bohr⁻¹, which the molecule must be built with; `None` if b is zero.
+
+    **Raises:** `ValueError` for an unknown level, or for long-range exchange without ω > 0.
 
     ```python
     hybrid = 0.75 * jsci.dft.xc("pbe_x") + jsci.dft.xc("pbe_c") + 0.25 * jsci.dft.xc("hf")
@@ -57,9 +59,9 @@ class Functional(eqx.Module):
             raise ValueError(f"long-ranged exchange needs omega > 0 (1/Bohr), got {self.omega!r}.")
 
     def __call__(self, params: Any, features: Features) -> Float[Array, "*n"]:
-        # The input is replaced, not only the output: otherwise the branch not taken has infinite
-        # derivatives, and infinity times zero is not a number.
-        present = ~(features.rho <= DENSITY_CUTOFF)  # what is not a number stays so
+        # The input is replaced as well as the output: otherwise the branch not taken has infinite
+        # derivatives, and infinity times zero is NaN.
+        present = ~(features.rho <= DENSITY_CUTOFF)  # NaN propagates
         safe = jax.tree.map(lambda x: jnp.where(present, x, 1), features)
         total = jnp.zeros_like(features.rho)
         for weight, term in self.terms:
@@ -74,16 +76,16 @@ class Functional(eqx.Module):
 
     @property
     def semilocal(self) -> bool:
-        """Whether all of it is a function of the features at each point."""
+        """Whether it is a function of the features at each point alone."""
         return not (self.exact_exchange or self.long_range_exchange or self.nonlocal_terms)
 
     @property
     def on_grid(self) -> bool:
-        """Whether there is more to it than exact exchange."""
+        """Whether it has any term other than exact exchange."""
         return bool(self.terms or self.nonlocal_terms)
 
     def nonlocal_energy(self, params: Any, density: MolecularDensity) -> Float[Array, ""]:
-        """Σ_k w_k E_k of the terms that are not local, in Hartree."""
+        """Σ_k w_k E_k of the nonlocal terms, in Hartree."""
         energies = [weight * _evaluate(e, params, density) for weight, e in self.nonlocal_terms]
         wrong = [jnp.shape(e) for e in energies if jnp.shape(e) != ()]
         if wrong:
@@ -139,7 +141,7 @@ class Functional(eqx.Module):
 
 
 def _evaluate(term: Callable, params: Any, seen: Any) -> Any:
-    """A term's energy; what goes wrong for want of real parameters is said so."""
+    """The energy of a term; errors from missing or complex parameters are explained."""
     try:
         energy = term(params, seen)
     except Exception as error:
@@ -158,9 +160,20 @@ def _evaluate(term: Callable, params: Any, seen: Any) -> Any:
 
 
 def as_functional(functional: Functional | EnergyDensity) -> Functional:
-    """A `Functional` from one, or from any pure `exc(params, features)` (given every feature).
+    """A `Functional` from any pure energy density.
 
-    **Raises:** `TypeError` for anything else; for a name, use `xc(name)`.
+    **Arguments:**
+
+    - `functional`: a `Functional`, which is returned as it is, or a pure function
+        `exc(params, features)` of the energy per volume (Hartree/Bohr³) at one point.
+
+    **Returns:** a `Functional`; for a function, one of level "mgga": ρ, ∇ρ and τ are computed.
+
+    **Raises:** `TypeError` for anything else. For a name, use `xc(name)`.
+
+    ```python
+    slater = jsci.dft.as_functional(lambda params, d: params * d.rho ** (4 / 3))
+    ```
     """
     if isinstance(functional, Functional):
         return functional

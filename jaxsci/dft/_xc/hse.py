@@ -1,4 +1,4 @@
-"""The short range of PBE exchange, from a model of its hole: what HSE06 mixes."""
+"""Short-range PBE exchange from a model of its hole, as used by HSE06."""
 
 import math
 
@@ -23,21 +23,21 @@ _FIT = (
     *(-0.568861079687373, 0.246880514820192, -0.065032363850763, 0.008401793031216),
 )
 _DECAY = 1.455915450052607
-# Where the fit is left for one Gaussian, exp(-2 z²)
+# Above this ν the fit is replaced by one Gaussian, exp(-2 z²)
 _LARGEST_NU, _LARGE_DECAY = 14.0, 2.0
 # Lieb and Oxford's bound is kept by bending s towards this
 _LARGEST_S = 8.572844
 
 
 def pbe_x_sr(features: Features, omega: float) -> Float[Array, "*n"]:
-    """PBE exchange by the short-ranged interaction erfc(ω r)/r; ω = 0 is the whole interaction.
+    """PBE exchange of the short-range interaction erfc(ω r)/r; ω = 0 is the full interaction.
 
         F_x(s, ν) = -8/9 ∫ y J(s, y) erfc(ν y) dy,  ν = ω/k_F
 
-    with J the PBE hole, the integral in closed form for a fit of erfc. At ω = 0 it is close to
-    `pbe_x`, not equal. As in libxc and the programs of quantum chemistry, s is bent above 1 by a
-    formula with a step at s = 1, of 1e-4 in F_x: energies are not quite smooth in the positions of
-    the nuclei.
+    with J the PBE hole. The integral is in closed form for a fit of erfc. At ω = 0 the result is
+    close to `pbe_x` but not equal. As in libxc and other quantum chemistry programs, s is rescaled
+    above 1 by a formula with a step of 1e-4 in F_x at s = 1, so energies are not quite smooth in
+    the positions of the nuclei.
 
     **Source:** Heyd, Scuseria & Ernzerhof, J. Chem. Phys. 118, 8207 (2003) and 124, 219906 (2006);
     Ernzerhof & Perdew, J. Chem. Phys. 109, 3313 (1998); Henderson, Izmaylov, Scalmani & Scuseria,
@@ -76,7 +76,7 @@ class _Hole:
 
 
 def _s2_g(s2, h, f, d) -> Float[Array, "*n"]:
-    """s²G(s): what makes the hole's energy PBE's, a polynomial where that cancels."""
+    """s²G(s), which makes the energy of the hole that of PBE; a polynomial where terms cancel."""
     near = s2 <= 0.08**2
     polynomial = s2 * (-0.02628417880 + s2 * (-0.07117647788 + s2 * 0.08534541323))
     h, f, d = (jnp.where(near, 1, x) for x in (h, f, d))
@@ -88,13 +88,13 @@ def _s2_g(s2, h, f, d) -> Float[Array, "*n"]:
 
 
 def _whole(hole: _Hole) -> Float[Array, "*n"]:
-    """The enhancement by the whole interaction."""
+    """The enhancement factor of the full interaction."""
     logarithms = scaled_e1_and_log(hole.h / _HOLE_RANGE) + math.log(_HOLE_RANGE)
     return -8 / 9 * (0.5 * _A * (logarithms - jnp.log(hole.d)) + _unscreened(hole))
 
 
 def _screened(hole: _Hole, nu: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """The enhancement by erfc(ω r)/r."""
+    """The enhancement factor of erfc(ω r)/r."""
     far = nu > _LARGEST_NU
     first = jnp.where(
         far,
@@ -112,12 +112,12 @@ def _screened(hole: _Hole, nu: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 
 def _unscreened(hole: _Hole) -> Float[Array, "*n"]:
-    """What the hole's Gaussians B, C and E contribute to the whole interaction."""
+    """The contribution of the terms B, C and E of the hole to the full interaction."""
     return (_B * hole.d**2 + _C * (1 + hole.f) * hole.d + 2 * hole.g) / (2 * hole.d**3)
 
 
 def _eight_powers(hole: _Hole, nu: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """The hole's term in A, by the fit of erfc.
+    """The term in A of the hole, by the fit of erfc.
 
     The power k of ν gives a_k [Γ(k/2) (ν/√q)^k - (ν/√p)^k G_k(9p/4A)] with p = s²H + bν² and
     q = p + D: the form of the sources, sorted by powers, in functions that do not cancel.

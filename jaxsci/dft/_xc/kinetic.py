@@ -1,4 +1,4 @@
-"""Kinetic energy densities that meta-GGAs compare with."""
+"""Reference kinetic energy densities of meta-GGAs."""
 
 import math
 
@@ -7,15 +7,15 @@ from jaxtyping import Array, Float
 
 from .powers import cbrt
 
-# τ ≥ τ_W holds for every density up to rounding. The floor lies a little lower, so that rounding
-# in one-orbital regions, where τ = τ_W, does not meet its kink.
+# τ ≥ τ_W holds for every density up to rounding. The floor is slightly lower, so that rounding in
+# one-orbital regions, where τ = τ_W, stays clear of its kink.
 _FLOOR = 0.999
 # Keeps τ above zero where the gradient vanishes, as a fraction of the uniform gas.
 _SMALLEST = 1e-10
 
 
 def uniform_kinetic(rho: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Thomas-Fermi's τ of the unpolarised gas, 3/10 (3π²)^(2/3) ρ^(5/3)."""
+    """Thomas-Fermi τ of the unpolarised gas, 3/10 (3π²)^(2/3) ρ^(5/3)."""
     return 0.3 * (3 * math.pi**2) ** (2 / 3) * rho * cbrt(rho) ** 2
 
 
@@ -27,6 +27,6 @@ def von_weizsaecker(rho: Float[Array, "*n"], sigma: Float[Array, "*n"]) -> Float
 def physical_kinetic(
     rho: Float[Array, "*n"], sigma: Float[Array, "*n"], tau: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
-    """τ, raised where it is below what any density can have."""
+    """τ, raised to the smallest value that a density can have."""
     floor = _FLOOR * von_weizsaecker(rho, sigma)
     return jnp.maximum(tau, jnp.maximum(floor, _SMALLEST * uniform_kinetic(rho)))

@@ -23,7 +23,7 @@ def lyp(features: Features) -> Float[Array, "*n"]:
     rho = features.rho
     third = 1 / cbrt(rho)  # ρ^(-1/3)
     screen = 1 / (1 + _D * third)
-    # Everything is written in fractions of ρ, so that tiny densities do not overflow ρ^(-11/3).
+    # Everything is in fractions of ρ, so that ρ^(-11/3) does not overflow for tiny densities.
     fa, fb = a / rho, b / rho
     delta = (_C + _D * screen) * third
     omega = jnp.exp(-_C * third) * screen * third**5  # ω ρ²

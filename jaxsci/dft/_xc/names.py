@@ -26,7 +26,7 @@ def _single(name: str, level: str, energy: Callable, *constants: float) -> Funct
 class _WithoutParams(NamedTuple):
     """`e(features, *constants)` as `e(params, features)`.
 
-    Not a lambda, but equal where these are: functionals are compared when programs are cached.
+    Not a lambda: it compares equal by value, and compiled programs are cached by functional.
     """
 
     energy: Callable
@@ -46,7 +46,7 @@ _EXCHANGE = {
     "r2scan_x": _single("r2scan_x", "mgga", r2scan_x),
     "hf": Functional((), "lda", 1.0, "hf"),
 }
-# Exchange of one range only: made for an ω.
+# Exchange of one range only, for a given ω.
 _SEPARATED = {
     "slater_sr": lambda omega: _single("slater_sr", "lda", slater_sr, omega),
     "b88_sr": lambda omega: _single("b88_sr", "gga", b88_sr, omega),
@@ -68,7 +68,7 @@ _CORRELATION = {
     "r2scan_c": _single("r2scan_c", "mgga", r2scan_c),
     "vv10": Functional((), "gga", name="vv10", nonlocal_terms=((1.0, VV10(5.9, 0.0093)),)),
 }
-# What a part of "exchange,correlation" may also be called (PySCF's and libxc's habits).
+# Other names of the parts of "exchange,correlation", as in PySCF and libxc.
 _EXCHANGE_ALIAS = {
     "lda": "slater",
     "s": "slater",
@@ -153,26 +153,34 @@ _COMBINED: dict[str, Functional] = {
 
 
 def functional_names() -> tuple[str, ...]:
-    """Every name that `xc` knows and that needs no `omega`."""
+    """The names of all functionals that `xc` accepts without `omega`.
+
+    **Returns:** combinations first, then exchange, then correlation.
+
+    ```python
+    jsci.dft.functional_names()  # ("lda", "svwn", "pbe", ...)
+    ```
+    """
     return tuple(_COMBINED) + tuple(_EXCHANGE) + tuple(_CORRELATION)
 
 
 def xc(name: str, *, omega: float | None = None) -> Functional:
-    """The exchange-correlation functional of this name.
+    """The exchange-correlation functional of a given name.
 
     **Arguments:**
 
     - `name`: a combination ("pbe", "blyp", "b3lyp", "pbe0", "svwn", ...), one part ("b88",
         "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored.
-    - `omega`: for exchange of one range, ω in Bohr⁻¹: "slater_sr", "b88_sr" and "pbe_x_sr" by the
-        short-ranged interaction erfc(ω r)/r, "hf_lr" exact exchange by the long-ranged erf(ω r)/r.
+    - `omega`: the range separation ω in Bohr⁻¹, only for exchange of one range: "slater_sr",
+        "b88_sr" and "pbe_x_sr" (short range, erfc(ω r)/r), "hf_lr" (exact exchange at long range,
+        erf(ω r)/r).
 
     **Returns:** a `Functional`, callable as `functional(None, features)` at one point. "hse06",
-    "cam-b3lyp", "wb97x" and "wb97x-v" separate ranges: build the molecule with
-    `omega=functional.omega`. "vv10" and "wb97x-v" sum over all pairs of points of the grid.
+    "cam-b3lyp", "wb97x" and "wb97x-v" are range-separated: build the molecule with
+    `omega=functional.omega`. "vv10" and "wb97x-v" sum over all pairs of grid points.
 
-    **Raises:** `ValueError` for an unknown name, with the nearest known ones, or an `omega` that is
-    missing, not positive, or not asked for.
+    **Raises:** `ValueError` for an unknown name, listing the nearest known ones, or for an `omega`
+    that is missing, not positive, or not applicable; `TypeError` if `name` is not a string.
 
     ```python
     functional = jsci.dft.xc("pbe")

@@ -1,4 +1,4 @@
-"""Generalised gradient approximations of Perdew, Burke and Ernzerhof's form."""
+"""Generalised gradient approximations of the form of Perdew, Burke and Ernzerhof."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Powers, logarithms and spin factors whose derivatives stay finite where densities vanish."""
+"""Powers, logarithms and spin factors whose derivatives stay finite as densities vanish."""
 
 from collections.abc import Callable
 
@@ -26,12 +26,12 @@ def over_spins(
 ) -> Float[Array, "*n"]:
     """Σ_s f(spin s), zero with all its derivatives for a spin below the density cutoff.
 
-    The input is replaced before f sees it (not only the output after): otherwise the derivative
-    of the branch not taken is infinite, and infinity times zero is not a number.
+    The input of f is replaced as well as its output: otherwise the derivative of the branch not
+    taken is infinite, and infinity times zero is NaN.
     """
     total = jnp.zeros_like(features.rho_a)
     for spin in features.spins:
-        present = ~(spin.rho <= DENSITY_CUTOFF)  # what is not a number stays so
+        present = ~(spin.rho <= DENSITY_CUTOFF)  # NaN propagates
         safe = SpinFeatures(*(jnp.where(present, x, jnp.ones_like(x)) for x in spin))
         total = total + jnp.where(present, f(safe), 0)
     return total if features.polarised else 2 * total

@@ -55,7 +55,7 @@ def of_one_spin(rho: Float[Array, "*n"], constants: _Constants = _PRINTED) -> Fl
 
 
 def energy_per_electron(features: Features, constants: _Constants = _EXACT) -> Float[Array, "*n"]:
-    """`of_rs` at one point, by default with the digits that PBE uses."""
+    """`of_rs` of features, by default with the digits that PBE uses."""
     zeta = features.zeta if features.polarised else None
     return of_rs(wigner_seitz(features.rho), zeta, constants)
 

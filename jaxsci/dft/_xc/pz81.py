@@ -39,7 +39,7 @@ def pz81(features: Features) -> Float[Array, "*n"]:
         ε_c = γ/(1 + β₁ √r_s + β₂ r_s)              for r_s ≥ 1
         ε_c = A ln r_s + B + C r_s ln r_s + D r_s   for r_s < 1
 
-    The two forms differ by about 1e-5 Hartree an electron at r_s = 1, where the potential jumps.
+    The two forms differ by about 1e-5 Hartree per electron at r_s = 1, where the potential jumps.
 
     **Source:** Perdew & Zunger, Phys. Rev. B 23, 5048 (1981), appendix C. libxc: LDA_C_PZ.
     """

@@ -65,7 +65,7 @@ def _iso_orbital(rho, sigma, tau, uniform) -> Float[Array, "*n"]:
 
 
 def _damped(p: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """p exp(-p²/d⁴): what restores the gradient expansion, where p is small."""
+    """p exp(-p²/d⁴), which restores the gradient expansion at small p."""
     near = p < 10  # the exponential is zero beyond, and p² may overflow
     return jnp.where(near, p * jnp.exp(-(jnp.where(near, p, 0) ** 2) / _D_P2), 0)
 
@@ -128,7 +128,7 @@ def r2scan_c(features: Features) -> Float[Array, "*n"]:
 
 
 def _one_orbital_energy(rs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Correlation per electron of a uniform density, as SCAN has it for one orbital."""
+    """Correlation energy per electron of SCAN for one orbital of uniform density."""
     return -_B1 / (1 + _B2 * jnp.sqrt(rs) + _B3 * rs)
 
 

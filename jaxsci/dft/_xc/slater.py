@@ -18,7 +18,7 @@ def uniform_exchange(rho: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 
 def slater(features: Features) -> Float[Array, "*n"]:
-    """Slater-Dirac exchange, -¾ (3/π)^(1/3) ρ^(4/3) for each spin by spin scaling.
+    """Slater-Dirac exchange, -¾ (3/π)^(1/3) ρ^(4/3), spin-scaled.
 
     **Source:** Dirac, Proc. Camb. Phil. Soc. 26, 376 (1930); Slater, Phys. Rev. 81, 385 (1951).
     libxc: LDA_X.
@@ -31,7 +31,7 @@ def slater(features: Features) -> Float[Array, "*n"]:
 
 
 def slater_sr(features: Features, omega: float) -> Float[Array, "*n"]:
-    """Exchange of the uniform gas by the short-ranged interaction erfc(ω r)/r.
+    """Exchange of the uniform gas for the short-range interaction erfc(ω r)/r.
 
     **Source:** Gill, Adamson & Pople, Mol. Phys. 88, 1005 (1996). libxc: LDA_X_ERF.
     """

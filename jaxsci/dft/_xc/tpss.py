@@ -32,7 +32,7 @@ def _unpolarised_exchange(spin: SpinFeatures) -> Float[Array, "*n"]:
     t = tau / uniform_kinetic(rho)
     alpha = t * (1 - z)
     q = 9 / 20 * (alpha - 1) / jnp.sqrt(1 + _B * alpha * (alpha - 1)) + 2 / 3 * p
-    # √(½(3z/5)² + ½p²) with p = 3zt/5: no root of zero where the gradient vanishes.
+    # √(½(3z/5)² + ½p²) with p = 3zt/5, so that no root of zero is taken without a gradient.
     root = 0.6 * z * jnp.sqrt(0.5 * (1 + t**2))
     numerator = (
         (_MU_GE + _C * z**2 / (1 + z**2) ** 2) * p
@@ -47,7 +47,7 @@ def _unpolarised_exchange(spin: SpinFeatures) -> Float[Array, "*n"]:
 
 
 def tpss_c(features: Features) -> Float[Array, "*n"]:
-    """TPSS correlation: PBE's, freed of the self-interaction of one orbital.
+    """TPSS correlation: PBE correlation without the self-interaction of one orbital.
 
         ε_c = ε_rev [1 + d ε_rev z³],  z = τ_W/τ
         ε_rev = ε_PBE (1 + C z²) - (1 + C) z² Σ_s (ρ_s/ρ) max(ε_PBE(ρ_s alone), ε_PBE)
@@ -76,6 +76,6 @@ def _spin_dependence(features: Features) -> Float[Array, "*n"]:
         return at_uniform_spin
     fa, fb = features.rho_a / rho, features.rho_b / rho
     aa, ab, bb = features.sigma_aa, features.sigma_ab, features.sigma_bb
-    # ∇ζ = 2 (ρ_β ∇ρ_α - ρ_α ∇ρ_β)/ρ²; with ρ² taken into the reduced gradient
+    # ∇ζ = 2 (ρ_β ∇ρ_α - ρ_α ∇ρ_β)/ρ², with ρ² absorbed into the reduced gradient
     xi2 = 4 * reduced_gradient_squared(rho, fb**2 * aa - 2 * fa * fb * ab + fa**2 * bb)
     return at_uniform_spin / (1 + xi2 * polarisation_power(features.zeta, -4 / 3)) ** 4

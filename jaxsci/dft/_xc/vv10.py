@@ -1,4 +1,4 @@
-"""Nonlocal correlation of Vydrov and Van Voorhis: dispersion from the density alone."""
+"""Nonlocal correlation of Vydrov and Van Voorhis: dispersion from the density."""
 
 import math
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from .density import MolecularDensity
 
-# Below this density (PySCF's cutoff) a point takes no part.
+# Points below this density are left out (PySCF's cutoff).
 _SMALLEST = 1e-8
-# Points whose pairs with all others are in memory at once.
+# Points whose pairs with all others are in memory at one time.
 _BLOCK = 64
 
 
@@ -22,7 +22,7 @@ class VV10(NamedTuple):
         Φ = -3/2 / [g g' (g + g')],  g = ω₀ |r - r'|² + κ
         ω₀² = c |∇ρ/ρ|⁴ + 4π/3 ρ,  κ = 3π/2 b (ρ/9π)^(1/6),  β = (3/b²)^(3/4)/32
 
-    Memory is that of a few rows of the matrix of pairs, time that of all pairs of points.
+    Memory is that of a few rows of the pair matrix; time is quadratic in the number of points.
 
     **Source:** Vydrov & Van Voorhis, J. Chem. Phys. 133, 244103 (2010), equations 2 to 15.
     """
@@ -55,8 +55,8 @@ def _pair_energy(
 
 @_pair_energy.def_jvp
 def _pair_energy_jvp(primals, tangents):
-    # By hand, so that one pass over the pairs gives energy and slopes, and nothing of their number
-    # is kept. Every pair counts twice, once for each of its points: half of that is the sum.
+    # By hand: one pass over the pairs gives the energy and its slopes, and stores nothing per pair.
+    # Each pair is counted twice, once for each of its points, hence the factor of one half.
     points, electrons, omega, kappa = primals
     d_points, *d_others = tangents
     moving = d_points is not None

@@ -61,7 +61,7 @@ def vwn5(features: Features) -> Float[Array, "*n"]:
 
 
 def vwn_rpa(features: Features) -> Float[Array, "*n"]:
-    """VWN correlation fitted to the random phase approximation (B3LYP's local part).
+    """VWN correlation fitted to the random phase approximation (the local part of B3LYP).
 
         ε_c = ε_P + (ε_F - ε_P) f(ζ)
 

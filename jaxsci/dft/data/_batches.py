@@ -1,4 +1,4 @@
-"""Batches of molecules of similar size, and random minibatches of them."""
+"""Batches of molecules of similar size, and random minibatches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,21 +19,24 @@ def buckets(
     count: int,
     names: Sequence[str] | None = None,
 ) -> tuple[Sample, ...]:
-    """Training batches of molecules of similar size, so that little is computed for padding.
+    """Training batches of molecules of similar size, which need little padding.
 
     **Arguments:**
 
-    - `molecules`, `energies`, `names`: as in `training_batch`.
-    - `count`: number of batches, of as equal a number of molecules as possible.
+    - `molecules`: n molecules, not stacked.
+    - `energies`: reference energies in Hartree, (n,).
+    - `count`: the number of batches, of as nearly equal numbers of molecules as possible.
+    - `names`: display names of the molecules; "molecule 0" and so on by default.
 
-    **Returns:** batches in ascending order of size.
+    **Returns:** a tuple of `Sample` batches in ascending order of size.
 
-    **Raises:** `ValueError` if there are not as many molecules as batches; what `training_batch`
-    raises.
+    **Raises:** `ValueError` if there are fewer molecules than batches, or if `energies` does not
+    have shape (n,); what `training_batch` raises.
 
     ```python
     small, large = jsci.dft.data.buckets(molecules, energies, count=2)
-    loss = jsci.objective({"small": energy_error(functional), "large": energy_error(functional)})
+    error = jsci.dft.energy_error(functional)
+    loss = jsci.objective({"small": error, "large": error})
     ```
     """
     n, energies = len(molecules), np.asarray(energies)
@@ -54,15 +57,17 @@ def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[Ke
 
     **Arguments:**
 
-    - `samples`: from `training_batch`, or several buckets by name, each of which gives its share,
-        at least one molecule.
-    - `size`: molecules in a minibatch, of all buckets together.
+    - `samples`: a batch from `training_batch`, or several buckets by name. Each bucket contributes
+        in proportion to its size, and at least one molecule.
+    - `size`: molecules in a minibatch, over all buckets.
 
-    **Returns:** `draw(key)`, a `Sample`, or one for each bucket by name.
+    **Returns:** `draw(key)`, which returns a `Sample`, or a dictionary of one per bucket.
 
-    **Raises:** `ValueError` for a size that the batch cannot give.
+    **Raises:** `ValueError` for a size that is below 1 (or the number of buckets) or above the
+    number of molecules.
 
-    **Good values:** terms of an objective are means, so weigh those of buckets by their molecules.
+    **Good values:** terms of an objective are means, so weight each bucket by its number of
+    molecules.
 
     ```python
     small, large = jsci.dft.data.buckets(molecules, energies, count=2)

@@ -11,7 +11,7 @@ from .._basis.units import HARTREE_IN_EV
 
 Atoms = list[tuple[str, tuple[float, float, float]]]
 
-# CODATA 2010, as in `units`.
+# CODATA 2010.
 _HARTREE_IN_KJ_PER_MOL = 2625.49964
 _HARTREE_IN_INVERSE_CM = 219474.6313708
 _BOLTZMANN_IN_EV = 8.6173324e-5
@@ -19,14 +19,21 @@ _3D_METALS = frozenset(["Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn
 
 
 class Dimer(NamedTuple):
-    """What experiment knows of a diatomic molecule in its ground state.
+    """Experimental data of a diatomic molecule in its ground state; an entry of `dimers`.
 
-    - `elements`: the two atoms.
+    **Arguments:**
+
+    - `elements`: the symbols of the two atoms.
     - `bond_length`: in ångström.
     - `multiplicity`: 2S + 1.
-    - `dissociation_energy`: D₀ in Hartree: from the lowest vibrational level to two atoms at 0 K.
-    - `frequency`: harmonic ω_e in Hartree; where no measurement is known, computed.
+    - `dissociation_energy`: D₀ in Hartree, from the lowest vibrational level to two atoms at 0 K.
+    - `frequency`: harmonic ω_e in Hartree; computed where no measurement is known.
     - `sources`: of bond length, dissociation energy and frequency.
+
+    ```python
+    hcl = next(d for d in jsci.dft.data.dimers() if d.name == "ClH")
+    hcl.well_depth  # 0.170 Hartree
+    ```
     """
 
     elements: tuple[str, str]
@@ -38,7 +45,7 @@ class Dimer(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Both symbols, as in "HCl"."""
+        """Both symbols, as in "ClH"."""
         return "".join(self.elements)
 
     @property
@@ -58,7 +65,7 @@ class Dimer(NamedTuple):
 
     @property
     def well_depth(self) -> float:
-        """D_e = D₀ + ω_e/2 in Hartree: what total energies of resting nuclei should give."""
+        """D_e = D₀ + ω_e/2 in Hartree, to compare with total energies at fixed nuclei."""
         return self.dissociation_energy + self.zero_point_energy
 
     @property
@@ -71,11 +78,11 @@ class Dimer(NamedTuple):
 def dimers() -> tuple[Dimer, ...]:
     """216 diatomic molecules of H to Br, half of them with a 3d metal.
 
-    Bond strengths that the CRC Handbook gives at 298 K are brought to 0 K by the translation and
-    rotation of one molecule and two atoms, D₀ = D°₂₉₈ - 3/2 k_B T; the vibration is left out.
-    Uncertainties are a few kJ/mol among main-group dimers and up to 30 with a metal.
+    Bond strengths that the CRC Handbook gives at 298 K are converted to 0 K by the translation and
+    rotation of the molecule and two atoms, D₀ = D°₂₉₈ - 3/2 k_B T, neglecting vibration.
+    Uncertainties are a few kJ/mol for main-group dimers and up to 30 kJ/mol with a metal.
 
-    **Returns:** `Dimer`s, each with its sources.
+    **Returns:** a tuple of `Dimer`s, each with its sources.
 
     ```python
     [d for d in jsci.dft.data.dimers() if not d.has_3d_metal]
@@ -100,23 +107,34 @@ def _dimer(row) -> Dimer:
 def atom_spins() -> dict[str, int]:
     """Unpaired electrons of the atoms H to Kr in their ground states.
 
+    **Returns:** a dictionary from the symbol to the number of unpaired electrons.
+
     **Source:** NIST Atomic Spectra Database, ground-state terms.
 
     ```python
-    oxygen = jsci.dft.molecule([("O", (0, 0, 0))], basis, spin=jsci.dft.data.atom_spins()["O"])
+    spins = jsci.dft.data.atom_spins()
+    oxygen = jsci.dft.molecule([("O", (0, 0, 0))], "def2-svp", spin=spins["O"])
     ```
     """
     return {row["symbol"]: int(row["unpaired"]) for row in _rows("atoms")}
 
 
 class Curve(NamedTuple):
-    """A dissociation curve.
+    """A dissociation curve of n points, from `dissociation_curve`.
 
-    - `distances`: in ångström.
-    - `energies`: total energies in Hartree.
-    - `molecules`: for `molecule(atoms, basis, charge=curve.charge, spin=curve.charge)`.
-    - `basis`, `method`: how the energies were computed.
-    - `charge`: of the molecule.
+    **Arguments:**
+
+    - `distances`: in ångström, (n,).
+    - `energies`: total energies in Hartree, (n,).
+    - `molecules`: the atoms at each distance, for `molecule(atoms, basis, charge=curve.charge,
+        spin=curve.charge)`.
+    - `basis`, `method`: the level of theory of the energies.
+    - `charge`: of the molecule; here also its number of unpaired electrons.
+
+    ```python
+    curve = jsci.dft.data.dissociation_curve("H2")
+    curve.distances[curve.energies.argmin()]  # near 0.74
+    ```
     """
 
     distances: np.ndarray
@@ -135,11 +153,13 @@ _CURVES = {
 
 
 def dissociation_curve(name: str) -> Curve:
-    """Energies of H₂, H₂⁺ or N₂ pulled apart, exact in a basis (for N₂ with the cores frozen).
+    """The dissociation curve of H₂, H₂⁺ or N₂, exact in its basis (for N₂ with frozen cores).
 
-    **Arguments:** `name`: "H2", "H2+" or "N2".
+    **Arguments:**
 
-    **Returns:** a `Curve`; computed with PySCF 2.14.
+    - `name`: "H2", "H2+" or "N2".
+
+    **Returns:** a `Curve`, computed with PySCF 2.14.
 
     **Raises:** `ValueError` for another name.
 

@@ -1,4 +1,4 @@
-"""The functions of each element in a basis, with the core potentials that belong to them."""
+"""Basis functions of each element, and the effective core potentials of the basis set."""
 
 import functools
 import pathlib
@@ -9,17 +9,22 @@ from typing import Any
 
 from .elements import NUMBERS, check_symbol
 
-# Families of one core potential for basis sets of many names.
+# Families of basis sets that share one core potential.
 _FAMILIES = re.compile("ccecp(he|reg|28|36)?|bfd")
 
 
 def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """For each element its functions, and where its basis set has one its core potential.
+    """The functions of each element, and its core potential where the basis set has one.
 
-    **Arguments:** `basis` is what PySCF takes: a name or functions, for all elements or in a
-    dictionary by element, where "default" stands for those that it does not name.
+    **Arguments:**
 
-    **Raises:** `ValueError` for a name that PySCF does not have, an element without functions, or
+    - `basis`: what PySCF takes, a name or functions, for all elements or in a dictionary by element
+        with "default" for those that it does not name.
+    - `symbols`: the elements.
+
+    **Returns:** two dictionaries by element, of functions and of core potentials.
+
+    **Raises:** `ValueError` for a name that PySCF does not know, an element without functions, or
     GTH sets of H and He.
     """
     symbols = tuple(sorted(symbols))
@@ -67,7 +72,7 @@ def _potential(entry: Any, symbol: str) -> list | None:
         raise ValueError(
             f"the basis of {symbol} joins sets with different core potentials: {', '.join(names)}."
         )
-    # By their inner shell others are recognised, which these have not.
+    # Other elements are recognised by their inner shell, which H and He do not have.
     if not found and NUMBERS[symbol] < 3 and any(_plain(name).startswith("gth") for name in names):
         raise ValueError(
             f"the basis {', '.join(names)} of {symbol} is made for a GTH pseudopotential, which a "
@@ -82,7 +87,7 @@ def _plain(name: str) -> str:
 
 
 def _content(name: str) -> str | None:
-    """What a file holds now, so that an edited file is read again; `None` for other names."""
+    """The contents of a file, so that an edited file is read again; `None` if it is no file."""
     if "\n" in name:
         return None  # the functions themselves, as text
     path = pathlib.Path(name.partition("@")[0])  # "file@3s2p" truncates what the file holds
@@ -91,10 +96,10 @@ def _content(name: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def _functions(name: str, symbol: str, content: str | None) -> list | None:
-    """Read once: PySCF would parse its file for every molecule."""
+    """Cached, as PySCF would parse its file for every molecule."""
     from pyscf import gto
 
-    del content  # a part of the key
+    del content  # part of the cache key
     try:
         with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
             return gto.format_basis({symbol: name})[symbol]

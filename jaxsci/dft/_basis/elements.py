@@ -13,7 +13,7 @@ NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, 1)}
 
 
 def check_symbol(symbol: str, where: str) -> str:
-    """The symbol as it is usually written; a number stands for its element.
+    """The symbol in standard spelling; a number stands for its element.
 
     **Raises:** `ValueError` naming `where` and the nearest known symbols.
     """

@@ -1,7 +1,7 @@
 """Atomic orbitals and their gradients at points in space, from arrays, in JAX.
 
-The shells of a molecule are data, not code: one compiled program serves every molecule of the
-same shape, and the values are differentiable in the positions of the atoms.
+The shells of a molecule are data, not code: one compiled program serves all molecules of the same
+shape. The values are differentiable in the positions of the atoms.
 """
 
 import functools
@@ -20,15 +20,15 @@ Rows = tuple[Float[Array, "rows points"], ...]
 
 
 class Shells(eqx.Module):
-    """Contracted Gaussians of one angular momentum and number of primitives.
+    """Contracted Gaussians of one angular momentum and one number of primitives.
 
         χ(r) = Y_lm(r - R) Σ_p c_p exp(-α_p |r - R|²)
 
     **Arguments:**
 
     - `exponents`: α in Bohr⁻².
-    - `contraction`: c, normalisation included; zeros in a shell that only fills up a batch.
-    - `atom`: R's atom.
+    - `contraction`: c, including the normalisation; zeros for padding.
+    - `atom`: the atom at R.
     - `l`: the angular momentum.
     """
 
@@ -45,11 +45,12 @@ class Basis(eqx.Module):
 
     **Arguments:**
 
-    - `shells`: the kinds.
-    - `function`: the basis function (in the order of the integrals) of each row.
+    - `shells`: the shells by kind.
+    - `function`: the basis function of each row, in the order of the integrals.
     - `row`: the row of each basis function.
     - `atom`, `shell`: the atom and the shell of each basis function.
-    - `angular`: its row of `angular_table(lmax, cartesian)`.
+    - `angular`: the row of each basis function in `angular_table(lmax, cartesian)`.
+    - `cartesian`: Cartesian rather than spherical functions.
     """
 
     shells: tuple[Shells, ...]
@@ -72,13 +73,13 @@ class Basis(eqx.Module):
 
     @property
     def rank(self) -> Int[Array, " nao"]:
-        """Which of the shells of its angular momentum on its atom each function belongs to."""
+        """The index of each function's shell among those of its angular momentum on its atom."""
         alike = _equal(self.atom) & _equal(self.angular)
         return jnp.sum(jnp.tril(alike, -1), axis=1)
 
     @property
     def rows(self) -> int:
-        """Number of rows: more than functions where some only fill up a batch."""
+        """Number of rows, including padding."""
         return self.function.shape[-1]
 
     def to_rows(self, matrix: Float[Array, "*spin nao nao"]) -> Float[Array, "*spin rows rows"]:
@@ -95,7 +96,7 @@ def _equal(x: Int[Array, " n"]):
 
 
 def functions_of(l: int, cartesian: bool) -> int:
-    """Functions in a shell."""
+    """Number of functions in a shell."""
     return (l + 1) * (l + 2) // 2 if cartesian else 2 * l + 1
 
 
@@ -148,7 +149,7 @@ def evaluate_rows(
     *,
     gradient: bool,
 ) -> Rows:
-    """As `evaluate`, in the order of rows, where no value need be moved."""
+    """As `evaluate`, in the order of rows, which needs no permutation."""
     kinds = [_kind(s, basis.cartesian, coordinates, points, gradient) for s in basis.shells]
     return tuple(
         jnp.concatenate([row for kind in kinds for row in kind[component]])
@@ -179,7 +180,7 @@ def _kind(shells, cartesian, coordinates, points, gradient) -> list[list[jax.Arr
     rows = [[radial * y for y in polynomials[0]]]
     if not gradient:
         return rows
-    # ∂R/∂(r²), by which R's gradient is 2 (r - R_A) times
+    # ∂R/∂(r²): the gradient of R is 2 (r - R_A) times this
     weights = -2 * shells.contraction * shells.exponents
     slope = jnp.sum(weights[:, :, None] * primitives, axis=1)
     for axis in range(3):
@@ -270,7 +271,7 @@ def _derivative_matrix(monomials, index, axis) -> np.ndarray:
 
 
 def _monomials(displacement, l) -> list[Float[Array, "shells points"]]:
-    """Every x^i y^j z^k with i + j + k ≤ l, each from one of lower degree by one product."""
+    """All x^i y^j z^k with i + j + k ≤ l, each one product away from one of lower degree."""
     done: dict[tuple[int, ...], jax.Array] = {(0, 0, 0): jnp.ones_like(displacement[0])}
     for degree in range(1, l + 1):
         for powers in _exponents_of(degree):

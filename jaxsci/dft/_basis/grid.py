@@ -1,4 +1,4 @@
-"""Integration grids: atomic grids as PySCF makes them, joined by Becke's weights in JAX."""
+"""Integration grids: the atomic grids of PySCF, joined with Becke weights in JAX."""
 
 import dataclasses
 import functools
@@ -11,24 +11,24 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 LEVELS = range(10)
-# Angles (pruned), and radii up to the last noble gas before them, of the grid for the iterations:
-# enough that one correction on the full grid leaves 1e-9 Hartree or less.
+# Angular points (pruned), and radial points up to each noble gas, of the coarse grid for the
+# iterations: enough that one correction on the full grid leaves 1e-9 Hartree or less.
 _COARSE_ANGLES = 50
 _COARSE_RADII = {10: 20, 18: 25, 36: 30, 118: 35}
-_WORTHWHILE = 2  # times as many points on the full grid, at least
+_WORTHWHILE = 2  # the full grid must have at least this many times the points
 
 
 class Grid(eqx.Module):
-    """Points around atoms, before the atoms' cells are divided among them.
+    """Points around atoms, before the Becke weights that depend on the geometry.
 
     **Arguments:**
 
     - `displacement`: of each point from its atom, in Bohr.
     - `owner`: the atom of each point.
     - `quadrature`: the weight of each point in its atom's own integral, in Bohr³; 0 for padding.
-    - `size_adjustment`: Becke's a_ij, which moves the border between atoms of different size.
-    - `coarse`: a grid with far fewer points, on which iterations are cheap; `None` if there would
-        not be far fewer.
+    - `size_adjustment`: Becke's a_ij, which shifts the boundary between atoms of different size.
+    - `coarse`: a grid with far fewer points for cheap iterations; `None` if it would not have far
+        fewer.
     """
 
     displacement: Float[Array, "points 3"]
@@ -43,7 +43,7 @@ class Grid(eqx.Module):
         return self.owner.shape[-1]
 
     def filled_up(self, extra: int) -> "Grid":
-        """With so many more points, of no weight."""
+        """Padded by `extra` points of weight zero."""
         # Beside the first atom: at a nucleus itself the distance has no derivative.
         beside = jnp.tile(jnp.array([[0.1, 0.2, 0.3]]), (extra, 1))
         return dataclasses.replace(
@@ -90,14 +90,14 @@ def _atomic_grid(symbol: str, level: int | None) -> tuple[np.ndarray, np.ndarray
 
 
 def _element(symbol: str) -> int:
-    """The atomic number; of a ghost that of its element, whose space and size it has."""
+    """The atomic number, for a ghost that of its element, whose grid and radius it has."""
     from pyscf.data import elements
 
     return elements.charge(symbol.rpartition("-")[2])
 
 
 def _size_adjustment(mol) -> np.ndarray:
-    """Treutler and Ahlrichs's a_ij from square roots of Bragg radii, J. Chem. Phys. 102, 346."""
+    """a_ij from roots of Bragg radii: Treutler & Ahlrichs, J. Chem. Phys. 102, 346 (1995)."""
     from pyscf.data import radii
 
     root = np.sqrt([radii.BRAGG[_element(symbol)] for symbol in mol.elements])
@@ -113,7 +113,7 @@ def points_and_weights(
         w_g = q_g P_A(r_g) / Σ_B P_B(r_g),   P_A = Π_{B≠A} ½ (1 - f(f(f(ν_AB))))
 
     with ν the elliptic coordinate between two atoms, adjusted to their sizes, and
-    f(x) = (3x - x³)/2. `real` is false for the atoms that only fill up a batch.
+    f(x) = (3x - x³)/2. `real` is false for padded atoms.
 
     **Source:** Becke, J. Chem. Phys. 88, 2547 (1988), equations 13 to 22.
     """

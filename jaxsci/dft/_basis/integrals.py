@@ -1,4 +1,4 @@
-"""Everything about a molecule that is computed once on the host, by libcint through PySCF."""
+"""Everything that is computed once per molecule on the host, by libcint through PySCF."""
 
 import functools
 import os
@@ -11,9 +11,9 @@ from . import basis_sets
 from .elements import NUMBERS, check_symbol
 from .soundness import check_functions
 
-# Full four-centre integrals up to here; beyond, density fitting (bytes of the packed matrix).
+# Full four-centre integrals up to this size, density fitting beyond (bytes of packed matrix).
 FULL_INTEGRALS_LIMIT = 1 << 30
-# Fits Coulomb and exchange, for H to Rn, whatever the orbital basis.
+# Fits Coulomb and exchange for H to Rn, with any orbital basis.
 AUXILIARY_BASIS = "def2-universal-jkfit"
 
 
@@ -31,7 +31,7 @@ def import_pyscf() -> Any:
 def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> Any:
     """A PySCF `Mole`, with the effective core potentials that belong to the basis set.
 
-    **Raises:** `ValueError` for what PySCF would refuse or misread, saying how to mend it.
+    **Raises:** `ValueError` for input that PySCF would refuse or misread, saying how to fix it.
     """
     gto = import_pyscf().gto
     atoms = check_atoms(atoms, basis, charge, spin)
@@ -56,14 +56,14 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
 
 
 def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
-    """The atoms in standard form, or a `ValueError` for what cannot be a molecule."""
+    """The atoms in standard form, or a `ValueError` if they are not a molecule."""
     atoms = [_atom(i, atom) for i, atom in enumerate(atoms)]
     if not atoms:
         raise ValueError("a molecule needs at least one atom, got none.")
     if basis is None:
         raise ValueError("give a basis, e.g. molecule(atoms, 'def2-svp').")
     if not isinstance(basis, str | dict | list):
-        raise ValueError(f"basis is a name or a PySCF basis dictionary, got {basis!r:.200}.")
+        raise ValueError(f"basis must be a name or a PySCF basis dictionary, got {basis!r:.200}.")
     _check_distances(atoms)
     basis_sets.read(basis, {symbol for symbol, _ in atoms})
     _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
@@ -93,7 +93,7 @@ def _check_distances(atoms) -> None:
 
 
 def check_auxiliary(mol: Any, basis: str) -> None:
-    """`ValueError` for an auxiliary basis that PySCF does not have for all elements."""
+    """Raise if PySCF does not have the auxiliary basis for all elements."""
     from pyscf.df.addons import make_auxmol
 
     try:

@@ -1,4 +1,4 @@
-"""libcint's own description of a molecule, kept so that derivative integrals can be asked for."""
+"""The libcint tables of a molecule, kept for derivative integrals."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from .elements import SYMBOLS
 class Libcint(eqx.Module):
     """The tables of a PySCF `Mole`: atoms, shells, numbers, effective core potentials.
 
-    `elements` are the atomic numbers, 0 for ghosts and for what fills up a batch; `auxbas` the
-    shells that densities are fitted in, none without fitting. `soft_cores` says that there are
-    pseudopotentials of Goedecker, Teter and Hutter, which these tables do not hold.
+    `elements` are the atomic numbers, 0 for ghosts and padding. `auxbas` are the shells of the
+    density-fitting basis, none without fitting. `soft_cores` is true for pseudopotentials of
+    Goedecker, Teter and Hutter, which these tables do not contain.
     """
 
     elements: Int[Array, " atoms"]
@@ -28,16 +28,16 @@ class Libcint(eqx.Module):
     soft_cores: bool = eqx.field(static=True, default=False)
 
     def check_cores(self, what: str) -> None:
-        """Refuse what would need the integrals of pseudopotentials that are not held."""
+        """Raise if integrals of GTH pseudopotentials would be needed."""
         if self.soft_cores:
             raise ValueError(
                 f"{what} cannot be had with GTH pseudopotentials (energies can): use an effective "
-                "core potential, as def2-svp has them, or an all-electron basis."
+                "core potential, such as that of def2-svp, or an all-electron basis."
             )
 
 
 def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
-    """The tables of a built `Mole`, and of the basis that fits its densities."""
+    """The tables of a built `Mole`, and of its density-fitting basis."""
     from pyscf import gto
 
     auxbas, numbers = _auxiliary_shells(mol, auxiliary)
@@ -81,7 +81,7 @@ def to_auxiliary_mole(tables: Libcint, mol: Any) -> Any:
 
 
 def to_mole(tables: Libcint, coordinates: np.ndarray, atoms: int) -> Any:
-    """A `Mole` good for integrals, with its nuclei at `coordinates`; padding is left out."""
+    """A `Mole` for integrals, with its nuclei at `coordinates`; padding is left out."""
     from pyscf import gto
 
     atm, bas, ecpbas, env = (
@@ -89,7 +89,7 @@ def to_mole(tables: Libcint, coordinates: np.ndarray, atoms: int) -> Any:
     )
     mol = gto.Mole()
     mol.cart, mol.verbose = tables.cartesian, 0
-    # A shell without primitives fills up a batch.
+    # Shells without primitives are padding.
     mol._atm, mol._bas, mol._ecpbas = (
         np.ascontiguousarray(x, np.int32)
         for x in (

@@ -1,4 +1,4 @@
-"""The long-ranged part of the repulsion, for exact exchange that changes with distance."""
+"""The long-range part of the repulsion, for range-separated exact exchange."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def from_mole(mol: Any, omega: float, auxiliary: str | None) -> LongRange:
 
 
 def check_range(holds: LongRange | None, omega: float | None, name: str) -> LongRange:
-    """The long-ranged integrals that a functional needs, or an error that says how to get them."""
+    """The long-range integrals that a functional needs, or an error that says how to get them."""
     if holds is None or holds.omega != omega:
         found = "no long-ranged integrals" if holds is None else f"those of omega={holds.omega:g}"
         raise ValueError(

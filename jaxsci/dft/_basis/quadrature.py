@@ -1,7 +1,7 @@
 """A molecule's grid in blocks of points, whose basis functions fit into the processor's cache.
 
-Basis functions are cheaper made anew in each pass than written to memory and read back, so that
-nothing of the size of functions times points exists, unless asked for.
+Recomputing basis functions in each pass is cheaper than writing them to memory and reading them
+back, so no array of size functions × points exists unless requested.
 """
 
 import dataclasses
@@ -16,24 +16,24 @@ from jaxtyping import Array, Bool, Float
 from .functions import Basis, Rows, evaluate_rows, laplacian_rows
 from .grid import Grid, points_and_weights
 
-# Bytes of one component of a block's basis functions: a share of the cache on a CPU, elsewhere
-# enough to keep the device busy.
+# Bytes of one component of the basis functions of a block: a fraction of the cache on a CPU, and
+# enough to keep other devices busy.
 _BLOCK_BYTES = {"cpu": 1 << 20}
 _OTHER_BLOCK_BYTES = 1 << 27
 _SMALLEST_BLOCK, _LARGEST_CPU_BLOCK = 128, 4096
 _CACHE_LINE = 8  # numbers
-_LARGEST_KEPT = 1 << 29  # bytes of basis functions that are kept rather than made anew
-_MOST_PAIRS = 1 << 24  # of atoms times points, in Becke's weights at once
+_LARGEST_KEPT = 1 << 29  # bytes of basis functions that are kept rather than recomputed
+_MOST_PAIRS = 1 << 24  # of atoms times atoms times points, in one pass of Becke weights
 
 
 class Quadrature(eqx.Module):
-    """Points and weights in blocks, and what the basis functions at the points are made from.
+    """Points and weights in blocks, and the basis from which to compute functions at them.
 
-    - `points`, `weights`: in Bohr and Bohr³; the last block is filled up with points of no weight.
+    - `points`, `weights`: in Bohr and Bohr³; the last block is padded with points of weight zero.
     - `basis`, `coordinates`: of the molecule.
     - `orbitals`: the basis functions in each block, if kept.
-    - `level`: of the functional, which says what derivatives are needed.
-    - `size`: number of points before filling up.
+    - `level`: of the functional, which determines the derivatives needed.
+    - `size`: number of points without padding.
     """
 
     points: Float[Array, "blocks block 3"]
@@ -55,8 +55,8 @@ class Quadrature(eqx.Module):
     def sum(self, f: Callable[..., Any], of_points: Any = ()) -> Any:
         """Σ over blocks of `f(rows, weights, *of_points)`, any pytree.
 
-        Memory is that of one block, in derivatives too: they go through each block again.
-        `of_points` is what `each` has returned.
+        Memory is that of one block, also in derivatives, which recompute each block.
+        `of_points` is a return value of `each`.
         """
 
         @jax.checkpoint
@@ -83,7 +83,7 @@ class Quadrature(eqx.Module):
         return jax.lax.map(of_block, (self.points, self.weights, self.orbitals))
 
     def map(self, f: Callable[[Rows], Any]) -> Any:
-        """`f(rows)` for all points; in what it returns they are the last axis."""
+        """`f(rows)` for all points, which are the last axis of its return value."""
 
         def join(x):
             return jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1)[..., : self.size]
@@ -107,7 +107,7 @@ def quadrature(
     atom_mask: Bool[Array, " atoms"],
     level: str,
 ) -> Quadrature:
-    """A molecule's grid in blocks that suit the machine, for a functional of this level."""
+    """A molecule's grid in blocks that suit the machine, for a functional of a given level."""
     size, block = grid.size, _block_size(basis.rows, grid.size)
     grid = grid.filled_up(-grid.size % block)
 
@@ -136,7 +136,7 @@ def _block_size(rows: int, points: int) -> int:
     if platform == "cpu":
         most = min(most, _LARGEST_CPU_BLOCK)
     even = -(-points // -(-points // most))
-    # An odd number of cache lines: at a multiple of a large power of two, the rows of a block
-    # would compete for the same few places of the cache (measured: up to three times slower).
+    # An odd number of cache lines: at a multiple of a large power of two, the rows of a block would
+    # compete for the same few sets of the cache (measured: up to three times slower).
     lines = -(-even // _CACHE_LINE) | 1
     return min(_CACHE_LINE * lines, points)

@@ -1,4 +1,4 @@
-"""Whether a PySCF `Mole` and its basis can give a sound energy; what cannot is refused."""
+"""Checks that a PySCF `Mole` and its basis can give a sound energy."""
 
 import warnings
 from typing import Any
@@ -8,63 +8,64 @@ import numpy as np
 # The lowest level of an all-electron basis lies near -Z²/2, that of valence functions alone near
 # a quarter of it or less.
 _NO_INNER_SHELL, _POOR_INNER_SHELL = 0.5, 0.9
-# Below the first the energy depends on how a program treats the overlap (PySCF then leaves
-# functions out); beyond the second, rounding over it exceeds 1e-6 of the energies.
+# Below the first, the energy depends on how a program treats the overlap (PySCF removes functions).
+# Beyond the second, rounding divided by the smallest eigenvalue exceeds 1e-6 of the energies.
 _NEARLY_DEPENDENT, _ROUNDING = 1e-6, 1e-6
 
 
 def check_mole(mol: Any) -> None:
-    """Refuse a `Mole` of the user that is not built, or not a molecule in its full interaction."""
+    """Raise for a `Mole` that is not built, is periodic, or has a modified interaction."""
     if hasattr(mol, "lattice_vectors"):
         raise ValueError(
-            "the PySCF Cell is periodic, and jsci.dft computes molecules alone: pass a Mole, for "
+            "the PySCF Cell is periodic, and jsci.dft computes only molecules: pass a Mole, for "
             "example cell.to_mol() for one cell in vacuum."
         )
     if mol.nao == 0:
         raise ValueError("the PySCF Mole is not built: call mol.build() first.")
     if mol.omega:
         raise ValueError(
-            f"the PySCF Mole holds a range separation of {mol.omega:g}, which would enter all of "
-            "its integrals: call mol.set_range_coulomb(0), and give omega to molecule() if the "
+            f"the PySCF Mole has a range separation of {mol.omega:g}, which would enter all of its "
+            "integrals: call mol.set_range_coulomb(0), and give omega to molecule() if the "
             "functional has one."
         )
     if mol.nelectron < 1:
         raise ValueError(f"the PySCF Mole has {mol.nelectron} electrons: it needs at least one.")
     if np.any(mol.magmom):
         warnings.warn(
-            f"magmom={mol.magmom} of the PySCF Mole is not used: start from a density of each "
-            "spin instead, scf(..., guess=...), or see stable_scf().",
+            f"magmom={mol.magmom} of the PySCF Mole is not used: pass the density of each spin as "
+            "the initial guess instead, scf(..., guess=...), or see stable_scf().",
             stacklevel=4,
         )
     check_functions(mol)
 
 
 def check_functions(mol: Any) -> None:
-    """Refuse atoms without their inner shell, and fewer functions than electrons of a spin."""
+    """Raise for atoms without their inner shell, or too few functions for the electrons."""
     for symbol, share in _inner_shells(mol).items():
         found = f"the lowest level of {symbol} in its basis is {share:.2f} times -Z²/2"
         advice = (
             "a basis for a core potential needs that potential (a PySCF Mole takes it: "
-            "gto.M(..., basis=..., ecp=...), pseudo=... for GTH); else take an all-electron basis."
+            "gto.M(..., basis=..., ecp=...), pseudo=... for GTH); otherwise use an all-electron "
+            "basis."
         )
         if share < _NO_INNER_SHELL:
             raise ValueError(f"{found}: functions for its inner shell are missing, and {advice}")
         if share < _POOR_INNER_SHELL:
             warnings.warn(
-                f"{found}: it describes the inner shell poorly, as sets do that are made for "
-                f"relativistic or for core potentials. {advice[0].upper()}{advice[1:]}",
+                f"{found}: it describes the inner shell poorly, as basis sets for relativistic "
+                f"calculations or core potentials do. {advice[0].upper()}{advice[1:]}",
                 stacklevel=5,
             )
     most = max(mol.nelec)
     if most > mol.nao:
         raise ValueError(
-            f"{most} electrons of one spin do not fit in {mol.nao} basis functions: take a larger "
+            f"{most} electrons of one spin do not fit in {mol.nao} basis functions: use a larger "
             "basis, or another charge or spin."
         )
 
 
 def _inner_shells(mol: Any) -> dict[str, float]:
-    """The lowest level of each kind of atom's nucleus alone, in units of -Z²/2, from Li on.
+    """The lowest level of one electron at each kind of nucleus, in units of -Z²/2, from Li on.
 
     Atoms with a core potential are left out.
     """
@@ -80,7 +81,7 @@ def _inner_shells(mol: Any) -> dict[str, float]:
 
 
 def _lowest_level(mol: Any, atom: int) -> float:
-    """Of one electron in the s functions of an atom, beside its nucleus alone."""
+    """The lowest level of one electron in the s functions of an atom, at its nucleus alone."""
     from pyscf import gto
 
     own = (mol._bas[:, gto.ATOM_OF] == atom) & (mol._bas[:, gto.ANG_OF] == 0)
@@ -98,7 +99,7 @@ def _lowest_level(mol: Any, atom: int) -> float:
 
 
 def check_overlap(overlap: np.ndarray) -> None:
-    """Warn of basis functions that nearly depend on each other; refuse where rounding rules."""
+    """Warn of near linear dependence of the basis; raise where rounding dominates."""
     values = np.linalg.eigvalsh(overlap)
     smallest, largest = float(values[0]), float(values[-1])
     if smallest >= _NEARLY_DEPENDENT:
@@ -108,13 +109,13 @@ def check_overlap(overlap: np.ndarray) -> None:
         f"{smallest:.1e}"
     )
     advice = (
-        "leave out the most diffuse functions (a basis without aug-, or the smallest exponents), "
-        "or move the atoms apart."
+        "remove the most diffuse functions (a basis without aug-, or the smallest exponents), or "
+        "move the atoms apart."
     )
     if np.finfo(float).eps * largest > _ROUNDING * smallest:
         raise ValueError(f"{found}, and rounding would spoil the energy: {advice}")
     warnings.warn(
-        f"{found}. The energy can differ from that of programs which leave such functions out, as "
-        f"PySCF does below {_NEARLY_DEPENDENT:g}, and may not converge; if it matters, {advice}",
+        f"{found}. The SCF may not converge, and its energy can differ from that of programs that "
+        f"remove such functions, as PySCF does below {_NEARLY_DEPENDENT:g}. To avoid it, {advice}",
         stacklevel=4,
     )

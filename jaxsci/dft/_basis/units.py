@@ -1,6 +1,7 @@
-"""Units: everything inside `dft` is in Hartree atomic units; these convert at the border."""
+"""Conversions from Hartree atomic units, in which everything inside `dft` is."""
 
-# CODATA 2010, as in PySCF, so that the same .xyz file gives the same geometry to all digits.
+# As in PySCF (CODATA 2010; 2014 for the electronvolt), so that the same .xyz file gives the same
+# geometry to all digits.
 BOHR_IN_ANGSTROM = 0.52917721092
 HARTREE_IN_EV = 27.21138602
 HARTREE_IN_KCAL_PER_MOL = 627.509474

@@ -1,4 +1,4 @@
-"""What an atom sees of its neighbours: E(3)-equivariant features."""
+"""E(3)-equivariant features of an atom and its neighbours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,28 +12,29 @@ from jaxtyping import Array, Bool, Float, Key, Num
 from .._basis.functions import Basis, solid_harmonics
 from .gaunt import gaunt_coefficients
 
-# The first Gaussian of distance sits at this many Bohr.
+# Centre of the first radial Gaussian, in Bohr.
 _NEAREST = 1.0
 
 
 class AtomFeatures(eqx.Module):
-    """Features of every atom that turn with the molecule, of up to four atoms at once.
+    """Equivariant features of every atom, of body order up to four.
 
         A_lm = Σ_B W φ(r_AB) Y_lm(r_AB),   B = (A, A ⊗ A, A ⊗ A ⊗ A),   features = g(B_00) B
 
-    ⊗ couples spherical harmonics by their Gaunt coefficients, W belongs to the elements of both
+    ⊗ couples spherical harmonics by their Gaunt coefficients, W depends on the elements of both
     atoms, and g are gates that a network computes from the invariants.
 
     **Arguments:**
 
-    - `elements`: atomic numbers of all that it will see.
+    - `elements`: atomic numbers of all elements to support.
     - `lmax`: the largest angular momentum.
     - `channels`: copies of each angular momentum.
-    - `radial`: Gaussians of distance, out to the `cutoff` in Bohr.
+    - `radial`: number of radial Gaussians.
+    - `cutoff`: distance of the last Gaussian, beyond which atoms do not interact, in Bohr.
     - `width`: of the network of the gates.
-    - `key`: for the initial weights.
+    - `key`: PRNG key of the initial weights.
 
-    **Raises:** `ValueError` for sizes that are not positive. An element not seen gives NaN.
+    **Raises:** `ValueError` for sizes that are not positive. Other elements give NaN.
 
     **Source:** the products of Drautz, Phys. Rev. B 99, 014104 (2019), with the couplings between
     channels of Batatia et al., NeurIPS 2022 (MACE).
@@ -83,11 +84,11 @@ class AtomFeatures(eqx.Module):
 
     @property
     def size(self) -> int:
-        """Features of each lm."""
+        """Number of features for each lm."""
         return self.gates.shape[2]
 
     def one_hot(self, numbers: Num[Array, " atoms"]) -> Float[Array, "atoms elements"]:
-        """Which element each atom is; zeros for one not seen, and for what fills up a batch."""
+        """The element of each atom; zeros for other elements and for padding."""
         element = jnp.stack([jnp.abs(numbers - z) < 0.5 for z in self.elements], axis=-1)
         return element.astype(self.first.dtype)
 
@@ -123,7 +124,7 @@ class AtomFeatures(eqx.Module):
     def neighbours(
         self, coordinates: Float[Array, "atoms 3"], atom_mask: Bool[Array, " atoms"], lmax: int
     ) -> tuple[Float[Array, "lm A B"], Float[Array, "A B radial"]]:
-        """Y_lm(r_AB), and φ_n(r_AB) that are zero at home and beyond the cutoff."""
+        """Y_lm(r_AB), and φ_n(r_AB), which are zero for A = B and beyond the cutoff."""
         r = coordinates
         pair = atom_mask[:, None] & atom_mask[None] & ~jnp.eye(len(r), dtype=bool)
         displacement = jnp.where(pair[..., None], r[None] - r[:, None], 1)
@@ -144,7 +145,7 @@ def degrees(lmax: int) -> np.ndarray:
 
 
 def elements_of(numbers: Sequence[Any]) -> tuple[int, ...]:
-    """The elements among atomic numbers, ascending; ghosts and padding, 0, are none."""
+    """The elements among atomic numbers, ascending; ghosts and padding (0) are left out."""
     every = np.concatenate([np.asarray(x).round().astype(int) for x in numbers])
     return tuple(sorted({int(z) for z in every} - {0}))
 

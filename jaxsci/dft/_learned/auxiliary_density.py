@@ -22,15 +22,26 @@ AUXILIARY = "def2-universal-jfit"
 
 
 class Auxiliary(eqx.Module):
-    """An auxiliary basis χ_k for the density of a molecule; made by `auxiliary`.
+    """An auxiliary basis χ_k for the density of a molecule, with its integrals.
 
-    - `basis`: the functions; they depend on the atoms alone, not on the orbitals' basis.
-    - `factor`: L of the metric (k|l) = L Lᵀ, lower triangular.
+    Made by `auxiliary`. Hartree atomic units.
+
+    **Arguments:**
+
+    - `basis`: the functions, which depend on the atoms alone and not on the orbital basis.
+    - `factor`: the lower Cholesky factor L of the metric, (k|l) = L Lᵀ.
     - `scale`: a matrix that makes the functions of each atom orthonormal in the metric; zero for
-        functions that only fill up a batch.
+        padding.
     - `charge`: ∫ χ_k dr.
-    - `repulsion`: (k|ij) over pairs i ≥ j of the orbitals' basis.
-    - `coordinates`, `charges`, `atom_mask`: of the nuclei.
+    - `repulsion`: (k|ij) over pairs i ≥ j of the orbital basis.
+    - `coordinates`: of the nuclei in Bohr.
+    - `charges`: of the nuclei.
+    - `atom_mask`: true for atoms, false for padding.
+
+    ```python
+    aux = jsci.dft.auxiliary(water)
+    electrons = aux.charge @ jsci.dft.fit_density(aux, result)  # about 10
+    ```
     """
 
     basis: Basis
@@ -48,12 +59,12 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
 
     **Arguments:**
 
-    - `molecule`: one, not stacked, all electrons, without ghosts.
-    - `basis`: a fitting basis that PySCF knows.
+    - `molecule`: one, not stacked, with all electrons and without ghosts.
+    - `basis`: the name of a density-fitting basis that PySCF knows.
 
-    **Returns:** an `Auxiliary`; `stack_auxiliary` several for a batch.
+    **Returns:** an `Auxiliary`; join several with `stack_auxiliary` for a batch.
 
-    **Raises:** `ValueError` for a molecule that is stacked, or has core potentials or ghosts.
+    **Raises:** `ValueError` for a molecule that is stacked or has core potentials or ghosts.
 
     ```python
     aux = jsci.dft.auxiliary(water)
@@ -104,7 +115,7 @@ def _orthonormal_on_atoms(metric: np.ndarray, atom: np.ndarray) -> np.ndarray:
 
 
 def _charges(functions: Basis) -> Array:
-    """∫ χ dr: of s functions alone."""
+    """∫ χ dr, which is nonzero for s functions only."""
     of_rows = [
         jnp.sum(s.contraction * (jnp.pi / s.exponents) ** 1.5, axis=1) * (4 * jnp.pi) ** -0.5
         if s.l == 0
@@ -115,7 +126,15 @@ def _charges(functions: Basis) -> Array:
 
 
 def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
-    """Pad auxiliary bases to common shapes and stack them, beside `stack` of their molecules.
+    """Pad auxiliary bases to common shapes and stack them, like `stack` their molecules.
+
+    **Arguments:**
+
+    - `parts`: one `Auxiliary` per molecule, in the order of the molecules.
+
+    **Returns:** an `Auxiliary` with a leading batch axis on every array.
+
+    **Raises:** `ValueError` for an empty list.
 
     ```python
     batch = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in molecules])
@@ -154,10 +173,14 @@ def fit_density(
 
         ρ ≈ Σ_k c_k χ_k,   c = V⁻¹ (k|ρ),   V_kl = (k|l)
 
-    **Arguments:** `aux` of the molecule; `density_matrix` of both spins together, or of each, or
-    the result of `scf`.
+    **Arguments:**
 
-    **Raises:** `ValueError` for a density of another shape than the molecule's, or a batch;
+    - `aux`: the `Auxiliary` of the molecule.
+    - `density_matrix`: the total (nao, nao), or α and β (2, nao, nao); or the result of `scf`.
+
+    **Returns:** c, (auxiliary,).
+
+    **Raises:** `ValueError` for a density matrix whose shape does not fit the molecule, or a batch;
     `TypeError` for a complex one.
 
     **Source:** Whitten, J. Chem. Phys. 58, 4496 (1973); Dunlap et al., J. Chem. Phys. 71, 3396

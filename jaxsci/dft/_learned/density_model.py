@@ -18,35 +18,37 @@ from .guesses import density_guess
 
 
 class DensityModel(eqx.Module):
-    """Coefficients of a molecule's density in an auxiliary basis, from its atoms alone.
+    """A model of the density of a molecule in an auxiliary basis, from its atoms alone.
 
-        c_A = V features(A),   features as in `AtomFeatures`
+        c_A = V features(A)
 
-    V belongs to the element of atom A. The coefficients turn with the molecule, and the density
-    does not depend on the basis of the orbitals.
+    V depends on the element of atom A. The features are E(3)-equivariant, of body order up to four,
+    so the coefficients rotate with the molecule. The density does not depend on the orbital basis.
 
     **Arguments:**
 
-    - `examples`: auxiliary bases of molecules that hold every element it will see.
+    - `examples`: auxiliary bases of molecules that contain every element to support.
     - `channels`: copies of each angular momentum.
-    - `radial`: Gaussians of distance, out to the `cutoff` in Bohr.
+    - `radial`: number of radial Gaussians.
+    - `cutoff`: distance beyond which atoms do not interact, in Bohr.
     - `width`: of the network of the gates.
-    - `key`: for the initial weights.
+    - `key`: PRNG key of the initial weights.
 
     Call it with an `Auxiliary`; it returns (auxiliary,) coefficients. `jsci.pure` splits it into a
     function and its parameters for `fit`.
 
-    **Raises:** `ValueError` without examples or for sizes that are not positive. An element that no
-    example holds gives NaN.
+    **Raises:** `ValueError` without examples or for sizes that are not positive. An element that is
+    in no example gives NaN.
 
-    **Good values:** the defaults for some hundred small molecules. `set_means` before training.
+    **Good values:** the defaults for a few hundred small molecules. Call `set_means` before
+    training.
 
-    **Source:** as `AtomFeatures`: Drautz (2019), Batatia et al. (2022).
+    **Source:** Drautz, Phys. Rev. B 99, 014104 (2019); Batatia et al., NeurIPS 2022 (MACE).
 
     ```python
-    model = jsci.dft.DensityModel(aux, key=jax.random.key(0))
-    f, params = jsci.pure(model)
-    guess = jsci.dft.density_guess(water, aux[0], f(params, aux[0]))
+    aux = jsci.dft.auxiliary(water)
+    f, params = jsci.pure(jsci.dft.DensityModel([aux], key=jax.random.key(0)))
+    guess = jsci.dft.density_guess(water, aux, f(params, aux))
     ```
     """
 
@@ -65,7 +67,7 @@ class DensityModel(eqx.Module):
         key: Key[Array, ""],
     ):
         if not examples:
-            raise ValueError("DensityModel() needs examples of the molecules it will see.")
+            raise ValueError("DensityModel() needs examples: at least one molecule.")
         elements = elements_of([a.charges for a in examples])
         shells = shells_of([a.basis for a in examples])
         key, of_read = jax.random.split(key)
@@ -84,7 +86,7 @@ class DensityModel(eqx.Module):
         out = jnp.einsum("amf,ae,emfs->ams", features, element, read)
         out = out.at[:, 0].add(element @ self.means)
         basis = aux.basis
-        # The padding of a batch has no function.
+        # Padding has no functions.
         real = jnp.diagonal(aux.scale) > 0
         return aux.scale @ jnp.where(real, out[basis.atom, basis.angular, basis.rank], 0)
 
@@ -92,12 +94,19 @@ class DensityModel(eqx.Module):
 def set_means(
     model: DensityModel, aux: Auxiliary, coefficients: Float[Array, "n auxiliary"]
 ) -> DensityModel:
-    """The model with the mean spherical density of each element as its start.
+    """The model with the mean spherical density of each element as its initial prediction.
 
-    **Arguments:** `aux` and `coefficients` of a stacked batch.
+    **Arguments:**
+
+    - `model`: a `DensityModel`, before training.
+    - `aux`: the auxiliary bases of n molecules, from `stack_auxiliary`.
+    - `coefficients`: their densities from `fit_density`, (n, auxiliary).
+
+    **Returns:** a `DensityModel`.
 
     ```python
-    model = jsci.dft.set_means(model, batch, coefficients)
+    model = jsci.dft.DensityModel([aux], key=jax.random.key(0))
+    model = jsci.dft.set_means(model, jsci.dft.stack_auxiliary([aux]), coefficients[None])
     ```
     """
 
@@ -115,17 +124,24 @@ def set_means(
 
 
 def coefficient_error(f: Callable[[Any, Auxiliary], Array]) -> Callable:
-    """The learned less the given coefficients in the Coulomb metric, for `objective`.
+    """The error of the learned density in the Coulomb metric, as a residual for `objective`.
 
-        ‖r‖² = Δcᵀ V Δc / N: twice the self-repulsion of the density's error, per electron
+        r = Lᵀ (c(θ) - c) / √N,   ‖r‖² = Δcᵀ V Δc / N with V = L Lᵀ
 
-    **Arguments:** `f`: `f(params, aux) -> coefficients`, from `jsci.pure(model)`.
+    ‖r‖² is twice the self-repulsion of the error of the density, per electron of the neutral
+    molecule, so that molecules of different size count alike.
+
+    **Arguments:**
+
+    - `f`: `f(params, aux) -> (auxiliary,)`, from `jsci.pure(model)`.
 
     **Returns:** `r(params, (aux, coefficients)) -> (auxiliary,)` in √Hartree.
 
     ```python
+    f, params = jsci.pure(jsci.dft.DensityModel([aux], key=jax.random.key(0)))
     loss = jsci.objective({"density": jsci.dft.coefficient_error(f)})
-    jsci.fit(loss, params, {"density": (aux, coefficients)}, optax.adam(1e-3), steps=2000)
+    data = {"density": (jsci.dft.stack_auxiliary([aux]), coefficients[None])}
+    jsci.fit(loss, params, data, optax.adam(1e-3), steps=100)
     ```
     """
 
@@ -139,20 +155,25 @@ def coefficient_error(f: Callable[[Any, Auxiliary], Array]) -> Callable:
 def guess_error(
     f: Callable[[Any, Auxiliary], Array], functional: Functional | Callable
 ) -> Callable:
-    """The orbital gradient where a learned density starts the self-consistent field.
+    """The orbital gradient at the initial guess of a learned density, as a residual.
 
         r = ‖F Π - Π F‖ / N,   Π = Π(θ) the projector of `density_guess`, F = Xᵀ F[P(θ)] X
 
-    What the iterations have to bring to zero: trained on it, the model learns those parts of the
-    density that cost steps.
+    The SCF iterations bring it to zero. Trained on it, the model learns those parts of the density
+    that cost iterations.
 
-    **Arguments:** `f` as in `coefficient_error`; `functional` to start.
+    **Arguments:**
+
+    - `f`: `f(params, aux) -> (auxiliary,)`, from `jsci.pure(model)`.
+    - `functional`: the functional of the SCF.
 
     **Returns:** `r(params, (molecule, aux)) -> ()` in Hartree per electron.
 
     ```python
-    loss = jsci.objective({"field": jsci.dft.guess_error(f, jsci.dft.xc("pbe"))}, batch_size=1)
-    jsci.fit(loss, params, {"field": (molecules, aux)}, optax.adam(1e-4), steps=100)
+    f, params = jsci.pure(jsci.dft.DensityModel([aux], key=jax.random.key(0)))
+    loss = jsci.objective({"guess": jsci.dft.guess_error(f, jsci.dft.xc("pbe"))}, batch_size=1)
+    data = {"guess": (jsci.dft.stack([water]), jsci.dft.stack_auxiliary([aux]))}
+    jsci.fit(loss, params, data, optax.adam(1e-4), steps=10)
     ```
     """
     functional = as_functional(functional)

@@ -1,4 +1,4 @@
-"""How products of real spherical harmonics couple."""
+"""Coupling coefficients of products of real spherical harmonics."""
 
 import functools
 
@@ -11,7 +11,7 @@ from .._basis.functions import angular_table
 def gaunt_coefficients(lmax: int) -> np.ndarray:
     """∫ Y_i Y_j Y_k dΩ of real spherical harmonics in libcint's order, rows l² to (l+1)² - 1 for l.
 
-    Contracting two equivariant vectors with them gives a third: an exact product by quadrature.
+    Contracting two equivariant vectors with them gives a third. The quadrature is exact.
     """
     y, _, _, weights = _quadrature(lmax)
     return _fixed(np.einsum("ig,jg,kg,g->ijk", y, y, y, weights, optimize=True))
@@ -21,8 +21,8 @@ def gaunt_coefficients(lmax: int) -> np.ndarray:
 def bracket_coefficients(lmax: int) -> np.ndarray:
     """∫ r̂·(∇Y_i × ∇Y_j) Y_k dΩ, the couplings that Gaunt coefficients leave out.
 
-    They are those of odd l_i + l_j + l_k: contracting two equivariant vectors with them gives one
-    that changes its sign under reflections, such as the cross product of two arrows.
+    These are the couplings with odd l_i + l_j + l_k. Contracting two equivariant vectors with them
+    gives a pseudotensor, which changes sign under reflections, as the cross product does.
 
     **Source:** the Poisson brackets of spherical harmonics, proportional to 3j symbols: Hoppe,
     PhD thesis, MIT (1982).

@@ -1,4 +1,4 @@
-"""Density matrices to start from, made of a learned density or of a learned Kohn-Sham matrix."""
+"""Initial guesses from a learned density or a learned Kohn-Sham matrix."""
 
 from typing import Any
 
@@ -26,24 +26,26 @@ def density_guess(
     functional: Functional | None = None,
     params: Any = None,
 ) -> Float[Array, "*spin nao nao"]:
-    """The density matrix that a density starts: occupied orbitals of its Kohn-Sham matrix.
+    """An initial density matrix from a density: the occupied orbitals of its Kohn-Sham matrix.
 
         F = h + J[ρ] + v_xc[ρ],   ρ = Σ_k c_k χ_k,   P from the lowest orbitals of F
 
-    One diagonalisation and one potential, no iterations; differentiable in the coefficients. They
-    are first brought to the right number of electrons, by the smallest change in the Coulomb
+    One potential and one diagonalisation, no iterations; differentiable in the coefficients. These
+    are first corrected to the right number of electrons, by the smallest change in the Coulomb
     metric.
 
     **Arguments:**
 
-    - `molecule`, `aux`: of one molecule, or stacked and mapped together.
-    - `coefficients`: from `fit_density` or a `DensityModel`.
-    - `functional`, `params`: whose potential; PBE by default, which serves hybrids and meta-GGAs
-        too. Semilocal, with gradients at most.
+    - `molecule`: one; for a batch, `jsci.vmap` over stacked molecules and auxiliary bases.
+    - `aux`: the `Auxiliary` of the molecule.
+    - `coefficients`: of the density, (auxiliary,), from `fit_density` or a `DensityModel`.
+    - `functional`: an LDA or GGA for v_xc; PBE by default, which serves hybrids and meta-GGAs too.
+    - `params`: the parameters of `functional`; `None` if it has none.
 
-    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins feel one potential.
+    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins have the same potential.
 
-    **Raises:** `ValueError` for a functional with τ or exact exchange, or wrong coefficients.
+    **Raises:** `ValueError` for a functional with τ or exact exchange, or for coefficients of
+    another shape.
 
     ```python
     result = jsci.dft.scf(water, functional, guess=jsci.dft.density_guess(water, aux, coefficients))
@@ -52,7 +54,7 @@ def density_guess(
     functional = xc("pbe") if functional is None else as_functional(functional)
     if functional.level not in ("lda", "gga") or not functional.semilocal:
         raise ValueError(
-            f"density_guess() takes an LDA or GGA, got {functional!r}: leave it out for PBE."
+            f"density_guess() takes an LDA or GGA, got {functional!r}: omit functional= for PBE."
         )
     if jnp.shape(coefficients) != aux.charge.shape:
         raise ValueError(
@@ -77,20 +79,22 @@ def _guess(molecule, aux, coefficients, functional, params):
 def hamiltonian_guess(
     molecule: Molecule, hamiltonian: Float[Array, "nao nao"]
 ) -> Float[Array, "*spin nao nao"]:
-    """The density matrix of the lowest orbitals of a Kohn-Sham matrix.
+    """An initial density matrix from the lowest orbitals of a Kohn-Sham matrix.
 
         F C = S C ε,   P = C n Cᵀ
 
     **Arguments:**
 
-    - `molecule`: of one molecule, or stacked and mapped together with the matrix.
-    - `hamiltonian`: F in Hartree, from a `HamiltonianModel`.
+    - `molecule`: one; for a batch, `jsci.vmap` over stacked molecules and matrices.
+    - `hamiltonian`: F in Hartree, (nao, nao), from a `HamiltonianModel` or `hamiltonian`.
 
-    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins feel one potential.
+    **Returns:** P in the shape that `scf(..., guess=P)` takes. Both spins have the same potential.
+
+    **Raises:** `ValueError` for a matrix of another shape.
 
     ```python
-    guess = jsci.dft.hamiltonian_guess(water, f(params, water))
-    jsci.dft.scf(water, functional, guess=guess)
+    F = jsci.dft.hamiltonian(water, result)  # or the prediction of a HamiltonianModel
+    jsci.dft.scf(water, functional, guess=jsci.dft.hamiltonian_guess(water, F))
     ```
     """
     if jnp.shape(hamiltonian) != molecule.overlap.shape:
@@ -107,14 +111,14 @@ def hamiltonian_guess(
 
 
 def _neutral(molecule, aux, c):
-    """The nearest coefficients with as many electrons as the molecule."""
+    """The nearest coefficients with the electrons of the molecule."""
     direction = jsl.cho_solve((aux.factor, True), aux.charge)
     missing = jnp.sum(molecule.electrons) - aux.charge @ c
     return c + direction * missing / (aux.charge @ direction)
 
 
 def _potential(molecule, aux, c, functional, params):
-    """v_xc of the density in the orbitals' basis: the slope of E_xc in one more density matrix."""
+    """v_xc in the orbital basis: the derivative of E_xc with respect to an added density matrix."""
     points, weights = grid.points_and_weights(
         molecule.grid, molecule.coordinates, molecule.atom_mask
     )

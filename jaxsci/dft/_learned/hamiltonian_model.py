@@ -15,54 +15,58 @@ from .._system.molecule import Molecule
 from .atom_features import AtomFeatures, degrees, elements_of, shells_of
 from .gaunt import bracket_coefficients, gaunt_coefficients
 
-# Of Wolfsberg and Helmholz: how much lower than the mean of two levels their coupling is.
+# The constant of Wolfsberg and Helmholz, by which the coupling of two levels is scaled.
 _COUPLING = 1.75
 
 
 class Path(eqx.Module):
-    """How strongly one triple of angular momenta counts, and its radial functions."""
+    """The gate and the radial functions of one triple of angular momenta."""
 
     gate: Float[Array, ""]
     weights: Float[Array, "radial channels"]
 
     def strength(self, radial: Float[Array, "A B radial"]) -> Float[Array, "A B channels"]:
-        """g R(r_AB), where weights of mean square one leave the size of R to the gate."""
+        """g R(r_AB), with weights of mean square one, so that the gate alone sets the size."""
         scale = self.gate / jnp.sqrt(jnp.mean(self.weights**2))
         return radial @ (scale * self.weights)
 
 
 class HamiltonianModel(eqx.Module):
-    """The Kohn-Sham matrix of a molecule in one orbital basis, from its atoms alone.
+    """A model of the Kohn-Sham matrix of a molecule in one orbital basis, from its atoms alone.
 
         F = sym(F⁰ + D),   D_ij = Σ_c a_ic b_jc Σ_lm ⟨l_i m_i, l_j m_j | lm⟩ p_AB,lmc
         p_AB = Σ_paths g_path R_path(r_AB) [features(A)_l₁ ⊗ Y_l₂(r_AB)]_l
 
-    for i on atom A and j on B; on A = B, p_AA collects the p_AB of all B. F⁰ is an extended Hückel
-    matrix: mean blocks of each element, and between atoms 1.75 times the mean of two levels times
-    the overlap. A path is a triple (l₁, l₂, l) of angular momenta with a gate g: `prune` keeps
-    those with the largest gates and leaves out the work of all others. The matrix turns with the
-    molecule, but it belongs to the basis that it was trained in.
+    for i on atom A and j on B; for A = B, p_AA is the sum of the p_AB of all B. F⁰ is an extended
+    Hückel matrix: the mean blocks of each element, and between atoms 1.75 times the mean of two
+    levels times the overlap. A path is a triple (l₁, l₂, l) of angular momenta with a gate g;
+    `prune` keeps those with the largest gates and skips the work of all others. The matrix rotates
+    with the molecule, but is specific to the basis that it was trained in.
 
     **Arguments:**
 
-    - `examples`: molecules with every element it will see, all in the basis to learn.
-    - `channels`, `radial`, `cutoff`, `width`, `key`: as in `DensityModel`.
+    - `examples`: molecules that contain every element to support, all in the basis to learn.
+    - `channels`: copies of each angular momentum.
+    - `radial`: number of radial Gaussians.
+    - `cutoff`: distance beyond which atoms do not interact, in Bohr.
+    - `width`: of the network of the gates.
+    - `key`: PRNG key of the initial weights.
 
     Call it with a `Molecule`; it returns (nao, nao) in Hartree. `jsci.pure` splits it into a
     function and its parameters for `fit`.
 
     **Raises:** `ValueError` without examples, for Cartesian bases, or for sizes that are not
-    positive; when called, for higher angular momenta. An element or a shell that no example holds
+    positive; when called, for higher angular momenta. An element or a shell that is in no example
     gives NaN.
 
-    **Good values:** the defaults for some hundred small molecules. `set_blocks` before training.
+    **Good values:** the defaults for a few hundred small molecules. Call `set_blocks` before
+    training.
 
     **Source:** gates after Luo et al., ICML 2025 (SPHNet), without their phase of random gates;
-    features as `AtomFeatures`; Wolfsberg & Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
+    features as in `DensityModel`; Wolfsberg & Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
 
     ```python
-    model = jsci.dft.HamiltonianModel(molecules, key=jax.random.key(0))
-    f, params = jsci.pure(jsci.dft.set_blocks(model, batch, hamiltonians))
+    f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
     guess = jsci.dft.hamiltonian_guess(water, f(params, water))
     ```
     """
@@ -87,9 +91,9 @@ class HamiltonianModel(eqx.Module):
         key: Key[Array, ""],
     ):
         if not examples:
-            raise ValueError("HamiltonianModel() needs examples of the molecules it will see.")
+            raise ValueError("HamiltonianModel() needs examples: at least one molecule.")
         if any(m.basis.cartesian for m in examples):
-            raise ValueError("HamiltonianModel() takes bases of spherical functions.")
+            raise ValueError("HamiltonianModel() needs a spherical basis, got a Cartesian one.")
         elements = elements_of([m.libcint.elements for m in examples])
         shells = shells_of([m.basis for m in examples])
         key, *keys = jax.random.split(key, 6)
@@ -115,7 +119,7 @@ class HamiltonianModel(eqx.Module):
 
     def __call__(self, molecule: Molecule) -> Float[Array, "nao nao"]:
         if molecule.basis.lmax > self.atoms.lmax or molecule.basis.cartesian:
-            raise ValueError("the molecule is not in the basis that this model was made for.")
+            raise ValueError("the molecule is not in the basis of this model's examples.")
         atom, angular = molecule.basis.atom, molecule.basis.angular
         n = len(degrees(self.atoms.lmax))
         couplings = _couplings(2 * self.atoms.lmax)[:, :n, :n]
@@ -125,16 +129,16 @@ class HamiltonianModel(eqx.Module):
         left, right = self.left[of_shell], self.right[of_shell]
         change = jnp.einsum("ic,jc,ijc->ij", left, right, of_pair)
         whole = self._mean(molecule) + change
-        # A shell that no example had: the basis is another one.
+        # A shell that is in no example means another basis.
         known = of_shell[-1] < self.blocks.shape[-1]
         whole = jnp.where(known[:, None] & known[None], 0.5 * (whole + whole.T), jnp.nan)
-        # Functions that fill up a batch are apart from all others, and empty.
+        # Padding is decoupled from all other functions, and unoccupied.
         real = molecule.basis_mask
         padding = jnp.diag(jnp.diagonal(molecule.core_hamiltonian))
         return jnp.where(real[:, None] & real[None], whole, padding)
 
     def _pairs(self, molecule: Molecule) -> Float[Array, "2 A B lm channels"]:
-        """p_AB, true and pseudo-tensors; on the diagonal what A sees of itself and of all B."""
+        """p_AB, tensors and pseudotensors; on the diagonal, A itself and the sum over all B."""
         r, mask = molecule.coordinates, molecule.atom_mask
         features = self.atoms(r, molecule.libcint.elements, mask)
         features = jnp.einsum("amf,mfc->amc", features, self.project[degrees(self.atoms.lmax)])
@@ -171,7 +175,7 @@ class HamiltonianModel(eqx.Module):
 
 
 def coupled_degrees(lmax: int) -> tuple[tuple[int, int, int], ...]:
-    """(l₁, l₂, l) that couple to one another: l₁ up to lmax, the others up to twice that."""
+    """All (l₁, l₂, l) that couple: l₁ up to lmax, the others up to 2 lmax."""
     return tuple(
         (i, j, k)
         for i in range(lmax + 1)
@@ -182,7 +186,7 @@ def coupled_degrees(lmax: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def _couplings(lmax: int) -> np.ndarray:
-    """To true tensors, and to those that change their sign under reflections."""
+    """Couplings to tensors, and to pseudotensors, which change sign under reflections."""
     return np.stack([gaunt_coefficients(lmax), bracket_coefficients(lmax)])
 
 
@@ -191,27 +195,28 @@ def _of(l: int) -> slice:
 
 
 def _pairs_of(shells):
-    """Where the blocks keep the pair of two functions of one atom and one angular momentum."""
+    """Index into the blocks of two functions of one atom and one angular momentum."""
     element, l, rank = shells
     return element[:, None], l[:, None], rank[:, None], rank[None]
 
 
 def prune(model: HamiltonianModel, keep: float) -> HamiltonianModel:
-    """The model with the given share of its paths, those with the largest gates.
+    """The model with a fraction of its paths, those with the largest gates.
 
     **Arguments:**
 
     - `model`: trained with all paths; train it further afterwards.
-    - `keep`: share of the paths, above 0 and at most 1.
+    - `keep`: the fraction of paths to keep, in (0, 1].
 
-    **Returns:** a model of fewer paths, which costs less by about as much.
+    **Returns:** a model of fewer paths, whose cost falls roughly in proportion.
 
-    **Raises:** `ValueError` for another share.
+    **Raises:** `ValueError` for another fraction.
 
     **Good values:** 0.3, the sparsity of Luo et al., ICML 2025.
 
     ```python
-    sparse, params = jsci.pure(jsci.dft.prune(result.params, 0.3))
+    model = jsci.dft.HamiltonianModel([water], key=jax.random.key(0))  # then trained
+    f, params = jsci.pure(jsci.dft.prune(model, 0.3))
     ```
     """
     if not 0 < keep <= 1:
@@ -222,11 +227,16 @@ def prune(model: HamiltonianModel, keep: float) -> HamiltonianModel:
 
 
 def hamiltonian(molecule: Molecule, result: SCFResult) -> Float[Array, "nao nao"]:
-    """The Kohn-Sham matrix of a converged field, the mean of both spins.
+    """The Kohn-Sham matrix of a converged SCF, averaged over spins.
 
         F = S C ε Cᵀ S
 
-    **Arguments:** one molecule and its result, or both stacked and mapped.
+    **Arguments:**
+
+    - `molecule`: one; for a batch, `jsci.vmap` over stacked molecules and results.
+    - `result`: of `scf` for this molecule.
+
+    **Returns:** F in Hartree, (nao, nao).
 
     ```python
     F = jsci.dft.hamiltonian(water, jsci.dft.scf(water, pbe))
@@ -243,12 +253,20 @@ def hamiltonian(molecule: Molecule, result: SCFResult) -> Float[Array, "nao nao"
 def set_blocks(
     model: HamiltonianModel, molecules: Molecule, hamiltonians: Float[Array, "n nao nao"]
 ) -> HamiltonianModel:
-    """The model with the mean blocks of each element as its start.
+    """The model with the mean blocks of each element as its initial prediction.
 
-    **Arguments:** a stacked batch, and its Kohn-Sham matrices.
+    **Arguments:**
+
+    - `model`: a `HamiltonianModel`, before training.
+    - `molecules`: n molecules, from `stack`.
+    - `hamiltonians`: their Kohn-Sham matrices in Hartree, (n, nao, nao), from `hamiltonian`.
+
+    **Returns:** a `HamiltonianModel`.
 
     ```python
-    model = jsci.dft.set_blocks(model, batch, hamiltonians)
+    model = jsci.dft.HamiltonianModel([water], key=jax.random.key(0))
+    F = jsci.dft.hamiltonian(water, result)
+    model = jsci.dft.set_blocks(model, jsci.dft.stack([water]), F[None])
     ```
     """
 
@@ -267,17 +285,21 @@ def set_blocks(
 
 
 def hamiltonian_error(f: Callable[[Any, Molecule], Array]) -> Callable:
-    """The learned less the given Kohn-Sham matrix, for `objective`.
+    """The error of the learned Kohn-Sham matrix, as a residual for `objective`.
 
-        ‖r‖² = Σ_ij (F(θ) - F)_ij² / n²: the mean square of an entry
+        r_ij = (F(θ) - F)_ij / n,   ‖r‖² the mean square of the entries of an n × n matrix
 
-    **Arguments:** `f`: `f(params, molecule) -> (nao, nao)`, from `jsci.pure(model)`.
+    **Arguments:**
+
+    - `f`: `f(params, molecule) -> (nao, nao)`, from `jsci.pure(model)`.
 
     **Returns:** `r(params, (molecule, hamiltonian)) -> (nao²,)` in Hartree.
 
     ```python
+    f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
     loss = jsci.objective({"matrix": jsci.dft.hamiltonian_error(f)})
-    jsci.fit(loss, params, {"matrix": (batch, hamiltonians)}, optax.adam(1e-2), steps=2000)
+    data = {"matrix": (jsci.dft.stack([water]), jsci.dft.hamiltonian(water, result)[None])}
+    jsci.fit(loss, params, data, optax.adam(1e-2), steps=100)
     ```
     """
 

@@ -43,7 +43,7 @@ def water_arrays() -> dict[str, Any]:
 def pyscf_field(
     atoms: Any, basis: str, functional: str, grid: int, tolerance: float = PYSCF_TOLERANCE
 ) -> Any:
-    """A field that has done nothing yet."""
+    """A mean field without any results yet."""
     from pyscf import dft, gto
 
     field = dft.RKS(gto.M(atom=atoms, basis=basis, verbose=0))
@@ -52,7 +52,7 @@ def pyscf_field(
 
 
 def _pyscf_prepared(atoms: Any, basis: str, functional: str, grid: int) -> Any:
-    """A field with its integrals and grid in memory: its kernel() times the field alone."""
+    """A mean field with its integrals and grid in memory: its kernel() times the SCF alone."""
     field = pyscf_field(atoms, basis, functional, grid)
     field.grids.build()
     field._eri = field.mol.intor("int2e", aosym="s8")
@@ -63,7 +63,7 @@ def _pyscf_prepared(atoms: Any, basis: str, functional: str, grid: int) -> Any:
 
 
 def water_in(basis: str, grid: int) -> Run:
-    """The field of a water molecule in this basis, PBE."""
+    """The PBE SCF of a water molecule in this basis."""
     atoms = distorted_waters(1)[0]
     prepared = _pyscf_prepared(atoms, basis, "pbe", grid)
     reference = float(prepared.kernel())
@@ -98,7 +98,7 @@ def water_in(basis: str, grid: int) -> Run:
 
 
 def remote_water(environment: Environment, module: str, basis: str, grid: int) -> Run:
-    """The same field by a peer."""
+    """The same SCF by a peer."""
     error = water_in(basis, grid).error
     case = f"energy {basis} {grid}"
     return remote_run(environment.variable, module, case, water_arrays(), error)

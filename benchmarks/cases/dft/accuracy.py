@@ -111,7 +111,7 @@ def pyscf_field(entry: Entry, functional: str, grid: int) -> Any:
 
 
 def _fit_ranges_alike(field: Any) -> None:
-    """A short range as in jaxsci, the whole less the long range: PySCF fits it by itself."""
+    """The short range as in jaxsci, the full less the long range; PySCF fits it separately."""
     by_fit = field.get_k
 
     def get_k(mol=None, dm=None, hermi=1, omega=None):
@@ -152,8 +152,8 @@ def compare_energies(name: str, group: dict[str, Entry], grid: int) -> dict[str,
         if not field.converged:  # Cu2 without exact exchange: nothing to compare with
             continue
         if not abs(e - field.e_tot) <= TOLERANCE:  # or not a number: it did not converge
-            # A hole in a degenerate level (NO) may point elsewhere, which the grid can see: start
-            # from PySCF's, and see whether its field is one of ours.
+            # A hole in a degenerate level (NO) may be oriented differently, to which the grid is
+            # sensitive: start from PySCF's density, and see whether its solution is one of ours.
             functional = jsci.dft.xc(name)
             m = build(entry, functional, grid)
             again = jsci.dft.scf(
@@ -166,7 +166,7 @@ def compare_energies(name: str, group: dict[str, Entry], grid: int) -> dict[str,
 
 
 def compare_forces(name: str, entry: Entry, grid: int) -> float:
-    """The largest difference of a force from PySCF's, its grid's response included."""
+    """The largest difference of a force from PySCF's with grid response."""
     jax.clear_caches()
     functional = jsci.dft.xc(name)
     field = pyscf_field(entry, name, grid)

@@ -1,4 +1,4 @@
-"""Fields and forces beside other differentiable packages: PySCFAD and MESS."""
+"""SCF energies and forces beside other differentiable packages: PySCFAD and MESS."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from benchmarks.cases.dft._problems import (
 from benchmarks.remote import MESS, PYSCFAD, remote_run
 from benchmarks.runner.case import Case, Run, Size
 
-# MESS has Cartesian functions and a grid of level 3 only: without d functions they are ours.
+# MESS has only Cartesian functions and a grid of level 3; without d functions they equal ours.
 MINIMAL = ("sto-3g", 3)
 
 

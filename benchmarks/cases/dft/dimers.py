@@ -1,4 +1,4 @@
-"""A functional learned from half of the dimers, on the other half and on bonds pulled apart."""
+"""A functional learned from half of the dimers, on the other half and on dissociation curves."""
 
 import functools
 import time
@@ -18,7 +18,7 @@ from jaxsci.dft._scf.kohn_sham import density_features
 from jaxsci.dft._xc.slater import slater
 
 BASIS, GRID, BUCKETS = "def2-svp", 0, 4
-# The prior holds the network's parameters near their start: half of the dimers are few.
+# The prior keeps the parameters near their initial values, as half of the dimers are few.
 PRIOR, STEPS, WIDTH = 1.6e-2, 40, 8
 
 

@@ -1,4 +1,4 @@
-"""Kohn-Sham fields: energies and batches against PySCF, and what gradients cost."""
+"""SCF energies and batches against PySCF, and the cost of gradients."""
 
 from typing import Any
 

@@ -57,7 +57,7 @@ def make_gradients(size: Size) -> Run:
             for b in batches
         ]
 
-    # Fourth order: what is left is the rounding of the field.
+    # Fourth order: what remains is the rounding of the SCF.
     differences = jax.tree.map(
         lambda a, b, c, d: (8 * (b - c) - (a - d)) / (12 * STEP),
         *(at(h * STEP) for h in (2.0, 1.0, -1.0, -2.0)),

@@ -1,4 +1,4 @@
-"""A learned Kohn-Sham matrix, by all its tensor products and by few, as a start of the field."""
+"""A learned Kohn-Sham matrix as initial guess, with all of its tensor products and with few."""
 
 import time
 
@@ -11,7 +11,7 @@ import jaxsci as jsci
 from benchmarks.cases.dft._problems import FAMILIES, TRAINED, distorted, one_grid, solve, trained
 from benchmarks.runner.case import Case, Run, Size
 
-# Share of the tensor products that stay: 70 % sparsity is that of Luo et al., ICML 2025.
+# Fraction of tensor products that are kept: the 70 % sparsity of Luo et al., ICML 2025.
 KEEP = 0.3
 
 
@@ -26,7 +26,7 @@ def _matrices(molecules):
 
 
 def _samples(geometries):
-    """By family, unpadded: molecules without what the model does not see, and their matrices."""
+    """By family: unpadded molecules, reduced to the inputs of the model, and their matrices."""
     samples = {}
     for name, family in geometries.items():
         batch = jsci.dft.stack([one_grid(atoms, TRAINED[0]) for atoms in family])
@@ -62,7 +62,7 @@ def _mae(model, samples):
 
 
 def _seconds(model, samples, repeats=5):
-    """Of one prediction for all samples, compiled; the least of some."""
+    """Seconds of one compiled prediction for all samples; the least of several."""
     return min(_timed(model, samples) for _ in range(repeats + 1))
 
 
@@ -115,7 +115,7 @@ def make_hamiltonian(size: Size) -> Run:
         seconds = [_seconds(m, samples) for m in models]
         return {
             f"Hartree by {products}": ", ".join(f"{_mae(m, unseen):.1e}" for m in models),
-            "time of a prediction, few of all": f"{seconds[1] / seconds[0]:.2f}",
+            "time of a prediction, few / all": f"{seconds[1] / seconds[0]:.2f}",
             "SCF steps (minao, all, few)": ", ".join(f"{x:.2f}" for x in (minao, *learned)),
         }
 
@@ -135,7 +135,7 @@ CASES = [
     Case(
         "dft.learned_hamiltonian",
         "dft",
-        "Kohn-Sham matrices learned equivariantly, with all tensor products and with few",
+        "Learned equivariant Kohn-Sham matrices, with all tensor products and with few",
         make_hamiltonian,
         "full",
         reference="self-consistent PBE of geometries held out",

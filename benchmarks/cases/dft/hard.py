@@ -1,4 +1,4 @@
-"""Fields that do not converge by themselves, or to a saddle point, beside PySCF's stable ones."""
+"""Hard SCF problems, without convergence or with saddle points, beside PySCF's stable solutions."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def make_hard(size: Size) -> Run:
     reference = np.array([pyscf_stable(a, b, f, restricted=r) for b, a, f, r in jobs])
 
     def error(out):
-        """How far the worst energy called converged lies above PySCF's."""
+        """How far the worst energy that is reported as converged lies above PySCF's."""
         energies, converged = out
         return float(np.max(np.where(converged, energies - reference, 0).clip(0)))
 
@@ -54,7 +54,7 @@ CASES = [
     Case(
         "dft.hard",
         "dft",
-        "Hard fields: followed down to a minimum, or flagged",
+        "Hard SCF problems: followed to a minimum, or flagged",
         make_hard,
         "full",
         reference="PySCF with its own stability analysis",

@@ -1,4 +1,4 @@
-"""A learned starting density: SCF steps against the usual guesses, where it was not trained too."""
+"""A learned initial density: SCF steps against the usual guesses, also where it was not trained."""
 
 import itertools
 import time
@@ -30,7 +30,7 @@ LARGER = {
     "H .591 1.056 -.881; H -.458 -1.092 .81; H -.458 -1.092 -.81",
 }
 UNSEEN = (("6-31g*", "blyp"), ("cc-pvdz", "pbe"), ("def2-tzvp", "pbe"), ("def2-svp", "b3lyp"))
-# A hybrid starts from the potential of a functional without exact exchange.
+# For a hybrid, the initial potential is that of a functional without exact exchange.
 START = {"b3lyp": "blyp"}
 
 
@@ -61,7 +61,7 @@ def _train(samples, key, steps):
 
 
 def _train_through_the_field(f, params, geometries, key, steps):
-    """On the orbital gradient where the field starts, which its steps have to bring to zero."""
+    """Train on the orbital gradient at the initial guess, which the SCF has to bring to zero."""
     molecules = [one_grid(atoms, TRAINED[0], grid=0) for atoms in geometries]
     batch = jsci.dft.stack(molecules)
     aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in molecules])
@@ -76,8 +76,8 @@ def _train_through_the_field(f, params, geometries, key, steps):
 
 
 def _steps(f, models, geometries, basis: str, name: str):
-    """Mean SCF steps from "minao", from each model's density, and from that which it learned."""
-    # The density is PBE's whatever the functional; its potential may as well be the one to solve.
+    """Mean SCF steps from "minao", from each model's density, and from its exact density."""
+    # The density is that of PBE for every functional; its potential is that of the functional.
     functional, start = jsci.dft.xc(name), jsci.dft.xc(START.get(name) or name)
     exact = (known for _, known in _samples(geometries, TRAINED[0]))
     counts = []
@@ -117,7 +117,7 @@ def make_guess(size: Size) -> Run:
         rows |= {f"{x}/{b}": _steps(f, models, tests, b, x) for b, x in UNSEEN}
         rows["larger molecules"] = _steps(f, models, larger, *TRAINED)
         return {
-            f"steps {name} (minao, learned, and through the field, its exact density)": ", ".join(
+            f"steps {name} (minao, learned, and through the SCF, its exact density)": ", ".join(
                 f"{x:.2f}" for x in row
             )
             for name, row in rows.items()
@@ -128,8 +128,8 @@ def make_guess(size: Size) -> Run:
         (),
         error=lambda result: float(result[2][2] / result[2][0]),
         note=f"{train} geometries each of {', '.join(FAMILIES)} learned, {held_out} held out, "
-        f"distorted by {DISTORTION} Å; {steps} steps on densities, {further} through the field; "
-        "grid 1 alone; the learned guess costs one potential more",
+        f"distorted by {DISTORTION} Å; {steps} steps on densities, {further} through the SCF; "
+        "grid 1 alone; the learned guess costs one extra potential evaluation",
         figures=figures if size != "smoke" else {},
         host=True,
     )
@@ -139,7 +139,7 @@ CASES = [
     Case(
         "dft.learned_guess",
         "dft",
-        "SCF steps from a density learned equivariantly, trained on PBE in def2-SVP",
+        "SCF steps from a learned equivariant density, trained on PBE in def2-SVP",
         make_guess,
         "full",
         reference="steps from minao of the same molecules at equal tolerance",

@@ -45,7 +45,7 @@ def make_recover_pbe(size: Size) -> Run:
         return jsci.dft.training_report(functional, p, predicted)
 
     def train(first, second, many, few):
-        """At the reference densities first, then through the field; (CPU seconds, error)."""
+        """At the reference densities first, then through the SCF; (CPU seconds, error)."""
         start, curve, p = time.process_time(), [], params
         for loss, optimizer, k in ((fixed, first, many), (consistent, second, few)):
             p = jsci.fit(loss, p, {"energy": learned}, optimizer, steps=k, progress=False).params
@@ -77,7 +77,7 @@ def make_recover_pbe(size: Size) -> Run:
 
 
 # Grad DFT's own default of 25 cycles gives NaN for some of these: its DIIS inverts a singular
-# matrix once the field has converged.
+# matrix once the SCF has converged.
 CYCLES = 10
 SMALL = ("H2O", "NH3", "CH4", "HF")
 
@@ -172,7 +172,7 @@ CASES = [
     Case(
         "dft.training_step",
         "dft",
-        "One training step of a neural functional through the field",
+        "One training step of a neural functional through the SCF",
         make_training_step,
         "full",
         reference="central differences; for the peer our energies",
@@ -183,7 +183,7 @@ CASES = [
     Case(
         "dft.recover_pbe",
         "dft",
-        "PBE recovered by a network from energies at its densities, then through the field",
+        "PBE recovered by a network from energies at its densities, then through the SCF",
         make_recover_pbe,
         "full",
         reference="self-consistent PBE of molecules not learned from",

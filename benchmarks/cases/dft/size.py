@@ -1,4 +1,4 @@
-"""Kohn-Sham fields of growing molecules, each in a process of its own: time, memory, cold start."""
+"""SCF of growing molecules, each in its own process: time, memory, cold start."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.runner.case import Case, Run, Size
 
-# What the process runs: ours first, so that the peak of memory is ours.
+# The program of the process: ours first, so that the peak memory is ours.
 _PROGRAM = """
 import sys, time
 start = time.perf_counter()

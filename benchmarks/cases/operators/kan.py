@@ -83,7 +83,7 @@ def mlp(dim, width, key):
 
 
 def matched_width(dim, wanted):
-    """Of the MLP with nearest to so many parameters: w² + (dim + 3) w + 1."""
+    """The width of the MLP whose number of parameters, w² + (dim + 3) w + 1, is nearest."""
     half = (dim + 3) / 2
     return max(round((half**2 + wanted - 1) ** 0.5 - half), 1)
 

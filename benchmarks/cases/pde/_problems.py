@@ -41,7 +41,7 @@ def walls(box: pde.Box, n: int) -> Callable:
 
 
 class Watch:
-    """The error of a training after so many seconds, from now on.
+    """The error of a training against the seconds that it has taken.
 
     The clock stops while the error, which a user could not see, is evaluated.
     """

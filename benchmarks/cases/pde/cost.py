@@ -22,7 +22,7 @@ SPACES = ("sample", "parameter", "matrix_free", "auto")
 
 
 class Step(NamedTuple):
-    """One size: seconds of a step in each space, and how far the two exact ones are apart."""
+    """One size: seconds per step in each space, and the difference of the two exact steps."""
 
     points: int
     parameters: int

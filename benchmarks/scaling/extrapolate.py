@@ -37,7 +37,7 @@ class Machine:
 
 
 def fewest_items(order: int, rows: Sequence[Row], devices: int, machine: Machine) -> int | None:
-    """The power of two of items a device from which at least half of a step is shared work.
+    """The power of two of items per device from which at least half of a step is shared work.
 
     `rows` are the strong study's, `order` is the problem's; `None` if no number is enough.
     """

@@ -34,8 +34,8 @@ class Problem:
 
     - `build`: `build(n, mesh)` gives the program for n items over the mesh, `None` for one device
       without one.
-    - `per_device`: items a device, by size; the strong study has eight times as many in all.
-    - `step_loop`: a step is one turn of the program's outermost loop, as in `fit`.
+    - `per_device`: items per device, by size; the strong study has eight times as many in total.
+    - `step_loop`: a step is one pass of the program's outermost loop, as in `fit`.
     - `amplified`: by how much a step may amplify rounding: the inverse of the damping, which
       bounds the condition of a second-order step.
     - `order`: the work grows with this power of the number of items, and what every device

@@ -12,19 +12,19 @@ HEAD = (
     "devices",
     "items",
     "a step",
-    "flops a device",
-    "memory a device",
+    "flops per device",
+    "memory per device",
     "operations",
-    "sent by a device",
-    "and a turn of its loops",
+    "sent per device",
+    "and per pass of its loops",
     "difference",
 )
 NOTE = (
-    "Times of virtual devices that share a machine's cores say nothing about real ones: what is "
-    "sent, computed and held a device, in programs that the same partitioner writes for "
-    "GPUs, is the point. Sent: by ring algorithms, counted from the compiled program. "
-    "Flops: XLA's count, the body of a loop once; a step of fit is one turn of its loop, and what "
-    "is sent once, before the first, is left to report.json. "
+    "Times of virtual devices that share the cores of a machine say nothing about real ones. What "
+    "counts is how much each device sends, computes and holds, in programs that the same "
+    "partitioner writes for GPUs. Sent: by ring algorithms, counted from the compiled program. "
+    "Flops: XLA's count, the body of a loop once. A step of fit is one pass of its loop; what is "
+    "sent once, before the first, is only in report.json. "
     "Difference: to one device, relative, beside the bound of another order of summation."
 )
 SHORT = {
@@ -66,8 +66,8 @@ def markdown(study: Study) -> str:
 
 
 def _needed(study: Study) -> Iterator[str]:
-    """How many items a device are enough at each number of devices."""
-    head = ["items a device for half of the speed", *(f"{n} devices" for n in DEVICES)]
+    """How many items per device are enough at each number of devices."""
+    head = ["items per device for half of the speed", *(f"{n} devices" for n in DEVICES)]
     yield _bar(head)
     yield _bar(["---"] * len(head))
     most = most_items(study.rows)

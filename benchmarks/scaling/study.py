@@ -22,9 +22,9 @@ SCHEMA = "jaxsci-scaling/1"
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a device sends by one kind of operation: in a step, or in a turn of a loop in it.
+    """What a device sends by one kind of operation: in a step, or in a pass of a loop inside it.
 
-    `loops` is 0 for a step, 1 for a turn of a loop inside it, -1 for what happens once; `bytes`
+    `loops` is 0 for a step, 1 for a pass of a loop inside it, -1 for what happens once; `bytes`
     are those of the whole buffers, `sent` those that one device sends.
     """
 
@@ -37,11 +37,11 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Row:
-    """One problem at one size on so many devices.
+    """One problem at one size on a number of devices.
 
     **Arguments:**
 
-    - `items`: in all, not a device.
+    - `items`: in total, not per device.
     - `seconds`: of one step.
     - `flops`: of one device, as XLA counts them: the body of a loop once.
     - `bytes`: that one device holds: arguments, results and temporaries.

@@ -77,7 +77,7 @@ def _flops(compiled: Any) -> float | None:
 
 
 def _traffic(text: str, step_loop: bool) -> tuple[Traffic, ...]:
-    """The operations summed by kind, those of a step before those of a turn of its loops."""
+    """The operations summed by kind, those of a step before those of a pass of its loops."""
     summed: dict[tuple[int, str], Traffic] = {}
     for operation in collectives(text):
         loops = operation.loops - step_loop

@@ -30,7 +30,7 @@ def warn_unless_periodic(a, axes: Iterable[int], name: str, advice: str, stackle
         with np.errstate(all="ignore"):  # fields may hold infinities
             if np.any(_bends_at_the_seam(lines, noise)):
                 what = "does not go on smoothly from its last point to its first"
-            elif np.any(_repeats_an_end(lines)):
+            elif np.any(_repeats_an_end(lines, noise)):
                 what = "has its first point once more at its end, as linspace(0, 1, N) does"
             else:
                 continue
@@ -47,17 +47,35 @@ def _bends_at_the_seam(lines, noise):
     A jump makes them N² times too large, a kink N times. A smooth field passes wherever its
     steepest place is: even a Gauss bell no wider than the spacing, at the seam, stays below 2.3.
     """
-    bend = np.roll(lines, 1, 0) - 2 * lines + np.roll(lines, -1, 0)
-    size = np.sqrt(np.mean(bend**2, 1))
-    seam, inside = np.maximum(size[0], size[-1]), np.max(size[1:-1], 0)
+    seam, inside = _at_the_seam_and_inside(_bends(lines), 1)
     return seam > _STANDS_OUT * inside + noise * np.max(np.abs(lines), (0, 1))
 
 
-def _repeats_an_end(lines):
-    """Whether the last values equal the first amid a slope that goes through, for each channel."""
+def _repeats_an_end(lines, noise):
+    """Whether the last values equal the first, and a field without them is smooth instead.
+
+    Either a slope goes through them, or, at a maximum, fourth differences fall when they are left
+    out. Where steps are no larger than rounding, neighbours may be equal in any field.
+    """
     steps = np.diff(lines, axis=0)
-    size = np.sqrt(np.mean(steps**2, 1))
-    equal = np.max(np.abs(lines[0] - lines[-1]), 0) < 1e-5 * np.max(size, 0)
+    largest = np.max(np.sqrt(np.mean(steps**2, 1)), 0)
+    rounding = noise * np.max(np.abs(lines), (0, 1))
+    equal = np.max(np.abs(lines[0] - lines[-1]), 0) < 1e-5 * largest
     through = np.sqrt(np.mean((steps[0] + steps[-1]) ** 2, 0))
     turns = np.sqrt(np.mean((steps[0] - steps[-1]) ** 2, 0))
-    return equal & (turns < 0.5 * through) & (through > 0.2 * np.max(size, 0))
+    slope = (turns < 0.5 * through) & (through > np.maximum(0.2 * largest, rounding))
+    seam, inside = _at_the_seam_and_inside(_bends(_bends(lines)), 2)
+    without, _ = _at_the_seam_and_inside(_bends(_bends(lines[:-1])), 2)
+    kink = seam > _STANDS_OUT * np.maximum(inside, without) + rounding
+    return equal & (slope | kink)
+
+
+def _bends(lines):
+    return np.roll(lines, 1, 0) - 2 * lines + np.roll(lines, -1, 0)
+
+
+def _at_the_seam_and_inside(differences, reach):
+    """The largest, over all lines of a channel, of so many points at either end and of the rest."""
+    size = np.sqrt(np.mean(differences**2, 1))
+    ends = np.concatenate([size[:reach], size[-reach:]])
+    return np.max(ends, 0), np.max(size[reach:-reach], 0)

@@ -43,6 +43,7 @@ REPEATING = {
     "the last point": np.eye(48)[-1],
     "two phases": np.where(np.sin(2 * np.pi * X + 0.1) > 0, 12.0, 3.0),
     "a small wave on a large mean": 5e4 + 0.5 * np.sin(2 * np.pi * X),
+    "even about the seam": np.exp(5 * np.cos(2 * np.pi * (X + 0.5 / 48))),
     "noise": np.random.default_rng(0).standard_normal(48),
     "not a number": np.full(48, np.nan),
     "infinite": np.where(X == 0.5, np.inf, 0),
@@ -59,6 +60,7 @@ NOT_REPEATING = {
     "a jump": np.exp(X),
     "a kink": X * (1 - X),
     "both ends of the period": np.sin(2 * np.pi * np.linspace(0, 1, 48)),
+    "both ends at a maximum": np.cos(2 * np.pi * np.linspace(0, 1, 48)),
     "both ends, few points": np.sin(2 * np.pi * np.linspace(0, 1, 9)),
     "both ends of three waves": np.sin(6 * np.pi * np.linspace(0, 1, 48)),
 }

@@ -27,6 +27,7 @@ from jaxsci.operators import (
     sphere_grid,
     spherical_harmonics,
 )
+from jaxsci.operators.data import grf
 
 
 def on_the_sphere(theta, phi, degree):
@@ -179,6 +180,54 @@ def test_padding_of_each_axis_is_refused_in_words():
         make(padding=(0, 0.25))
     with pytest.raises(TypeError, match="basis is one name for all axes"):
         make(basis=("fourier", "chebyshev"))
+
+
+@pytest.mark.report("jaxsci")
+def test_numbers_of_numpy_are_numbers():
+    """Sizes read from a file or a table. Right: as Python's; no fractions, and no tuples."""
+    make = partial(FNO, 1, 1, width=2, depth=1, key=jax.random.key(0))
+    layer = make(modes=np.int64(3), padding=np.float32(0.25))
+    np.testing.assert_array_equal(layer(wave(16)), make(modes=3, padding=0.25)(wave(16)))
+    assert make(modes=np.array([3, 2])).modes == (3, 2)
+    box = partial(GINO, 1, 1, radius=0.4, width=2, depth=1, key=jax.random.key(0))
+    plain = box(grid=(4, 4), modes=1)
+    table = box(grid=np.array([4, 4]), modes=np.int64(1))
+    assert jax.tree.structure(table) == jax.tree.structure(plain)
+    assert identity_on_the_sphere(np.int64(2), "gauss").degree == 2
+    assert grf(jax.random.key(0), np.int64(8), boundary="periodic").shape == (8,)
+    with pytest.raises(TypeError, match="padding is one number"):
+        make(modes=3, padding=(0.25,))
+    with pytest.raises(ValueError, match="modes is the highest wave number"):
+        make(modes=3.0)
+    with pytest.raises(TypeError, match="integer"):
+        box(grid=(4.5, 4), modes=1)
+
+
+@pytest.mark.report("MarcCoru/locationencoder#1")
+def test_latitudes_are_no_colatitudes():
+    """Latitudes, or angles in degrees, went in without a word. Right: Y₁₀ = √(3/4π) cos θ, so
+    0.488603 at the north pole; a little past a pole, as in differences, is no mistake."""
+    latitude = jnp.array([90.0, 0.0, -45.0])
+    for wrong in (jnp.deg2rad(latitude), 90 - latitude):
+        with pytest.warns(UserWarning, match="takes colatitudes.*deg2rad"):
+            spherical_harmonics(wrong, jnp.zeros(3), degree=1)
+    y = spherical_harmonics(jnp.deg2rad(90 - latitude), jnp.zeros(3), degree=1)
+    np.testing.assert_allclose(y[:, 2], 0.4886025 * np.array([1, 0, -(0.5**0.5)]), atol=1e-7)
+    spherical_harmonics(jnp.array([-0.01, np.pi + 0.01]), jnp.zeros(2), degree=1)
+
+
+@pytest.mark.report("jaxsci")
+def test_rounded_fields_are_periodic(recwarn):
+    """A wave of 1 mK on 300 K in float32 has steps of a few roundings, so that its first and last
+    value may be equal. Right: no warning. Of 10 K on linspace(0, 1, N) they are, and it warns."""
+    x = np.arange(64) / 64
+    for shift in np.linspace(0, 1, 50, endpoint=False):
+        field = 300 + 1e-3 * np.sin(2 * np.pi * (x + shift))
+        spectral_derivative(jnp.asarray(field[:, None], jnp.float32), axis=0)
+    assert not recwarn.list
+    both_ends = 300 + 10 * np.sin(np.linspace(0, 2 * np.pi, 9))
+    with pytest.warns(UserWarning, match="first point once more"):
+        spectral_derivative(jnp.asarray(both_ends[:, None], jnp.float32), axis=0)
 
 
 @pytest.mark.report("jaxsci")
@@ -345,3 +394,41 @@ def test_points_outside_the_box_of_a_gino():
     with pytest.raises(ValueError, match="y reaches"):
         model(a, x, w, 10 * x)
     model(a, x.at[0].set(5.0), w.at[0].set(0.0))
+
+
+@pytest.mark.report("jaxsci")
+def test_corners_that_a_gino_does_not_reach_are_flagged(recwarn):
+    """The last grid point stands a spacing before the end of the box. Right: what a point sees
+    depends on the input, or there is a warning; none for the rest of the box."""
+    make = partial(GINO, 1, 1, grid=(4, 4), width=2, modes=1, depth=1, key=jax.random.key(0))
+    x = jax.random.uniform(jax.random.key(1), (6, 2), maxval=0.75)
+    a, w, corner = jnp.ones((6, 1)), jnp.full(6, 1 / 6), jnp.ones((1, 2))
+    far, near = make(radius=0.4), make(radius=0.3)
+    assert jnp.any(jax.grad(lambda a: far(a, x, w, corner)[0, 0])(a))
+    near(a, x, w)
+    near(a, x.at[0].set(1.0), w.at[0].set(0.0))
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r"1 points, such as \[1. 1.\].*radius above 0.354"):
+        assert not jnp.any(jax.grad(lambda a: near(a, x, w, corner)[0, 0])(a))
+    with pytest.warns(UserWarning, match="balls of radius 0.3 are empty"):
+        near(a, x.at[0].set(1.0), w)
+
+
+@pytest.mark.report("jaxsci")
+def test_points_that_a_gno_does_not_reach_are_flagged(recwarn):
+    """Asked far from all input, its answer does not depend on it. Right: a warning."""
+    model = GNO(1, 1, dim=1, radius=0.2, width=2, depth=1, key=jax.random.key(0))
+    x, a, w = jnp.linspace(0, 1, 8)[:, None], jnp.ones((8, 1)), jnp.full(8, 1 / 8)
+    model(a, x, w, jnp.array([[-0.1], [1.1]]))
+    model(a, x.at[0].set(9.0), w.at[0].set(0.0))
+    assert not recwarn.list
+    for points, weights, y in ((x, w, [[0.5], [1.3]]), (x, w.at[:4].set(0), [[0.1]])):
+        with pytest.warns(UserWarning, match="1 points.* see nothing of the input"):
+            model(a, points, weights, jnp.array(y))
+
+
+@pytest.mark.report("jaxsci")
+def test_fields_without_a_grid_have_no_slopes():
+    """A vector without its axis of channels was an error of `min`. Right: what is wanted."""
+    with pytest.raises(ValueError, match=r"fields \(\*grid, channels\)"):
+        h1(jnp.ones(8), jnp.ones(8))

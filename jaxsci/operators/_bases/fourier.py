@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -74,7 +75,7 @@ class FourierBasis(Basis):
 
 
 def _check_padding(padding):
-    if not isinstance(padding, int | float):
+    if not isinstance(padding, Real):
         raise TypeError(f"padding is one number for all axes, such as 0.25; got {padding!r}.")
     if not 0 <= padding < math.inf:
         raise ValueError(f"padding={padding} must be a share of the domain, finite and >= 0.")

@@ -95,8 +95,11 @@ def h1(
     """
     _check_pair(prediction, target, floor, "h1")
     grid = target.shape[:-1]
-    if min(grid) < 3:
-        raise ValueError(f"h1() differentiates: each grid axis needs 3 points, got grid {grid}.")
+    if min(grid, default=0) < 3:
+        raise ValueError(
+            "h1() differentiates fields (*grid, channels): each grid axis needs 3 points, got grid "
+            f"{grid}."
+        )
     sizes = as_lengths(lengths, len(grid), "h1()")
     if periodic:
         warn_unless_periodic(target, range(len(grid)), "h1(periodic=True)", "Use periodic=False.")

@@ -1,6 +1,7 @@
 """Functions on scattered points: attention and kernel integrals as quadrature sums."""
 
 import math
+import warnings
 from collections.abc import Callable
 
 import equinox as eqx
@@ -164,6 +165,19 @@ class BallIntegral(eqx.Module):
         window = jnp.maximum(1 - square, 0) ** 2 * weights[None]
         return jnp.einsum("qp,qpc,pc->qc", window, k, self.mix(a))
 
+    def warn_unseen(self, y, x, advice: str, stacklevel: int = 3) -> None:
+        """Warn of points y whose balls hold no point x, where both are known."""
+        if y is None or x is None:
+            return
+        # What is not a number is not beyond the radius.
+        unseen = np.all(np.linalg.norm(y[:, None] - x, axis=-1) >= self.radius, 1)
+        if np.any(unseen):
+            warnings.warn(
+                f"{np.sum(unseen)} points, such as {y[unseen][0]}, see nothing of the input: their "
+                f"balls of radius {self.radius:g} are empty. {advice}",
+                stacklevel=stacklevel,
+            )
+
 
 def check_points(a, x, weights, y, channels: int, dim: int, name: str) -> Array:
     """The points of evaluation: y, or x where it is `None`.
@@ -187,11 +201,15 @@ def check_points(a, x, weights, y, channels: int, dim: int, name: str) -> Array:
     return y
 
 
+def counted(x, weights) -> np.ndarray | None:
+    """The points whose weight is not zero, or `None` where the values are not known yet."""
+    places, given = known(x), known(weights)
+    return None if places is None or given is None else places[given != 0]
+
+
 def check_in_box(x, weights, y, name: str):
     """`ValueError` if points of known values, but for those of weight zero, leave [0, 1]ᵈ."""
-    places, counted = known(x), known(weights)
-    inputs = None if places is None or counted is None else places[counted != 0]
-    for points, what in ((inputs, "x"), (None if y is None else known(y), "y")):
+    for points, what in ((counted(x, weights), "x"), (None if y is None else known(y), "y")):
         if points is not None and np.any(np.abs(points - 0.5) > 0.5 + 1e-5):
             raise ValueError(
                 f"{name} takes points of the box [0, 1]ᵈ, which holds the domain; {what} reaches "

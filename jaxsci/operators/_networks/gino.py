@@ -1,14 +1,17 @@
 """A neural operator for irregular domains: a Fourier network between two graph integrals."""
 
+import math
+import operator
 from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.fields import as_modes, grid_coordinates
-from .._fields.points import BallIntegral, check_in_box, check_points
+from .._fields.fields import as_modes, known, mesh
+from .._fields.points import BallIntegral, check_in_box, check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 from .fno import FNO
 
@@ -29,7 +32,8 @@ class GINO(eqx.Module):
     - `grid`: number of grid points along each of one to three axes of [0, 1]ᵈ, which holds the
         domain. Points xᵢ = i/N.
     - `radius`: of the balls, a physical length: at least the spacing of the grid, or there are
-        points that see nothing. Good value: one and a half to three spacings.
+        points that see nothing. In d dimensions a corner of the box at 1, beyond the last grid
+        point, needs more than √d spacings. Good value: two to three spacings.
     - `width`, `modes`, `depth`: of the `FNO`; `width` also of the kernel networks.
     - `key`: PRNG key of the weights.
 
@@ -38,6 +42,7 @@ class GINO(eqx.Module):
     **Raises:** `ValueError` for a radius below the spacing, modes above the grid's limit, fields,
     points or weights that do not belong together, or, outside jit, points outside [0, 1]ᵈ, which
     the grid does not reach: scale the domain into the box. Points of weight zero may lie anywhere.
+    Outside jit it warns of points with no grid point in their ball.
 
     Source: Li et al., "Geometry-Informed Neural Operator for Large-Scale 3D PDEs", NeurIPS 2023,
     section 3.
@@ -69,9 +74,9 @@ class GINO(eqx.Module):
         depth: int,
         key: PRNGKeyArray,
     ):
-        self.grid, self.in_channels = tuple(grid), in_channels
+        self.grid, self.in_channels = tuple(map(operator.index, grid)), in_channels
         dim = len(self.grid)
-        kept = as_modes((modes,) * dim if isinstance(modes, int) else modes, "GINO")
+        kept = as_modes((modes,) * dim if np.ndim(modes) == 0 else modes, "GINO")
         if len(kept) != dim or min(self.grid) < 1 or radius < 1 / min(self.grid):
             raise ValueError(
                 f"GINO needs one number of modes an axis and a radius of at least the spacing of "
@@ -99,10 +104,21 @@ class GINO(eqx.Module):
         dim = len(self.grid)
         queries = check_points(a, x, weights, y, self.in_channels, dim, "GINO")
         check_in_box(x, weights, y, "GINO")
-        z = grid_coordinates(self.grid, a.dtype).reshape(-1, dim)
+        places = mesh([np.arange(n) / n for n in self.grid]).reshape(-1, dim)
+        self._warn_unseen(places, counted(x, weights), None if y is None else known(y))
+        z = jnp.asarray(places, a.dtype)
         h = self.lift(jnp.concatenate([a, x], -1))
         v = self.gather(h, x, weights, z).reshape(*self.grid, -1)
         w = self.middle(v).reshape(len(z), -1)
         cell = jnp.full(len(z), 1 / len(z), a.dtype)
         u = jnp.concatenate([self.scatter(w, z, cell, queries), self.embed(queries)], -1)
         return apply_mlp(self.project, u)
+
+    def _warn_unseen(self, places, *points):
+        farthest = math.hypot(*(1 / n for n in self.grid))
+        advice = (
+            f"Take a GINO of a radius above {farthest:.3g}, which reaches all of the box, or scale "
+            "the domain into a smaller part of it."
+        )
+        for which in points:
+            self.scatter.warn_unseen(which, places, advice, stacklevel=4)

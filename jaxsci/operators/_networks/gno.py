@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.points import BallIntegral, check_points
+from .._fields.fields import known
+from .._fields.points import BallIntegral, check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 
 
@@ -28,7 +29,8 @@ class GNO(eqx.Module):
 
     Called as `model(a, x, weights, y=None)`, as `Transformer` is.
 
-    **Raises:** `ValueError` for fields, points or weights that do not belong together.
+    **Raises:** `ValueError` for fields, points or weights that do not belong together. Outside jit
+    it warns of points y with no input point in their ball.
 
     Source: Li et al., "Neural Operator: Graph Kernel Network for Partial Differential Equations",
     2020, eq. (5) and (6).
@@ -84,9 +86,12 @@ class GNO(eqx.Module):
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
     ) -> Float[Array, "queries out_channels"]:
-        y = check_points(a, x, weights, y, self.in_channels, self.dim, "GNO")
+        queries = check_points(a, x, weights, y, self.in_channels, self.dim, "GNO")
+        if y is not None:
+            advice = "Take a GNO of a larger radius, or ask nearer to its points."
+            self.last.warn_unseen(known(y), counted(x, weights), advice)
         h = self.lift(jnp.concatenate([a, x], -1))
         for integral, skip in zip(self.integrals, self.skips, strict=True):
             h = gelu(skip(h) + integral(h, x, weights, x))
-        u = jnp.concatenate([self.last(h, x, weights, y), self.embed(y)], -1)
+        u = jnp.concatenate([self.last(h, x, weights, queries), self.embed(queries)], -1)
         return apply_mlp(self.project, u)

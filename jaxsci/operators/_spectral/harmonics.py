@@ -1,5 +1,6 @@
 """Real spherical harmonics, stable to high degree in float32."""
 
+import warnings
 from functools import lru_cache
 
 import jax
@@ -7,7 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.fields import check_floating
+from .._fields.fields import check_floating, known
+
+# By which angle past a pole points may lie before they are taken for latitudes or degrees.
+_PAST_A_POLE = 0.1
 
 
 def spherical_harmonics(
@@ -23,7 +27,8 @@ def spherical_harmonics(
 
     **Arguments:**
 
-    - `colatitude`: θ in [0, π], floats.
+    - `colatitude`: θ in [0, π], the angle from the north pole in radians, as floats: π/2 less the
+        latitude.
     - `longitude`: φ, in radians.
     - `degree`: highest l, at least 0.
 
@@ -31,7 +36,8 @@ def spherical_harmonics(
     m = -l, ..., l; Y_lm is in column l² + l + m. Without the Condon-Shortley sign.
 
     **Raises:** `ValueError` for a negative degree or coordinates that are not two vectors of one
-    length, `TypeError` for integer coordinates.
+    length, `TypeError` for integer coordinates. Outside jit it warns of colatitudes far outside
+    [0, π], which are latitudes or degrees.
 
     Source: Holmes and Featherstone, J. Geodesy 76 (2002), eq. (11) and (12).
 
@@ -45,6 +51,7 @@ def spherical_harmonics(
             f"vectors; got degree={degree}, {colatitude.shape} and {longitude.shape}."
         )
     check_floating(colatitude, "spherical_harmonics()")
+    _warn_unless_colatitudes(colatitude)
     dtype = colatitude.dtype
     first, second, sectoral = (jnp.asarray(c, dtype) for c in legendre_recursion(degree))
     m = np.arange(degree + 1)
@@ -66,6 +73,17 @@ def spherical_harmonics(
     rows = jnp.concatenate([(legendre * sin[None])[..., :0:-1], legendre * cos[None]], -1)
     l, order = _columns(degree)
     return rows[l, :, degree + order].T
+
+
+def _warn_unless_colatitudes(theta):
+    angles = known(theta)
+    if angles is not None and np.any(np.abs(angles - np.pi / 2) > np.pi / 2 + _PAST_A_POLE):
+        warnings.warn(
+            "spherical_harmonics() takes colatitudes, angles from the north pole in [0, π]; got "
+            f"{np.min(angles):.4g} to {np.max(angles):.4g}. From latitudes in degrees: "
+            "jnp.deg2rad(90 - latitude).",
+            stacklevel=3,
+        )
 
 
 @lru_cache(maxsize=32)

@@ -1,6 +1,7 @@
 """Convolution on the sphere, by spherical harmonics on a latitude-longitude grid."""
 
 import math
+import operator
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -139,8 +140,9 @@ class SphericalConv(eqx.Module):
                 "SphericalConv needs in_channels, out_channels >= 1 and degree >= 0; got "
                 f"{in_channels}, {out_channels} and {degree}."
             )
-        self.in_channels, self.degree, self.grid = in_channels, degree, as_sphere_grid(grid)
-        shape = (degree + 1, in_channels, out_channels)
+        self.in_channels, self.degree = in_channels, operator.index(degree)
+        self.grid = as_sphere_grid(grid)
+        shape = (self.degree + 1, in_channels, out_channels)
         self.weight = jax.random.normal(key, shape) / math.sqrt(in_channels)
 
     def __call__(

@@ -48,7 +48,7 @@ def grf(
     g = grf(jax.random.key(0), (64, 64), boundary="neumann", tau=3.0)
     ```
     """
-    sizes = (grid,) if isinstance(grid, int) else tuple(grid)
+    sizes = (grid,) if np.ndim(grid) == 0 else tuple(grid)
     points = [np.arange(n) / n for n in sizes]
     return grf_at(key, points, boundary=boundary, alpha=alpha, tau=tau, modes=modes)
 

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def _consult() -> bool:
-    """Print each finding as it comes, then the conclusion; whether all are as they should be."""
+    """Print each finding as it comes, then the conclusion; return whether all are right."""
     print("\nKnown answers, computed in float64:", flush=True)
     findings = []
     for check in CHECKS:

@@ -1,4 +1,4 @@
-"""One small known answer for each pillar: does this installation compute what it should?"""
+"""One small known answer per pillar: does this installation compute correctly?"""
 
 import importlib.util
 import math
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """A missing extra is no error; a number that is wrong or absent is."""
+        """A missing extra is not an error; a wrong or missing number is."""
         if self.error is None:
             return self.reason.startswith("skipped")
         return self.error <= self.tolerance
@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 
 
 class Check(NamedTuple):
-    """`answers()` gives what was computed and what is known."""
+    """`answers()` gives the computed and the known answer."""
 
     pillar: str
     what: str
@@ -77,7 +77,7 @@ def conclusion(findings: Sequence[Finding]) -> str:
 
 
 def _heat():
-    """u = exp(-at) sin πx leaves u_t - D u_xx = (Dπ² - a) u: nothing at a = Dπ²."""
+    """u = exp(-at) sin πx has the residual u_t - D u_xx = (Dπ² - a) u, zero at a = Dπ²."""
     diffusivity, x = 0.1, jnp.array([[0.3, 0.2], [0.5, 0.7], [0.9, 0.4]])
     r = residual(pde.heat(diffusivity), lambda a, x: jnp.exp(-a * x[1]) * jnp.sin(jnp.pi * x[0]))
     rates = jnp.array([diffusivity * math.pi**2, 0.5])

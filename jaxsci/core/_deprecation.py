@@ -1,4 +1,4 @@
-"""How a public name or argument changes without breaking a program at once."""
+"""Deprecation of public names and arguments."""
 
 import warnings
 
@@ -8,8 +8,8 @@ MINORS_KEPT = 2
 def warn_deprecated(old: str, *, instead: str, since: str, stacklevel: int = 3) -> None:
     """Warn that `old` still works, for how long, and what replaces it.
 
-    Call it in the public function, where the old form has been recognised. What is deprecated in
-    0.2 works in 0.2 and 0.3 and is removed in 0.4.
+    Call it in the public function that recognises the old form. What is deprecated in 0.2 works in
+    0.2 and 0.3 and is removed in 0.4.
 
     **Arguments:**
 
@@ -22,6 +22,8 @@ def warn_deprecated(old: str, *, instead: str, since: str, stacklevel: int = 3) 
     **Raises:** `ValueError` if `since` is not "major.minor".
 
     ```python
+    from jaxsci.core import warn_deprecated
+
     warn_deprecated("molecule(charge_of=)", instead="molecule(charge=)", since="0.2")
     ```
     """
@@ -34,7 +36,7 @@ def warn_deprecated(old: str, *, instead: str, since: str, stacklevel: int = 3) 
 
 
 def removal(since: str) -> str:
-    """The release without what is deprecated since this one, both "major.minor"."""
+    """The release that removes what is deprecated since `since`, both "major.minor"."""
     try:
         major, minor = map(int, since.split("."))
     except ValueError:

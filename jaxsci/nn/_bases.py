@@ -1,4 +1,4 @@
-"""Bases of functions of one variable, evaluated for every entry of a vector: what a `KAN` sums."""
+"""Bases of functions of one variable, evaluated for every entry of a vector, for `KAN`s."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,16 +19,20 @@ class BSpline(eqx.Module):
 
         B_c(x) = β((x - x_c)/h),   β(s) = ((2 - |s|)₊³ - 4 (1 - |s|)₊³) / 6
 
-    Without the Cox-de Boor recursion, so that one expression serves every spline at once. They sum
-    to one on the interval and vanish 2h outside it, where a `KANLayer` continues its edges as
+    There is no Cox-de Boor recursion: one expression evaluates every spline at once. The splines
+    sum to one on the interval and vanish 2h outside it, where a `KANLayer` continues its edges as
     straight lines.
 
     **Arguments:**
 
-    - `intervals`: number of intervals; there are 3 functions more.
-    - `low`, `high`: the interval.
+    - `intervals`: number of intervals; there are `intervals + 3` functions.
+    - `low`, `high`: ends of the interval.
 
-    Source: de Boor, "A Practical Guide to Splines" (1978), chapter IX, for equal knots.
+    Called with a vector `(inputs,)`; returns `(inputs, functions)`.
+
+    **Raises:** `ValueError` unless `intervals` is positive and low < high.
+
+    **Source:** de Boor, "A Practical Guide to Splines" (1978), chapter IX, for equal knots.
 
     ```python
     values = jsci.nn.BSpline(5)(jnp.array([0.1, 0.7]))  # (2, 8)
@@ -58,6 +62,10 @@ class Chebyshev(eqx.Module):
 
     - `degree`: n; there are n + 1 functions. Good values: 3 to 8.
 
+    Called with a vector `(inputs,)`; returns `(inputs, functions)`.
+
+    **Raises:** `ValueError` for a degree that is not positive.
+
     ```python
     values = jsci.nn.Chebyshev(7)(jnp.array([0.1, 0.7]))  # (2, 8)
     ```
@@ -77,11 +85,15 @@ class Chebyshev(eqx.Module):
 
 
 class Fourier(eqx.Module):
-    """cos kx and sin kx for k = 1 to n, by the recursion of angles.
+    """cos kx and sin kx for k = 1 to n, by the angle-addition recursion.
 
     **Arguments:**
 
     - `degree`: n; there are 2n functions. Good values: 2 to 6.
+
+    Called with a vector `(inputs,)`; returns `(inputs, functions)`.
+
+    **Raises:** `ValueError` for a degree that is not positive.
 
     ```python
     values = jsci.nn.Fourier(4)(jnp.array([0.1, 0.7]))  # (2, 8)
@@ -94,7 +106,7 @@ class Fourier(eqx.Module):
         check_sizes(degree=self.degree)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
-        # Two transcendental functions an input, not 2n.
+        # Two transcendental functions per input, not 2n.
         cos, sin = [jnp.cos(x)], [jnp.sin(x)]
         for _ in range(self.degree - 1):
             c, s = cos[-1], sin[-1]
@@ -110,6 +122,10 @@ class Gaussians(eqx.Module):
 
     - `centres`: number of functions, at least 2.
     - `low`, `high`: the first and the last centre.
+
+    Called with a vector `(inputs,)`; returns `(inputs, functions)`.
+
+    **Raises:** `ValueError` for fewer than 2 centres, or unless low < high.
 
     ```python
     values = jsci.nn.Gaussians(8)(jnp.array([0.1, 0.7]))  # (2, 8)
@@ -137,16 +153,20 @@ class ActivationProducts(eqx.Module):
 
         B_c(x) = (σ(x - l_c) σ(u_c - x))²,   divided by their L2 norm, then scaled to [0, 1]
 
-    The bounds l_c and u_c are those of cubic B-splines. The method's own code normalises over a
-    whole batch, so that a sample's output depends on its neighbours; here it does not.
+    The bounds l_c and u_c are those of cubic B-splines. The authors' code normalises over a whole
+    batch, so that the output of a sample depends on the others; here it does not.
 
     **Arguments:**
 
-    - `intervals`: number of intervals of [low, high]; there are 3 functions more.
-    - `low`, `high`: the interval.
-    - `activation`: σ.
+    - `intervals`: number of intervals of [low, high]; there are `intervals + 3` functions.
+    - `low`, `high`: ends of the interval.
+    - `activation`: σ, elementwise.
 
-    Source: Ta et al., "AF-KAN: Activation Function-Based Kolmogorov-Arnold Networks", 2025.
+    Called with a vector `(inputs,)`; returns `(inputs, functions)`.
+
+    **Raises:** `ValueError` unless `intervals` is positive and low < high.
+
+    **Source:** Ta et al., "AF-KAN: Activation Function-Based Kolmogorov-Arnold Networks", 2025.
 
     ```python
     values = jsci.nn.ActivationProducts(5)(jnp.array([0.1, 0.7]))  # (2, 8)
@@ -176,18 +196,22 @@ class ActivationProducts(eqx.Module):
 
 
 class Mixture(eqx.Module):
-    """Several bases side by side, each with a learned share: which basis suits is learned too.
+    """Several bases side by side with learned shares, so that training also selects the basis.
 
         φ(x) = Σ_q α_q Σ_c w_qc B_qc(x),   α = softmax(logits)
 
-    `select` keeps the bases with the largest shares. Each goes on outside its interval as in a
-    `KANLayer`.
+    `KANLayer.select` keeps the bases with the largest shares. Outside its interval each basis
+    continues as in a `KANLayer`.
 
     **Arguments:**
 
-    - `bases`: the bases.
+    - `bases`: the bases, such as `BSpline`; at least one.
 
-    Source: selection among bases by a learned gate, as in S-KAN (selectable activations).
+    Called with a vector `(inputs,)`; returns `(inputs, functions)`, the functions of all bases.
+
+    **Raises:** `ValueError` without bases.
+
+    **Source:** selection among bases by a learned gate, as in S-KAN (selectable activations).
 
     ```python
     basis = jsci.nn.Mixture([jsci.nn.BSpline(5), jsci.nn.Chebyshev(7)])
@@ -211,9 +235,10 @@ class Mixture(eqx.Module):
 
 
 def continued(basis: Callable, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
-    """The values of a basis; splines and Gaussians go on as straight lines outside their interval.
+    """The values of a basis; splines and Gaussians continue as straight lines outside their
+    interval.
 
-    There they would vanish, the sooner the finer they are.
+    They would otherwise vanish there, and sooner on finer grids.
     """
     return _continued(basis, x) if isinstance(basis, BSpline | Gaussians) else basis(x)
 
@@ -227,7 +252,7 @@ def _continued(basis, x):
 
 @_continued.defjvp
 def _continued_jvp(basis, primals, tangents):
-    # By hand, since the slope is that of the basis at the nearest point inside: half the work.
+    # By hand: the slope is that of the basis at the nearest point inside, which halves the work.
     (x,), (dx,) = primals, tangents
     inside = _nearest_inside(basis, x)
     slopes = jax.jvp(basis, (inside,), (jnp.ones_like(inside),))[1]
@@ -236,7 +261,7 @@ def _continued_jvp(basis, primals, tangents):
 
 def _nearest_inside(basis, x):
     low, high = np.array([basis.low, basis.high]).astype(x.dtype)
-    # By `where`: at an end, `clip` has half a slope.
+    # With `where`, since `clip` has half the slope at an end.
     return jnp.where((x >= low) & (x <= high), x, jnp.clip(x, low, high))
 
 
@@ -248,7 +273,7 @@ def _end_slopes(basis, dtype) -> Float[np.ndarray, "2 functions"]:
 
 
 def warn_outside(basis: Callable, x: Float[Array, " inputs"], name: str):
-    """Warn of inputs of known values outside the interval of a basis, if it has one."""
+    """Warn of inputs outside the interval of a basis, if their values are known."""
     bases = basis.bases if isinstance(basis, Mixture) else (basis,)
     limited = [b for b in bases if isinstance(b, BSpline | Gaussians | ActivationProducts)]
     if not limited or isinstance(x, Tracer):
@@ -260,8 +285,8 @@ def warn_outside(basis: Callable, x: Float[Array, " inputs"], name: str):
     if outside.size:
         warnings.warn(
             f"{name} got inputs outside the interval [{low:g}, {high:g}] of its basis, such as "
-            f"{float(outside[0]):.4g}: its functions are learned inside only. Scale the inputs, or "
-            "give the basis a low and a high that hold them.",
+            f"{float(outside[0]):.4g}: its functions are only learned inside. Scale the inputs, or "
+            "choose low and high of the basis to contain them.",
             stacklevel=3,
         )
 

@@ -9,21 +9,21 @@ from jaxtyping import Array, Float, Key
 class Dense(eqx.Module):
     """x ↦ x W + b with Glorot weights and spread biases.
 
-    W ~ N(0, 2/(m + n)), b ~ U(-s, s): biases of the size of the inputs spread the places where
-    the units of a first layer bend over the domain, which a zero bias puts at one point.
+    W ~ N(0, 2/(m + n)), b ~ U(-s, s): biases of the size of the inputs spread the kinks of a first
+    layer's units over the domain, where zero biases would put them all at one point.
 
     **Arguments:**
 
-    - `in_size`, `out_size`: m and n.
+    - `in_size`, `out_size`: m and n, the numbers of inputs and outputs.
     - `key`: PRNG key of the weights and biases.
     - `bias_scale`: s; 0 for an output layer.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one vector `(in_size,)`; returns `(out_size,)`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
+    **Source:** Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
     networks" (2010), equation 12.
 
     ```python

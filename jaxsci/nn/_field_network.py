@@ -1,4 +1,4 @@
-"""What the networks of one point share: sizes, layers, and outputs with or without an axis."""
+"""The common part of networks of one point: sizes, layers, and scalar or vector outputs."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ OutSize = int | Literal["scalar"]
 class FieldNetwork(eqx.Module):
     """A function of one point, whose "scalar" output has no axis.
 
-    Each network has its fields itself: their order is that of the arrays in files.
+    Each network declares its fields itself, since their order is that of the arrays in files.
     """
 
     scalar: eqx.AbstractVar[bool]
@@ -59,7 +59,7 @@ def dense_layers(
 
 
 def output_size(out_size: OutSize) -> int:
-    """The number of outputs, where "scalar" is one without an axis."""
+    """The number of outputs; "scalar" is one output of shape ()."""
     if out_size == "scalar":
         return 1
     if isinstance(out_size, str):
@@ -69,7 +69,7 @@ def output_size(out_size: OutSize) -> int:
 
 
 def embedded_size(in_size: int, embedding: Callable | None) -> int:
-    """The number of inputs behind an embedding."""
+    """The number of inputs after the embedding."""
     check_sizes(in_size=in_size)
     if embedding is None:
         return in_size

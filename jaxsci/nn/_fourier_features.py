@@ -14,16 +14,18 @@ class FourierFeatures(eqx.Module):
     **Arguments:**
 
     - `in_size`: coordinates of a point.
-    - `count`: frequencies; there are twice as many features.
+    - `count`: number of frequencies; there are twice as many features.
     - `key`: PRNG key of the frequencies.
-    - `scale`: s, the typical frequency in radians per unit length. Too high a scale overfits
-        between the points.
+    - `scale`: s, the typical frequency in radians per unit length. If it is too high, the network
+        overfits between the points.
     - `trainable`: whether the frequencies are learned.
-    - `dtype`: of the frequencies; the default float type otherwise.
+    - `dtype`: of the frequencies; by default JAX's default float type.
+
+    Called with one point `(in_size,)`; returns `(2 count,)`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Source: Tancik et al., "Fourier features let networks learn high frequency functions in low
+    **Source:** Tancik et al., "Fourier features let networks learn high frequency functions in low
     dimensional domains" (2020), equation 5.
 
     ```python
@@ -59,16 +61,19 @@ class FourierFeatures(eqx.Module):
 class PeriodicEmbedding(eqx.Module):
     """xᵢ ↦ [cos(2πk xᵢ/Lᵢ), sin(2πk xᵢ/Lᵢ)], k = 1…K, on the periodic coordinates: exact.
 
-    Any network behind it is periodic with all its derivatives.
+    Any network applied to it is periodic, with all derivatives.
 
     **Arguments:**
 
-    - `periods`: Lᵢ for each coordinate, `None` for one that is not periodic and passes unchanged.
-    - `harmonics`: K.
+    - `periods`: Lᵢ for each coordinate, in its unit; `None` for a coordinate that is not periodic
+        and passes unchanged.
+    - `harmonics`: K, the number of harmonics per periodic coordinate.
+
+    Called with one point; returns the vector of features.
 
     **Raises:** `ValueError` for a period or a number of harmonics that is not positive.
 
-    Source: Dong & Ni, "A method for representing periodic functions and enforcing exactly
+    **Source:** Dong & Ni, "A method for representing periodic functions and enforcing exactly
     periodic boundary conditions with deep neural networks" (2021).
 
     ```python

@@ -1,4 +1,4 @@
-"""A network whose parameters are a function of coefficients: one training for a family."""
+"""A network whose parameters are a function of coefficients: one training run for a family."""
 
 from collections.abc import Callable
 
@@ -23,13 +23,15 @@ class Hypernetwork(eqx.Module):
     **Arguments:**
 
     - `network`: f, any Equinox network of one point; its arrays are θ₀.
-    - `coefficients`: how many there are. Scale each to [0, 1] first.
-    - `width`, `depth`: units of a hidden layer of h, and number of its hidden layers.
+    - `coefficients`: the number of coefficients μ. Scale each to [0, 1] first.
+    - `width`, `depth`: units per hidden layer of h, and number of its hidden layers.
     - `key`: PRNG key of h.
+
+    Called as `net(x, coefficients)`; returns what `network` returns.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Source: Ha, Dai & Le, "HyperNetworks" (2017); Ortiz, Guttag & Dalca, "Magnitude invariant
+    **Source:** Ha, Dai & Le, "HyperNetworks" (2017); Ortiz, Guttag & Dalca, "Magnitude invariant
     parametrizations improve hypernetwork learning" (2024), for encoding and additive output.
 
     ```python
@@ -58,7 +60,7 @@ class Hypernetwork(eqx.Module):
         generator = MLP(
             2 * coefficients, flat.size, width=width, depth=depth, key=key, dtype=flat.dtype
         )
-        # At the full Glorot size members would start as far apart as independent networks.
+        # With full Glorot weights the members would differ as much as independent networks.
         self.generator = eqx.tree_at(
             lambda g: g.layers[-1].weight, generator, replace_fn=lambda w: 0.1 * w
         )

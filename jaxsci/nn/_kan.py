@@ -18,27 +18,28 @@ class KANLayer(eqx.Module):
 
         y_j = b_j + Σ_i (v_ij silu(x_i) + Σ_c w_icj B_c(x_i))
 
-    The basis is evaluated once an input, not once an edge, and all edges are one matrix product.
+    The basis is evaluated once per input, not per edge, and all edges are one matrix product.
 
     **Arguments:**
 
     - `in_size`, `out_size`: number of inputs and outputs.
-    - `basis`: maps a vector (inputs,) to the functions' values (inputs, functions): `BSpline`,
-        `Chebyshev`, `Fourier`, `Gaussians`, `ActivationProducts`, a `Mixture`, or your own.
+    - `basis`: maps a vector (inputs,) to values (inputs, functions): `BSpline`, `Chebyshev`,
+        `Fourier`, `Gaussians`, `ActivationProducts`, a `Mixture`, or your own.
     - `key`: PRNG key of the parameters.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one vector `(in_size,)`; returns `(out_size,)`.
 
-    **Raises:** `ValueError` for sizes that are not positive. Outside jit it warns of inputs outside
-    the interval of the basis. There the edges of `BSpline` and `Gaussians` go on as straight lines,
-    so that a finer grid is never worse.
+    **Raises:** `ValueError` for sizes that are not positive.
 
-    Good values: the defaults, with inputs in the basis's interval. Rows of an attention matrix are
-    normalised by such a layer with a `Fourier` basis and few outputs followed by a `Dense` one
+    **Notes:** outside jit it warns of inputs outside the interval of the basis. There the edges of
+    `BSpline` and `Gaussians` continue as straight lines, so that a finer grid is never worse.
+
+    **Good values:** the defaults, with inputs in the basis's interval. Rows of an attention matrix
+    are normalised by such a layer with a `Fourier` basis and few outputs followed by a `Dense` one
     (Maity et al., "Kolmogorov-Arnold Attention", 2025).
 
-    Source: Liu et al., "KAN: Kolmogorov-Arnold Networks", 2024, equation 2.10.
+    **Source:** Liu et al., "KAN: Kolmogorov-Arnold Networks", 2024, equation 2.10.
 
     ```python
     layer = jsci.nn.KANLayer(2, 8, basis=jsci.nn.Chebyshev(5), key=jax.random.key(0))
@@ -63,7 +64,7 @@ class KANLayer(eqx.Module):
         self.base = Dense(in_size, out_size, key=keys[0], dtype=dtype)
         functions = in_size * count(basis)
         dtype = self.base.weight.dtype
-        # Small beside the silu, as in the source: the network starts near an ordinary one.
+        # Small compared with the silu, as in the source: the network starts near an ordinary one.
         scale = 0.1 / functions**0.5
         self.weight = scale * jax.random.normal(keys[1], (functions, out_size), dtype)
         self.basis = basis
@@ -79,16 +80,17 @@ class KANLayer(eqx.Module):
     def select(self, keep: int = 1) -> "KANLayer":
         """The layer with only the `keep` bases of its `Mixture` that have the largest shares.
 
-        Each kept basis keeps its share in its weights, so nothing changes but what was left out.
+        The shares of the kept bases are absorbed into the weights, so only the omitted bases are
+        lost.
 
         **Arguments:**
 
-        - `keep`: how many bases, at least 1.
+        - `keep`: the number of bases to keep, at least 1.
 
         **Returns:** the layer with a smaller `Mixture`, or with the one basis that was kept.
 
-        **Raises:** `TypeError` if the basis is no `Mixture`; `ValueError` unless
-        1 <= keep <= bases.
+        **Raises:** `TypeError` if the basis is not a `Mixture`; `ValueError` unless 1 <= keep <=
+        bases.
         """
         if not isinstance(self.basis, Mixture):
             raise TypeError(f"only a Mixture can be selected from, not {self.basis!r}.")
@@ -97,7 +99,7 @@ class KANLayer(eqx.Module):
             raise ValueError(f"keep must be from 1 to {len(bases)}, got {keep}.")
         kept = np.sort(np.argsort(-shares, stable=True)[:keep])
         ends = np.cumsum([count(b) for b in bases])
-        # With equal logits each of the kept bases gets the share 1/keep: the weights make up.
+        # With equal logits each kept basis gets the share 1/keep, which the weights compensate.
         rows = self.weight.reshape(self.base.weight.shape[0], -1, self.weight.shape[-1])
         parts = [keep * shares[q] * rows[:, ends[q] - count(bases[q]) : ends[q]] for q in kept]
         weight = jnp.concatenate(parts, axis=1).reshape(-1, self.weight.shape[-1])
@@ -112,20 +114,22 @@ class KAN(FieldNetwork):
 
     - `in_size`: coordinates of a point.
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
-    - `width`, `depth`: units of a hidden layer, and number of hidden layers.
+    - `width`, `depth`: units per hidden layer, and number of hidden layers.
     - `basis`: as in `KANLayer`, the same in all layers.
     - `key`: PRNG key of the parameters.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
-    **Raises:** `ValueError` for sizes that are not positive. Outside jit it warns of coordinates
-    outside the interval of the basis.
+    **Raises:** `ValueError` for sizes that are not positive.
 
-    Good values: width 4 to 16 and depth 1 or 2. On formulas it may need fewer parameters than an
-    `MLP`, and it costs two to three times as much a parameter: compare at equal time.
+    **Notes:** outside jit it warns of coordinates outside the interval of the basis.
 
-    Source: as `KANLayer`.
+    **Good values:** width 4 to 16 and depth 1 or 2. For closed-form functions it may need fewer
+    parameters than an `MLP`, but costs two to three times as much per parameter: compare at equal
+    time.
+
+    **Source:** as `KANLayer`.
 
     ```python
     net = jsci.nn.KAN(2, "scalar", width=5, depth=1, key=jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Inputs with a kink of known place, for solutions whose second derivative jumps."""
+"""Features with kinks at known places, for solutions whose second derivative jumps."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -6,15 +6,19 @@ from jaxtyping import Array, Float
 
 
 class KinkFeatures(eqx.Module):
-    """x ↦ [x, max(x - aᵢ, 0)², …]: coordinate plus C¹ features bending at given places.
+    """x ↦ [x, max(x - aᵢ, 0)², …]: the coordinates and C¹ features with kinks at given places.
 
-    A solution of -ψ″ + V ψ = E ψ has a second derivative that jumps where V does; a smooth
-    network behind these features has it too, and converges as if the solution were smooth.
+    A solution of -ψ″ + V ψ = E ψ has a second derivative that jumps where V does; a smooth network
+    of these features has the same jump, and converges as if the solution were smooth.
 
     **Arguments:**
 
-    - `places`: the aᵢ, where the second derivative jumps.
-    - `axis`: the coordinate that they lie on.
+    - `places`: the aᵢ where the second derivative jumps, in the unit of x.
+    - `axis`: the index of their coordinate.
+
+    Called with one point `(in_size,)`; returns `(in_size + places,)`.
+
+    **Raises:** `ValueError` without places.
 
     ```python
     net = jsci.nn.MLP(

@@ -18,17 +18,17 @@ class MLP(FieldNetwork):
 
     - `in_size`: coordinates of a point.
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
-    - `width`, `depth`: units of a hidden layer, and number of hidden layers.
+    - `width`, `depth`: units per hidden layer, and number of hidden layers.
     - `key`: PRNG key of the parameters.
     - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
     - `embedding`: a module applied to the point first, such as `FourierFeatures`.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Good values: for second-order optimisers in float64, 1 or 2 layers of 16 to 64 units; 3 x 20
+    **Good values:** for second-order optimisers in float64, 1 or 2 layers of 16 to 64 units; 3 x 20
     for fronts such as Burgers'.
 
     ```python

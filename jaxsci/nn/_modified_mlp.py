@@ -20,17 +20,17 @@ class ModifiedMLP(FieldNetwork):
 
     - `in_size`: coordinates of a point.
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
-    - `width`, `depth`: units of a hidden layer and of an encoding, and number of hidden layers.
+    - `width`, `depth`: units per hidden layer and encoding, and number of hidden layers.
     - `key`: PRNG key of the parameters.
     - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
     - `embedding`: a module applied to the point first, such as `FourierFeatures`.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Source: Wang, Teng & Perdikaris, "Understanding and mitigating gradient flow pathologies in
+    **Source:** Wang, Teng & Perdikaris, "Understanding and mitigating gradient flow pathologies in
     physics-informed neural networks" (2021), equations 43 to 47.
 
     ```python

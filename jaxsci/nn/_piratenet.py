@@ -27,13 +27,13 @@ class PirateNet(FieldNetwork):
     - `embedding`: its output size is the width; `FourierFeatures` in the paper.
     - `key`: PRNG key of the parameters.
     - `activation`: σ; smooth (tanh, sin) where derivatives of the network enter the loss.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Source: Wang et al., "PirateNets: physics-informed deep learning with residual adaptive
+    **Source:** Wang et al., "PirateNets: physics-informed deep learning with residual adaptive
     networks" (2024), equations 4.1 to 4.8.
 
     ```python

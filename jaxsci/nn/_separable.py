@@ -24,21 +24,21 @@ class Separable(FieldNetwork):
 
     - `in_size`: coordinates of a point.
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
-    - `rank`: R, number of products of each output.
-    - `width`, `depth`: units of a hidden layer of each fᵢ, and number of its hidden layers.
+    - `rank`: R, number of products per output.
+    - `width`, `depth`: units per hidden layer of each fᵢ, and number of its hidden layers.
     - `key`: PRNG key of the parameters.
     - `activation`: of the hidden layers; smooth (tanh, sin) where derivatives of the network enter
         the loss.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    Good values: rank 16 to 64. A solution that is not close to a short sum of products, such as a
-    front that moves obliquely, needs a rank near the number of points along it.
+    **Good values:** rank 16 to 64. A solution that is not close to a short sum of products, such as
+    a front that moves obliquely, needs a rank near the number of points along it.
 
-    Source: Cho et al., "Separable physics-informed neural networks" (2023), equation 6.
+    **Source:** Cho et al., "Separable physics-informed neural networks" (2023), equation 6.
 
     ```python
     net = jsci.nn.Separable(3, "scalar", rank=16, width=32, depth=2, key=jax.random.key(0))
@@ -90,9 +90,11 @@ class Separable(FieldNetwork):
 
         **Arguments:**
 
-        - `axes`: the points along each coordinate, one vector for each.
+        - `axes`: one vector of points per coordinate.
 
-        **Raises:** `ValueError` unless there is one axis a coordinate.
+        **Returns:** an array `(n₁, …, n_d)`, followed by the output axis unless it is `"scalar"`.
+
+        **Raises:** `ValueError` unless there is one axis per coordinate.
         """
         if len(axes) != len(self.factors):
             raise ValueError(f"on_grid needs {len(self.factors)} axes, got {len(axes)}.")
@@ -101,7 +103,7 @@ class Separable(FieldNetwork):
             for f, axis in zip(self.factors, axes, strict=True)
         )
         y = first
-        # The last product also sums over the rank, so only the others are ever held for each r.
+        # The last product also sums over the rank, so only the others are held for each r.
         for factor in others[:-1]:
             y = jnp.einsum("aro,bro->abro", y, factor).reshape(-1, *factor.shape[1:])
         y = jnp.einsum("aro,bro->abo", y, others[-1]) if others else y.sum(axis=1)

@@ -18,17 +18,17 @@ class SIREN(FieldNetwork):
 
     - `in_size`: coordinates of a point.
     - `out_size`: outputs, or `"scalar"` for an output of shape `()`.
-    - `width`, `depth`: units m of a hidden layer, and number of hidden layers.
+    - `width`, `depth`: units m per hidden layer, and number of hidden layers.
     - `key`: PRNG key of the parameters.
     - `frequency`: ω₀; 30 for images on [-1, 1], 1 to 5 for smooth solutions.
-    - `dtype`: of the parameters; the default float type otherwise.
+    - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
     **Raises:** `ValueError` for sizes or a frequency that are not positive.
 
-    Source: Sitzmann et al., "Implicit neural representations with periodic activation functions"
-    (2020), section 3.2.
+    **Source:** Sitzmann et al., "Implicit neural representations with periodic activation
+    functions" (2020), section 3.2.
 
     ```python
     net = jsci.nn.SIREN(2, "scalar", width=32, depth=2, frequency=3.0, key=jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Tangent kernels: of any model, their spectra, and what they predict about training."""
+"""Tangent kernels of any model, their spectra, and what they predict about training."""
 
 from . import infinite as infinite
 from ._empirical.descent import gradient_descent as gradient_descent

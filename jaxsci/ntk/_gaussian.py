@@ -1,4 +1,4 @@
-"""Expectations over a Gaussian variable, by a quadrature that does not mind a kink at zero."""
+"""Expectations over a Gaussian variable, by a quadrature that allows a kink at zero."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ def _panels() -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre nodes on unit panels of [-12, 12], and weights with the normal density.
 
     The cut tails hold less than 1e-32. A panel ends at zero whatever the variance, so functions
-    that bend or jump there (ReLU, SELU, sign) are integrated as exactly as smooth ones.
+    with a kink or jump there (ReLU, SELU, sign) are integrated as accurately as smooth ones.
     """
     nodes, weights = np.polynomial.legendre.leggauss(_PANEL_NODES)
     z = (np.arange(-_HALF_WIDTH, _HALF_WIDTH)[:, None] + (nodes + 1) / 2).ravel()
@@ -33,16 +33,16 @@ def expectation(
 
     **Arguments:**
 
-    - `f`: a function of an array; extra leading axes of its result are kept.
+    - `f`: an elementwise function of an array; extra leading axes of its result are kept.
     - `variance`, `mean`: K and μ, scalars.
 
     **Returns:** a scalar, or an array of the leading axes of what `f` returns.
 
-    Good values: exact to rounding for smooth f and, at mean zero, for f with a kink or a jump at
-    zero. It fails for f that grows as fast as exp(u²/2K), or oscillates more than about five
-    times per √K.
+    **Good values:** exact to rounding for smooth f and, at mean zero, for f with a kink or a jump
+    at zero. It fails if f grows as fast as exp(u²/2K), or oscillates more than about five times per
+    √K.
 
-    Source: composite Gauss-Legendre quadrature, 24 nodes on each unit panel of [-12, 12].
+    **Source:** composite Gauss-Legendre quadrature, 24 nodes on each unit panel of [-12, 12].
 
     ```python
     from jaxsci.ntk._gaussian import expectation
@@ -55,7 +55,7 @@ def expectation(
 
 
 def real_number(name: str, value: Float[Array, ""] | float) -> Float[Array, ""]:
-    """In JAX's precision of the moment; raise unless it is one real number."""
+    """The value as a JAX array of the default precision; raise unless it is one real number."""
     value = jnp.asarray(value)
     if value.shape or jnp.iscomplexobj(value):
         raise ValueError(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-_STARTS = 6  # vectors to begin with, and kept on a restart
+_STARTS = 6  # initial vectors, and those kept on a restart
 _SUBSPACE = 30  # vectors held before a restart
 _SMALLEST = 1e-2  # denominator of the preconditioner
 _UNUSED = 1e12  # Ritz value of rows that hold no vector
@@ -31,13 +31,35 @@ def lowest_eigenpair(
     tolerance: float,
     max_steps: int,
 ) -> tuple[Float[Array, ""], Float[Array, "*shape"], Bool[Array, ""]]:
-    """The lowest eigenvalue of A, its unit eigenvector, and whether |A x - λ x| ≤ tolerance.
+    """The lowest eigenpair of a symmetric operator with a large diagonal, by Davidson's method.
 
-    A maps vectors that vanish outside `support` to such; `diagonal` approximates its diagonal. The
-    search begins at the smallest of the diagonal, mixed with noise from a fixed key: symmetry would
-    keep it from vectors that the beginning is orthogonal to. Infinite where the support is empty.
+        A x = λ x,   corrections (A x - λ x) / (diagonal - λ)
+
+    The search starts at the smallest entries of the diagonal, mixed with noise from a fixed key:
+    otherwise symmetry would exclude eigenvectors orthogonal to the initial vectors.
+
+    **Arguments:**
+
+    - `operator`: A, a symmetric linear map of arrays of shape `*shape` that preserves vectors which
+        vanish outside `support`.
+    - `diagonal`: an approximation of the diagonal of A.
+    - `support`: the entries in which vectors may differ from zero.
+    - `tolerance`: largest norm of A x - λ x, in the unit of A.
+    - `max_steps`: most products with A.
+
+    **Returns:** λ, the unit eigenvector x, and whether |A x - λ x| <= tolerance. λ is infinite if
+    the support is empty.
 
     **Source:** Davidson, J. Comput. Phys. 17, 87 (1975).
+
+    ```python
+    from jaxsci.numerics import lowest_eigenpair
+
+    d, v = jnp.arange(1.0, 41.0), jnp.full(40, 0.1)
+    value, vector, converged = lowest_eigenpair(
+        lambda x: d * x + v * (v @ x), d, d > 0, tolerance=1e-8, max_steps=100
+    )
+    ```
     """
     shape, n = diagonal.shape, diagonal.size
     flat = jnp.where(support, diagonal, jnp.inf).ravel()
@@ -50,7 +72,7 @@ def lowest_eigenpair(
         used = jnp.sum(basis**2, axis=1) > 0.5
         projected = basis @ images.T + jnp.diag(jnp.where(used, 0, _UNUSED))
         values, vectors = jnp.linalg.eigh(0.5 * (projected + projected.T))
-        # Restarts keep the lowest; rows beyond them are forgotten.
+        # Restarts keep the lowest Ritz vectors and drop the other rows.
         whole = count == _SUBSPACE
         keep = jnp.where(jnp.arange(_SUBSPACE) < _STARTS, 1.0, 0.0)[:, None]
         keep = keep * (values < 0.5 * _UNUSED)[:, None]
@@ -89,12 +111,12 @@ def lowest_eigenpair(
 
 
 def _orthonormal(basis, x):
-    """The unit vector of x beyond the basis, or zero if nothing of x is left."""
+    """The unit vector of the part of x orthogonal to the basis, or zero if there is none."""
     size = jnp.linalg.norm(x)
     x = x / jnp.where(size > 0, size, 1)
     for _ in range(2):
         x = x - (basis @ x) @ basis
     left = jnp.linalg.norm(x)
     x = jnp.where(left > 1e-10, x / jnp.where(left > 1e-10, left, 1), 0)
-    # A third time: rounding of a small remainder has been blown up.
+    # A third time, since normalising a small remainder amplifies its rounding.
     return x - (basis @ x) @ basis

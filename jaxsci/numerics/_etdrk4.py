@@ -22,19 +22,22 @@ def etdrk4(
 
     **Arguments:**
 
-    - `linear`: the diagonal of L, real or complex, with real part bounded above.
-    - `nonlinear`: N(v).
-    - `v0`: initial coefficients.
+    - `linear`: the diagonal of L, a NumPy array, real or complex, with real part bounded above.
+    - `nonlinear`: N(v), of the shape of v.
+    - `v0`: initial coefficients, of the shape of `linear`.
     - `time`, `steps`: final time and number of equal steps.
 
     **Returns:** the coefficients at `time`.
 
-    Source: Cox and Matthews, J. Comput. Phys. 176 (2002), eq. (26) to (29); coefficients by
+    **Source:** Cox and Matthews, J. Comput. Phys. 176 (2002), eq. (26) to (29); coefficients by
     Kassam and Trefethen, SIAM J. Sci. Comput. 26 (2005), section 3 (means over a circle, which
     avoid the cancellation near L = 0).
 
     ```python
-    v = etdrk4(-k**2, lambda v: -v, v0, time=1.0, steps=100)
+    from jaxsci.numerics import etdrk4
+
+    k = np.arange(8.0)
+    v = etdrk4(-(k**2), lambda v: -v, jnp.ones(8), time=1.0, steps=100)  # exp(-(k² + 1))
     ```
     """
     h = time / steps

@@ -27,16 +27,35 @@ def trust_region_step(
     radius: Float[Array, ""],
     active: Bool[Array, ""],
 ) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
-    """The step that lowers ⟨g,x⟩ + ½⟨x,H x⟩ within Σ d x² ≤ r², and that model's change.
+    """The step of a trust-region Newton method, by preconditioned conjugate gradients.
 
-    Conjugate gradients with the positive diagonal d = `scale` as preconditioner and as measure of
-    length. Where the curvature turns negative the step goes to the border: it leaves saddle points.
-    Zero unless `active`, which costs no product.
+        x = argmin ⟨g, x⟩ + ½ ⟨x, H x⟩   within   Σ d x² <= r²,   approximately
+
+    Where the curvature is negative the step goes to the boundary, so it leaves saddle points.
+
+    **Arguments:**
+
+    - `hessian`: x ↦ H x, a symmetric linear map.
+    - `gradient`: g.
+    - `scale`: d, positive: the preconditioner and the measure of length.
+    - `radius`: r, of the trust region.
+    - `active`: whether to compute anything; otherwise the step is zero and costs no product.
+
+    **Returns:** the step x, and the change of the quadratic model.
 
     **Source:** Steihaug, SIAM J. Numer. Anal. 20, 626 (1983).
+
+    ```python
+    from jaxsci.numerics import trust_region_step
+
+    curvature = jnp.array([2.0, -1.0])
+    step, change = trust_region_step(
+        lambda x: curvature * x, jnp.array([1.0, 0.1]), jnp.ones(2), 0.5, jnp.array(True)
+    )
+    ```
     """
     size = jnp.linalg.norm(gradient)
-    # Loose far from the minimum, where the model is wrong anyway; then superlinear.
+    # Loose far from the minimum, where the model is inaccurate anyway; then superlinear.
     target = jnp.minimum(0.1, jnp.sqrt(size)) * size
 
     def inner(x, y):
@@ -49,7 +68,7 @@ def trust_region_step(
         image = hessian(s.direction)
         curvature = inner(s.direction, image)
         length = s.decrease / jnp.where(curvature > 0, curvature, 1)
-        # The length at which the border is reached: a root of a quadratic equation.
+        # The length at which the boundary is reached: a root of a quadratic equation.
         a, b, c = (
             inner(scale * s.direction, s.direction),
             inner(scale * s.step, s.direction),

@@ -44,7 +44,7 @@ def test_an_activation_behind_a_convolution_and_none_behind_another():
     assert positions.shape == (3, 3, 6, 6)
     flat = infinite.serial(*layers, infinite.Flatten(), infinite.Dense(1)).kernel(IMAGES).nngp
     np.testing.assert_allclose(positions.mean((2, 3)), flat, rtol=1e-12)
-    with pytest.raises(ValueError, match="must stand behind a layer of weights"):
+    with pytest.raises(ValueError, match="must follow a layer of weights"):
         infinite.serial(infinite.Dense(1), infinite.Relu(), infinite.Cos()).kernel(X)
 
 

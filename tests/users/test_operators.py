@@ -75,7 +75,7 @@ def test_harmonics_above_degree_thirty_are_numbers():
 def test_a_field_that_does_not_repeat_is_no_periodic_one():
     """Derivative of eˣ on i/64: wrong by up to 76 without a word. Right: a warning."""
     u = jnp.exp(jnp.arange(64) / 64)[:, None]
-    with pytest.warns(UserWarning, match="does not go on smoothly"):
+    with pytest.warns(UserWarning, match="does not continue smoothly"):
         spectral_derivative(u)
 
 

@@ -17,14 +17,14 @@ def derivative(u: Callable, *axes: int, component: int | None = None) -> Callabl
 
         derivative(u, i, j, ...)(x) = ∂ⁿu / ∂xᵢ∂xⱼ… (x)
 
-    Each axis is one forward-mode pass, nested: exact, and cheap for the low orders of which
-    equations are made.
+    Each axis is one nested forward-mode pass: exact, and cheap for the low orders that occur in
+    equations.
 
     **Arguments:**
 
     - `u`: a function of one point of shape `(d,)`, returning a scalar.
     - `axes`: the coordinates, once for each order: `derivative(u, 0, 0)` is u_xx.
-    - `component`: which entry of a vector-valued `u` is meant.
+    - `component`: the entry of a vector-valued `u` to differentiate.
 
     **Returns:** a function of one point returning a scalar.
 
@@ -116,7 +116,7 @@ def divergence(v: Callable) -> Callable:
 
     **Returns:** a function of one point returning a scalar.
 
-    **Raises:** `TypeError` if `v` does not return one component a coordinate.
+    **Raises:** `TypeError` if `v` does not return one component per coordinate.
 
     ```python
     darcy = lambda x: jsci.divergence(lambda y: a(y) * jsci.grad(u)(y))(x) + 1.0
@@ -151,8 +151,8 @@ def laplacian(u: Callable, *, directions: Float[Array, "k d"] | None = None) -> 
 
     **Returns:** a function of one point returning the shape that `u` returns.
 
-    **Raises:** `TypeError` if a point is not a one-dimensional array; `ValueError` if directions
-    do not match it.
+    **Raises:** `TypeError` if a point is not a one-dimensional array; `ValueError` if the
+    directions do not match it.
 
     **Source:** Li et al., "A computational framework for neural network-based variational
     Monte Carlo with Forward Laplacian" (2024).
@@ -165,7 +165,7 @@ def laplacian(u: Callable, *, directions: Float[Array, "k d"] | None = None) -> 
     def laplacian_of_u(x):
         _check_point(x)
         if x.size == 1 and directions is None:
-            # Along one axis nested forward costs as much, and shares its slope with other terms.
+            # In one dimension nested forward mode costs the same and shares u_x with other terms.
             return _along(_along(u, 0), 0)(x)
         return forward_laplacian(u, x, directions=directions)[2]
 

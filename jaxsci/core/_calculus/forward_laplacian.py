@@ -77,8 +77,8 @@ def forward_laplacian(
     differentiated twice along each direction, which is exact and costs more. A `custom_vjp` is
     differentiated through its body.
 
-    Source: Li et al., "A computational framework for neural network-based variational Monte Carlo
-    with Forward Laplacian" (2024); Dangel et al., "Collapsing Taylor Mode Automatic
+    **Source:** Li et al., "A computational framework for neural network-based variational Monte
+    Carlo with Forward Laplacian" (2024); Dangel et al., "Collapsing Taylor Mode Automatic
     Differentiation" (2025).
 
     ```python
@@ -100,7 +100,7 @@ def forward_laplacian(
             )
         slopes, axes = directions.astype(x.dtype), directions.shape[:1]
 
-    slopes = slopes + jnp.zeros_like(x)[None]  # inside `shard_map` they vary over devices as x does
+    slopes = slopes + jnp.zeros_like(x)[None]  # inside `shard_map` they vary over devices like x
 
     closed, shapes = jax.make_jaxpr(u, return_shape=True)(x)
     outputs = _interpret(closed.jaxpr, closed.consts, [_Taylor(x, slopes, None)])
@@ -134,7 +134,7 @@ def _propagate(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
     """The outputs of one equation."""
 
     def bind(*args):
-        # Up to jax 0.10.0 the functions among the parameters come apart from the rest.
+        # Up to jax 0.10.0, functions among the parameters are returned separately.
         bound = eqn.primitive.get_bind_params(eqn.params)
         functions, params = bound if isinstance(bound, tuple) else ((), bound)
         out = eqn.primitive.bind(*functions, *args, **params)
@@ -165,7 +165,7 @@ def _propagate(eqn: JaxprEqn, inputs: list[Any]) -> list[Any]:
 
 
 def _rule(name: str, eqn: JaxprEqn, active: int) -> Callable[[Callable, list[_Taylor]], list]:
-    """The cheapest exact rule for a primitive with so many operands that depend on x."""
+    """The cheapest exact rule for a primitive, `active` of whose operands depend on x."""
     operand = eqn.invars[0].aval
     if name == "abs" and not _is_real(operand):
         return _general
@@ -223,7 +223,7 @@ def _elementwise(f: Callable, args: list[_Taylor]) -> list[_Taylor]:
 
 
 def _tanh(f: Callable, args: list[_Taylor]) -> list[_Taylor]:
-    """As `_elementwise`, with fewer passes over memory for the activation most used."""
+    """As `_elementwise`, with fewer passes over memory for the most common activation."""
     (a,) = args
     value = f(a.value)[0]
     first = 1 - value * value

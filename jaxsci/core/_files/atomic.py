@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, whoever else writes it and wherever the writer is stopped."""
+"""Write a file completely or not at all, despite interruptions and concurrent writers."""
 
 import contextlib
 import glob
@@ -8,14 +8,14 @@ import secrets
 import stat
 from collections.abc import Iterable
 
-# Tells apart the processes that have one number, as those started anew in a container do.
+# Distinguishes processes with the same PID, as after the restart of a container.
 _THIS_PROCESS = secrets.token_hex(4)
 
 
 def write_file(
     path: pathlib.Path, parts: Iterable[bytes], previous: pathlib.Path | None = None
 ) -> None:
-    """Replace the file, or what the link points to; the old one is kept as `previous` if given."""
+    """Replace the file, or the target of a link; the old file is kept as `previous` if given."""
     path = resolved(path)
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a file, so it cannot be replaced: give another path.")
@@ -41,7 +41,7 @@ def write_file(
 
 
 def remove_partial(path: pathlib.Path) -> None:
-    """Remove what killed processes left behind while they wrote the file."""
+    """Remove the partial files that killed writers left behind."""
     for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
         if not _is_being_written(partial.name.rpartition(".partial-")[2]):
             with contextlib.suppress(OSError):
@@ -64,12 +64,12 @@ def _is_being_written(suffix: str) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return True  # of another user
+        return True  # owned by another user
     return True
 
 
 def _sync_folder(folder: pathlib.Path) -> None:
-    """Without this a power cut can undo the renaming. Not every system can open a folder."""
+    """Make a rename survive a power cut, on systems that can open a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

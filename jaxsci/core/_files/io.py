@@ -24,7 +24,7 @@ from .leaves import (
 
 _FORMAT = "jaxsci-1"
 _ENTRIES = {"format": str, "leaves": list, "metadata": dict, "bytes": int, "sha256": str}
-# Last in the header: the checksum of what the header is without. Older files have none.
+# Last entry of the header: the checksum of the rest of it. Older files have none.
 _SEAL = b', "header_sha256": "'
 
 
@@ -34,21 +34,21 @@ def save(
     """Write a pytree of arrays to one file, atomically.
 
     The first line is JSON: every leaf's path, shape and dtype, your metadata, and checksums of
-    itself and of the arrays that follow, so `head -n 1 file` tells what a file holds. Nothing is
+    itself and of the arrays that follow, so `head -n 1 file` shows what a file holds. Nothing is
     pickled.
 
     **Arguments:**
 
     - `path`: the file; an existing one is replaced only once the new one is complete and on the
         disk, and keeps its permissions. Through a symbolic link, the file that it points to is
-        replaced. Of several writers the last wins.
+        replaced. With several writers, the last one wins.
     - `tree`: any pytree whose array leaves are to be kept: numbers of any dtype, booleans, PRNG
-        keys. Leaves that are no arrays, such as functions, are left out.
-    - `metadata`: anything JSON can hold.
+        keys. Leaves that are not arrays, such as functions, are left out.
+    - `metadata`: any mapping that JSON can represent.
 
     **Raises:** `TypeError` if the metadata is not JSON, or for a leaf that `load` could not read,
-    such as an array of texts; `ValueError` if `path` is a folder or a device; `OSError` where the
-    disk is full or read-only. The file that was there is then still whole.
+    such as an array of strings; `ValueError` if `path` is a folder or a device; `OSError` if the
+    disk is full or read-only. An existing file is then left intact.
 
     ```python
     jsci.save("model.jsci", params, metadata={"steps": 500})
@@ -64,7 +64,7 @@ def save_keeping(
     metadata: Mapping[str, Any],
     previous: pathlib.Path | None,
 ) -> None:
-    """`save`, with the file that was there kept as `previous`."""
+    """`save`, keeping the existing file as `previous`."""
     check_savable(tree)
     payload = io.BytesIO()
     eqx.tree_serialise_leaves(payload, without_keys(tree), filter_spec=write_leaf)
@@ -85,13 +85,13 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
     **Arguments:**
 
     - `path`: the file.
-    - `like`: a pytree of the same structure, shapes and dtypes, such as `equinox.filter_eval_shape`
-        gives without computing anything; its non-array leaves are kept.
+    - `like`: a pytree of the same structure, shapes and dtypes; `equinox.filter_eval_shape` makes
+        one without computing anything. Its non-array leaves are kept.
 
     **Returns:** `like` with its arrays replaced by the file's.
 
-    **Raises:** `ValueError` if the file is not one of `save`'s, is damaged, or holds another
-    pytree: the first leaf that differs is named. `FileNotFoundError` if there is none.
+    **Raises:** `ValueError` if the file was not written by `save`, is damaged, or holds another
+    pytree: the first leaf that differs is named. `FileNotFoundError` if there is no file.
 
     ```python
     params = jsci.load("model.jsci", like=params)
@@ -109,7 +109,7 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
-    """The metadata given to `save`, after checking that the file is whole."""
+    """The metadata given to `save`, after checking that the file is complete."""
     return _read(path)[0]["metadata"]
 
 
@@ -139,7 +139,7 @@ def _sealed(header) -> bytes:
 
 
 def _is_whole(line: bytes, header: dict[str, Any]) -> bool:
-    """Whether the header is complete, of the right types, and as its checksum says."""
+    """Whether the header is complete, well typed, and matches its checksum."""
     body, seal, checksum = line.rpartition(_SEAL)
     if seal and checksum != hashlib.sha256(body + b"}").hexdigest().encode() + b'"}':
         return False
@@ -152,7 +152,7 @@ def _is_whole(line: bytes, header: dict[str, Any]) -> bool:
 
 def _check_same(path, saved, wanted):
     for old, new in zip(saved, wanted, strict=False):
-        # Files without kinds of keys have the integers alone, and may be read as either.
+        # Older files store only the integers of PRNG keys, and may be read as either.
         known = old.keys() & new.keys()
         if {name: old[name] for name in known} != {name: new[name] for name in known}:
             raise ValueError(

@@ -29,7 +29,7 @@ def describe(tree: PyTree) -> list[dict[str, Any]]:
 
 
 def is_entry(entry: Any) -> bool:
-    """Whether this can have come from `describe`."""
+    """Whether `describe` could have returned this."""
     return (
         isinstance(entry, dict)
         and entry.keys() - {"key"} == {"path", "shape", "dtype"}
@@ -39,7 +39,7 @@ def is_entry(entry: Any) -> bool:
 
 
 def check_savable(tree: PyTree) -> None:
-    """Raise for a leaf that could be written and never be read."""
+    """Raise for a leaf that could be written but never read."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if _is_kept(leaf) and not _is_key(leaf) and (problem := _problem(leaf)):
             name = f"The leaf {jax.tree_util.keystr(path)}" if path else "The tree"
@@ -60,12 +60,12 @@ def _problem(leaf) -> str:
 
 
 def without_keys(tree: PyTree) -> PyTree:
-    """PRNG keys as the integers that they are made of."""
+    """Replace PRNG keys by their integers."""
     return jax.tree.map(_without_key, tree)
 
 
 def with_keys(tree: PyTree, like: PyTree) -> PyTree:
-    """The integers as PRNG keys again where `like` has keys."""
+    """Turn the integers back into PRNG keys where `like` has keys."""
     return jax.tree.map(
         lambda x, old: jax.random.wrap_key_data(x, impl=_kind(old)) if _is_key(old) else x,
         tree,
@@ -74,7 +74,7 @@ def with_keys(tree: PyTree, like: PyTree) -> PyTree:
 
 
 def write_leaf(file: BinaryIO, leaf: Any) -> None:
-    """Append the leaf; dtypes that NumPy's format does not know as integers of their size."""
+    """Append the leaf; dtypes that NumPy's format lacks become integers of the same size."""
     if _is_kept(leaf):
         array = np.asarray(leaf)
         if _is_narrow(array.dtype):
@@ -83,7 +83,7 @@ def write_leaf(file: BinaryIO, leaf: Any) -> None:
 
 
 def read_leaf(file: BinaryIO, like: Any) -> Any:
-    """The next leaf, of the type of `like`, or `like` itself where files hold nothing of it."""
+    """The next leaf, of the type of `like`, or `like` itself where files store nothing for it."""
     if not _is_kept(like):
         return like
     array = np.lib.format.read_array(file, allow_pickle=False)
@@ -105,7 +105,7 @@ def _is_shape(leaf):
 
 
 def _is_narrow(dtype):
-    """bfloat16, float8, int4 and their like, which NumPy has from a package of their own."""
+    """bfloat16, float8, int4 and similar types, which NumPy gets from a separate package."""
     return dtype.isbuiltin == 2 and dtype.kind != "T"
 
 
@@ -122,7 +122,7 @@ def _without_key(leaf):
 
 
 def _kind(key):
-    """The generator of a key, or of its shape: `key_impl` wants an array, if only a traced one."""
+    """The PRNG implementation of a key or of its shape; `key_impl` accepts no shapes."""
     kinds = []
     jax.eval_shape(lambda k: kinds.append(jax.random.key_impl(k)), key)
     return kinds[0]

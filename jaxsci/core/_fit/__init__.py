@@ -1,1 +1,1 @@
-"""The training loop: what it refuses, reports, warns of and resumes from."""
+"""The training loop: its checks, reports, warnings and checkpoints."""

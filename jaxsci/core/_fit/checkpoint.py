@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: written atomically, the one before kept, resumed bit for bit."""
+"""Checkpoints of a training run: written atomically, the previous one kept, resumed bit for bit."""
 
 import os
 import warnings
@@ -16,7 +16,7 @@ Resume = Literal["same", "changed"]
 
 
 class Checkpoint:
-    """The file of one training run, and the one before it."""
+    """The checkpoint file of a training run, and its predecessor."""
 
     def __init__(
         self,
@@ -25,14 +25,14 @@ class Checkpoint:
         made_of: dict[str, list[str]] | None = None,
         resume: Resume = "same",
     ):
-        self.path = resolved(path)  # beside it, not beside a link to it, is its predecessor
+        self.path = resolved(path)  # its predecessor lies beside the file, not the link
         self.previous = self.path.with_name(self.path.name + ".previous")
         self.key = np.asarray(jax.random.key_data(key)).tolist()
         self.made_of = made_of or {}
         self.versions = versions()
         self.resume = resume
-        self.unusable = False  # a damaged newest file must not push out the one before it
-        self.written: int | None = None  # the step of the newest whole file
+        self.unusable = False  # a damaged newest file must not replace the previous one
+        self.written: int | None = None  # the step of the newest intact file
         self.failing = False
         self._check()
         if jax.process_index() == 0:
@@ -48,11 +48,11 @@ class Checkpoint:
             raise ValueError(f"{self.path} is not a file, so it cannot be a checkpoint.")
 
     def write(self, carry, history) -> list:
-        """Save the state; returns the history in the form that training goes on with.
+        """Save the state; returns the history in the form in which training continues.
 
-        A full disk is no reason to lose the training: it goes on, with a warning.
+        A full disk does not end training: it continues, with a warning.
         """
-        # Processes that train together hold the same state, and one file is enough.
+        # Processes that train together hold the same state, so one file is enough.
         if jax.process_index() == 0:
             step = int(carry.step)
             metadata = {
@@ -73,17 +73,17 @@ class Checkpoint:
 
     def _warn_of_failure(self, step, error):
         if self.failing:
-            return  # said once until a file is written again
+            return  # warn once until a file is written again
         self.failing = True
         left = "There is none yet." if self.written is None else f"That of step {self.written} is."
         warnings.warn(
-            f"The checkpoint of step {step} is not on the disk: {error}. {left} Training goes on, "
-            "and each report tries again.",
+            f"The checkpoint of step {step} is not on the disk: {error}. {left} Training "
+            "continues, and each report tries again.",
             stacklevel=5,
         )
 
     def restore(self, carry, empty_history, steps):
-        """The state in the newest whole file, or the given one where there is no file."""
+        """The state in the newest intact file, or the given state where there is no file."""
         errors = []
         for path in (self.path, self.previous):
             if not path.exists():
@@ -96,7 +96,7 @@ class Checkpoint:
             carry, history = self._load(path, metadata, carry, empty_history, steps)
             self.unusable, self.written = bool(errors), int(carry.step)
             for error in errors:
-                warnings.warn(f"Going on from the checkpoint before: {error}", stacklevel=3)
+                warnings.warn(f"Resuming from the checkpoint before: {error}", stacklevel=3)
             return carry, history
         if errors:
             raise ValueError(
@@ -122,7 +122,9 @@ class Checkpoint:
     def _check_metadata(self, path, metadata, empty_history, steps):
         step = metadata.get("step")
         if not isinstance(step, int) or step < 0 or "key" not in metadata:
-            raise ValueError(f"{path} is no checkpoint of fit, but another file of jaxsci.save.")
+            raise ValueError(
+                f"{path} is no checkpoint of fit, but another file written by jaxsci.save."
+            )
         if metadata.get("terms") != sorted(empty_history):
             raise ValueError(
                 f"{path} is a checkpoint of another objective: its terms are "
@@ -136,7 +138,7 @@ class Checkpoint:
         if metadata["key"] != self.key and self.resume == "same":
             raise ValueError(
                 f"{path} was started with another key, so it cannot be resumed exactly. Give the "
-                'same key, another checkpoint file, or resume="changed" to go on all the same.'
+                'same key, another checkpoint file, or resume="changed" to continue anyway.'
             )
 
     def _check_same_run(self, path, metadata):
@@ -156,7 +158,7 @@ class Checkpoint:
             raise ValueError(
                 f"{path} is of a run with other arguments. Different: {', '.join(other + traced)}. "
                 "Going on would mix two runs: give what it was started with, another checkpoint "
-                'file, or resume="changed" to go on from it all the same.'
+                'file, or resume="changed" to continue from it anyway.'
             )
         if rounded:
             warnings.warn(

@@ -17,7 +17,7 @@ from .._train.objective import Objective
 
 
 def check_arguments(objective, params, data, optimizer, steps, report_every, key, validation):
-    """Raise for arguments that no training can start from."""
+    """Raise for arguments with which training cannot start."""
     if not isinstance(objective, Objective) and not callable(objective):
         raise TypeError(
             "objective must come from jsci.objective({...}) or be a function loss(params, batch), "
@@ -54,14 +54,14 @@ def _check_count(name: str, value: Any) -> None:
 
 
 def check_concrete(*trees: PyTree) -> None:
-    """Raise inside `jit`, `vmap` or `grad`, where nothing can be reported, stopped or written."""
+    """Raise inside `jit`, `vmap` or `grad`, where `fit` cannot report, stop or write."""
     leaves = jax.tree.leaves(trees)
     # Under jit even a constant is traced.
     if any(isinstance(leaf, Tracer) for leaf in [jnp.zeros(()), *leaves]):
         raise TypeError(
             "fit() compiles and runs a loop of its own, so it cannot be called inside jit, vmap, "
-            "grad or another transformation. Call it outside. For an ensemble stack the members' "
-            "parameters and give it the sum of their losses; to differentiate through training "
+            "grad or another transformation. Call it outside. For an ensemble, stack the members' "
+            "parameters and minimise the sum of their losses; to differentiate through training, "
             "write a lax.scan over optimizer.update."
         )
 
@@ -91,7 +91,7 @@ def _check_params(params: PyTree) -> None:
 
 
 def _check_source(name: str, data: Any) -> None:
-    """Raise for what hands out batches by itself: a compiled loop cannot ask it for the next."""
+    """Raise for iterators and data loaders: a compiled loop cannot ask them for the next batch."""
     makes_one = inspect.isgeneratorfunction(data)
     leaves = jax.tree_util.tree_leaves_with_path(data, is_leaf=lambda x: hasattr(x, "__next__"))
     for path, leaf in leaves:

@@ -1,9 +1,9 @@
-"""What a training run is made of, in a few words each that another process finds equal.
+"""Fingerprints of a training run, which other processes can reproduce and compare.
 
 Programs are compared as traced: a learning rate inside a closure is a number in the program of a
-step, and an array that a residual closes over is one of its constants. Rules of differentiation
-and functions called back on the host count by their names alone. Arrays are compared by a hash, and
-by two numbers that tell rounding, as another processor brings it, from other values.
+step, and an array that a residual closes over is one of its constants. Custom derivative rules and
+host callbacks are compared by name only. Arrays are compared by a hash, and by two numbers that
+distinguish the rounding of another processor from different values.
 """
 
 import functools
@@ -22,7 +22,7 @@ from jax.extend import core
 from .._gram.checks import example_of
 from .._train.objective import Objective, objective
 
-# Another version of one of these may write the same function as another program.
+# Other versions of these packages may trace the same function to a different program.
 _TRACED_BY = ("jax", "jaxsci", "equinox", "flax", "lineax", "optax", "optimistix")
 _PROGRAM = "program "
 _ABOUT = " about "
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+|\bid=\d+")
 
 
 class Differences(NamedTuple):
-    """Names of what differs: for certain, by rounding alone, and in the way it was traced."""
+    """Names of the parts that differ: certainly, by rounding only, or in how they were traced."""
 
     other: list[str]
     rounded: list[str]
@@ -49,7 +49,7 @@ def fingerprint(
     carry: Any,
     key: jax.Array,
 ) -> dict[str, list[str]]:
-    """Part of the run to what it is: an array, or a program and its constants.
+    """Each part of the run by name: an array, or a program and its constants.
 
     `step(objective, optimizer, carry, batch)` is one step of the training. The optimiser's part of
     it is traced with another objective, which takes no time.
@@ -92,7 +92,7 @@ def differences(old: dict[str, Any], new: dict[str, list[str]]) -> Differences:
 
 
 def versions() -> dict[str, str]:
-    """What decides how a function is traced."""
+    """The versions on which tracing depends."""
     found = {"backend": jax.default_backend()}
     for package in _TRACED_BY:
         try:
@@ -103,7 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def _on_a_parabola(optimizer, step):
-    """The start and one step of the optimiser for a loss that is as cheap as can be."""
+    """The initial state and one step of the optimiser for the cheapest possible loss."""
     parabola = objective({"squares": lambda p, x: x * sum(map(_square, jax.tree.leaves(p)))})
 
     def program(carry):
@@ -138,7 +138,7 @@ def _text(value: Any) -> str:
 class _Text(NamedTuple):
     """Texts that are equal for equal values, in every process.
 
-    `known` are the programs met before, by identity; `constants` collects theirs.
+    `known` holds the programs seen so far, by identity; `constants` collects their constants.
     """
 
     known: dict[int, str]
@@ -185,7 +185,7 @@ class _Text(NamedTuple):
 def _array(array: Any) -> str:
     shape = f"{array.dtype}{list(array.shape)}"
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        return shape  # no process has all of it
+        return shape  # no process holds all of it
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
     flat = np.ascontiguousarray(array).reshape(-1)
@@ -195,7 +195,7 @@ def _array(array: Any) -> str:
 
 
 def _about(flat: np.ndarray) -> str:
-    """A random combination of all entries, their norm, and how far rounding moves the former."""
+    """A random combination of all entries, and how far rounding may move it."""
     tolerance = float(jnp.finfo(flat.dtype).eps) ** 0.75
     if flat.dtype.itemsize < 4:
         flat = flat.astype(np.float32)

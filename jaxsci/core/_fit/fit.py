@@ -33,10 +33,10 @@ from .warnings import (
     warn_of_unequal_terms,
 )
 
-# Steps that fit into one call of the compiled loop when its length is left to the clock.
+# Most steps in one call of the compiled loop when the clock decides its length.
 _LONGEST_CHUNK = 1024
 _SECONDS_A_REPORT = 1.0
-# What the key is folded with for validation: no step has this number.
+# Folded into the key for validation; no step has this number.
 _NO_STEP = 2**32 - 1
 
 
@@ -44,14 +44,14 @@ class Fit(NamedTuple):
     """What `fit` returns.
 
     - `params`: the last parameters whose loss was finite.
-    - `history`: `"loss"` and each term's mean square, one entry a step, before that step's update.
+    - `history`: `"loss"` and each term's mean square, `(steps,)` each, before each step's update.
     - `steps`: steps taken.
     - `status`: `"completed"`, `"stopped"` by the callback, `"interrupted"` by Ctrl-C, or
         `"non_finite"`.
-    - `message`: a sentence about the status, and one if the loss has stagnated or still falls.
+    - `message`: a sentence about the status, and one if the loss has stagnated or is still falling.
     - `state`: the optimiser's final state.
     - `validation`: `"step"`, `"loss"` and each term's mean square on the validation samples, one
-        entry a report of this call; empty without them.
+        entry per report of this call; empty without them.
     """
 
     params: PyTree
@@ -89,46 +89,46 @@ def fit(
     **Arguments:**
 
     - `objective`: an `Objective`, or a function `loss(params, batch) -> scalar`.
-    - `params`: where to start; real arrays.
-    - `data`: one batch for all steps, or a pure function `key -> batch`. With a function the
-        history is the loss on fresh samples: each step's is taken before their update.
+    - `params`: the initial parameters, a pytree of real arrays.
+    - `data`: one batch for all steps, or a pure function `key -> batch`. With a function, the
+        history is the loss on fresh samples: each is evaluated before it is trained on.
     - `optimizer`: any optax optimiser, or `levenberg_marquardt()`, `gauss_newton()`,
         `natural_gradient()`.
-    - `steps`: how many steps in all, counting those of a checkpoint.
+    - `steps`: the total number of steps, counting those of a checkpoint.
     - `key`: needed where `data` is a function; step n always sees `fold_in(key, n)`.
-    - `report_every`: steps between reports (progress, callback, checkpoint); about every second
-        by default.
+    - `report_every`: steps between reports (progress, callback, checkpoint); by default about one
+        report per second.
     - `callback`: `callback(step, metrics, params)` at each report, with the last loss and terms,
         and `"validation_loss"` and `"validation_<term>"`; return True to stop.
-    - `checkpoint`: a file, rewritten atomically at each report. If it exists, training goes on
-        from it, bit for bit as if it had never been interrupted (on a GPU with
-        XLA_FLAGS=--xla_gpu_deterministic_ops=true). Of several processes the first writes it, and
-        all must see it. A full disk stops nothing: it is warned of, and each report tries again.
-    - `resume`: what a checkpoint may have been started with. `"same"`: the key, data, weights,
-        residuals and optimiser given here; `"changed"` accepts others, with which it then goes on.
-        Functions are compared by the programs that JAX makes of them, which other versions of it
-        may write differently; that is warned of, as are numbers that differ by rounding alone.
-        Where to start, `batch_size` and `mesh` may differ always.
-    - `validation`: samples that are not trained on, a batch or a function `key -> batch` that is
-        called once. Their loss after each report's last step is in the progress bar, in the
-        callback's metrics and in `.validation`.
+    - `checkpoint`: a file, rewritten atomically at each report. If it exists, training resumes from
+        it, bit for bit as if it had never been interrupted (on a GPU with
+        XLA_FLAGS=--xla_gpu_deterministic_ops=true). With several processes the first one writes it,
+        and all must see it. A full disk gives a warning, and each report tries again.
+    - `resume`: what a checkpoint must have been started with. `"same"`: the key, data, weights,
+        residuals and optimiser given here; `"changed"` accepts others and continues with those
+        given here. Functions are compared by their traced programs, which other versions of JAX may
+        write differently; this gives a warning, as do numbers that differ only by rounding. The
+        initial parameters, `batch_size` and `mesh` may always differ.
+    - `validation`: samples that are not trained on: a batch, or a function `key -> batch` that is
+        called once. Their loss at each report is shown in the progress bar, passed to the callback,
+        and kept in `.validation`.
     - `progress`: show a progress bar once training takes more than two seconds.
 
-    **Returns:** a `Fit`. On a loss that is not finite training stops with a warning that names
-    the term, and `.params` are the last good ones. Ctrl-C ends training with the next report, and
-    what there is is returned, with a warning; a second one raises `KeyboardInterrupt` at once.
+    **Returns:** a `Fit`. If the loss is not finite, training stops with a warning that names the
+    term, and `.params` are the last good ones. Ctrl-C ends training at the next report and returns
+    the result so far, with a warning; a second one raises `KeyboardInterrupt` at once.
 
     **Raises:** `ValueError` for a missing key, a batch that does not fit the objective, a
     checkpoint of another model or run (what differs is named) or with more steps, or a step that
-    takes more memory than the machine has, predicted from the compiled program: the message has a
-    size that fits. `TypeError` if a second-order optimiser gets a plain loss, for complex
-    parameters or a complex loss, for an iterator as data, for a number of steps that is not whole,
-    and inside `jit`, `vmap` or `grad`.
+    takes more memory than the machine has, predicted from the compiled program: the message
+    suggests a size that fits. `TypeError` if a second-order optimiser gets a plain loss, for
+    complex parameters or a complex loss, an iterator as data, a number of steps that is not an
+    integer, and inside `jit`, `vmap` or `grad`.
 
-    **Notes:** warns where nothing can be learned, and with a second-order optimiser where a fixed
-    batch has fewer residuals than there are parameters and no validation (the quadrature of
-    `eigenproblem` excepted, which is checked there), or where the terms'
-    gradients differ by orders of magnitude.
+    **Notes:** warns if nothing can be learned. With a second-order optimiser it also warns if a
+    fixed batch has fewer residuals than parameters and there is no validation (except for the
+    quadrature of `eigenproblem`, which checks its own), or if the gradients of the terms differ by
+    orders of magnitude.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "bc": f})
@@ -138,7 +138,7 @@ def fit(
     """
     check_arguments(objective, params, data, optimizer, steps, report_every, key, validation)
     key = jax.random.key(0) if key is None else key
-    # Copies, as NumPy's arrays and dicts can be written into, by a callback for one.
+    # Copies, since a callback may write into NumPy arrays and dicts.
     params = jax.tree.map(lambda leaf: jnp.asarray(_own(leaf)), params)
     data = data if callable(data) else jax.tree.map(_own, data)
     loss, count, convolves = as_checked_program(objective, params, data, key)
@@ -183,7 +183,7 @@ def _train(objective, advance, data, key, carry, history, steps, report_every, s
             start = time.perf_counter()
             # Reports fall on multiples of report_every, so a resumed run reports at the same steps.
             due = step + (report_every - step % report_every if report_every else length)
-            # Of the very type that the memory was predicted with: another would compile again.
+            # The exact type that memory was predicted with: another one would recompile.
             last = jnp.asarray(min(due, step + size, steps), carry.step.dtype)
             carry, records = advance(carry, last, size)
             check_concrete(carry, records)
@@ -208,11 +208,11 @@ def _train(objective, advance, data, key, carry, history, steps, report_every, s
 
 
 def _warn_at_the_start(objective, data, key, params, carry):
-    """After the first steps, of what they show."""
+    """Warn of problems that the first steps reveal."""
     stuck = eqx.tree_equal(params, carry.params)
     if not stuck and not unequal_terms(carry.state):
         return
-    # Both are of the last step, which is what the state tells of.
+    # Both belong to the last step, which the state describes.
     batch = data(jax.random.fold_in(key, carry.step - 1)) if callable(data) else data
     if unequal_terms(carry.state):
         warn_of_unequal_terms(objective, carry.previous, batch, stacklevel=4)
@@ -225,11 +225,11 @@ def _own(leaf):
 
 
 def _first_bad_sample(objective, data, key, carry):
-    """A sentence that names the first sample whose residual is not finite, if there is one."""
+    """A sentence that names the first sample with a residual that is not finite, if any."""
     if not isinstance(objective, Objective):
         return ""
     batch: Any = data(jax.random.fold_in(key, carry.step - 1)) if callable(data) else data
-    # `previous` holds the parameters that the last step started from: the ones that failed.
+    # `previous` holds the parameters before the last step: the ones that failed.
     for name, r in objective.residuals(carry.previous, batch).items():
         bad = ~jnp.isfinite(r.reshape(len(r), -1)).all(axis=1)
         if bad.any():
@@ -247,8 +247,8 @@ def _report(carry, history, validation, status, steps, where):
         what = f"not finite: {', '.join(wrong) or 'the update of the optimiser'}"
         message = (
             f"Training stopped at step {step} of {steps}, {what}. {where}"
-            "`params` are the last with a finite loss. A smaller learning rate or more damping "
-            "helps, and so does float64."
+            "`params` are the last with a finite loss. Try a smaller learning rate, more damping, "
+            "or float64."
         )
         status = "non_finite"
     elif status == "interrupted":
@@ -263,7 +263,7 @@ def _report(carry, history, validation, status, steps, where):
 
 
 def _next_length(length, seconds, longest):
-    """Aim at one report a second, growing at most tenfold a chunk (the first one compiles)."""
+    """Aim at one report per second, growing at most tenfold per chunk (the first one compiles)."""
     return max(1, min(longest, 10 * length, int(length * _SECONDS_A_REPORT / max(seconds, 1e-9))))
 
 

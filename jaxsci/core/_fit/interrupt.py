@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: what runs comes to its end first, and a second one ends it at once."""
+"""Ctrl-C as a request: the running program finishes first; a second Ctrl-C stops at once."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ class Interrupt:
         self._ours = False
 
     def __enter__(self):
-        # Only the main thread may set handlers, and a program that has one of its own keeps it.
+        # Only the main thread may set handlers, and a program's own handler is left alone.
         default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         self._ours = default and threading.current_thread() is threading.main_thread()
         if self._ours:
@@ -30,7 +30,6 @@ class Interrupt:
     def _ask(self, number, frame):
         self.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Not print: a handler may run in the middle of one, and a closed terminal is no reason to
-        # lose the run.
+        # Not print: a handler may interrupt one, and a closed terminal must not end the run.
         with contextlib.suppress(OSError):
             os.write(2, _NOTICE)

@@ -1,4 +1,4 @@
-"""What `fit` shows and hands out between chunks of steps."""
+"""The progress bar, callback and validation of `fit`, between chunks of steps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from .._train.objective import Objective
 
 
 class Reports:
-    """The progress bar, the callback, and the loss on samples that are not trained on."""
+    """The progress bar, the callback, and the loss on the validation samples."""
 
     def __init__(
         self, objective: Objective | Callable, validation: Any, callback: Callable | None, bar: tqdm
@@ -23,7 +23,7 @@ class Reports:
         self._checks: list[dict[str, Any]] = []
 
     def show(self, step: int, metrics: dict[str, float], params: PyTree) -> dict[str, float]:
-        """Put the metrics on the bar, with those of the validation samples."""
+        """Show the metrics on the bar, with those of the validation samples."""
         if self.validation is not None:
             check = _measured(self.objective, params, self.validation)
             self._checks.append({"step": step, **check})
@@ -36,11 +36,11 @@ class Reports:
         """Call the callback; whether it wants to stop."""
         if self.callback is None:
             return False
-        # In containers of its own: what it writes into them must not change the training.
+        # Copies of the containers: the callback may write into them.
         return bool(self.callback(step, metrics, jax.tree.map(lambda leaf: leaf, params)))
 
     def columns(self) -> dict[str, Array]:
-        """One array a metric of the validation samples, and the steps of their reports."""
+        """One array per metric of the validation samples, and the steps of the reports."""
         names = self._checks[0] if self._checks else ()
         return {name: jnp.array([check[name] for check in self._checks]) for name in names}
 

@@ -1,4 +1,4 @@
-"""What `fit` says of a training that runs, but in vain or to a wrong end."""
+"""Warnings of `fit` about training that runs but learns nothing, or the wrong thing."""
 
 import warnings
 
@@ -10,20 +10,20 @@ import numpy as np
 from .._train.objective import Objective
 from .._train.second_order import SecondOrderState
 
-# Beyond this ratio of traces, damping and rounding that suit one term are out of scale for another.
+# Beyond this ratio of traces, damping and rounding that suit one term are out of scale for others.
 _UNEQUAL = 3e4
-# Steps that a trend is read from, at least.
+# Fewest steps from which a trend is read.
 _TREND = 20
 
 
 def warn_of_few_residuals(count, params, state, stacklevel):
-    """Second order on fewer residuals than parameters can meet all and be wrong between them."""
+    """Warn that a second-order method with fewer residuals than parameters may overfit them."""
     size = sum(jnp.size(leaf) for leaf in jax.tree.leaves(params))
     if count is not None and count < size and _imbalance(state) is not None:
         warnings.warn(
             f"There are fewer residuals, {count}, than parameters, {size}: a second-order "
-            "optimiser can meet every one of them and be wrong between them, and the loss will "
-            "not tell. Take more samples (five a parameter are a good start), a new batch every "
+            "optimiser can fit every one of them and be wrong between them, and the loss will "
+            "not show it. Take more samples (about five per parameter), a new batch every "
             "step (data as a function of a key), or give validation=, other samples, whose loss "
             "is reported too.",
             stacklevel=stacklevel + 1,
@@ -31,7 +31,7 @@ def warn_of_few_residuals(count, params, state, stacklevel):
 
 
 def unequal_terms(state) -> bool:
-    """Whether a second-order optimiser has met terms of very different sizes."""
+    """Whether a second-order optimiser has found terms of very different scales."""
     spread = _imbalance(state)
     return spread is not None and spread > _UNEQUAL
 
@@ -51,7 +51,7 @@ def warn_of_unequal_terms(objective, params, batch, stacklevel):
 
 
 def warn_of_no_progress(objective, params, batch, value_and_grad, stacklevel):
-    """Say so where nothing can be learned, as when every sample has failed."""
+    """Warn if nothing can be learned, as when every sample has failed."""
     (value, _), gradient = eqx.filter_jit(value_and_grad)(params)
     slopes = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
     if value == 0 and not _any_residual(objective, params, batch):
@@ -65,8 +65,8 @@ def warn_of_no_progress(objective, params, batch, value_and_grad, stacklevel):
     elif not jnp.any(slopes):
         message = (
             f"The loss is {float(value):.3g} and has no slope in any parameter. Either it does not "
-            "depend on them, or every sample failed: a molecule that does not converge counts, "
-            "but steers nothing. Start elsewhere."
+            "depend on them, or every sample failed: a molecule that does not converge counts "
+            "towards the loss, but has no gradient. Change the initial parameters."
         )
     else:
         return
@@ -74,7 +74,7 @@ def warn_of_no_progress(objective, params, batch, value_and_grad, stacklevel):
 
 
 def trend(loss) -> str:
-    """A sentence on a loss that has stopped falling, or that still falls; empty in between."""
+    """A sentence about a loss that has stagnated or is still falling; otherwise empty."""
     loss = np.asarray(loss)
     if len(loss) < _TREND:
         return ""
@@ -91,7 +91,7 @@ def trend(loss) -> str:
 
 
 def _imbalance(state) -> float | None:
-    """What a second-order optimiser has measured, wherever it stands in the state."""
+    """The imbalance that a second-order optimiser has measured, from anywhere in the state."""
     leaves = jax.tree.leaves(state, is_leaf=lambda node: isinstance(node, SecondOrderState))
     found = [float(leaf.imbalance) for leaf in leaves if isinstance(leaf, SecondOrderState)]
     return max(found, default=None)

@@ -13,10 +13,10 @@ from jax.sharding import Mesh, PartitionSpec
 
 from .._run.vmap import automatic, fill_up
 
-# Features of all examples are kept up to so many bytes; above, they are taken again for each block.
+# Features of all examples are kept up to this many bytes; above it, each block recomputes them.
 _KEPT = 2 * 2**30
-# A triangle saves work while its products stay large: this many rows of one at least. Up to four
-# strips of it are written out, more blocks of it are looped over, which keeps temporaries in cache.
+# A triangle saves work only while its products stay large, with at least this many rows. Up to four
+# strips are unrolled; more blocks are looped over, which keeps temporaries in cache.
 _ROWS_OF_STRIP, _MAX_STRIPS = 128, 4
 _ROWS_OF_BLOCK, _MAX_BLOCKS = 200, 8
 
@@ -122,9 +122,9 @@ def _join(blocks, n, m):
 
 
 def described(features, blocks):
-    """The features of blocks of examples, and a function from one of these to its features.
+    """The features of blocks of examples, and a function that reads those of one block.
 
-    Taken once and kept where they fit; else the examples stand for their features.
+    Computed once and kept if they fit; otherwise the examples are kept in their place.
     """
     describe = jax.vmap(features)
     if fits(jax.eval_shape(jax.vmap(describe), blocks)):
@@ -133,7 +133,7 @@ def described(features, blocks):
 
 
 def fits(features) -> bool:
-    """Whether features of such shapes may be kept."""
+    """Whether features of these shapes may be kept."""
     return sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(features)) <= _KEPT
 
 
@@ -150,7 +150,7 @@ def _chunked(features, contract, x1, x2, batch_size):
 
 
 def _chunked_triangle(features, contract, x, batch_size):
-    """Row i of the triangle has i + 1 blocks: with row b - 1 - i it makes b + 1, whatever i."""
+    """Row i of the triangle has i + 1 blocks; together with row b - 1 - i it always has b + 1."""
     x, n = split(x, batch_size)
     count = leading_size(x)
     half = (count + 1) // 2
@@ -194,7 +194,7 @@ def lower_blocks(features, contract, batches):
 
 
 def lower_blocks_over_mesh(features, contract, batches, mesh: Mesh):
-    """The same, whole on each device, of which each computes its share of the rows."""
+    """The same over a mesh: each device computes its share of the rows and holds the result."""
 
     def share(batches, columns):
         columns = [jax.vmap(f)(x) for f, x in zip(features, columns, strict=True)]
@@ -218,7 +218,7 @@ def _over_mesh(features, contract, x1, x2, batch_size, mesh):
 
 
 def _sharded(share, mesh, out_specs):
-    """`share(rows, columns)` with each device's rows and all columns."""
+    """Call `share(rows, columns)` with the rows of each device and all columns."""
     mesh = automatic(mesh)
     in_specs = (PartitionSpec(mesh.axis_names), PartitionSpec())
     return jax.shard_map(share, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)

@@ -1,4 +1,4 @@
-"""What a tangent kernel can be made of: real parameters, a batch, a function of one example."""
+"""Checks of the inputs of a tangent kernel: real parameters, a batch, a function of one example."""
 
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ def check_examples(name: str, x: PyTree, like: PyTree | None = None) -> PyTree:
 
 
 def _check_keys(name, x):
-    """Under vmap an "rbg" key draws for the whole batch: f would depend on the examples beside."""
+    """Raise for "rbg" keys: under vmap they draw for the batch, so examples would interact."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(x):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) and "rbg" in str(leaf.dtype):
             raise ValueError(
@@ -66,18 +66,18 @@ def _check_keys(name, x):
 
 
 def example_of(batch: PyTree) -> PyTree:
-    """Shapes of one example of the batch: what is traced for it must not depend on its devices."""
+    """Shapes of one example of the batch, without devices, on which the trace must not depend."""
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), batch)
 
 
 def output_of_one(f: Callable, params: PyTree, batch: PyTree, example: PyTree) -> PyTree:
-    """Shapes of `f(params, example)`; raise if `f` wants, or mixes, a batch of examples."""
+    """Shapes of `f(params, example)`; raise if `f` expects a batch or mixes its examples."""
     try:
         return jax.eval_shape(f, params, example)
     except Exception as problem:
         if "unbound axis name" in str(problem):
             mixing = "it communicates over the batch axis"
-        # By its name: Flax need not be installed.
+        # Matched by name: Flax may not be installed.
         elif type(problem).__name__ == "ModifyScopeVariableError":
             mixing = "it updates statistics of the batch"
         elif _takes_a_batch(f, params, batch):
@@ -102,7 +102,7 @@ def _takes_a_batch(f, params, batch):
     count = jax.tree.leaves(batch)[0].shape[0]
     try:
         outputs = jax.tree.leaves(jax.eval_shape(f, params, batch))
-    except Exception:  # f is wrong in another way, and its first error is the one to show
+    except Exception:  # f fails for another reason: show its first error
         return False
     return all(a.shape[:1] == (count,) for a in outputs)
 

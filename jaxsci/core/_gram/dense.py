@@ -23,7 +23,7 @@ from .structured.features import linearise
 
 Implementation = Literal["auto", "structured", "jacobian", "products"]
 _IMPLEMENTATIONS = ("auto", "structured", "jacobian", "products")
-# Examples in a block of a kernel computed with progress: products of this size run at full speed.
+# Examples per block of a kernel with a progress bar: products of this size run at full speed.
 _STREAMED = 256
 
 
@@ -52,27 +52,26 @@ def gram(
         `x2` the kernel of `x1` with itself is computed, at about half the work.
     - `trace_axes`: output axes to average over, (1/|a|) Σₐ Kₐₐ. The batch axis is not counted:
         `trace_axes=-1` averages over the outputs of a classifier.
-    - `diagonal_axes`: output axes of which only equal indices are kept.
+    - `diagonal_axes`: output axes for which only equal indices are kept.
     - `implementation`: `"auto"` chooses for each parameter leaf by operation counts; `"structured"`
         contracts activations with cotangents wherever the use of a leaf is understood;
         `"jacobian"` forms J; `"products"` applies J and Jᵀ to unit vectors, in the least memory.
-    - `batch_size`: the kernel is computed in blocks of so many examples, which bounds memory to
-        the kernel, two blocks of features, and the features of all examples where these take at
-        most 2 GiB; where they take more, each pair of blocks repeats the backward pass.
+    - `batch_size`: examples per block. This bounds memory to the kernel, two blocks of features,
+        and the features of all examples if these take at most 2 GiB; if they take more, each pair
+        of blocks repeats the backward pass.
     - `mesh`: a device mesh over which the rows are sharded.
-    - `progress`: show a progress bar. The blocks are then computed one by one from the host, with
-        256 examples each unless `batch_size` says otherwise, so not under `jax.jit`.
+    - `progress`: show a progress bar. The host then computes the blocks one by one, 256 examples
+        each unless `batch_size` is given; not under `jax.jit`.
 
     **Returns:** for one output the kernel `(n, m, o₁, o₁', o₂, o₂', ...)`: each output axis twice,
     once if in `diagonal_axes`, absent if in `trace_axes`. For a pytree of outputs the blocks
     `K[a][b]`, cross blocks included; where `a` has more axes than `b` the rest follow.
 
-    **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes
-    that do not fit the outputs, no examples, leading axes that differ, an `f` that wants a batch or
-    mixes its examples, examples with `"rbg"` keys (a batch of these draws other numbers than one
-    alone), more memory than the machine has (predicted from the compiled program; the
-    message has a `batch_size` that fits), or a progress bar inside a transformation or together
-    with a mesh.
+    **Raises:** `TypeError` for integer or complex parameters or outputs, `ValueError` for axes that
+    do not fit the outputs, no examples, leading axes that differ, an `f` that expects a batch or
+    mixes its examples, examples with `"rbg"` keys (which draw other numbers in a batch than alone),
+    more memory than the machine has (predicted from the compiled program; the message suggests a
+    `batch_size` that fits), or a progress bar inside a transformation or together with a mesh.
 
     Functions that compute the same compile once, as do networks of other seeds; so does one with
     other coefficients, unless these are multiples of 1/2.
@@ -80,7 +79,7 @@ def gram(
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
 
-    Source: Jacot, Gabriel and Hongler (2018), equation 4; Novak, Sohl-Dickstein and Schoenholz,
+    **Source:** Jacot, Gabriel and Hongler (2018), equation 4; Novak, Sohl-Dickstein and Schoenholz,
     "Fast finite width neural tangent kernel" (2022), for the contraction of structured derivatives.
 
     ```python
@@ -122,7 +121,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(f, params, batch, sizes, problem) -> _Plan:
-    """How to compute the kernel between examples like those of `batch`, `sizes` in number."""
+    """How to compute the kernel between `sizes` examples like those of `batch`."""
     trace_axes, diagonal_axes, implementation = problem
     example = example_of(batch)
     layout = output_layout(output_of_one(f, params, batch, example), trace_axes, diagonal_axes)
@@ -282,7 +281,7 @@ def _check_options(implementation, batch_size):
 
 
 def _as_integers(axes) -> tuple[int, ...]:
-    """Those of NumPy, which are arrays to a jitted function, included."""
+    """Axes as Python integers: a jitted function would take those of NumPy for arrays."""
     return tuple(map(operator.index, (axes,) if hasattr(axes, "__index__") else axes))
 
 

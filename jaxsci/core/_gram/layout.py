@@ -1,4 +1,4 @@
-"""Output axes of a tangent kernel: which are summed, which are kept once, which appear twice."""
+"""Output axes of a tangent kernel: those averaged, those kept once, and those that appear twice."""
 
 import itertools
 import math

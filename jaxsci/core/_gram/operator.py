@@ -18,7 +18,7 @@ from .dense import gram, gram_of_terms
 
 
 class Eigenpairs(NamedTuple):
-    """Leading eigenvalues in descending order, their vectors as rows, and ‖K v - λ v‖ of each."""
+    """Leading eigenvalues in descending order, their vectors as rows, and ‖K v - λ v‖ for each."""
 
     values: Float[Array, " k"]
     vectors: Float[Array, "k n"]
@@ -94,9 +94,16 @@ class GramOperator(lx.AbstractLinearOperator):
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """An unbiased estimate of the trace, with its standard error.
 
-        It is the mean of zᵀ K z over vectors z of random signs; each is one backward pass over the
-        batch, ‖Jᵀ z‖². Use `trace` where one example has few outputs: it is exact at a similar
-        price.
+        The mean of zᵀ K z = ‖Jᵀ z‖² over vectors z of random signs, at one backward pass over the
+        batch for each. Prefer `trace` if one example has few outputs: it is exact at a similar
+        cost.
+
+        **Arguments:**
+
+        - `key`: PRNG key of the signs.
+        - `samples`: number of vectors, at least 2.
+
+        **Returns:** `(estimate, standard error)`.
         """
         if samples < 2:
             raise ValueError(f"hutchinson_trace() needs at least 2 samples, got {samples}.")
@@ -131,15 +138,15 @@ class GramOperator(lx.AbstractLinearOperator):
 
         **Arguments:**
 
-        - `k`: how many, at most the size of K.
+        - `k`: number of eigenpairs, at most the size of K.
         - `key`: for the random starting vector.
         - `steps`: products with K, by default 2 k + 20 and at most the size of K. The basis is
             reorthogonalised in full, which needs `steps` vectors of memory.
 
         **Returns:** `Eigenpairs`; its `residuals` bound the error of each eigenvalue. Check them:
-        clustered eigenvalues need more steps. One vector of a multiple eigenvalue is found.
+        clustered eigenvalues need more steps. Of a degenerate eigenvalue only one vector is found.
 
-        Source: Golub and Van Loan, "Matrix computations", section 10.3.
+        **Source:** Golub and Van Loan, "Matrix computations", section 10.3.
         """
         size = self.in_size()
         steps = min(size, 2 * k + 20) if steps is None else steps
@@ -151,7 +158,7 @@ class GramOperator(lx.AbstractLinearOperator):
         return _lanczos(self._flat_mv, jax.random.normal(key, (size,), self._dtype), k, steps)
 
     def nystrom(self, rank: int, *, key: PRNGKeyArray) -> LowRank:
-        """A sketch of K of low rank, positive semidefinite and never above K.
+        """A low-rank sketch of K, positive semidefinite and never above K.
 
             K ≈ (K Ω) (Ωᵀ K Ω)⁻¹ (K Ω)ᵀ,   Ω random with orthonormal columns
 
@@ -163,7 +170,7 @@ class GramOperator(lx.AbstractLinearOperator):
         **Returns:** a `LowRank`. Its error is of the order of the eigenvalues of K past `rank`;
         a rank of twice the effective dimension makes it a good preconditioner.
 
-        Source: Frangella, Tropp and Udell, "Randomized Nyström preconditioning" (2023),
+        **Source:** Frangella, Tropp and Udell, "Randomized Nyström preconditioning" (2023),
         algorithm 2.1, whose shift keeps the small factorisation finite.
         """
         size = self.in_size()
@@ -212,7 +219,7 @@ def gram_operator(
     - `f`: a function `f(params, x)` of ONE example, returning an array or a pytree of arrays.
     - `params`: pytree of real floating-point arrays.
     - `x`: pytree of examples with one leading axis.
-    - `batch_size`: examples worked on at once in a product; all by default.
+    - `batch_size`: examples processed at once in a product; all by default.
 
     **Returns:** a `GramOperator`: `mv`, `diagonal()`, `trace()`, `hutchinson_trace(key)`,
     `block(row, column)`, `eigenpairs(k, key=key)`, `nystrom(rank, key=key)`, `as_matrix()`, and
@@ -249,7 +256,7 @@ def diagonal_of_one(f: Callable, params: PyTree, x: PyTree) -> PyTree[Array]:
 
 
 def _lanczos(product: Callable, start: Array, k: int, steps: int) -> Eigenpairs:
-    """Ritz pairs of a symmetric operator from `steps` products, fully reorthogonalised."""
+    """Ritz pairs of a symmetric operator from `steps` products, with full reorthogonalisation."""
     noise = 10 * start.size**0.5 * jnp.finfo(start.dtype).eps
 
     def unit(v, basis):
@@ -261,7 +268,7 @@ def _lanczos(product: Callable, start: Array, k: int, steps: int) -> Eigenpairs:
         image = product(basis[i])
         scale = jnp.maximum(scale, jnp.linalg.norm(image))
         rest = image - basis.T @ (basis @ image)
-        # What is left is rounding noise once the basis spans an invariant subspace: stop there.
+        # Once the basis spans an invariant subspace the remainder is rounding noise: stop there.
         exhausted = jnp.linalg.norm(rest) <= noise * scale
         following = unit(unit(rest, basis), basis)
         following = jnp.where(exhausted, 0, following)

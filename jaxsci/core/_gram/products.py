@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def contract_products(f: Callable, params, shape: tuple[int, int, int]) -> Callable:
-    """The contraction of examples that stand for their own features.
+    """The contraction when examples serve as their own features.
 
     `f(params, x)` returns (trace, diagonal, full), of sizes `shape`. One backward pass gives the
     row Jᵀ e of an output of the column's example, and forward passes through all rows' examples

@@ -1,4 +1,4 @@
-"""A kernel block by block from the host, with a progress bar: for what takes minutes."""
+"""A kernel computed block by block from the host, with a progress bar, for runs of minutes."""
 
 import functools
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def streamed(describe: Callable, contract: Callable, x1, x2=None, *, batch_size:
 
 
 def _write(kernel, block, i, j):
-    """A block in its place, without the rows and columns that fill the last ones."""
+    """Write a block in its place, without the padding of the last ones."""
     height, width = block.shape[:2]
     place = kernel[i * height : (i + 1) * height, j * width : (j + 1) * width]
     place[...] = block[: place.shape[0], : place.shape[1]]

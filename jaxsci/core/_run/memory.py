@@ -10,7 +10,7 @@ import jax
 from jax.sharding import Mesh
 
 GIB = 2**30
-# Where Linux says what a container may take.
+# Where Linux keeps the memory limit of a container.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -21,12 +21,12 @@ def peak_memory(f: Callable, /, *args: Any) -> int:
 
     **Arguments:**
 
-    - `f`: any function of pytrees. One that is jitted, by `jax.jit` or `equinox.filter_jit`, is
-        compiled only once: the first call of it finds the program ready.
+    - `f`: any function of pytrees. A function jitted by `jax.jit` or `equinox.filter_jit` is
+        compiled only once: its first call reuses the program.
     - `args`: its arguments, or their shapes as `jax.ShapeDtypeStruct`, which take no memory.
 
-    **Returns:** bytes, 0 from a compiler that does not tell. What else the process holds comes on
-    top.
+    **Returns:** bytes, or 0 if the compiler does not report them. Other data that the process holds
+    come on top.
 
     **Raises:** what `f` raises when it is traced.
 
@@ -49,7 +49,7 @@ def peak_memory(f: Callable, /, *args: Any) -> int:
 
 def _lowered(f, args):
     shapes = any(map(_is_shape, jax.tree.leaves(args)))
-    if hasattr(f, "lower") and not shapes:  # what is compiled here will not be compiled again
+    if hasattr(f, "lower") and not shapes:  # reuse the program that a later call runs
         return f.lower(*args)
     dynamic, static = eqx.partition(args, lambda a: eqx.is_array(a) or _is_shape(a))
 
@@ -64,9 +64,9 @@ def _is_shape(leaf):
 
 
 def machine_memory() -> float:
-    """Bytes of all local devices; on a CPU those that this process may take of the machine.
+    """Memory of all local devices; on a CPU, the share of the machine that this process may use.
 
-    **Returns:** bytes, infinite where the system does not tell.
+    **Returns:** bytes; infinite if the system does not report them.
 
     ```python
     jsci.machine_memory() / 2**30
@@ -77,7 +77,7 @@ def machine_memory() -> float:
 
 
 def device_memory(mesh: Mesh | None = None) -> float:
-    """Bytes for each device of the mesh, or for the one that is used without; CPUs share theirs."""
+    """Bytes per device of the mesh, or of the default device; CPU devices share theirs."""
     devices = jax.local_devices()[:1] if mesh is None else list(mesh.local_devices)
     limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in devices]
     return float(min(limits)) if all(limits) else _host_memory() / len(devices)
@@ -97,7 +97,7 @@ def _host_memory() -> float:
 
 
 class Remedy(NamedTuple):
-    """An argument that bounds memory: `{}` in `text` is its size, now `size`; `peak` its bytes."""
+    """An argument that bounds memory: `text` with its value, now `size`; `peak` gives the bytes."""
 
     text: str
     size: int
@@ -105,9 +105,9 @@ class Remedy(NamedTuple):
 
 
 def require_memory(what: str, need: int, have: float, remedies: Sequence[Remedy]) -> None:
-    """Raise unless so many bytes fit, with the first of the remedies' sizes that would.
+    """Raise unless `need` bytes fit; the message suggests the first size of a remedy that does.
 
-    Of each size/4, size/16, ..., 1 are tried, which compiles a program each, while they help.
+    The sizes size/4, size/16, ..., 1 are tried while they help, compiling a program for each.
     """
     if need <= have:
         return

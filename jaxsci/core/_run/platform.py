@@ -1,4 +1,4 @@
-"""Is this backend computing right numbers, and in the precision that is needed?"""
+"""Checks that the backend computes correct numbers, in the precision that is needed."""
 
 import warnings
 from collections.abc import Callable
@@ -15,10 +15,14 @@ HIGHEST_LINE = 'jax.config.update("jax_default_matmul_precision", "highest")'
 
 
 class PlatformReport(NamedTuple):
-    """What `check_platform` found: `failures` names each program that came out wrong.
+    """What `check_platform` found.
 
-    `product_error` is the relative error of a float32 product of matrices as JAX is set up: some
-    1e-7 on a CPU, 1e-3 on a GPU that rounds the factors to TF32.
+    - `jaxlib`: the version of jaxlib.
+    - `device`: the kind of the device.
+    - `x64`: whether float64 is enabled.
+    - `failures`: one entry per program with a wrong result, with its relative error.
+    - `product_error`: the relative error of a float32 matrix product as JAX is configured: about
+        1e-7 on a CPU, 1e-3 on a GPU that rounds the factors to TF32.
     """
 
     jaxlib: str
@@ -33,7 +37,7 @@ class PlatformReport(NamedTuple):
 
     @property
     def rounds_products(self) -> bool:
-        """Whether float32 products of matrices have fewer digits than float32."""
+        """Whether float32 matrix products have less than float32 precision."""
         return self.product_error > 1e-5
 
 
@@ -64,10 +68,10 @@ _PROGRAMS: dict[str, tuple[Callable, Callable]] = {
 def check_platform(*, throw: bool = False) -> PlatformReport:
     """Run the programs that some XLA releases are known to miscompile, against NumPy.
 
-    On jaxlib 0.10.2, `jit(vmap(lambda r: sum((M @ r)**2)))` on (20000, 3) rows silently
-    returns thousands of wrong rows on CPU. Takes a fraction of a second. The programs run at the
-    highest precision of products, so that the rounding that a GPU does by default is not taken
-    for a fault; `.rounds_products` says whether it does.
+    On jaxlib 0.10.2, `jit(vmap(lambda r: sum((M @ r)**2)))` on (20000, 3) rows silently returns
+    thousands of wrong rows on CPU. Takes a fraction of a second. The programs run at the highest
+    matrix-product precision, so that the default rounding of a GPU is not reported as a failure;
+    `.rounds_products` tells whether it rounds.
 
     **Arguments:**
 
@@ -86,7 +90,7 @@ def check_platform(*, throw: bool = False) -> PlatformReport:
     rng = np.random.default_rng(0)
     failures = []
     for dtype in dtypes:
-        # Past 16384 rows in float64 and 32768 in float32 is where jaxlib 0.10.2 goes wrong.
+        # jaxlib 0.10.2 goes wrong beyond 16384 rows in float64 and 32768 in float32.
         rows = rng.standard_normal((40_000 if dtype is np.float32 else 20_000, 3)).astype(dtype)
         matrix = rng.standard_normal((3, 3)).astype(dtype)
         for name, (program, reference) in _PROGRAMS.items():

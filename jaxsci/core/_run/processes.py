@@ -1,4 +1,4 @@
-"""Host work in several processes, which survives the death of one."""
+"""Host work in several processes that survives the death of any of them."""
 
 import concurrent.futures
 import os
@@ -10,17 +10,20 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-# What a process runs. Not multiprocessing: that would run the caller's script once more, and does
-# not tell which task was lost with a process.
+# What a process runs. Not multiprocessing, which would rerun the caller's script and does not tell
+# which task was lost with a process.
 _SERVE = "from jaxsci.core._run.processes import serve; serve()"
-# A second try would only repeat these.
+# A second attempt would only repeat these.
 _FINAL = (ValueError, TimeoutError)
-# Seconds after the end of its output in which a process ends by itself.
+# Seconds that a process has to end by itself after its output has ended.
 _GRACE = 5.0
 
 
 class Failure(NamedTuple):
-    """Why a task has no result; `error` is the exception, unless its process died."""
+    """Why a task has no result.
+
+    - `reason`: a sentence.
+    - `error`: the exception, or None if the process died."""
 
     reason: str
     error: Exception | None = None
@@ -33,18 +36,30 @@ def in_processes(
     workers: int,
     timeout: float | None = None,
 ) -> Iterator[tuple[int, Any]]:
-    """Pairs of the number of a task and what the function makes of it, as they are done.
+    """Yield pairs of a task's number and its result, in the order in which they finish.
 
-    What fails is tried once more, in a new process if the first died. A `ValueError` is the task's
-    own fault, and comes back at once; so does what takes too long. What has failed twice is a
-    `Failure`, and costs no other. The processes end with the caller's, however that ends.
+    A task that fails is tried once more, in a new process if the first one died. A `ValueError` is
+    the task's own fault and is returned at once, as is a timeout. A task that fails twice yields a
+    `Failure` and affects no other. The processes end with the caller's, however it ends.
 
     **Arguments:**
 
-    - `function`: of one task, from a module that can be imported; its result without JAX arrays.
-    - `which`: the numbers of the tasks to do.
-    - `workers`: processes, of one thread each.
-    - `timeout`: seconds for one task, the start of its process included.
+    - `function`: takes one task, from a module that can be imported; returns no JAX arrays.
+    - `tasks`: its arguments, which can be pickled.
+    - `which`: the numbers of the tasks to run.
+    - `workers`: the number of processes, of one thread each.
+    - `timeout`: seconds for one task, including the start of its process; None for no limit.
+
+    **Returns:** an iterator of `(number, result or Failure)`.
+
+    **Raises:** `ValueError` for a timeout that is not positive, or fewer than one worker.
+
+    ```python
+    from jaxsci.core import in_processes
+
+    for number, root in in_processes(math.sqrt, [4.0, 9.0, 16.0], which=[0, 2], workers=2):
+        print(number, root)
+    ```
     """
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout is a positive number of seconds, or None, got {timeout!r}.")
@@ -77,7 +92,21 @@ def in_processes(
 
 
 def attempt(function: Callable[[Any], Any], task: Any) -> Any:
-    """The function's result, or a `Failure`."""
+    """Call a function, turning an exception into a `Failure`.
+
+    **Arguments:**
+
+    - `function`: takes one argument.
+    - `task`: the argument.
+
+    **Returns:** the function's result, or a `Failure`.
+
+    ```python
+    from jaxsci.core import attempt
+
+    attempt(math.sqrt, -1.0).reason  # "ValueError: ..."
+    ```
+    """
     try:
         return function(task)
     except Exception as error:
@@ -97,7 +126,7 @@ class _Worker:
         if isinstance(message, Failure):
             return message
         if self.closed:
-            return Failure("nobody waits for it any more")
+            return Failure("the run was stopped")
         process = self.process = self.process or _process()
         late = threading.Event()
         timer = threading.Timer(self.timeout or 0, _kill, (process, late))
@@ -111,7 +140,7 @@ class _Worker:
             reason = f"its result cannot be read: {type(error).__name__}: {error}"
         finally:
             timer.cancel()
-        self._end()  # after half an answer no other can follow
+        self._end()  # no further answer can follow a partial one
         if late.is_set():
             reason = f"not done after {self.timeout} seconds"
             return Failure(reason, TimeoutError(reason))
@@ -135,7 +164,7 @@ def _ask(process, message: bytes) -> Any:
 
 
 def _exit_code(process) -> int:
-    """Of a process whose output has ended; should it live on, it is killed."""
+    """The exit code of a process whose output has ended, killing it if it is still alive."""
     try:
         return process.wait(_GRACE)
     except subprocess.TimeoutExpired:
@@ -162,11 +191,11 @@ def _process() -> subprocess.Popen:
 
 
 def serve() -> None:
-    """What a process does: read a task, write its result, until the input ends."""
+    """The loop of a process: read a task, write its result, until the input ends."""
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, tasks), daemon=True).start()
     target = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else prints must not come between
+    os.dup2(2, 1)  # other output must not mix with the results
     while True:
         result = attempt(_perform, tasks.get())
         pickle.dump(_portable(result) if isinstance(result, Failure) else result, target)
@@ -174,7 +203,7 @@ def serve() -> None:
 
 
 def _receive(source, tasks: queue.SimpleQueue) -> None:
-    """Beside the work: once the input ends, the caller is gone, and nobody waits for a result."""
+    """Read tasks in a thread; when the input ends, the caller is gone and the process ends."""
     try:
         while True:
             tasks.put(pickle.load(source))
@@ -188,7 +217,7 @@ def _perform(message: bytes) -> Any:
 
 
 def _portable(failure: Failure) -> Failure:
-    """The failure with an error that can be unpacked: not every class of exceptions can."""
+    """The failure with an error that can be unpickled, which not every exception class can."""
     try:
         pickle.loads(pickle.dumps(failure))
         return failure

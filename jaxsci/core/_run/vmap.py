@@ -27,8 +27,8 @@ def vmap(
     - `f`: a function of one example.
     - `in_axes`: for each argument the axis to map, or `None` to share it, as in `jax.vmap`.
     - `batch_size`: examples computed at once, which bounds memory; `batch_size=1` is a compiled
-        loop. By default all, but a loop on a CPU where one example is larger than 256 KiB: there
-        each then stays in the cache, and none waits for the slowest.
+        loop. By default all at once, except that a CPU loops over examples larger than 256 KiB:
+        each then stays in cache, and none waits for the slowest.
     - `mesh`: a device mesh; the batch is split over all of its axes. A batch that does not
         divide evenly is padded with its last example, and the padding dropped.
 
@@ -59,7 +59,7 @@ def vmap(
     return batched
 
 
-# Bytes of one example above which a CPU is faster with one after the other.
+# Bytes per example above which a CPU is faster looping over the examples.
 _LOOPED_BYTES = 1 << 18
 
 
@@ -97,12 +97,12 @@ def _shape(x, mapped):
 
 
 def automatic(mesh: Mesh) -> Mesh:
-    """Under explicit axes the padding and its removal would need shardings spelt out."""
+    """The mesh with automatic axes: explicit ones would need shardings for the padding."""
     return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
 
 
 def fill_up(x, mesh: Mesh):
-    """As many examples as the devices can share evenly: the last one repeated."""
+    """Pad to a multiple of the number of devices by repeating the last example."""
 
     def filled(a):
         padding = -a.shape[0] % mesh.size
@@ -135,12 +135,12 @@ def _axes(in_axes: Any, args: tuple) -> tuple[int | None, ...]:
     if len(axes) != len(args):
         raise ValueError(
             f"in_axes names {len(axes)} arguments, but {len(args)} were given: "
-            f"in_axes={in_axes!r} needs one entry an argument."
+            f"in_axes={in_axes!r} needs one entry per argument."
         )
     if not all(axis is None or hasattr(axis, "__index__") for axis in axes):
         raise TypeError(
             f"in_axes must hold one integer or None for each argument, got {in_axes!r}: arguments "
-            "are mapped or shared as a whole. Give what is shared as an argument of its own."
+            "are mapped or shared as a whole. Give shared values as separate arguments."
         )
     if all(axis is None for axis in axes):
         raise ValueError(

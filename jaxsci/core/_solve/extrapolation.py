@@ -1,8 +1,8 @@
 """Anderson and DIIS: fixed-point solvers that extrapolate from a short history.
 
 Both choose weights cᵢ with Σ cᵢ = 1 that minimise ‖Σ cᵢ eᵢ‖ over the last iterates. Anderson's
-error is the step g(y) - y itself; DIIS takes any error that vanishes at the solution, such as
-the commutator FPS - SPF of a self-consistent field.
+error is the step g(y) - y itself; DIIS takes any error that vanishes at the solution, such as the
+commutator FPS - SPF of an SCF iteration.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class _History(eqx.Module):
 
 
 class _Extrapolation(optx.AbstractFixedPointSolver):
-    """What Anderson and DIIS share; they differ in `_candidate` and `_error`."""
+    """The common part of Anderson and DIIS; they differ in `_candidate` and `_error`."""
 
     history: eqx.AbstractVar[int]
 
@@ -80,9 +80,9 @@ class Anderson(_Extrapolation):
     **Arguments:**
 
     - `rtol`, `atol`: stop when `norm(e / (atol + rtol |y|)) < 1`.
-    - `history`: iterates kept; 5 to 10 is usual.
+    - `history`: number of iterates kept; 5 to 10 is usual.
     - `mixing`: β; below 1 damps an iteration that diverges.
-    - `norm`: of the scaled error.
+    - `norm`: norm of the scaled error, a function of a pytree.
 
     **Source:** Walker & Ni, "Anderson acceleration for fixed-point iterations" (2011).
 
@@ -123,12 +123,12 @@ class DIIS(_Extrapolation):
     **Arguments:**
 
     - `atol`: stop when `norm(error) < atol`.
-    - `rtol`: added to `atol` in proportion to |g(y) - y|'s own scale only for the default error;
-        a given `error` is absolute.
-    - `history`: iterates kept; 8 is usual.
+    - `rtol`: for the default error the tolerance is `atol + rtol |y|`; a given `error` is compared
+        with `atol` alone.
+    - `history`: number of iterates kept; 8 is usual.
     - `error`: `error(params, y, g(y))`, any pytree that vanishes at the solution; by default
         g(y) - y.
-    - `norm`: of the error.
+    - `norm`: norm of the error, a function of a pytree.
 
     **Source:** Pulay, "Improved SCF convergence acceleration" (1982).
 

@@ -31,7 +31,7 @@ def fixed_point(
     **Arguments:**
 
     - `step`: `step(params, y) -> y`, over any pytree of floating arrays.
-    - `params`: what the step depends on; the solution is differentiable with respect to it.
+    - `params`: the parameters of the step; the solution is differentiable with respect to them.
     - `y0`: the initial guess; it does not influence the gradient.
     - `solver`: `Anderson` (default), `DIIS`, or any Optimistix fixed-point solver.
     - `max_steps`: evaluations of `step` before giving up.
@@ -43,10 +43,12 @@ def fixed_point(
     **Returns:** an `optimistix.Solution` with `.value`, `.result` and `.stats["num_steps"]`.
 
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` if `step` changes the
-    structure of `y`. Implicit gradients hold only at a converged solution.
+    structure of `y`.
 
-    **Good values:** for contractions the default; for self-consistent fields `DIIS` on the Fock
-    matrix with the commutator as error.
+    **Notes:** implicit gradients hold only at a converged solution.
+
+    **Good values:** the default for contractions; for SCF iterations `DIIS` on the Fock matrix with
+    the commutator as error.
 
     ```python
     step = lambda a, y: jnp.cos(a * y)
@@ -75,9 +77,9 @@ def fixed_point(
 
 
 class _Step(eqx.Module):
-    """The step with its arguments in Optimistix's order, equal to any other of the same step.
+    """The step with its arguments in Optimistix's order; two of the same step are equal.
 
-    A function made at each call would be compiled at each call.
+    A new function at each call would be compiled at each call.
     """
 
     step: Callable
@@ -87,7 +89,7 @@ class _Step(eqx.Module):
 
 
 def _tolerance(y0: PyTree) -> float:
-    """7e-11 in float64 and 3e-5 in float32: above the rounding of any step that sums a lot."""
+    """7e-11 in float64 and 3e-5 in float32: above the rounding of steps with long sums."""
     eps = max(float(jnp.finfo(jnp.result_type(leaf)).eps) for leaf in jax.tree.leaves(y0))
     return eps**0.65
 

@@ -12,8 +12,8 @@ from .._run.vmap import automatic, fill_up
 def value_and_grad_of_sum(f: Callable, params, samples, batch_size: int, mesh: Mesh | None = None):
     """Σᵢ f(params, xᵢ) and its gradient in `params`, in the memory of `batch_size` samples.
 
-    The gradient of a loop would keep what every turn of it has computed: here each turn takes its
-    own gradient, and only the sums are kept.
+    Differentiating a loop would keep the intermediates of every iteration; here each iteration
+    computes its own gradient, and only the sums are kept.
     """
     count = jax.tree.leaves(samples)[0].shape[0]
     if mesh is None:
@@ -33,7 +33,7 @@ def value_and_grad_of_sum(f: Callable, params, samples, batch_size: int, mesh: M
 
 
 def _in_chunks(f, params, samples, batch_size):
-    """`samples` with what tells those that count from those that fill up."""
+    """`samples` are pairs of a sample and a flag, which is False for padding."""
 
     def one(params, sample):
         x, counts = sample
@@ -43,7 +43,7 @@ def _in_chunks(f, params, samples, batch_size):
         return jax.tree.map(jnp.add, sums, jax.value_and_grad(of_chunk)(params, chunk)), None
 
     def of_chunk(params, chunk):
-        if batch_size == 1:  # a plain loop: vmap would turn branches into both of their sides
+        if batch_size == 1:  # a plain loop: vmap would evaluate both sides of a branch
             return one(params, jax.tree.map(lambda a: a[0], chunk))
         return jnp.sum(jax.vmap(one, (None, 0))(params, chunk))
 

@@ -8,7 +8,7 @@ from jaxtyping import PyTree
 
 
 class Averaged(NamedTuple):
-    """State of `averaged`: the optimiser's own, and the average of the parameters."""
+    """State of `averaged`: that of the optimiser, and the average of the parameters."""
 
     inner: PyTree
     params: PyTree
@@ -21,8 +21,8 @@ def averaged(
 
         θ̄ₙ = d θ̄ₙ₋₁ + (1 - d) θₙ,   θ̄₀ = θ₀
 
-    The steps are those of the optimiser; the average has less of the noise of minibatches, and is
-    often the better model.
+    The steps are those of the optimiser; the average has less minibatch noise, and is often the
+    better model.
 
     **Arguments:**
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PyTree
 from .imbalance import imbalance, rows_of_terms
 from .objective import BatchResiduals
 
-# Above this many rows a dense n x n matrix and its factorisation cost more than they bring.
+# Above this many rows a dense n x n matrix and its factorisation no longer pay.
 _LARGEST_DENSE = 8192
 _SPACES = ("auto", "sample", "parameter", "matrix_free")
 
@@ -23,8 +23,8 @@ Parameters = Float[Array, " p"]
 class LinearModel(eqx.Module):
     """r + J δ around one point: `damped(λ)(b)` = argmin ‖J δ - b‖² + λ ‖δ‖².
 
-    What `damped(λ)` factorises serves every b. That is more than thrift: two factorisations of
-    which neither waits for the other, each of a whole batch, can lock up XLA's threads for good.
+    One factorisation in `damped(λ)` serves every b. This is not only an optimization: two
+    independent factorisations, each of a whole batch, can deadlock XLA's threads.
     """
 
     residual: Samples
@@ -98,7 +98,7 @@ def _matrix_free(residuals, params, vector, flat):
         return jnp.mean(jax.lax.map(lambda z: jnp.sum(pullback(z)[0] ** 2), signs))
 
     signs = jax.random.rademacher(jax.random.key(0), (8, r.size), dtype=r.dtype)
-    # For its order of magnitude one vector is enough for each term.
+    # One vector per term is enough for its order of magnitude.
     rows = rows_of_terms(residuals, params)
     traces = [mean_square(jnp.zeros_like(signs[:1]).at[:, k].set(signs[:1, k])) for k in rows]
     spread = imbalance(residuals, traces)

@@ -1,4 +1,4 @@
-"""How unequal the terms of an objective are in what a second-order step sees of them."""
+"""How unequal the terms of an objective are, as a second-order step sees them."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -19,8 +19,8 @@ def rows_of_terms(residuals: BatchResiduals, params: PyTree) -> list[slice]:
 def imbalance(residuals: BatchResiduals, traces: Sequence[Float[Array, ""]]) -> Float[Array, ""]:
     """The largest of the terms' traces over the smallest, with or without weights.
 
-    The smaller of the two: a small weight given on purpose, as to a regulariser, is no imbalance,
-    and neither are unlike terms that the weights have balanced. Terms without slope do not count.
+    The smaller of the two: a deliberately small weight, as of a regulariser, is not an imbalance,
+    nor are unequal terms that the weights balance. Terms without slope do not count.
     """
     weighted = jnp.stack(list(traces))
     weights = jnp.stack([jnp.asarray(w, weighted.dtype) for w in residuals.objective.weights])

@@ -24,15 +24,19 @@ def best_halving(
     - `step`: δ, flat, in the order of `ravel_pytree(params)`.
     - `params`: θ.
     - `value`, `value_fn`: L(θ), and L as a function of parameters; NaN counts as infinite.
-    - `count`: lengths tried, each of which evaluates the loss once.
+    - `count`: number of lengths tried, at one evaluation of the loss each.
 
     **Returns:** the flat step.
 
-    Source: Müller & Zeinhofer, "Achieving high accuracy with PINNs via energy natural gradient
+    **Source:** Müller & Zeinhofer, "Achieving high accuracy with PINNs via energy natural gradient
     descent" (2023).
 
     ```python
-    step = best_halving(step, params, value, value_fn, 20)
+    from jaxsci.core import best_halving
+
+    bowl = lambda w: jnp.sum(w**2)
+    w = jnp.ones(2)
+    best_halving(-4 * w, w, bowl(w), bowl, 20)  # -w: the length 1/4
     ```
     """
     flat, unravel = ravel_pytree(params)

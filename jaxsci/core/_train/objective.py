@@ -1,4 +1,4 @@
-"""Named residuals become a loss for first-order and a residual vector for second-order methods."""
+"""Named residuals as a loss for first-order methods and a residual vector for second-order ones."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,14 +22,20 @@ from .weighted import Weighted
 
 
 class Objective(eqx.Module):
-    """A weighted sum of mean squared residuals; made by `objective`."""
+    """A weighted sum of mean squared residuals; made by `objective`.
+
+    - `names`: the names of the terms.
+    - `functions`: the residual `r(params, x)` of each term.
+    - `weights`: the weight wₖ of each term.
+    - `batch_size`, `mesh`: as in `objective`.
+    - `sampled`: whether the samples represent a continuum, rather than a checked quadrature."""
 
     names: tuple[str, ...] = eqx.field(static=True)
     functions: tuple[Callable, ...]
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
-    # Whether samples stand for others between them, or are nodes of a quadrature that was checked.
+    # False if the samples are the nodes of a quadrature that has been checked.
     sampled: bool = eqx.field(static=True, default=True)
 
     def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
@@ -119,7 +125,7 @@ class Objective(eqx.Module):
         return sizes_of(self.names, batch)
 
     def _divisors(self, batch):
-        """What turns sums into means; weighted samples are summed as they are."""
+        """Divisors that turn sums into means; weighted samples are only summed."""
         sizes = self._sizes(batch)
         return {k: 1 if isinstance(batch[k], Weighted) else size for k, size in sizes.items()}
 
@@ -132,7 +138,10 @@ class Objective(eqx.Module):
 
 
 class BatchResiduals(eqx.Module):
-    """Residuals on one batch: `residuals(params)`, and J and J Jᵀ of the flat residual vector."""
+    """Residuals on one batch: `residuals(params)`, and J and J Jᵀ of the flat residual vector.
+
+    - `objective`: an `Objective`, whose `.at(batch)` makes this.
+    - `batch`: name of each term to its samples."""
 
     objective: Objective
     batch: Mapping[str, PyTree]
@@ -148,7 +157,7 @@ class BatchResiduals(eqx.Module):
     def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
         """The residual vector r and its Jacobian J in the order of `ravel_pytree(params)`.
 
-        One reverse pass a residual and sample, never one a residual over the whole batch.
+        One reverse pass per residual and sample, never one per residual over the whole batch.
         """
         check_params(params)
         flat, unravel = ravel_pytree(params)
@@ -198,7 +207,7 @@ class BatchResiduals(eqx.Module):
 
 @eqx.filter_jit
 def _trace(r, params, points, batch_size, mesh):
-    """Compiled once for each residual: an objective is reweighted and asked again."""
+    """Compiled once per residual, also for a reweighted objective."""
 
     def one(params, x):
         return jnp.sum(diagonal_of_one(r, params, x))
@@ -217,8 +226,8 @@ def objective(
 
         value(params, batch) = Σₖ wₖ meanᵢ ‖rₖ(params, xₖᵢ)‖²
 
-    Where samples have weights vᵢ of their own, as the points of a quadrature, give
-    `batch[name] = Weighted(x, v)`: the term is then Σᵢ vᵢ ‖rₖ(params, xᵢ)‖².
+    If samples have weights vᵢ of their own, like the points of a quadrature, give `batch[name] =
+    Weighted(x, v)`: the term is then Σᵢ vᵢ ‖rₖ(params, xᵢ)‖².
 
     **Arguments:**
 
@@ -226,18 +235,18 @@ def objective(
         The objective maps it over the leading axis of `batch[name]`, a pytree.
     - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss.
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
-        them. Where samples differ in cost, as with a solver inside, `batch_size=1` spares the
-        quick ones the wait for the slow. The kernel J Jᵀ of second-order methods takes the mesh.
+        them. If samples differ in cost, as with an iterative solver inside, `batch_size=1` keeps
+        fast ones from waiting for slow ones. The kernel J Jᵀ of second-order methods uses the mesh.
         `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with; `jax.grad` of
         `.value` keeps what all samples computed.
 
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.
 
-    **Raises:** `ValueError` for no terms, a weight without a term, a negative weight, a name that
-    the history of `fit` needs ("loss", "validation_..."), a batch without an entry for a term or
-    with leading axes that differ, an empty residual. `TypeError` for a name that is no string, a
-    batch that is no dict, a complex residual: stack its real and imaginary parts.
+    **Raises:** `ValueError` for no terms, a weight without a term, a negative weight, a name
+    reserved by the history of `fit` ("loss", "validation_..."), a batch without an entry for a term
+    or with leading axes that differ, an empty residual. `TypeError` for a name that is not a
+    string, a batch that is not a dict, or a complex residual: stack its real and imaginary parts.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "ic": ic}, weights={"ic": 10.0})

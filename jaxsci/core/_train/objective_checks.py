@@ -1,4 +1,4 @@
-"""What an objective can be made of: named terms, real residuals of one sample, and batches."""
+"""Checks of an objective: named terms, real residuals of one sample, and batches."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,18 +14,18 @@ from .weighted import Weighted
 
 
 def check_name(name: Any) -> None:
-    """Raise for a name that is no string, or that the history of `fit` gives to something else."""
+    """Raise for a name that is not a string, or that the history of `fit` reserves."""
     if not isinstance(name, str):
         raise TypeError(f"The name of a term must be a string, got {name!r}: write {str(name)!r}.")
     if name == "loss" or name.startswith("validation_"):
         raise ValueError(
             f"A term cannot be called {name!r}: in the history and the metrics of fit, 'loss' is "
-            "the weighted sum of all terms, and 'validation_...' what is measured on other samples."
+            "the weighted sum of all terms, and 'validation_...' is measured on other samples."
         )
 
 
 def check_weight(name: str, w: Any) -> None:
-    """Raise for a weight that is not one number, or negative; a traced one has no value yet."""
+    """Raise for a weight that is negative or not one number, unless it is traced."""
     if not (hasattr(w, "dtype") or isinstance(w, int | float)):
         raise TypeError(f"The weight of {name!r} must be a real number, got {w!r:.60}.")
     if jnp.shape(w) != () or jnp.iscomplexobj(w):
@@ -41,7 +41,8 @@ def check_weight(name: str, w: Any) -> None:
 class Checked(eqx.Module):
     """`r(params, x)`, which raises unless it returns one real array that is not empty.
 
-    Of a weighted sample it returns √v r(params, x). Equal by value: made anew it compiles nothing.
+    For a weighted sample it returns √v r(params, x). Equal by value, so a new one does not
+    recompile.
     """
 
     name: str

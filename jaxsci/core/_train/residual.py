@@ -1,4 +1,4 @@
-"""An operator on functions becomes a kernel f(params, x)."""
+"""An operator on functions as a kernel f(params, x)."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,8 @@ def residual(op: Callable, f: Callable) -> Callable:
     - `f`: the ansatz, `f(params, x)`, for one point.
 
     **Returns:** `r(params, x)`, zero where the equation holds, of the shape that `op` returns: a
-    scalar for one equation, a vector for a system, of which every entry is an equation and counts
-    alike. `jax.eval_shape(r, params, x).shape` shows which it is.
+    scalar for one equation, a vector for a system, whose entries are equations of equal weight.
+    `jax.eval_shape(r, params, x).shape` shows which it is.
 
     **Raises:** `TypeError` if either is not callable.
 

@@ -24,7 +24,7 @@ from .objective import BatchResiduals
 
 
 class LevenbergMarquardtState(NamedTuple):
-    """The damping that the next step starts from, and how unequal the terms were in the last."""
+    """The initial damping of the next step, and how unequal the terms were in the last one."""
 
     damping: Float[Array, ""]
     imbalance: Float[Array, ""]
@@ -37,7 +37,7 @@ class GaussNewtonState(NamedTuple):
 
 
 class NaturalGradientState(NamedTuple):
-    """The previous direction, which momentum carries over, and how unequal the terms were."""
+    """The previous direction, for the momentum, and how unequal the terms were."""
 
     direction: Float[Array, " p"]
     imbalance: Float[Array, ""]
@@ -63,23 +63,24 @@ def levenberg_marquardt(
 
         δ = -(Jᵀ J + λ tr(J Jᵀ))⁻¹ Jᵀ r;   λ ← λ / factor if L(θ + δ) < L(θ), else λ · factor
 
-    The default for residual problems in float64: reaches many digits where first-order
-    methods stop at three. With `acceleration` each step also follows the bend of the residual
-    surface, δ₂ = -½ (Jᵀ J + λ tr(J Jᵀ))⁻¹ Jᵀ r″(δ, δ), wherever δ + δ₂ is the better of the two:
-    two more evaluations and a solve for steps that stay in narrow curved valleys.
+    The default for residual problems in float64: it reaches many digits where first-order methods
+    stop at three. With `acceleration` each step also follows the curvature of the residual surface,
+    δ₂ = -½ (Jᵀ J + λ tr(J Jᵀ))⁻¹ Jᵀ r″(δ, δ), whenever δ + δ₂ is better than δ: two more
+    evaluations and one more solve, for steps that stay in narrow curved valleys.
 
     **Arguments:**
 
     - `damping`: the initial λ, relative to tr(J Jᵀ).
-    - `factor`: by which λ grows and shrinks.
-    - `max_tries`: trial steps before a step is given up (the parameters then stay).
+    - `factor`: the factor by which λ grows and shrinks.
+    - `max_tries`: number of trial steps before a step is given up and the parameters stay.
     - `acceleration`: whether to try δ + δ₂.
     - `space`: `"auto"`, `"sample"` (J Jᵀ), `"parameter"` (Jᵀ J) or `"matrix_free"`.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
 
-    **Raises:** `ValueError` in float32; `TypeError` for a plain loss. Stalls where the batch
-    changes much between steps: resample every few dozen steps.
+    **Raises:** `ValueError` in float32; `TypeError` for a plain loss.
+
+    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps.
 
     **Source:** Marquardt, "An algorithm for least-squares estimation" (1963); Transtrum & Sethna,
     "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization"
@@ -160,14 +161,14 @@ def levenberg_marquardt(
 def gauss_newton(
     damping: float = 1e-6, *, line_search_steps: int = 20, space: str = "auto"
 ) -> optax.GradientTransformationExtraArgs:
-    """Gauss-Newton steps of fixed damping and the best of the lengths 1, 1/2, 1/4, ….
+    """Gauss-Newton steps with fixed damping and the best of the step lengths 1, 1/2, 1/4, ….
 
         δ = -η (Jᵀ J + λ tr(J Jᵀ))⁻¹ Jᵀ r,   η = argmin over 2⁻ᵏ of L(θ + δ)
 
     **Arguments:**
 
     - `damping`: λ, relative to tr(J Jᵀ).
-    - `line_search_steps`: lengths tried; the parameters stay if none lowers the loss.
+    - `line_search_steps`: number of lengths tried; the parameters stay if none lowers the loss.
     - `space`: as in `levenberg_marquardt`.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
@@ -214,7 +215,7 @@ def natural_gradient(
     momentum: float = 0.9,
     space: str = "auto",
 ) -> optax.GradientTransformationExtraArgs:
-    """Natural gradient of fixed learning rate with momentum, for batches that change every step.
+    """Natural gradient with fixed learning rate and momentum, for batches that change every step.
 
         φₙ = μ φₙ₋₁ + Jᵀ (J Jᵀ + λ tr(J Jᵀ))⁻¹ (r - μ J φₙ₋₁),   δ = -η φₙ
 

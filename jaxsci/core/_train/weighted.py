@@ -1,4 +1,4 @@
-"""Samples that carry weights: what turns the mean of an objective into a quadrature."""
+"""Samples with weights, which turn the mean of an objective into a quadrature."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ from jaxtyping import Array, Float, PyTree
 
 
 class Weighted(NamedTuple):
-    """A batch of one term whose samples count by weights of their own, not alike.
+    """The batch of one term, whose samples have weights of their own.
 
         termₖ = Σᵢ vᵢ ‖rₖ(params, xᵢ)‖²   in place of   meanᵢ ‖rₖ(params, xᵢ)‖²
 
-    The points and weights of a quadrature make the term an integral; weights of 1/n its mean.
+    With the points and weights of a quadrature the term is an integral; weights 1/n give the mean.
 
     **Arguments:**
 
-    - `samples`: x, a pytree with a leading axis of n samples. The residual takes one of them, as
-        without weights.
+    - `samples`: x, a pytree with a leading axis of n samples. The residual still takes one sample,
+        without its weight.
     - `weights`: v, of shape (n,), not negative.
 
     **Raises:** `ValueError`, from the objective, for weights of another shape or negative ones.

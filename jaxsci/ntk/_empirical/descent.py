@@ -1,4 +1,4 @@
-"""What gradient descent does to a linearised model, step by step, for any loss."""
+"""Gradient descent on a linearised model, step by step, for any loss."""
 
 from collections.abc import Callable
 
@@ -22,39 +22,43 @@ def gradient_descent(
     f_train: Float[Array, "..."] | None = None,
     f_test: Float[Array, "..."] | None = None,
 ) -> Float[Array, "q ..."]:
-    """The outputs of a linearised model after so many steps of gradient descent with momentum.
+    """The outputs of a linearised model after a number of steps of gradient descent with momentum.
 
         fₖ(x) = f₀(x) + Θ(x, X) aₖ
         aₖ₊₁ = aₖ + β (aₖ - aₖ₋₁) - η ∂L/∂f (fₖ(X)),   a₀ = a₋₁ = 0
 
-    The steps are those of the optimiser in the space of parameters, exactly, at any learning rate.
-    For ½ Σᵢ ‖f(xᵢ) - yᵢ‖², the default, they are taken in closed form along each eigenvector of
-    the kernel, at a cost that grows with log(steps); for other losses one by one, each at the
-    cost of a product with the kernel. `predict` is the limit of small steps, t = η · steps.
+    These are exactly the steps of the optimiser in parameter space, at any learning rate. For the
+    default loss ½ Σᵢ ‖f(xᵢ) - yᵢ‖² they have a closed form along each eigenvector of the kernel,
+    whose cost grows with log(steps); for other losses each step costs a product with the kernel.
+    `predict` is the limit of small steps, t = η · steps.
 
     **Arguments:**
 
-    - `kernel_train`: Θ(X, X), (n, n) or (n, n, o, o). An (n, n) kernel serves every output alike.
-    - `y_train`: targets y, (n,) or (n, o); for a `loss` of your own whatever shape it takes.
+    - `kernel_train`: Θ(X, X), (n, n) or (n, n, o, o). An (n, n) kernel is shared by all outputs.
+    - `y_train`: targets y, (n,) or (n, o); with a `loss` of your own, whatever shape it takes.
     - `learning_rate`: η; keep it below `max_learning_rate(kernel_train, momentum=momentum)`.
-    - `steps`: how many.
+    - `steps`: the number of steps.
     - `momentum`: β of the heavy ball, in [0, 1).
     - `loss`: `loss(f, y) -> scalar` of the outputs on the whole training set; needs `f_train`.
-    - `kernel_test`: Θ(x, X), (m, n) or (m, n, o, o); without it the training outputs are given.
-    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default; with `kernel_test` both.
+    - `kernel_test`: Θ(x, X), (m, n) or (m, n, o, o); without it the training outputs are returned.
+    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default; with `kernel_test` give
+        both or neither.
 
     **Returns:** outputs (m, ...) or (n, ...).
 
     **Raises:** `ValueError` for shapes that do not fit, a `kernel_train` that is not symmetric, a
-    negative number of steps, or a momentum outside [0, 1). Above the largest stable learning rate
-    the outputs diverge, as training does.
+    negative number of steps, or a momentum outside [0, 1).
 
-    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
+    **Notes:** above the largest stable learning rate the outputs diverge, as training does.
+
+    **Source:** Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
     section 2.2; Polyak (1964) for the heavy ball.
 
     ```python
     cross_entropy = lambda f, y: optax.softmax_cross_entropy(f, y).mean()
-    ntk.gradient_descent(theta, y, learning_rate=0.1, steps=500, loss=cross_entropy, f_train=f0)
+    after = jsci.ntk.gradient_descent(
+        theta, labels, learning_rate=0.1, steps=500, loss=cross_entropy, f_train=logits
+    )
     ```
     """
     if steps < 0:
@@ -78,7 +82,7 @@ def gradient_descent(
     else:
         if f_train is None:
             raise ValueError(
-                "A loss of your own needs f_train, the outputs it starts from: give "
+                "A loss of your own needs f_train, the initial outputs: give "
                 "jax.vmap(f, (None, 0))(params, x), or zeros."
             )
         start, offset = outputs_at_start(f_train, f_train, f_test, kernel_test)
@@ -90,7 +94,7 @@ def gradient_descent(
 def _least_squares(values, learning_rate, momentum, steps):
     """a after `steps` steps for a unit target along eigenvectors of eigenvalues λ.
 
-    (a, previous a, 1) is multiplied by one 3 x 3 matrix a step, whose power is taken by squaring.
+    Each step multiplies (a, previous a, 1) by a 3 x 3 matrix, whose power is taken by squaring.
     """
     zero, one = jnp.zeros_like(values), jnp.ones_like(values)
     rate = one * learning_rate

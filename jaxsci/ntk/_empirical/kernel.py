@@ -26,8 +26,8 @@ def kernel(
 
         Θ(x, x')ₐᵦ = Σₚ ∂fₐ(x)/∂θₚ ∂fᵦ(x')/∂θₚ
 
-    The same verb as `jsci.gram`: a Flax or Equinox model made pure by `jsci.pure`, a PINN residual,
-    a neural operator, the SCF energy of a molecule.
+    The same as `jsci.gram`. f can be a Flax or Equinox model made pure by `jsci.pure`, a PINN
+    residual, a neural operator, or the SCF energy of a molecule.
 
     **Arguments:**
 
@@ -36,18 +36,20 @@ def kernel(
     - `x1`, `x2`: pytrees with leading axes of n and m examples; without `x2` it is `x1`.
     - `trace_axes`: output axes to average over: `-1` gives a classifier one (n, m) kernel, the
         usual surrogate for wide networks, whose kernel is nearly diagonal in the outputs.
-    - `diagonal_axes`: output axes of which only equal indices are kept.
-    - `implementation`, `batch_size`, `mesh`, `progress`: how it is computed, as in `jsci.gram`.
-        `progress=True` shows a bar, for thousands of examples of a large model.
+    - `diagonal_axes`: output axes for which only equal indices are kept.
+    - `implementation`, `batch_size`, `mesh`, `progress`: how the kernel is computed, as in
+        `jsci.gram`. `progress=True` shows a bar, for thousands of examples of a large model.
 
     **Returns:** `(n, m, o₁, o₁', ...)`, each output axis twice and interleaved; blocks
     `K[a][b]` for a pytree of outputs.
 
     **Raises:** `TypeError` for parameters that are not real floats, `ValueError` for axes or
-    batches that do not fit. `f` must treat examples one by one: batch normalisation in training
-    mode has no kernel of one example; use its running averages.
+    batches that do not fit.
 
-    Source: Jacot, Gabriel and Hongler, "Neural tangent kernel" (2018).
+    **Notes:** `f` must treat examples one by one. Batch normalisation in training mode does not:
+    use its running averages.
+
+    **Source:** Jacot, Gabriel and Hongler, "Neural tangent kernel" (2018).
 
     ```python
     f, params = jsci.pure(flax_model, key, x[0], dtype=jnp.float64)

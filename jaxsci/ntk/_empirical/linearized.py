@@ -17,14 +17,14 @@ def linearize(f: Callable, params: PyTree) -> Callable:
 
     **Arguments:**
 
-    - `f`: a function `f(params, x)` of one example.
-    - `params`: θ₀.
+    - `f`: a function `f(params, x)` of one example, returning any pytree of arrays.
+    - `params`: θ₀, a pytree of floating-point arrays.
 
     **Returns:** a function `f_lin(params, x)`.
 
     **Raises:** `ValueError` (on a call) if the parameters' structure or shapes are not those of θ₀.
 
-    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
+    **Source:** Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
     equation 5.
 
     ```python

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-# A kernel of a set with itself is symmetric but for rounding, of float32 at the worst.
+# A kernel of a set with itself is symmetric up to rounding, at worst that of float32.
 _ASYMMETRY = 3e-4
 
 
 class KernelMatrix(NamedTuple):
-    """A kernel as a matrix; `vectors` lays targets out to match, `targets` undoes it."""
+    """A kernel as a matrix; `vectors` lays out targets to match, `targets` undoes it."""
 
     matrix: Float[Array, "rows columns"]
     outputs: int | None
@@ -71,7 +71,7 @@ def square_kernel(kernel: Float[Array, "..."], name: str) -> KernelMatrix:
 
 
 def _check_symmetry(matrix: Float[Array, "n n"], name: str) -> None:
-    """Two sets of one size have a square kernel too, which eigenvectors would symmetrise unseen."""
+    """Raise unless symmetric: two sets of equal size have a square kernel too."""
     if isinstance(matrix, Tracer):
         return
     gap, size = (float(jnp.max(jnp.abs(a))) for a in (matrix - matrix.T, matrix))
@@ -88,10 +88,10 @@ def outputs_at_start(
     f_test: Float[Array, "m ..."] | None,
     kernel_test: Float[Array, "m n ..."] | None,
 ) -> tuple[Float[Array, "n ..."], Float[Array, "q ..."] | None]:
-    """f₀ of the training set, and f₀ where outputs are asked for, None where it is zero."""
+    """f₀ on the training set, and f₀ where outputs are requested, None if zero."""
     if (f_test is not None) != (f_train is not None and kernel_test is not None):
         raise ValueError(
-            "f_test goes with both kernel_test and f_train: outputs at the start count on both "
+            "f_test goes with both kernel_test and f_train: initial outputs are needed on both "
             "sets. Give zeros where they are zero, or leave out f_train and f_test."
         )
     for name, f, rows in (("f_train", f_train, y), ("f_test", f_test, kernel_test)):

@@ -1,4 +1,4 @@
-"""What a kernel predicts: training dynamics in closed form, and Gaussian-process inference."""
+"""Predictions of a kernel: closed-form training dynamics, and Gaussian-process inference."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,10 @@ from .spectrum import spectrum
 
 
 class Posterior(NamedTuple):
-    """Mean (m, ...) and covariance, (m, m) or (m o, m o), of a Gaussian process."""
+    """The posterior of a Gaussian process.
+
+    - `mean`: (m, ...), of the shape of the targets.
+    - `covariance`: (m, m), or (m o, m o) for a kernel with output axes."""
 
     mean: Float[Array, "m ..."]
     covariance: Float[Array, "q q"]
@@ -36,25 +39,29 @@ def predict(
 
     **Arguments:**
 
-    - `kernel_train`: Θ(X, X), (n, n) or (n, n, o, o). An (n, n) kernel serves every output alike.
+    - `kernel_train`: Θ(X, X), (n, n) or (n, n, o, o). An (n, n) kernel is shared by all outputs.
     - `y_train`: targets y, (n,) or (n, o).
     - `kernel_test`: Θ(x, X), (m, n) or (m, n, o, o); without it the training outputs are predicted.
-    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default; with `kernel_test` both.
-    - `t`: learning rate times steps. For a loss that is the mean over n examples divide it by n.
+    - `f_train`, `f_test`: outputs f₀ at initialisation, zero by default; with `kernel_test` give
+        both or neither.
+    - `t`: learning rate times steps; for a loss that is the mean over n examples, divided by n.
     - `damping`: δ, weight decay towards the initial parameters.
 
     **Returns:** predictions (m, ...) or (n, ...).
 
     **Raises:** `ValueError` for shapes that do not fit, a `kernel_train` that is not symmetric, or
-    a negative time or damping. Eigenvalues below n ε λ₁ are rounding noise: without damping their
-    directions are left at f₀.
+    a negative time or damping.
 
-    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
+    **Notes:** eigenvalues below n ε λ₁ are rounding noise; without damping their directions stay at
+    f₀.
+
+    **Source:** Lee et al., "Wide neural networks of any depth evolve as linear models" (2019),
     equations 8 to 11.
 
     ```python
     theta = jsci.ntk.kernel(f, params, x, trace_axes=-1)
-    jsci.ntk.predict(theta, y, kernel_test=jsci.ntk.kernel(f, params, z, x, trace_axes=-1), t=10.0)
+    cross = jsci.ntk.kernel(f, params, x_test, x, trace_axes=-1)
+    jsci.ntk.predict(theta, y, kernel_test=cross, t=10.0)
     ```
     """
     if damping < 0:
@@ -104,7 +111,8 @@ def posterior(
 
     **Arguments:**
 
-    - `kernel_train`, `kernel_test`, `kernel_test_test`: K(X, X), k(x, X) and k''(x, x).
+    - `kernel_train`, `kernel_test`, `kernel_test_test`: K(X, X), k(x, X) and k''(x, x), of shapes
+        (n, n), (m, n) and (m, m), or with output axes (o, o) after them.
     - `y_train`: targets, (n,) or (n, o).
     - `noise`: σ², relative to the mean of the diagonal of K. In float32 at least 10⁻⁶.
 
@@ -113,7 +121,8 @@ def posterior(
     **Raises:** `ValueError` for shapes that do not fit, kernels of one set that are not symmetric,
     or a noise that is not positive.
 
-    Source: Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm 2.1.
+    **Source:** Rasmussen and Williams, "Gaussian processes for machine learning" (2006), algorithm
+    2.1.
 
     ```python
     mean, covariance = jsci.ntk.posterior(K, k, kk, y, noise=1e-4)

@@ -1,4 +1,4 @@
-"""The eigenvalues of a kernel, and what they say about training."""
+"""The eigenvalues of a kernel, and their meaning for training."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,34 @@ from .matrices import square_kernel
 
 
 class Spectrum(NamedTuple):
-    """Eigenvalues in descending order, and eigenvectors as columns."""
+    """The spectrum of a kernel.
+
+    - `values`: eigenvalues (n,) in descending order.
+    - `vectors`: eigenvectors (n, n) as columns."""
 
     values: Float[Array, " n"]
     vectors: Float[Array, "n n"]
 
     def effective_dimension(self, damping: Float[Array, ""] | float) -> Float[Array, ""]:
-        """Σ λᵢ / (λᵢ + damping): how many directions of the data the model resolves."""
+        """Σ λᵢ / (λᵢ + damping): the number of directions of the data that the model resolves.
+
+        **Arguments:**
+
+        - `damping`: in the unit of the eigenvalues.
+
+        **Returns:** a scalar between 0 and n.
+        """
         positive = jnp.maximum(self.values, 0)
         return jnp.sum(positive / (positive + damping))
 
     def alignment(self, y: Float[Array, "examples ..."]) -> Float[Array, " n"]:
         """The share of ‖y‖² along each eigenvector; the i-th is learnt at the rate λᵢ.
+
+        **Arguments:**
+
+        - `y`: targets, (n,) or (n, o).
+
+        **Returns:** the shares (n,), which sum to 1.
 
         **Raises:** `ValueError` for targets that do not fit.
         """
@@ -40,8 +56,8 @@ def spectrum(kernel: Float[Array, "..."]) -> Spectrum:
 
         Θ vᵢ = λᵢ vᵢ,   λ₁ ≥ λ₂ ≥ ...
 
-    Under gradient flow the error along vᵢ decays as exp(-λᵢ t): a wide spectrum means that some
-    parts of the target are learnt long before others.
+    Under gradient flow the error along vᵢ decays as exp(-λᵢ t): with a wide spectrum some parts of
+    the target are learnt long before others.
 
     **Arguments:**
 
@@ -50,9 +66,9 @@ def spectrum(kernel: Float[Array, "..."]) -> Spectrum:
     **Returns:** a `Spectrum`. Eigenvalues below n ε λ₁ (ε the precision) are rounding noise, and
     may be negative.
 
-    **Raises:** `ValueError` if the kernel is not of a set with itself: square and symmetric.
+    **Raises:** `ValueError` if the kernel is not that of a set with itself, square and symmetric.
 
-    Source: Wang, Yu and Perdikaris, "When and why PINNs fail to train" (2022), section 4.
+    **Source:** Wang, Yu and Perdikaris, "When and why PINNs fail to train" (2022), section 4.
 
     ```python
     s = jsci.ntk.spectrum(jsci.ntk.kernel(f, params, x, trace_axes=-1))
@@ -69,18 +85,18 @@ def max_learning_rate(kernel: Float[Array, "..."], *, momentum: float = 0.0) -> 
 
         η < 2 (1 + β) / λ₁
 
-    For the mean over n examples multiply by n; for a squared error without the ½ halve it.
+    For the mean over n examples multiply it by n; for a squared error without the ½ halve it.
 
     **Arguments:**
 
     - `kernel`: the kernel of the training set, (n, n) or (n, n, o, o).
     - `momentum`: β of the heavy ball, in [0, 1).
 
-    **Returns:** a scalar.
+    **Returns:** the bound on η, a scalar.
 
     **Raises:** `ValueError` if the kernel is not square, or for a momentum outside [0, 1).
 
-    Source: Polyak (1964); Lee et al. (2019), section 2.
+    **Source:** Polyak (1964); Lee et al. (2019), section 2.
 
     ```python
     learning_rate = 0.5 * jsci.ntk.max_learning_rate(theta)

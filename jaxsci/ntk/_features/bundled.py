@@ -1,4 +1,4 @@
-"""A dense layer, its activation and what linearly follows, as one matrix of kernel features."""
+"""A dense layer, its activation and the next linear layer, as one matrix on kernel features."""
 
 import equinox as eqx
 import jax
@@ -9,22 +9,24 @@ from .neuron_features import AbstractNeuronFeatures
 
 
 class BundledDense(eqx.Module):
-    """x ↦ Φ(x) A: stands for φ(x W + b), or for φ(x W + b) V, whatever the width of W.
+    """x ↦ Φ(x) A: replaces φ(x W + b), or φ(x W + b) V, whatever the width of W.
 
         A = [Ψ(w₁, b₁), Ψ(w₂, b₂), ...] (V)
 
-    It trains A alone: (features × out) numbers, where the two layers that it replaces have
-    (in + 1 + out) × width.
+    Only A is trained: features × out numbers, where the two layers that it replaces have (in + 1 +
+    out) × width.
 
     **Arguments:**
 
     - `features`: Φ and Ψ, such as `ArcCosineNeuronFeatures`; their random numbers stay fixed.
-    - `out_size`: outputs; A starts as that of a `Dense` of Glorot weights.
-    - `key`: draws them.
+    - `out_size`: number of outputs; A is initialised with Glorot weights, as in `Dense`.
+    - `key`: PRNG key of the weights.
+
+    Called with one vector `(in_size,)`; returns `(out_size,)`.
 
     **Raises:** `ValueError` for a size below 1.
 
-    Source: Sehanobish et al., "Scalable neural network kernels" (2023), section 3.3.
+    **Source:** Sehanobish et al., "Scalable neural network kernels" (2023), section 3.3.
 
     ```python
     features = jsci.ntk.ArcCosineNeuronFeatures(64, 32, key=jax.random.key(0))
@@ -58,21 +60,21 @@ def bundle(
     bias: Float[Array, " _"],
     readout: Float[Array, "_ out_size"] | None = None,
 ) -> BundledDense:
-    """A trained layer as a `BundledDense`, with the linear layer behind it where one is given.
+    """A trained layer as a `BundledDense`, together with the linear layer after it if given.
 
         φ(x W + b) V ≈ Φ(x) A,   A = Ψ(W, b) V
 
     **Arguments:**
 
     - `features`: Φ and Ψ of the layer's activation.
-    - `weight`, `bias`: W and b.
-    - `readout`: V; without it the layer keeps its width.
+    - `weight`, `bias`: W (in, width) and b (width,).
+    - `readout`: V (width, out); without it the layer keeps its width.
 
     **Returns:** a `BundledDense`.
 
-    **Raises:** `ValueError` where the shapes do not follow each other.
+    **Raises:** `ValueError` if the shapes do not fit together.
 
-    Source: Sehanobish et al., "Scalable neural network kernels" (2023), section 3.3.
+    **Source:** Sehanobish et al., "Scalable neural network kernels" (2023), section 3.3.
 
     ```python
     features = jsci.ntk.FourierNeuronFeatures(jnp.sin, 8, 64, key=jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Features of a neuron's inputs and of its weights, apart: φ(w · x + b) ≈ Φ(x) · Ψ(w, b)."""
+"""Separate features of a neuron's inputs and weights: φ(w · x + b) ≈ Φ(x) · Ψ(w, b)."""
 
 import abc
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from ...nn._dense import check_sizes
 
 
 class AbstractNeuronFeatures(eqx.Module):
-    """Two maps into one space, whose inner product stands for a neuron of `in_size` inputs."""
+    """Two maps into one space, whose inner product replaces a neuron of `in_size` inputs."""
 
     in_size: eqx.AbstractVar[int]
 
@@ -34,22 +34,24 @@ class FourierNeuronFeatures(AbstractNeuronFeatures):
         φ(z) ≈ a₀ + Re Σₖ cₖ e^{i ξₖ z},
         e^{i ξ w·x} = E_g [e^{s g·x - i ξ |x|²/2} e^{s g·w - i ξ |w|²/2}],   s = √(iξ), g ~ N(0, 1)
 
-    Unbiased for the sum of waves, which is φ to `fit_error` where |w · x + b| ≤ `reach`. The mean
-    squared error falls as 1 / count, but grows as e^{ξ |x + w|²}.
+    Unbiased for the sum of waves, which approximates φ to within `fit_error` for |w · x + b| ≤
+    `reach`. The mean squared error falls as 1 / count, but grows as e^{ξ |x + w|²}.
 
     **Arguments:**
 
     - `activation`: φ, elementwise.
-    - `in_size`, `count`: numbers of an input, and random waves; there are 2 count + 1 features.
+    - `in_size`, `count`: size of an input, and number of random waves; there are 2 count + 1
+        features.
+    - `key`: PRNG key of the waves.
     - `frequencies`: ξₖ > 0; (1,) is exact for sin and cos.
-    - `reach`: where φ is fitted, by least squares.
+    - `reach`: half-width of the interval on which φ is fitted, by least squares.
 
-    **Raises:** `ValueError` for sizes below 1, and for frequencies or a reach not positive.
+    **Raises:** `ValueError` for sizes below 1, or frequencies or a reach that are not positive.
 
-    Good values: inputs and weights of norm 1 at most; frequencies k π / (2 reach), k = 1 to 4, for
-    tanh and its like.
+    **Good values:** inputs and weights of norm at most 1; frequencies k π / (2 reach), k = 1 to 4,
+    for tanh and similar functions.
 
-    Source: Sehanobish et al., "Scalable neural network kernels" (2023), section 3.2.
+    **Source:** Sehanobish et al., "Scalable neural network kernels" (2023), section 3.2.
 
     ```python
     features = jsci.ntk.FourierNeuronFeatures(jnp.sin, 8, 512, key=jax.random.key(0))
@@ -86,7 +88,7 @@ class FourierNeuronFeatures(AbstractNeuronFeatures):
         choice_key, key = jax.random.split(key)
         share = jnp.asarray(size / total if total else np.full(size.shape, 1 / size.size))
         chosen = jax.random.choice(choice_key, len(size), (count,), p=share)
-        # a wave is drawn in proportion to its size, so all that are drawn weigh the same
+        # waves are drawn in proportion to their size, so all drawn waves have equal weight
         unit = total / np.where(size == 0, 1, size)
         self.amplitudes = jnp.asarray(np.stack([cosines * unit, -sines * unit], axis=1))[chosen]
         self.waves = jnp.asarray(frequencies, self.amplitudes.dtype)[chosen]
@@ -131,11 +133,13 @@ class ArcCosineNeuronFeatures(AbstractNeuronFeatures):
 
     **Arguments:**
 
-    - `in_size`, `count`: numbers of an input, and m.
+    - `in_size`, `count`: size of an input, and the number m of features.
+    - `key`: PRNG key of G.
 
     **Raises:** `ValueError` for sizes below 1.
 
-    Source: Cho and Saul (2009), eq. 6; Sehanobish et al., "Scalable neural network kernels" (2023).
+    **Source:** Cho and Saul (2009), eq. 6; Sehanobish et al., "Scalable neural network kernels"
+    (2023).
 
     ```python
     features = jsci.ntk.ArcCosineNeuronFeatures(8, 512, key=jax.random.key(0))
@@ -165,7 +169,7 @@ class ArcCosineNeuronFeatures(AbstractNeuronFeatures):
 
 
 def inexact(x: Num[Array, "..."]) -> Float[Array, "..."]:
-    """Integers as floating-point numbers: rounded to their dtype, random numbers would be lost."""
+    """Integers as floating-point numbers: cast to integers, the random numbers would be lost."""
     return x.astype(jnp.result_type(x, float))
 
 
@@ -174,9 +178,9 @@ def _fitted_waves(activation, frequencies, reach):
     z = np.linspace(-reach, reach, 64 * (2 * len(frequencies) + 1))
     phase = np.outer(z, np.asarray(frequencies, float))
     basis = np.concatenate([np.ones((len(z), 1)), np.cos(phase), np.sin(phase)], axis=1)
-    with jax.ensure_compile_time_eval():  # φ is known, also where the features are drawn in a jit
+    with jax.ensure_compile_time_eval():  # φ is known, even if the features are drawn under jit
         value = np.asarray(activation(jnp.asarray(z)), float)
-    # small singular values would buy little accuracy for large waves, which cost variance
+    # small singular values add little accuracy but large waves, and so variance
     solution = np.linalg.lstsq(basis, value, rcond=1e-6)[0]
     error = float(np.abs(basis @ solution - value).max())
     return solution[0], *np.split(solution[1:], 2), error

@@ -13,7 +13,10 @@ from ..infinite._layers.activations import AbstractActivation
 
 
 class Features(NamedTuple):
-    """Features whose inner products estimate a network's kernels: K ≈ u · u', Θ ≈ v · v'."""
+    """Features whose inner products estimate the kernels of a network.
+
+    - `nngp`: u, with K(x, x') ≈ u · u'.
+    - `ntk`: v, with Θ(x, x') ≈ v · v'."""
 
     nngp: Float[Array, " nngp_features"]
     ntk: Float[Array, " ntk_features"]
@@ -35,7 +38,7 @@ class RandomFeatures(eqx.Module):
 def random_features(
     layer: AbstractLayer, in_size: int, count: int, *, key: PRNGKeyArray
 ) -> RandomFeatures:
-    """Features of an infinitely wide dense network, drawn at random: its kernels, linear in n.
+    """Random features of an infinitely wide dense network, for kernels at a cost linear in n.
 
         u ← φ(G u) / √m,   v ← φ'(G u) ∘ (S v) / √m,   G ~ N(0, 1), S = ±1     (activation)
         u ← [σ_w u, σ_b],  v ← [σ_w v, u]                                       (dense)
@@ -46,23 +49,23 @@ def random_features(
     **Arguments:**
 
     - `layer`: a `serial` network of `Dense` and activations.
-    - `in_size`: d, numbers of one input.
-    - `count`: m, the features that an activation draws.
-    - `key`: draws them.
+    - `in_size`: d, the size of one input.
+    - `count`: m, the number of features drawn per activation.
+    - `key`: PRNG key of the features.
 
     **Returns:** a map from one input (d,) to `Features(nngp, ntk)`.
 
-    **Raises:** `ValueError` for sizes below 1, for an activation that does not stand behind a
-    `Dense`, and for any other layer.
+    **Raises:** `ValueError` for sizes below 1, for an activation that does not follow a `Dense`,
+    and for any other layer.
 
-    Good values: m of a thousand for a relative error of a few per cent.
+    **Good values:** m = 1000 for a relative error of a few percent.
 
-    Source: Rahimi and Recht (2007); Cho and Saul (2009); Zandieh et al., "Scaling neural tangent
-    kernels via sketching and random features" (2021), with signs in place of their sketch.
+    **Source:** Rahimi and Recht (2007); Cho and Saul (2009); Zandieh et al., "Scaling neural
+    tangent kernels via sketching and random features" (2021), with signs in place of their sketch.
 
     ```python
     net = infinite.serial(infinite.Dense(1), infinite.Relu(), infinite.Dense(1))
-    features = jsci.ntk.random_features(net, 16, 1024, key=jax.random.key(0))
+    features = jsci.ntk.random_features(net, x.shape[1], 1024, key=jax.random.key(0))
     v = jax.vmap(features)(x).ntk  # v @ v.T estimates net.kernel(x).ntk
     ```
     """
@@ -91,11 +94,11 @@ def _check(layers: list[AbstractLayer]) -> None:
     for layer in layers:
         if not isinstance(layer, Dense | AbstractActivation):
             raise ValueError(
-                f"random_features knows Dense and activations, not {type(layer).__name__}; "
+                f"random_features supports Dense and activations, not {type(layer).__name__}; "
                 "`.kernel` computes the kernels of any layer."
             )
         if isinstance(layer, AbstractActivation) and not isinstance(before, Dense):
-            raise ValueError(f"{type(layer).__name__} must stand behind a Dense.")
+            raise ValueError(f"{type(layer).__name__} must follow a Dense.")
         before = layer
 
 

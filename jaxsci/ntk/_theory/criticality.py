@@ -1,4 +1,4 @@
-"""Critical initialisation: the variances of weights and biases at which depth changes nothing."""
+"""Critical initialisation: the variances of weights and biases that preserve signals with depth."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -16,14 +16,22 @@ _SCAN = np.logspace(-2, 3, 251)
 
 
 class Susceptibilities(NamedTuple):
-    """How perturbations of a kernel grow from a layer to the next."""
+    """The growth of perturbations of a kernel per layer.
+
+    - `parallel`: χ_∥, of its size.
+    - `perpendicular`: χ_⊥, of the angle between inputs."""
 
     parallel: Float[Array, ""]
     perpendicular: Float[Array, ""]
 
 
 class Criticality(NamedTuple):
-    """The critical point of an activation; NaN where there is none, or where any value serves."""
+    """The critical point of an activation; NaN if there is none, or if any value will do.
+
+    - `universality_class`: "scale-invariant", "K* = 0", "half-stable" or "none".
+    - `kernel`: K* at the critical point.
+    - `weight_variance`: C_W, the variance of a weight times its fan-in.
+    - `bias_variance`: C_b."""
 
     universality_class: UniversalityClass
     kernel: float
@@ -42,13 +50,13 @@ def susceptibilities(
 
     - `activation`: σ, an elementwise function of an array.
     - `kernel`: K, positive.
-    - `weight_variance`: C_W, of a weight times its fan in.
+    - `weight_variance`: C_W, the variance of a weight times its fan-in.
 
     **Returns:** `Susceptibilities(parallel, perpendicular)`; both are 1 at a critical point.
 
-    **Raises:** nothing; NaN for K = 0 or below. A kink away from zero costs digits.
+    **Notes:** NaN for K <= 0. A kink away from zero costs accuracy.
 
-    Source: Roberts, Yaida and Hanin, "The principles of deep learning theory" (2022), eqs. 5.11
+    **Source:** Roberts, Yaida and Hanin, "The principles of deep learning theory" (2022), eqs. 5.11
     and 5.12.
 
     ```python
@@ -83,11 +91,11 @@ def kernel_recursion(
     - `depth`: the number of layers.
     - `weight_variance`, `bias_variance`: C_W and C_b.
 
-    **Returns:** (depth,), K₁ to K_depth.
+    **Returns:** K₁ to K_depth, (depth,).
 
     **Raises:** `ValueError` for a depth below 1, or a kernel that is not one real number.
 
-    Source: Roberts, Yaida and Hanin (2022), eq. 4.118.
+    **Source:** Roberts, Yaida and Hanin (2022), eq. 4.118.
 
     ```python
     jsci.ntk.kernel_recursion(jnp.tanh, 1.0, depth=1000, weight_variance=1.0)[-1]  # about 1/2000
@@ -118,19 +126,19 @@ def criticality(activation: Callable) -> Criticality:
 
     - `activation`: σ, an elementwise function of an array, smooth or with a kink at zero.
 
-    **Returns:** a `Criticality`, of Python floats: K* (NaN if every K is fixed), C_W (of a weight
-    times its fan in) and C_b.
+    **Returns:** a `Criticality` of Python floats: K* (NaN if every K is fixed), C_W and C_b.
 
-    **Raises:** `ValueError` in float32 mode, where roots have four digits. Critical points are
-    looked for between K = 10⁻² and 10³.
+    **Raises:** `ValueError` in float32 mode, where roots have only four digits.
 
-    Good values: initialise with weights of variance `weight_variance` / fan in and biases of
+    **Notes:** critical points are searched between K = 10⁻² and 10³.
+
+    **Good values:** initialise weights with variance `weight_variance` / fan-in and biases with
     variance `bias_variance`.
 
-    Source: Roberts, Yaida and Hanin (2022), sections 5.2 to 5.5.
+    **Source:** Roberts, Yaida and Hanin (2022), sections 5.2 to 5.5.
 
     ```python
-    jsci.ntk.criticality(jax.nn.gelu)  # half-stable; exact: K* 3.561553, C_W 1.983058, C_b 0.172922
+    jsci.ntk.criticality(jax.nn.gelu)  # half-stable: K* 3.561553, C_W 1.983058, C_b 0.172922
     ```
     """
     require_x64("criticality")

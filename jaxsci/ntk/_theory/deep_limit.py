@@ -1,4 +1,4 @@
-"""The classifiers that infinitely wide networks become as they grow infinitely deep."""
+"""The classifiers that infinitely wide networks become as their depth tends to infinity."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -21,7 +21,7 @@ _DEGREE = 64
 
 
 class DeepLimit(eqx.Module):
-    """What an infinitely wide and deep network of an activation classifies by.
+    """The classifier of an infinitely wide and deep network.
 
     - `classifier`: "nearest neighbour", "majority vote", "singular kernel", or "none".
     - `exponent`: α of the singular kernel 1 / ‖x - x'‖^α; NaN for the others.
@@ -40,7 +40,7 @@ class DeepLimit(eqx.Module):
         labels: Float[Array, "_ *classes"],
         x: Float[Array, "m dim"],
     ) -> Float[Array, "m *classes"]:
-        """The mean of the labels, weighted as the limit weighs them.
+        """The mean of the labels with the weights of the limit.
 
             ŷ(x) = Σᵢ wᵢ(x) yᵢ / Σᵢ wᵢ(x),   wᵢ = ‖x - xᵢ‖^-α
 
@@ -48,19 +48,19 @@ class DeepLimit(eqx.Module):
 
         **Arguments:**
 
-        - `x_train`: n training inputs, of norm 1 and at acute angles (entries ≥ 0, say): an odd
-          or even φ takes -x for an opposite or for an equal of x.
-        - `labels`: ±1, or one-hot rows.
-        - `x`: m inputs likewise.
+        - `x_train`: n training inputs (n, d), of norm 1 and at acute angles (for example with
+          entries ≥ 0): an odd or even φ identifies -x with the opposite of x, or with x itself.
+        - `labels`: ±1, (n,), or one-hot rows (n, classes).
+        - `x`: m inputs (m, d), likewise.
 
-        **Returns:** its sign, or the largest entry of a row, is the class.
+        **Returns:** ŷ, whose sign or largest entry is the class.
 
-        **Raises:** `ValueError` where the limit is no classifier, for inputs that are not of norm 1
-        and for labels that are not one for each training input.
+        **Raises:** `ValueError` if the limit is not a classifier, for inputs whose norm is not 1,
+        or unless there is one label per training input.
         """
         if self.classifier == "none":
             raise ValueError(
-                "Depth tells this activation's inputs apart no better and no worse (linear), or "
+                "With depth, this activation separates inputs no better and no worse (linear), or "
                 "not at all (B' < 1): its limit is no classifier."
             )
         if len(labels) != len(x_train):
@@ -79,14 +79,15 @@ class DeepLimit(eqx.Module):
 
 
 def deep_limit(activation: Callable) -> DeepLimit:
-    """The classifier that a fully connected network becomes, infinitely wide, then deep.
+    """The classifier that a fully connected network becomes as width, then depth, tends to
+    infinity.
 
         A = E φ(z),   A' = E φ'(z),   B' = E φ'(z)²,   z ~ N(0, 1),   φ scaled to E φ² = 1
 
     - "singular kernel", A = 0 ≠ A': labels weighted by ‖x - x'‖^-α, α = -4 log A' / log B'.
     - "nearest neighbour", A = A' = 0: the label of the closest example.
     - "majority vote", A ≠ 0, B' ≥ 1: the more frequent label, whatever the input.
-    - "none": φ is linear (the kernel does not change), or B' < 1 (all inputs become one).
+    - "none": φ is linear (the kernel does not change), or B' < 1 (all inputs become equal).
 
     Only a singular kernel of α = d, the dimension of the sphere that the inputs lie on, makes the
     classifier consistent: see `optimal_activation`.
@@ -98,12 +99,12 @@ def deep_limit(activation: Callable) -> DeepLimit:
 
     **Returns:** a `DeepLimit`.
 
-    **Raises:** `ValueError` in float32 mode, where zero and small are not told apart.
+    **Raises:** `ValueError` in float32 mode, which cannot tell zero from small values.
 
-    Good values: the NNGP shows α at depths above log(1 / (1 - cos θ)) / log B'; the tangent kernel
-    only at 1 - cos θ far above 1 / depth, which may be a million layers.
+    **Good values:** the NNGP shows α at depths above log(1 / (1 - cos θ)) / log B'; the tangent
+    kernel only at 1 - cos θ far above 1 / depth, which may be a million layers.
 
-    Source: Radhakrishnan, Belkin and Uhler, "Wide and deep neural networks achieve consistency
+    **Source:** Radhakrishnan, Belkin and Uhler, "Wide and deep neural networks achieve consistency
     for classification", PNAS 120 (2023), theorem 1.
 
     ```python
@@ -159,13 +160,13 @@ def optimal_activation(dimension: int) -> Elementwise:
 
     **Arguments:**
 
-    - `dimension`: d of the sphere that the inputs lie on, one less than they have entries.
+    - `dimension`: d of the sphere on which the inputs lie, one less than their number of entries.
 
-    **Returns:** a layer of `infinite`; `.activation` is the function.
+    **Returns:** a layer of `infinite`; its `.activation` is the function φ.
 
     **Raises:** `ValueError` for a dimension below 1.
 
-    Source: Radhakrishnan, Belkin and Uhler (2023), corollary 1; k = 5 is ours.
+    **Source:** Radhakrishnan, Belkin and Uhler (2023), corollary 1; k = 5 is ours.
 
     ```python
     phi = jsci.ntk.optimal_activation(2)
@@ -184,7 +185,7 @@ def optimal_activation(dimension: int) -> Elementwise:
 
 
 def _root(f: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a function that falls through zero between two points, by bisection."""
+    """The root of a decreasing function between two points, by bisection."""
     while high - low > 2 * np.spacing(high):
         middle = (low + high) / 2
         low, high = (middle, high) if f(middle) > 0 else (low, middle)
@@ -204,17 +205,18 @@ def deep_kernel(
 
     - `activation`: φ, an elementwise function of an array.
     - `correlation`: x · x', any shape, between -1 and 1.
-    - `depth`: hidden layers.
+    - `depth`: number of hidden layers.
 
-    **Returns:** as `correlation`.
+    **Returns:** K_depth, of the shape of `correlation`.
 
     **Raises:** `ValueError` for a depth below 0 or a correlation outside [-1, 1] (NaN under
-    `jax.jit`). Functions with kinks are followed to the accuracy of a Hermite series of 64 terms
-    (`infinite.Elementwise(activation).error(1.0)`) in each layer.
+    `jax.jit`).
 
-    Good values: what it costs grows with depth only in time, nothing is compiled twice.
+    **Notes:** functions with kinks are accurate to a Hermite series of 64 terms
+    (`infinite.Elementwise(activation).error(1.0)`) per layer. Depth costs run time but no
+    compilation.
 
-    Source: Poole et al. (2016); Daniely, Frostig and Singer (2016).
+    **Source:** Poole et al. (2016); Daniely, Frostig and Singer (2016).
 
     ```python
     jsci.ntk.deep_kernel(jnp.tanh, jnp.array([0.9, 0.99]), depth=100)
@@ -226,7 +228,7 @@ def deep_kernel(
     correlation = _known_correlation(correlation.astype(jnp.result_type(correlation, float)))
     c = hermite.coefficients(activation, jnp.ones((), correlation.dtype), _DEGREE)
     c = c / jnp.linalg.norm(c)
-    # A mean that is zero but for rounding would become the value of every deep kernel.
+    # A mean that is zero up to rounding would become the value of every deep kernel.
     c = jnp.where(jnp.abs(c) > 16 * jnp.finfo(c.dtype).eps, c, 0)
     c = c.reshape(-1, *(1,) * correlation.ndim)
 
@@ -237,7 +239,7 @@ def deep_kernel(
 
 
 def _known_correlation(rho: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Raise outside [-1, 1], where the series grows without bound; NaN where that is not known."""
+    """Raise outside [-1, 1], where the series diverges; NaN if the values are unknown."""
     wrong = jnp.abs(rho) > 1 + jnp.finfo(rho.dtype).eps ** 0.5
     if not isinstance(rho, Tracer) and wrong.any():
         raise ValueError(
@@ -248,6 +250,6 @@ def _known_correlation(rho: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _snapped(rho: Float[Array, "..."]) -> Float[Array, "..."]:
-    """±1 within rounding of it: a deep kernel of equal inputs is 1, and departs from 1 + ε."""
+    """Snap to ±1 within rounding: the deep kernel of equal inputs is 1, but diverges from 1 + ε."""
     near = jnp.abs(rho) > 1 - 16 * jnp.finfo(rho.dtype).eps
     return jnp.where(near, jnp.sign(rho), rho)

@@ -1,4 +1,4 @@
-"""What a finite width adds to the theory of infinite networks: fluctuations of order 1/n."""
+"""Corrections of finite width to infinite networks: fluctuations of order 1/n."""
 
 from collections.abc import Callable
 
@@ -23,8 +23,8 @@ def four_point_recursion(
 
         V_{l+1} = χ_∥(K_l)² V_l + C_W² (E σ(z)⁴ - (E σ(z)²)²),   V₁ = 0,   z ~ N(0, K_l)
 
-    V / n is the variance of a layer's kernel over networks of width n; V / (n K²) of order 1 is
-    where the infinite network stops describing the finite one.
+    V / n is the variance of a layer's kernel over networks of width n. Where V / (n K²) is of order
+    1, the infinite network no longer describes the finite one.
 
     **Arguments:**
 
@@ -36,10 +36,11 @@ def four_point_recursion(
     **Returns:** K and V, each (depth,).
 
     **Raises:** `ValueError` for a depth below 1, or a kernel that is not one real number.
-    Corrections are of the relative order depth / width: at depth 8 and width 64 the exact ReLU
-    vertex is a quarter larger.
 
-    Source: Roberts, Yaida and Hanin (2022), eqs. 4.118 and 5.109.
+    **Notes:** corrections are of relative order depth / width: at depth 8 and width 64 the exact
+    ReLU vertex is a quarter larger.
+
+    **Source:** Roberts, Yaida and Hanin (2022), eqs. 4.118 and 5.109.
 
     ```python
     k, v = jsci.ntk.four_point_recursion(jax.nn.relu, 1.0, depth=8, weight_variance=2.0)
@@ -72,14 +73,14 @@ def linear_kernel_variance(depth: Int[Array, "..."] | int, width: int) -> Float[
 
     **Arguments:**
 
-    - `depth`: L, the number of hidden layers that the signal has passed.
-    - `width`: n, of each of them.
+    - `depth`: L, the number of hidden layers passed, an integer or an array.
+    - `width`: n, the width of each of them.
 
-    **Returns:** as `depth`: 2 L / n for L ≪ n, exponentially large for L ≫ n.
+    **Returns:** of the shape of `depth`: 2 L / n for L ≪ n, exponentially large for L ≫ n.
 
     **Raises:** `ValueError` for a width below 1 or a negative depth.
 
-    Source: Roberts, Yaida and Hanin (2022), section 3.3.
+    **Source:** Roberts, Yaida and Hanin (2022), section 3.3.
 
     ```python
     jsci.ntk.linear_kernel_variance(64, 64)  # 6.17, not 2
@@ -97,15 +98,15 @@ def relu_vertex(layer: Int[Array, "..."] | int, width: int) -> Float[Array, "...
 
     **Arguments:**
 
-    - `layer`: l, counted from 1, whose vertex is zero.
-    - `width`: n, of every hidden layer.
+    - `layer`: l, an integer or an array, counted from 1, where the vertex is zero.
+    - `width`: n, the width of every hidden layer.
 
-    **Returns:** as `layer`; 5 (l - 1) for l ≪ n.
+    **Returns:** of the shape of `layer`; 5 (l - 1) for l ≪ n.
 
     **Raises:** `ValueError` for a width or a layer below 1.
 
-    Source: each of n terms of a layer's kernel has E σ⁴ / (E σ²)² = 6 over Gaussians, so that
-    E K² grows by 1 + 5/n a layer; leading order in Roberts, Yaida and Hanin (2022), eq. 5.118.
+    **Source:** each of n terms of a layer's kernel has E σ⁴ / (E σ²)² = 6 over Gaussians, so that E
+    K² grows by 1 + 5/n per layer; leading order in Roberts, Yaida and Hanin (2022), eq. 5.118.
 
     ```python
     jsci.ntk.relu_vertex(8, 64)  # 44.4, of which 35 is the leading order
@@ -122,6 +123,6 @@ def _check_at_least(least: int, name: str, value: Int[Array, "..."] | int) -> No
 
 
 def check_width(width: int) -> None:
-    """A layer has one channel or more."""
+    """Raise unless a layer has at least one channel."""
     if width < 1:
         raise ValueError(f"width must be 1 or more, got {width}.")

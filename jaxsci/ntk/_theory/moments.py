@@ -10,7 +10,10 @@ from .._gaussian import expectation
 
 
 class Moments(NamedTuple):
-    """Mean and variance of a layer's activations."""
+    """Mean and variance of a layer's activations.
+
+    - `mean`: μ.
+    - `variance`: ν."""
 
     mean: Float[Array, ""]
     variance: Float[Array, ""]
@@ -32,15 +35,15 @@ def moment_map(
 
     - `activation`: σ, an elementwise function of an array.
     - `mean`, `variance`: μ and ν of the layer's inputs.
-    - `weight_sum`, `weight_square_sum`: ω and τ of a unit's weights; 0 and 1 where weights have
-      the variance 1 / fan in.
+    - `weight_sum`, `weight_square_sum`: ω and τ, the sums of a unit's weights and of their squares;
+      0 and 1 for weights of variance 1 / fan-in.
 
     **Returns:** `Moments(mean, variance)`; SELU has the stable fixed point (0, 1).
 
-    **Raises:** nothing. At means other than zero a kink in σ costs digits: the error is about
-    10⁻⁴ of the jump in the slope.
+    **Notes:** at means other than zero a kink in σ costs accuracy: the error is about 10⁻⁴ of the
+    jump in the slope.
 
-    Source: Klambauer et al., "Self-normalizing neural networks" (2017), eqs. 3 to 5.
+    **Source:** Klambauer et al., "Self-normalizing neural networks" (2017), eqs. 3 to 5.
 
     ```python
     jsci.ntk.moment_map(jax.nn.selu, 0.0, 1.0)  # (0, 1)

@@ -1,4 +1,4 @@
-"""Infinitely wide networks: their kernels in closed form, and the finite networks they are of."""
+"""Infinitely wide networks: closed-form kernels, and the finite networks that tend to them."""
 
 from ._layers.activations import (
     Abs as Abs,

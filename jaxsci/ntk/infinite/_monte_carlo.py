@@ -17,15 +17,15 @@ def monte_carlo(
     key: PRNGKeyArray,
     samples: int,
 ) -> Kernels:
-    """The mean kernels of finite networks, of the widths given to the layers.
+    """The mean kernels of finite networks with the widths given to the layers.
 
         nngp ≈ mean over networks and outputs of f(x) f(x'),   ntk ≈ mean of ∂f(x)/∂θ · ∂f(x')/∂θ
 
     **Arguments:**
 
-    - `layer`: a network whose output has no positions left.
+    - `layer`: a network whose output has no positions.
     - `x1`, `x2`: inputs (n, *positions, channels); without `x2` it is `x1`.
-    - `key`: draws the weights.
+    - `key`: PRNG key of the weights.
     - `samples`: the number of networks. The error falls as samples^(-1/2), down to a bias of
       order 1 / width; that of a single network's ntk is of order width^(-1/2).
 
@@ -34,7 +34,7 @@ def monte_carlo(
     **Raises:** `ValueError` for fewer than one sample, for inputs that do not fit each other, or
     for a network that keeps positions.
 
-    Source: Lee et al., "Wide neural networks of any depth evolve as linear models" (2019).
+    **Source:** Lee et al., "Wide neural networks of any depth evolve as linear models" (2019).
 
     ```python
     estimate = infinite.monte_carlo(net, x, key=jax.random.key(0), samples=100)

@@ -1,1 +1,1 @@
-"""What an `FNO` expands fields in: one file for each family of bases."""
+"""Bases in which an `FNO` expands fields: one file per family."""

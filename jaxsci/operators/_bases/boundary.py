@@ -35,11 +35,12 @@ class _OnBasisPoints(Basis):
 class SineBasis(_OnBasisPoints):
     """sin π(k + 1)x, k = 0..m: for fields that vanish at the boundary, on the points i/N.
 
-    Grids agree to second order in the spacing: products of sines do not vanish at the ends with
-    all their derivatives.
+    Results on different grids agree to second order in the spacing, since derivatives of products
+    of sines do not all vanish at the ends.
 
     ```python
-    model = FNO(1, 1, width=16, modes=8, depth=3, basis=SineBasis(), key=key)
+    basis = jsci.operators.SineBasis()
+    model = jsci.operators.FNO(1, 1, width=16, modes=8, depth=3, basis=basis, key=key)
     ```
     """
 
@@ -51,7 +52,8 @@ class CosineBasis(_OnBasisPoints):
     """cos πkx, k = 0..m: for fields with zero slope at the boundary, on the points (i + 1/2)/N.
 
     ```python
-    model = FNO(1, 1, width=16, modes=8, depth=3, basis=CosineBasis(), key=key)
+    basis = jsci.operators.CosineBasis()
+    model = jsci.operators.FNO(1, 1, width=16, modes=8, depth=3, basis=basis, key=key)
     ```
     """
 
@@ -63,12 +65,13 @@ class CosineBasis(_OnBasisPoints):
 
 @dataclass(frozen=True)
 class ChebyshevBasis(_OnBasisPoints):
-    """T_k(1 - 2x), k = 0..m: for any smooth field, on points that are dense at both ends.
+    """T_k(1 - 2x), k = 0..m: for any smooth field, on points clustered at both ends.
 
     The points are `basis_points("chebyshev", N)`.
 
     ```python
-    model = FNO(1, 1, width=16, modes=8, depth=3, basis=ChebyshevBasis(), key=key)
+    basis = jsci.operators.ChebyshevBasis()
+    model = jsci.operators.FNO(1, 1, width=16, modes=8, depth=3, basis=basis, key=key)
     ```
     """
 

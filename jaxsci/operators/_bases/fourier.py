@@ -23,18 +23,20 @@ class FourierBasis(Basis):
 
     **Arguments:**
 
-    - `padding`: by which fraction of the domain the periodic cell exceeds it, one number for all
-        axes. Good values: 0 if the fields are periodic, else 0.25 to 1.
+    - `padding`: the fraction of the domain by which the periodic cell exceeds it, one number for
+        all axes. Good values: 0 if the fields are periodic, otherwise 0.25 to 1.
     - `factorisation`: `None` for full tensors of weights, or "tucker" or "cp".
-    - `rank`: about which share of the full tensor's parameters a factorised one has, in (0, 1].
-        Good value: 0.1.
+    - `rank`: the approximate share of the full tensor's parameters in a factorised one, in (0, 1].
+        **Good value:** 0.1.
 
-    **Raises:** `ValueError` for a padding that is negative or not finite, another factorisation or
-    share; `TypeError` for a padding for each axis. Networks without padding warn of a field that
-    does not repeat.
+    **Raises:** `ValueError` for a padding that is negative or not finite, an unknown factorisation,
+    or a rank out of range; `TypeError` for one padding per axis.
+
+    **Notes:** networks without padding warn of a field that is not periodic.
 
     ```python
-    model = FNO(1, 1, width=16, modes=8, depth=3, basis=FourierBasis(padding=0.25), key=key)
+    basis = jsci.operators.FourierBasis(padding=0.25)
+    model = jsci.operators.FNO(1, 1, width=16, modes=8, depth=3, basis=basis, key=key)
     ```
     """
 
@@ -61,7 +63,7 @@ class FourierBasis(Basis):
         )
 
     def position(self, grid: Sequence[int], dtype) -> Float[Array, "*grid channels"]:
-        """x itself with padding, else cos 2πx and sin 2πx, which are periodic."""
+        """x itself with padding, otherwise cos 2πx and sin 2πx, which are periodic."""
         x = grid_coordinates(grid, dtype)
         if self.padding:
             return x
@@ -70,7 +72,7 @@ class FourierBasis(Basis):
     def check(self, a: Float[Array, "*grid channels"], name: str) -> None:
         if not self.padding:
             advice = "For other fields: padding=0.25, or an FNO's basis=."
-            # In the name of who called the network, which called this.
+            # The warning points to the caller of the network, which called this.
             warn_unless_periodic(a, range(a.ndim - 1), f"{name} without padding", advice, 4)
 
 

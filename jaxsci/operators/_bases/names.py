@@ -20,10 +20,10 @@ def as_basis(
     rank: float,
     grid: SphereGrid | None,
 ) -> Basis:
-    """The basis of a name and of the options that were given beside it, or the one given.
+    """The basis for a name and its options, or the given object.
 
     **Raises:** `ValueError` for an unknown name, and for options of another basis or beside an
-    object, which has its own; `TypeError` for what is neither.
+    object, which has its own; `TypeError` for other types.
     """
     if not isinstance(basis, str | Basis):
         raise TypeError(f"basis is one name for all axes, or one object; got {basis!r}.")

@@ -15,18 +15,19 @@ from .basis import Basis
 class SphereBasis(Basis):
     """Spherical harmonics Y_lm, l = 0..m: for fields on the points of a `sphere_grid`.
 
-    There is one number of modes, the highest degree.
+    `modes` is one number, the highest degree.
 
     **Arguments:**
 
-    - `grid`: which latitudes the fields lie on, "gauss", "equiangular" or "cells": as in
-        `SphericalConv`. It has no default.
+    - `grid`: the latitudes of the fields, "gauss", "equiangular" or "cells", as in `SphericalConv`.
+        It has no default.
 
-    **Raises:** `ValueError` in a network for an unknown or missing grid, or more than one number of
-    modes.
+    **Raises:** in a network, `ValueError` for an unknown or missing grid, or more than one number
+    of modes.
 
     ```python
-    model = FNO(1, 1, width=16, modes=8, depth=3, basis=SphereBasis(grid="cells"), key=key)
+    basis = jsci.operators.SphereBasis(grid="cells")
+    model = jsci.operators.FNO(1, 1, width=16, modes=8, depth=3, basis=basis, key=key)
     ```
     """
 

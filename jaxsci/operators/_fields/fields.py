@@ -1,4 +1,4 @@
-"""Fields `(*grid, channels)`: their points, their norm, and what is checked of them."""
+"""Fields `(*grid, channels)`: their points, normalisation and checks."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -21,19 +21,19 @@ def normalise(
     **Arguments:**
 
     - `a`: one sample `(*grid, channels)`.
-    - `weights`: quadrature weights of the points; equal by default. Points of weight zero do not
-        count, whatever stands there.
+    - `weights`: quadrature weights `(*grid,)` of the points; equal by default. Points of weight
+        zero do not count, whatever their values.
 
-    **Raises:** `ValueError` for a field without grid or points or weights of another shape than the
-    grid, `TypeError` for a complex field.
+    **Returns:** the normalised field, the same on every grid to the accuracy of the quadrature.
 
-    **Returns:** the normalised field. The same on every grid, as closely as the quadrature.
+    **Raises:** `ValueError` for a field without grid or points, or weights whose shape is not that
+    of the grid; `TypeError` for a complex field.
 
-    Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
+    **Source:** Berner et al., "Principled Approaches for Extending Neural Architectures to Function
     Spaces", 2025, section on normalisation.
 
     ```python
-    b = normalise(a)
+    b = jsci.operators.normalise(a)
     ```
     """
     check_real_and_filled(a, "normalise()")
@@ -58,20 +58,20 @@ def grid_coordinates(grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
 
 
 def mesh(axes: Sequence[np.ndarray]) -> Float[np.ndarray, "*grid dim"]:
-    """The points of a grid that is a product of axes."""
+    """The points of a product grid."""
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1)
 
 
 def check_real_and_filled(a, name: str):
-    """`TypeError` for complex numbers, whose squares are not their sizes; no empty fields."""
+    """Raise for complex fields, whose squares are not magnitudes, and for empty ones."""
     if jnp.iscomplexobj(a):
-        raise TypeError(f"{name} takes real fields; give real and imaginary part as two channels.")
+        raise TypeError(f"{name} takes real fields; give real and imaginary parts as two channels.")
     if a.size == 0:
         raise ValueError(f"{name} got an empty field, of shape {a.shape}.")
 
 
 def check_floating(a, name: str):
-    """`TypeError` for integers: constants take the dtype of the field, and would be truncated."""
+    """`TypeError` for integers, since constants would be truncated to the dtype of the field."""
     if not jnp.issubdtype(a.dtype, jnp.inexact):
         raise TypeError(f"{name} takes fields of floats, got {a.dtype}: use a.astype(float).")
 
@@ -81,12 +81,12 @@ def check_weights(weights, grid: Sequence[int], name: str):
     if weights is not None and weights.shape != tuple(grid):
         raise ValueError(
             f"{name} needs one weight for each point, an array of shape {tuple(grid)}; got shape "
-            f"{weights.shape}. Weights of one axis alone: jnp.broadcast_to(w[:, None], grid)."
+            f"{weights.shape}. For weights of one axis use jnp.broadcast_to(w[:, None], grid)."
         )
 
 
 def known(a) -> np.ndarray | None:
-    """The values as NumPy's, or `None` within jit, vmap or grad, where there are none yet."""
+    """The values as a NumPy array, or `None` within jit, vmap or grad."""
     return None if isinstance(a, Tracer) else np.asarray(a)
 
 
@@ -119,7 +119,7 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
 
 
 def as_lengths(lengths: Any, dim: int, name: str) -> tuple[float, ...]:
-    """The length of each axis; `ValueError` unless positive, one for all or one an axis."""
+    """The length of each axis; `ValueError` unless positive, one for all or one per axis."""
     values = (lengths,) * dim if np.ndim(lengths) == 0 else tuple(lengths)
     if len(values) != dim or not all(known(v) is None or v > 0 for v in values):
         raise ValueError(

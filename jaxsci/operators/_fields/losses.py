@@ -26,25 +26,25 @@ def relative_l2(
     **Arguments:**
 
     - `prediction`, `target`: one sample each, `(*grid, channels)`.
-    - `weights`: quadrature weights of the points, for grids that are not uniform; any multiple of
-        them will do. Points of weight zero do not count, whatever stands there: masked land may be
-        NaN.
+    - `weights`: quadrature weights `(*grid,)` of the points, up to a factor, for nonuniform grids.
+        Points of weight zero do not count, whatever their values: masked land may be NaN.
     - `floor`: the smallest ‖u‖ to divide by, in the unit of the fields. Good value: a thousandth
         of the typical norm, where some targets are nearly zero.
 
     **Returns:** a scalar. Its gradient at `prediction == target` is zero, not NaN. A target that is
-    zero everywhere has no relative error: without a `floor` it counts as if its norm were 1, so
-    that its error is absolute, ‖p‖.
+    zero everywhere has no relative error: without a `floor` its norm counts as 1, which gives the
+    absolute error ‖p‖.
 
     **Raises:** `ValueError` if the shapes differ, for weights of another shape than the grid, or a
     negative floor.
 
-    Note: channels of unlike size share one norm, in which the small ones do not count. Scale them,
-    or take the error of each: `jax.vmap(relative_l2, -1)(p[..., None, :], u[..., None, :])`.
-    As a term of an objective it is squared: `fit` reports the mean square of the relative error.
+    **Notes:** channels share one norm, in which small channels hardly count. Scale them, or take
+    the error of each: `jax.vmap(relative_l2, -1)(p[..., None, :], u[..., None, :])`. As a term of
+    an objective it is squared: `fit` reports the mean square of the relative error.
 
     ```python
-    loss = jsci.objective({"data": lambda p, s: relative_l2(f(p, s[0]), s[1])})
+    error = lambda params, s: jsci.operators.relative_l2(f(params, s[0]), s[1])
+    loss = jsci.objective({"data": error})
     ```
     """
     _check_pair(prediction, target, floor, "relative_l2")
@@ -78,9 +78,9 @@ def h1(
 
     - `prediction`, `target`: one sample each, `(*grid, channels)`, at the points xᵢ = i L/N. On
         `linspace(0, L, N)`, which has both ends, give the length L N/(N - 1), so that the spacing
-        is right. No other points will do.
-    - `periodic`: whether the functions are.
-    - `lengths`: L, of each axis or of all. It weighs slopes against values.
+        is right. Other points are not supported.
+    - `periodic`: whether the functions are periodic.
+    - `lengths`: L, one for all axes or one per axis. It weighs slopes against values.
     - `floor`: as in `relative_l2`, for ‖u‖₁.
 
     **Returns:** a scalar, with a zero gradient at `prediction == target`; for a target that is zero
@@ -90,7 +90,7 @@ def h1(
     lengths that are not positive. With `periodic` it warns of a target that does not repeat.
 
     ```python
-    error = h1(model(a), u, lengths=2 * jnp.pi)
+    error = jsci.operators.h1(model(a), u, lengths=2 * jnp.pi)
     ```
     """
     _check_pair(prediction, target, floor, "h1")
@@ -126,10 +126,10 @@ def _mean_square(v, weights):
 
 
 def _relative(square, prediction, target, floor):
-    """√square(p - u) / max(√square(u), floor), the squares in units of the largest |u| or `floor`.
+    """√square(p - u) / max(√square(u), floor), with squares in units of the largest |u| or `floor`.
 
-    So they neither underflow nor overflow, whatever the unit of the fields. The unit drops out of
-    the ratio, and so out of its derivatives.
+    So they neither underflow nor overflow, whatever the unit of the fields. The unit cancels in the
+    ratio and its derivatives.
     """
     unit = jax.lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(target)), floor))
     unit = jnp.where(unit == 0, 1, unit)
@@ -139,8 +139,8 @@ def _relative(square, prediction, target, floor):
 
 
 def _root(x):
-    # The inner `where` keeps the root's infinite slope at zero out of the gradient. What is NaN is
-    # not equal to zero, and stays NaN.
+    # The inner `where` keeps the infinite slope of the root at zero out of the gradient. NaN is not
+    # equal to zero, and propagates.
     zero = x == 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
 

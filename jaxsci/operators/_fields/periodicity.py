@@ -1,4 +1,4 @@
-"""A cheap test whether a field repeats, for functions that take it as periodic."""
+"""A cheap test of periodicity, for functions that assume it."""
 
 import warnings
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ import numpy as np
 
 from .fields import known
 
-_FEWEST = 8  # points of an axis: with fewer, any field may be periodic
+_FEWEST = 8  # points per axis: with fewer, any field may be periodic
 _STANDS_OUT = 4.0
 
 
 def warn_unless_periodic(a, axes: Iterable[int], name: str, advice: str, stacklevel: int = 3):
-    """Warn of a field that does not go on from its last point to its first.
+    """Warn of a field that does not continue smoothly from its last point to its first.
 
-    Only where its values are known, that is outside jit, vmap and grad. Fields that are rough
-    everywhere pass: what is tested is whether the seam differs from the rest.
+    Only if its values are known, that is outside jit, vmap and grad. Fields that are rough
+    everywhere pass: the test is whether the seam differs from the rest.
     """
     values = known(a)
     if values is None:
@@ -44,8 +44,8 @@ def warn_unless_periodic(a, axes: Iterable[int], name: str, advice: str, stackle
 def _bends_at_the_seam(lines, noise):
     """Whether second differences across the seam exceed all others, for each channel.
 
-    A jump makes them N² times too large, a kink N times. A smooth field passes wherever its
-    steepest place is: even a Gauss bell no wider than the spacing, at the seam, stays below 2.3.
+    A jump makes them N² times too large, a kink N times. A smooth field passes wherever it is
+    steepest: even a Gaussian as narrow as the spacing, at the seam, stays below 2.3.
     """
     seam, inside = _at_the_seam_and_inside(_bends(lines), 1)
     return seam > _STANDS_OUT * inside + noise * np.max(np.abs(lines), (0, 1))

@@ -31,20 +31,23 @@ def attention(
 
     **Arguments:**
 
-    - `query`, `key`, `value`: d features of the output points, d of the input points, and what
-        is averaged, for each head.
-    - `weights`: quadrature weights of the input points, positive.
+    - `query`, `key`, `value`: for each head, d features of the output points `(heads, queries, d)`,
+        d features of the input points `(heads, points, d)`, and the values to average `(heads,
+        points, channels)`.
+    - `weights`: quadrature weights `(points,)` of the input points, positive.
     - `normaliser`: maps the logits of one query to its scores, in place of the exponential and its
-        mean; such as a `jsci.nn.KANLayer` with a Fourier basis followed by a `jsci.nn.Dense`. It
-        ties the network to a number of points and to their order.
+        mean; for example a `jsci.nn.KANLayer` with a Fourier basis followed by a `jsci.nn.Dense`.
+        It ties the network to a number of points and their order.
 
-    **Returns:** the averages, one row a query.
+    **Returns:** the averages `(heads, queries, channels)`.
 
-    Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
+    **Source:** Berner et al., "Principled Approaches for Extending Neural Architectures to Function
     Spaces", 2025, section on attention.
 
     ```python
-    u = attention(q, k, v, jnp.full(n, 1 / n))
+    q, k = jax.random.normal(key, (2, 4, 50, 8))
+    v = jnp.ones((4, 50, 3))
+    u = jsci.operators.attention(q, k, v, jnp.full(50, 1 / 50))  # (4, 50, 3)
     ```
     """
     logits = jnp.einsum("hqd,hpd->hqp", query, key) / math.sqrt(query.shape[-1])
@@ -69,6 +72,11 @@ class Attention(eqx.Module):
     and the quadrature weights `(points,)` of the second. Returns `(queries, width)`.
 
     **Raises:** `ValueError` if `heads` does not divide `width`.
+
+    ```python
+    layer = jsci.operators.Attention(8, heads=2, key=jax.random.key(0))
+    b = layer(jnp.ones((5, 8)), jnp.ones((50, 8)), jnp.full(50, 1 / 50))  # (5, 8)
+    ```
     """
 
     query: Pointwise
@@ -104,14 +112,14 @@ class BallIntegral(eqx.Module):
 
         u(y) = ∫_{|x - y| < r} φ(|x - y|/r) κ(y, x) ⊙ W a(x) dx ≈ Σⱼ wⱼ φ κ ⊙ W a(xⱼ)
 
-    κ is a network of the two points with one value a channel; the window φ(s) = (1 - s²)² ends
-    the kernel smoothly, so that no point enters or leaves with a jump.
+    κ is a network of the two points with one value per channel; the window φ(s) = (1 - s²)² ends
+    the kernel smoothly, so that points enter and leave without a jump.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels of a and of u.
     - `dim`: dimension of the points.
-    - `radius`: r, a physical length: it does not shrink with the spacing.
+    - `radius`: r, a physical length, in the unit of the points, independent of their spacing.
     - `width`: hidden channels of the kernel network, which has two hidden layers.
     - `key`: PRNG key of the weights.
 
@@ -121,8 +129,14 @@ class BallIntegral(eqx.Module):
 
     **Raises:** `ValueError` if a size or the radius is not positive.
 
-    Source: Li et al., "Neural Operator: Graph Kernel Network", 2020, eq. (6), with a quadrature
+    **Source:** Li et al., "Neural Operator: Graph Kernel Network", 2020, eq. (6), with a quadrature
     weight in place of the mean over neighbours.
+
+    ```python
+    layer = jsci.operators.BallIntegral(1, 3, dim=2, radius=0.3, width=8, key=key)
+    points = jax.random.uniform(key, (50, 2))
+    b = layer(jnp.ones((50, 1)), points, jnp.full(50, 1 / 50), points[:5])  # (5, 3)
+    ```
     """
 
     kernel: list[Pointwise]
@@ -182,7 +196,7 @@ class BallIntegral(eqx.Module):
 def check_points(a, x, weights, y, channels: int, dim: int, name: str) -> Array:
     """The points of evaluation: y, or x where it is `None`.
 
-    `ValueError` unless a field comes with its points and weights, and y has their dimension.
+    `ValueError` unless a field has its points and weights, and y has their dimension.
     """
     y = x if y is None else y
     if a.ndim != 2 or a.shape[1] != channels:

@@ -1,4 +1,4 @@
-"""Maps of the channels that are the same at every point of a field `(*grid, channels)`."""
+"""Maps of the channels of a field `(*grid, channels)`, the same at every point."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -53,11 +53,11 @@ class Pointwise(eqx.Module):
         )
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        if a.ndim == 1:  # as a vector: a batch of them is then one matrix
+        if a.ndim == 1:  # as a vector, of which a batch is one matrix
             b = a @ self.weight
             return b if self.bias is None else b + self.bias
         points = a.reshape(-1, a.shape[-1])
-        # With few points to a sample, one product over the whole batch is the better one.
+        # With few points per sample, one product over the whole batch is faster.
         many = points.shape[0] >= POINTS_WORTH_A_PRODUCT
         b = points @ (carry_batch(self.weight, a) if many else self.weight)
         b = b.reshape(*a.shape[:-1], -1)
@@ -65,14 +65,14 @@ class Pointwise(eqx.Module):
 
 
 def pointwise_mlp(sizes: Sequence[int], keys: Iterator[PRNGKeyArray]) -> list[Pointwise]:
-    """The layers of a network of the channels, to be called by `apply_mlp`.
+    """The layers of a network of the channels, for `apply_mlp`.
 
     **Arguments:**
 
     - `sizes`: channels of the input, of each hidden layer and of the output.
-    - `keys`: PRNG keys, of which each layer takes the next.
+    - `keys`: PRNG keys; each layer takes the next one.
 
-    **Returns:** the layers, in a list: files name a network's arrays by their place in it.
+    **Returns:** the layers in a list, since files name a network's arrays by their place in it.
     """
     return [Pointwise(m, n, key=next(keys)) for m, n in pairwise(sizes)]
 

@@ -1,4 +1,4 @@
-"""Matrix products on fields `(*grid, channels)`, in a form that XLA batches without transposing."""
+"""Matrix products on fields `(*grid, channels)`, in a form that XLA batches without transposes."""
 
 import math
 
@@ -11,12 +11,11 @@ from jaxtyping import Array, Float, Shaped
 def carry_batch(w: Shaped[Array, "..."], a: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
     """`w` itself, but batched wherever `vmap` batches `a`.
 
-    Under `vmap`, a product of an unbatched with a batched matrix makes the batch a free axis of
-    one large product, for which XLA transposes the field; and the weight gradient becomes one
-    contraction over every point of every sample, which a CPU does at a fraction of its speed.
-    With both operands batched, each sample is a matrix product of its own, and the weight
-    gradient is their sum. The zero added here is a sum over no elements: it costs nothing and
-    passes no NaN on.
+    Under `vmap`, a product of an unbatched with a batched matrix makes the batch a free axis of one
+    large product, for which XLA transposes the field; and the weight gradient becomes one
+    contraction over every point of every sample, which a CPU computes at a fraction of its speed.
+    With both operands batched, each sample is a matrix product of its own, and the weight gradient
+    is their sum. The zero added here is an empty sum: it costs nothing and propagates no NaN.
     """
     empty = jax.lax.stop_gradient(a).reshape(-1)[:0]
     return w + jnp.sum(empty).astype(w.dtype)
@@ -25,7 +24,7 @@ def carry_batch(w: Shaped[Array, "..."], a: Shaped[Array, "..."]) -> Shaped[Arra
 def along_axis(
     matrix: Float[np.ndarray, "rows n"], a: Float[Array, "..."], axis: int
 ) -> Float[Array, "..."]:
-    """Multiply a constant matrix into one axis of `a`: bᵢⱼₗ = Σₙ Mⱼₙ aᵢₙₗ."""
+    """Multiply one axis of `a` by a constant matrix: bᵢⱼₗ = Σₙ Mⱼₙ aᵢₙₗ."""
     before, after = a.shape[:axis], a.shape[axis + 1 :]
     rows, n = matrix.shape
     m = carry_batch(jnp.asarray(matrix, a.dtype), a)

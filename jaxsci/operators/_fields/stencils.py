@@ -1,4 +1,4 @@
-"""Correlation with a stencil, with derivatives that a CPU computes fast, inside loops as well."""
+"""Correlation with a stencil, whose derivatives are fast on a CPU even inside loops."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,12 +17,12 @@ def correlate(
     stencil: Float[Array, "*taps in_channels out_channels"],
     widths: Sequence[tuple[int, int]],
 ) -> Float[Array, "*reached out_channels"]:
-    """b(x) = Σ_o a(x + o) κ_o on one sample, continued by this many zeros at either end of an axis.
+    """b(x) = Σ_o a(x + o) κ_o on one sample, padded with `widths` zeros at the ends of each axis.
 
     XLA's CPU compiler maps a convolution to its fast kernel in one order of dimensions only. It
-    brings others into that order, but not in the body of a loop, where the derivatives that JAX
-    generates ran at a tenth of their speed. Here the derivative in the field has that order, and
-    the one in the stencil is a product of matrices.
+    reorders others, but not in the body of a loop, where the derivatives that JAX generates ran at
+    a tenth of their speed. Here the derivative in the field has that order, and the one in the
+    stencil is a matrix product.
     """
     return _convolve(a, stencil, widths, "IO")
 
@@ -30,7 +30,7 @@ def correlate(
 @correlate.defjvp
 def _correlate_jvp(widths, primals, tangents):
     (a, stencil), (da, dstencil) = primals, tangents
-    # The transpose swaps the channels of the kernel: with them swapped here, it is in order.
+    # The transpose swaps the channels of the kernel; swapping them here restores the order.
     by_field = _convolve(da, stencil.swapaxes(-1, -2), widths, "OI")
     return correlate(a, stencil, widths), by_field + _as_product(a, dstencil, widths)
 
@@ -47,9 +47,9 @@ def _convolve(a, kernel, widths, channels: str):
 
 
 def _as_product(a, stencil, widths):
-    """The same, as one product: the taps of the last axis shift its result, the others `a`.
+    """The same as one product: the taps of the last axis shift its result, the others shift `a`.
 
-    Each side is copied once a tap of its own, where one side alone would be copied for all.
+    Each side is copied once per tap of its own, where one side alone would be copied for all taps.
     """
     *taps, last = stencil.shape[:-2]
     padded = jnp.pad(a, [*widths, (0, 0)])

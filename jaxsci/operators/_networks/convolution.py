@@ -25,36 +25,37 @@ class KernelConv(eqx.Module):
 
         (K a)(x) = ∫_{|xⱼ - yⱼ| < r} κ((x - y)/r) a(y) dy / (2r)ᵈ + b
 
-    κ interpolates `knots` values an axis linearly, and falls linearly to zero at ±r. On a grid the
-    integral is a sum over the points within reach, with κ sampled at their offsets: as the grid is
-    refined the layer converges, at second order, to one operator, where a convolution with fixed
-    pixels becomes another operator on each grid.
+    κ interpolates `knots` values per axis linearly, and falls linearly to zero at ±r. On a grid the
+    integral is a sum over the points within r, with κ sampled at their offsets. Under grid
+    refinement the layer converges to one operator at second order, whereas a convolution with fixed
+    pixels is a different operator on each grid.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `dim`: number of grid axes, 1 to 3.
-    - `radius`: r in units of the domain [0, 1)ᵈ: on an oblong domain a share of each side, so that
-        the ball is as oblong.
-    - `knots`: learned values of κ along each axis, odd.
-    - `boundary`: how fields go on outside the domain: "periodic", "zero" or "reflect".
+    - `radius`: r in units of the domain [0, 1)ᵈ: on a rectangular domain it is a share of each
+        side.
+    - `knots`: number of learned values of κ along each axis, odd.
+    - `boundary`: how fields continue outside the domain: "periodic", "zero" or "reflect".
     - `key`: PRNG key of the weights.
 
     Called as `layer(a)`: one sample `(*grid, in_channels)` at the points xᵢ = i/N; returns
     `(*grid, out_channels)`.
 
     **Raises:** `ValueError` for a grid so coarse that no neighbour lies within the radius, a radius
-    above 1/2, another dimension or other channels. A periodic layer warns of a field that does not
-    repeat.
+    above 1/2, or a field of another dimension or with other channels.
 
-    Good values: a radius of two to four spacings of the training grid, 3 or 5 knots.
+    **Notes:** a periodic layer warns of a field that is not periodic.
 
-    Source: Berner et al., "Principled Approaches for Extending Neural Architectures to Function
+    **Good values:** a radius of two to four spacings of the training grid, 3 or 5 knots.
+
+    **Source:** Berner et al., "Principled Approaches for Extending Neural Architectures to Function
     Spaces", 2025, section on convolutions; Liu-Schiaffini et al., "Neural Operators with Localized
     Integral and Differential Kernels", ICML 2024, section on integral kernels.
 
     ```python
-    layer = KernelConv(1, 8, dim=2, radius=0.05, key=jax.random.key(0))
+    layer = jsci.operators.KernelConv(1, 8, dim=2, radius=0.05, key=jax.random.key(0))
     b = layer(jnp.ones((64, 64, 1)))
     ```
     """
@@ -83,7 +84,7 @@ class KernelConv(eqx.Module):
                 f"got radius={radius} and knots={knots}."
             )
         self.in_channels, self.radius, self.boundary = in_channels, float(radius), boundary
-        # Smooth fields keep their variance: each hat's integral is a share 1/(knots + 1).
+        # Smooth fields keep their variance: the integral of each hat is a share 1/(knots + 1).
         scale = math.sqrt(((knots + 1) ** 2 / knots) ** dim / in_channels)
         shape = (*[knots] * dim, in_channels, out_channels)
         self.weight = scale * jax.random.normal(key, shape)
@@ -111,27 +112,28 @@ class DifferentialConv(eqx.Module):
         (D a)(x) = (1/h) Σ_o (κ_o - κ̄) a(x + h o)  →  Σ_o κ_o o·∇a(x)   as h → 0,
 
     with o the 3ᵈ offsets in units of the spacing h, and κ̄ the mean of the κ_o, so that constants
-    are annihilated. First order in h for general weights.
+    give zero. First order in h for general weights.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `dim`: number of grid axes, 1 to 3.
-    - `boundary`: how fields go on outside the domain: "periodic", "zero" or "reflect".
+    - `boundary`: how fields continue outside the domain: "periodic", "zero" or "reflect".
     - `key`: PRNG key of the weights.
 
     Called as `layer(a)`: one sample `(*grid, in_channels)` at the points xᵢ = i/N, the same N along
     all axes; returns `(*grid, out_channels)`.
 
-    **Raises:** `ValueError` for a grid with unequal axes, another dimension or other channels. A
-    periodic layer warns of a field that does not repeat.
+    **Raises:** `ValueError` for a grid with unequal axes, another dimension or other channels.
 
-    Source: Liu-Schiaffini et al., "Neural Operators with Localized Integral and Differential
+    **Notes:** a periodic layer warns of a field that is not periodic.
+
+    **Source:** Liu-Schiaffini et al., "Neural Operators with Localized Integral and Differential
     Kernels", ICML 2024, section on differential kernels.
 
     ```python
-    layer = DifferentialConv(1, 8, dim=2, key=jax.random.key(0))
-    b = layer(jnp.ones((64, 64, 1)))        # zero
+    layer = jsci.operators.DifferentialConv(1, 8, dim=2, key=jax.random.key(0))
+    b = layer(jnp.ones((64, 64, 1)))  # zero
     ```
     """
 
@@ -190,7 +192,7 @@ def _hats(knots: int, radius: float, n: int) -> np.ndarray:
     places = np.linspace(-1, 1, knots + 2)[1:-1]
     step = 2 / (knots + 1)
     hats = np.maximum(1 - np.abs(offset[:, None] - places) / step, 0)
-    # dy / (2r): the mean over the ball, but for the linear fall to zero at its rim.
+    # dy / (2r): the mean over the ball, except for the linear fall to zero at its rim.
     return hats / (2 * radius * n)
 
 

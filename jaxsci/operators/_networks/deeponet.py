@@ -22,7 +22,7 @@ class DeepONet(eqx.Module):
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of components of the input and output functions.
-    - `sensors`: number m of points at which the input function is given, however arranged.
+    - `sensors`: number m of points at which the input function is given, in any arrangement.
     - `dim`: dimension of y.
     - `width`, `depth`: hidden channels and hidden layers of branch and trunk. Good values: 40 to
         128 and 2 to 4.
@@ -32,17 +32,17 @@ class DeepONet(eqx.Module):
 
     Called as `model(a, y)`: `a` is one input function `(*grid, in_channels)` with m grid points,
     `y` is one point `(dim,)` or many `(*points, dim)`. Returns `(*points, out_channels)`. Batches:
-    `jax.vmap(model, (0, None))` where all functions share the points (the trunk is then computed
-    once), `jax.vmap(model)` where each has its own.
+    `jax.vmap(model, (0, None))` if all functions share the points (the trunk is then computed
+    once), `jax.vmap(model)` if each has its own.
 
     **Raises:** `ValueError` for another number of sensors, channels or dimensions.
 
-    Source: Lu et al., Nature Machine Intelligence 3 (2021), eq. (2), "unstacked".
+    **Source:** Lu et al., Nature Machine Intelligence 3 (2021), eq. (2), "unstacked".
 
     ```python
-    model = DeepONet(1, 1, sensors=100, dim=1, width=40, depth=2, key=jax.random.key(0))
-    u = model(a, y)                             # a: (100, 1), y: (50, 1), u: (50, 1)
-    us = jax.vmap(model, (0, None))(many, y)
+    model = jsci.operators.DeepONet(1, 1, sensors=64, dim=1, width=40, depth=2, key=key)
+    u = model(a, y)  # a: (64, 1), y: (50, 1), u: (50, 1)
+    us = jax.vmap(model, (0, None))(batch, y)
     ```
     """
 
@@ -101,14 +101,15 @@ class PODDeepONet(eqx.Module):
 
         G(a)(y_j) = ū(y_j) + Σ_k b_k(a) φ_k(y_j)
 
-    Only the branch is learned, so there is less to train, and no error is below that of the
+    Only the branch is learned, so there is less to train; the error is at least that of the
     components themselves. The output lives on the points of the training data.
 
     **Arguments:**
 
-    - `modes`, `mean`: φ and ū, from `pod_modes`; not trained.
+    - `modes`, `mean`: φ `(terms, *points, out_channels)` and ū `(*points, out_channels)`, from
+        `pod_modes`; not trained.
     - `in_channels`: number of components of the input function.
-    - `sensors`: number of points at which the input function is given, however arranged.
+    - `sensors`: number of points at which the input function is given, in any arrangement.
     - `width`, `depth`: hidden channels and hidden layers of the branch.
     - `activation`: of the hidden layers.
     - `key`: PRNG key of the weights.
@@ -118,11 +119,13 @@ class PODDeepONet(eqx.Module):
 
     **Raises:** `ValueError` for another number of sensors or channels.
 
-    Source: Lu et al., Comput. Methods Appl. Mech. Eng. 393 (2022), section 3.1.3.
+    **Source:** Lu et al., Comput. Methods Appl. Mech. Eng. 393 (2022), section 3.1.3.
 
     ```python
-    modes, mean = pod_modes(outputs, 16)
-    model = PODDeepONet(modes, mean, in_channels=1, sensors=64, width=64, depth=2, key=key)
+    modes, mean = jsci.operators.pod_modes(outputs, 16)
+    model = jsci.operators.PODDeepONet(
+        modes, mean, in_channels=1, sensors=64, width=64, depth=2, key=key
+    )
     ```
     """
 
@@ -171,19 +174,19 @@ def pod_modes(
         u ≈ ū + Σ_k c_k φ_k,   φ_k = σ_k v_k / √n
 
     from the singular value decomposition of the centred functions, so that the c_k of the training
-    data have variance one and a branch network need not learn their sizes.
+    data have variance one and a branch network need not learn their scales.
 
     **Arguments:**
 
-    - `outputs`: the training functions.
-    - `terms`: number of components, at most that of functions and that of values.
+    - `outputs`: the training functions `(n, *points, out_channels)`.
+    - `terms`: number of components, at most the number of functions and of values per function.
 
-    **Returns:** φ and ū.
+    **Returns:** φ `(terms, *points, out_channels)` and ū `(*points, out_channels)`.
 
-    **Raises:** `ValueError` for more terms than there are components, or no values.
+    **Raises:** `ValueError` for more terms than components, or no values.
 
     ```python
-    modes, mean = pod_modes(outputs, 16)        # outputs: (500, 64, 1), modes: (16, 64, 1)
+    modes, mean = jsci.operators.pod_modes(outputs, 16)  # outputs: (n, 64, 1), modes: (16, 64, 1)
     ```
     """
     if outputs.size == 0:
@@ -207,22 +210,23 @@ class MIONet(eqx.Module):
 
     **Arguments:**
 
-    - `in_channels`, `sensors`: number of components and of points of each input function.
+    - `in_channels`, `sensors`: numbers of components and of points, one per input function.
     - `out_channels`: number of components of the output function.
     - `dim`: dimension of y.
     - `width`, `depth`, `terms`, `activation`: as in `DeepONet`, for all branches and the trunk.
     - `key`: PRNG key of the weights.
 
-    Called as `model(inputs, y)`: `inputs` is a tuple with one `(*grid, in_channels)` an input
-    function, `y` one point `(dim,)` or many `(*points, dim)`. Returns `(*points, out_channels)`.
+    Called as `model(inputs, y)`: `inputs` is a tuple with one array `(*grid, in_channels)` per
+    input function, `y` one point `(dim,)` or many `(*points, dim)`. Returns `(*points,
+    out_channels)`.
 
     **Raises:** `ValueError` for another number of inputs, sensors, channels or dimensions.
 
-    Source: Jin, Meng and Lu, "MIONet", SIAM J. Sci. Comput. 44 (2022), equation 2.14.
+    **Source:** Jin, Meng and Lu, "MIONet", SIAM J. Sci. Comput. 44 (2022), equation 2.14.
 
     ```python
-    model = MIONet((1, 1), 1, sensors=(64, 32), dim=1, width=40, depth=2, key=jax.random.key(0))
-    u = model((a, f), y)        # a: (64, 1), f: (32, 1), y: (50, 1), u: (50, 1)
+    model = jsci.operators.MIONet((1, 1), 1, sensors=(64, 32), dim=1, width=40, depth=2, key=key)
+    u = model((a, a[::2]), y)  # a: (64, 1), y: (50, 1), u: (50, 1)
     ```
     """
 
@@ -307,8 +311,8 @@ def check_coordinates(y, dim: int):
 
 
 def _combine(b, t, bias):
-    """Σ_k b_kc t_k + β_c, a product with a vector for each c: `vmap` over functions that share
-    their points makes it one product of matrices, without a transpose."""
+    """Σ_k b_kc t_k + β_c, as a matrix-vector product for each c: `vmap` over functions that share
+    their points turns it into one matrix product, without a transpose."""
     b = b.reshape(-1, bias.size)
     return jnp.stack([t @ b[:, c] + bias[c] for c in range(bias.size)], -1)
 

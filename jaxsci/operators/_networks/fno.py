@@ -23,43 +23,44 @@ class FNO(eqx.Module):
     with σ the exact GELU (absent in the last layer), K a spectral convolution, W pointwise, P
     affine, and Q a pointwise network with one hidden layer. The position enters as x, or as
     functions of it that are smooth in the basis (`position`). The parameters belong to functions,
-    not to a grid: train on one grid and evaluate on any that resolves the modes. Grids agree to
-    the decay of the fields' spectra; with padding, and in the sine basis, to second order in the
-    spacing.
+    not to a grid: train on one grid and evaluate on any that resolves the modes. Results on
+    different grids agree to the decay of the fields' spectra; with padding, and in the sine basis,
+    to second order in the spacing.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of components of the input and output functions.
     - `width`: channels of the hidden layers. Good values: 20 to 64.
-    - `modes`: highest wave number kept in each of one to three dimensions, such as 16 or (12, 12).
+    - `modes`: highest wave number kept along each of one to three axes, such as 16 or (12, 12).
     - `depth`: number of Fourier layers. Good value: 4.
-    - `padding`: of the basis "fourier", as in `FourierBasis`: for fields that are not periodic.
+    - `padding`: of the basis "fourier", as in `FourierBasis`, for fields that are not periodic.
     - `basis`: "fourier" for periodic fields; "sine", "cosine" or "chebyshev" for fields that
-        vanish, are flat, or are anything at the boundary, on `basis_points`; "sphere" for fields on
-        a `sphere_grid`, with one number of modes, the degree. Or as an object with its options:
+        vanish, have zero slope, or are arbitrary at the boundary, on `basis_points`; "sphere" for
+        fields on a `sphere_grid`, with one number of modes, the degree. Or an object with options:
         `FourierBasis`, `SineBasis`, `CosineBasis`, `ChebyshevBasis`, `SphereBasis`, or another
         `Basis`. One for all axes.
-    - `grid`: of the basis "sphere", which latitudes: as in `SphereBasis`.
+    - `grid`: the latitudes of the basis "sphere", as in `SphereBasis`.
     - `factorisation`, `rank`: of the weights of the basis "fourier", as in `FourierBasis`.
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, or those
-    of the basis, the output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`.
-    The points are not those of `linspace(0, 1, N)`, which has both ends: on these a model agrees
-    with itself on other grids to first order in the spacing only.
+    of the basis, the output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`. The
+    points are not those of `linspace(0, 1, N)`, which has both ends: on these, results on different
+    grids agree only to first order in the spacing.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
-    channels, an unknown basis, and options beside an object or a basis that does not have them;
-    `TypeError` for padding or a basis for each axis. Without padding a
-    Fourier basis warns of a field that does not repeat.
+    channels, an unknown basis, and options beside an object or for a basis that does not have them;
+    `TypeError` for one padding or one basis per axis.
 
-    Source: Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations",
+    **Notes:** without padding a Fourier basis warns of a field that is not periodic.
+
+    **Source:** Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations",
     ICLR 2021, eq. (2) to (5).
 
     ```python
-    model = FNO(1, 1, width=32, modes=(12, 12), depth=4, padding=0.25, key=jax.random.key(0))
-    u = model(a)                # a, u: (64, 64, 1)
-    batch = jax.vmap(model)(many)
+    model = jsci.operators.FNO(1, 1, width=32, modes=16, depth=4, padding=0.25, key=key)
+    u = model(a)  # a, u: (64, 1)
+    us = jax.vmap(model)(batch)
     ```
     """
 

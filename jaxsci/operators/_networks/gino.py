@@ -23,8 +23,8 @@ class GINO(eqx.Module):
         w = F v                                           an `FNO` on that grid
         u(y) = Q [∫_{|z - y| < r} κ'(y, z) w(z) dz, E y]
 
-    Local integrals see the geometry, the Fourier layers see the whole domain at the cost of a grid.
-    Cost is points × grid points for the integrals.
+    The integrals resolve the geometry, the Fourier layers have global range at the cost of a grid.
+    The integrals cost points × grid points.
 
     **Arguments:**
 
@@ -44,12 +44,14 @@ class GINO(eqx.Module):
     the grid does not reach: scale the domain into the box. Points of weight zero may lie anywhere.
     Outside jit it warns of points with no grid point in their ball.
 
-    Source: Li et al., "Geometry-Informed Neural Operator for Large-Scale 3D PDEs", NeurIPS 2023,
-    section 3.
+    **Source:** Li et al., "Geometry-Informed Neural Operator for Large-Scale 3D PDEs", NeurIPS
+    2023, section 3.
 
     ```python
-    model = GINO(1, 1, grid=(16, 16), radius=0.15, width=16, modes=5, depth=2, key=key)
-    u = model(a, x, weights)        # a: (n, 1), x: (n, 2), weights: (n,)
+    model = jsci.operators.GINO(
+        1, 1, grid=(16, 16), radius=0.15, width=16, modes=5, depth=2, key=key
+    )
+    u = model(a, x, weights)  # a: (n, 1), x: (n, 2), weights: (n,)
     ```
     """
 
@@ -79,14 +81,14 @@ class GINO(eqx.Module):
         kept = as_modes((modes,) * dim if np.ndim(modes) == 0 else modes, "GINO")
         if len(kept) != dim or min(self.grid) < 1 or radius < 1 / min(self.grid):
             raise ValueError(
-                f"GINO needs one number of modes an axis and a radius of at least the spacing of "
+                f"GINO needs one number of modes per axis and a radius of at least the spacing of "
                 f"its grid; got grid={self.grid}, modes={modes} and radius={radius}."
             )
         keys = jax.random.split(key, 7)
         size = {"dim": dim, "radius": radius, "width": width}
         self.lift = Pointwise(in_channels + dim, width, key=keys[0])
         self.gather = BallIntegral(width, width, **size, key=keys[1])
-        # The domain ends somewhere in the box, so nothing is periodic.
+        # The domain ends inside the box, so nothing is periodic.
         self.middle = FNO(
             width, width, width=width, modes=kept, depth=depth, padding=0.25, key=keys[2]
         )

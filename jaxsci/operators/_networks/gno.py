@@ -23,7 +23,7 @@ class GNO(eqx.Module):
 
     - `in_channels`, `out_channels`: number of components of the input and output functions.
     - `dim`: dimension of the points.
-    - `radius`: of the balls, a physical length. It should hold some tens of points.
+    - `radius`: r, a physical length; balls should contain some tens of points.
     - `width`, `depth`: hidden channels (also of the kernel networks) and number of layers.
     - `key`: PRNG key of the weights.
 
@@ -32,12 +32,12 @@ class GNO(eqx.Module):
     **Raises:** `ValueError` for fields, points or weights that do not belong together. Outside jit
     it warns of points y with no input point in their ball.
 
-    Source: Li et al., "Neural Operator: Graph Kernel Network for Partial Differential Equations",
-    2020, eq. (5) and (6).
+    **Source:** Li et al., "Neural Operator: Graph Kernel Network for Partial Differential
+    Equations", 2020, eq. (5) and (6).
 
     ```python
-    model = GNO(1, 1, dim=2, radius=0.2, width=16, depth=2, key=jax.random.key(0))
-    u = model(a, x, weights)        # a: (n, 1), x: (n, 2), weights: (n,)
+    model = jsci.operators.GNO(1, 1, dim=2, radius=0.2, width=16, depth=2, key=jax.random.key(0))
+    u = model(a, x, weights)  # a: (n, 1), x: (n, 2), weights: (n,)
     ```
     """
 

@@ -1,4 +1,4 @@
-"""Multigrid as a layer, and the neural operator made of it."""
+"""Multigrid as a layer, and the neural operator built from it."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _PAD_MODES = {"dirichlet": "constant", "neumann": "edge", "periodic": "wrap"}
 
 
 class Level(eqx.Module):
-    """The convolutions of one grid of a `VCycle`: A, the smoothers S, and the way down and up."""
+    """The convolutions of one grid of a `VCycle`: A, the smoothers S, and the transfers R and P."""
 
     operator: Float[Array, "..."]
     before: list[Float[Array, "..."]]
@@ -40,13 +40,13 @@ class VCycle(eqx.Module):
         smooth    u ← u + Sᵢ (f - A u)          `after` times
 
     With A the five-point Laplacian, S Jacobi's method and linear transfer this is the classical
-    multigrid cycle, whose cost is proportional to the number of points and whose range is global.
+    multigrid cycle, with a cost proportional to the number of points and global range.
 
     **Arguments:**
 
-    - `in_channels`, `out_channels`: channels of f and of u.
-    - `dim`: 1 or 2.
-    - `levels`: number of grids; each has half the points of the one above, rounded down.
+    - `in_channels`, `out_channels`: number of channels of f and of u.
+    - `dim`: number of grid axes, 1 or 2.
+    - `levels`: number of grids; each has half the points per axis of the one above, rounded down.
     - `before`, `after`: smoothing steps on the way down (at least one) and up.
     - `boundary`: "dirichlet" (zero outside), "neumann" (the edge value continues) or "periodic".
     - `key`: PRNG key of the weights.
@@ -56,11 +56,11 @@ class VCycle(eqx.Module):
     **Raises:** `ValueError` for an unknown boundary, a grid too small for the levels, or of
     another dimension; for a periodic grid whose points the levels do not halve evenly.
 
-    Source: He, Liu and Xu, "MgNO", ICLR 2024, algorithm 1.
+    **Source:** He, Liu and Xu, "MgNO", ICLR 2024, algorithm 1.
 
     ```python
-    cycle = VCycle(8, 8, dim=2, levels=4, key=jax.random.key(0))
-    u = cycle(f)                # f, u: (64, 64, 8)
+    cycle = jsci.operators.VCycle(8, 8, dim=2, levels=4, key=jax.random.key(0))
+    u = cycle(jnp.ones((64, 64, 8)))  # (64, 64, 8)
     ```
     """
 
@@ -136,8 +136,8 @@ class VCycle(eqx.Module):
     def _restrict(self, v, stencil):
         """The stencil at every second point: coarse point j lies on fine point 2j + 1.
 
-        Fine points 2j and 2j + 1 make block j, and coarse point j reads blocks j and j + 1. One
-        product takes each block to what it gives to either.
+        Fine points 2j and 2j + 1 form block j, and coarse point j reads blocks j and j + 1. One
+        product maps each block to its contributions to both.
         """
         padded = self._pad(v, [(0, 2 - n % 2) for n in v.shape[:-1]])
         halves = [n // 2 for n in padded.shape[:-1]]
@@ -187,12 +187,12 @@ class VCycle(eqx.Module):
         if min(grid) < factor:
             raise ValueError(
                 f"{len(self.levels)} levels halve the grid {len(self.levels) - 1} times and need "
-                f"{factor} points an axis; got {grid}. Use fewer levels or a finer grid."
+                f"{factor} points per axis; got {grid}. Use fewer levels or a finer grid."
             )
         if self.boundary == "periodic" and any(n % factor for n in grid):
             raise ValueError(
                 f"A periodic V-cycle of {len(self.levels)} levels needs a multiple of {factor} "
-                f"points an axis, so that every grid closes on itself; got {grid}."
+                f"points per axis, so that every grid is periodic; got {grid}."
             )
 
 
@@ -202,29 +202,29 @@ class MgNO(eqx.Module):
         vₗ₊₁ = σ(Bₗ vₗ + Wₗ vₗ + cₗ),   u = Q v_depth
 
     with B a `VCycle`, W and Q pointwise and σ the exact GELU. There is no lifting: the boundary
-    condition is that of the V-cycle's padding. Few parameters reach a global range.
+    condition is that of the V-cycle's padding. Few parameters give global range.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of components of the input and output functions.
     - `width`: channels of the hidden layers. Good values: 16 to 32.
     - `depth`: number of layers. Good values: 4 to 6.
-    - `dim`: 1 or 2.
-    - `levels`, `before`, `after`, `boundary`: see `VCycle`. Good value of levels: until some four
-        points an axis are left.
+    - `dim`: number of grid axes, 1 or 2.
+    - `levels`, `before`, `after`, `boundary`: as in `VCycle`. Good value of levels: until about
+        four points per axis are left.
     - `key`: PRNG key of the weights.
 
-    Called with one sample `(*grid, in_channels)`; returns `(*grid, out_channels)`. The stencils
-    are tied to the spacing: evaluate on the grid of the training.
+    Called with one sample `(*grid, in_channels)`; returns `(*grid, out_channels)`. The stencils are
+    tied to the spacing: evaluate on the training grid.
 
     **Raises:** `ValueError` as `VCycle` does.
 
-    Source: He, Liu and Xu, "MgNO: Efficient Parameterization of Linear Operators via Multigrid",
-    ICLR 2024, eq. (3) and (8).
+    **Source:** He, Liu and Xu, "MgNO: Efficient Parameterization of Linear Operators via
+    Multigrid", ICLR 2024, eq. (3) and (8).
 
     ```python
-    model = MgNO(1, 1, width=24, depth=4, dim=2, levels=5, key=jax.random.key(0))
-    u = model(a)                # a, u: (64, 64, 1)
+    model = jsci.operators.MgNO(1, 1, width=24, depth=4, dim=1, levels=5, key=jax.random.key(0))
+    u = model(a)  # a, u: (64, 1)
     ```
     """
 
@@ -273,7 +273,7 @@ class MgNO(eqx.Module):
 
 
 def _tap(stencil, shift: Sequence[int], phase: Sequence[int]):
-    """What joins coarse point j - 1 + shift to fine point 2j + phase: one tap of the stencil."""
+    """The tap of the stencil that joins coarse point j - 1 + shift to fine point 2j + phase."""
     # Fine offset from the coarse point, 2j + phase - (2(j - 1 + shift) + 1), in taps 0..2.
     taps = tuple(p - 2 * s + 2 for p, s in zip(phase, shift, strict=True))
     if all(0 <= t <= 2 for t in taps):

@@ -1,4 +1,4 @@
-"""An operator Transformer: attention between points, evaluated wherever it is asked."""
+"""An operator Transformer: attention between points, evaluated anywhere."""
 
 import equinox as eqx
 import jax
@@ -22,8 +22,8 @@ class Transformer(eqx.Module):
         h ← P[a(x), x];   h ← h + A(h, h),  h ← h + N(h)   (`depth` times)
         u(y) = Q [A(E(y), h)]
 
-    A is `Attention` with quadrature weights, so the network is a map of functions: it takes a
-    grid, a finer grid or scattered points with the same parameters. Cost is quadratic in points.
+    A is `Attention` with quadrature weights, so the network maps functions: the same parameters
+    serve any grid or scattered points. The cost is quadratic in the number of points.
 
     **Arguments:**
 
@@ -37,14 +37,14 @@ class Transformer(eqx.Module):
     `x: (points, dim)` with quadrature `weights: (points,)`; output at `y: (queries, dim)`, by
     default at x. Returns `(queries, out_channels)`.
 
-    **Raises:** `ValueError` for fields, points or weights that do not belong together.
+    **Raises:** `ValueError` for fields, points or weights that do not fit together.
 
-    Source: Li, Meidani and Farimani, "Transformer for PDEs' Operator Learning" (OFormer), TMLR
+    **Source:** Li, Meidani and Farimani, "Transformer for PDEs' Operator Learning" (OFormer), TMLR
     2023, section 3, with softmax attention as an integral.
 
     ```python
-    model = Transformer(1, 1, dim=2, width=32, heads=4, depth=2, key=jax.random.key(0))
-    u = model(a, x, weights, y)     # a: (n, 1), x: (n, 2), weights: (n,), y: (m, 2), u: (m, 1)
+    model = jsci.operators.Transformer(1, 1, dim=2, width=32, heads=4, depth=2, key=key)
+    u = model(a, x, weights, x[:5])  # a: (n, 1), x: (n, 2), weights: (n,), u: (5, 1)
     ```
     """
 
@@ -103,6 +103,6 @@ class Transformer(eqx.Module):
 
 
 def _normalise(h):
-    """Layer norm over the channels of each point, which no other point influences."""
+    """Layer norm over the channels of each point, independent of the other points."""
     centred = h - jnp.mean(h, -1, keepdims=True)
     return centred * jax.lax.rsqrt(jnp.mean(centred**2, -1, keepdims=True) + 1e-6)

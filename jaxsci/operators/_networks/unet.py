@@ -1,4 +1,4 @@
-"""A U-Net of functions: local kernel integrals on grids that are halved and doubled exactly."""
+"""A U-Net of functions: local kernel integrals on grids with exact halving and doubling."""
 
 import equinox as eqx
 import jax
@@ -19,8 +19,8 @@ class UNet(eqx.Module):
         up     v_l ← σ(K'_l [U v_{l+1}, v_l])
 
     Convolutions are `KernelConv`s whose radius doubles with each level, and D and U are exact
-    changes of grid for band-limited fields, so the same parameters make the same operator on every
-    grid fine enough. Without norms, which would take the size of the input function away.
+    changes of grid for band-limited fields, so the same parameters define the same operator on
+    every sufficiently fine grid. There are no norms, which would remove the scale of the input.
 
     **Arguments:**
 
@@ -28,22 +28,24 @@ class UNet(eqx.Module):
     - `dim`: number of grid axes, 1 to 3.
     - `width`: channels on the finest grid; they double with each level. Good values: 8 to 32.
     - `levels`: how many times the grid is halved. Good values: 2 or 3.
-    - `radius`: of the kernels on the finest grid, in units of the domain. Good values: two to four
-        spacings of the training grid.
+    - `radius`: r of the kernels on the finest grid, in units of the domain. Good values: two to
+        four spacings of the training grid.
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
     output `(*grid, out_channels)` at the same points.
 
     **Raises:** `ValueError` for a grid too coarse for the radius, another dimension or other
-    channels. It warns of a field that does not repeat.
+    channels.
 
-    Source: Ronneberger et al., "U-Net", MICCAI 2015, lifted as in Berner et al., "Principled
+    **Notes:** warns of a field that is not periodic.
+
+    **Source:** Ronneberger et al., "U-Net", MICCAI 2015, lifted as in Berner et al., "Principled
     Approaches for Extending Neural Architectures to Function Spaces", 2025.
 
     ```python
-    model = UNet(1, 1, dim=1, width=16, levels=2, radius=0.05, key=jax.random.key(0))
-    u = model(a)                # a, u: (64, 1)
+    model = jsci.operators.UNet(1, 1, dim=1, width=16, levels=2, radius=0.05, key=key)
+    u = model(a)  # a, u: (64, 1)
     ```
     """
 

@@ -19,16 +19,16 @@ class UNO(eqx.Module):
         down   v_{l+1} = σ(K_l v_l)                on the grid of half the points
         up     v_l ← σ(K'_l v_{l+1} + W_l v_l)     on the grid of v_l
 
-    The change of grid is done by the spectral layers themselves, which know their output at every
-    point: it is exact, not interpolated, for any number of points. Coarse grids carry more
-    channels and fewer modes, so the network is deeper than an FNO of the same cost.
+    The spectral layers themselves change the grid, since they know their output at every point: the
+    change is exact, not interpolated, for any number of points. Coarse grids carry more channels
+    and fewer modes, so the network is deeper than an FNO of the same cost.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of components of the input and output functions.
     - `width`: channels on the finest grid; they double with each level. Good values: 16 to 32.
-    - `modes`: highest wave number on the finest grid in each of one to three dimensions; they
-        halve with each level.
+    - `modes`: highest wave number on the finest grid along each of one to three axes; they halve
+        with each level.
     - `levels`: how many times the grid is halved. Good values: 2 or 3.
     - `padding`: for fields that are not periodic, as in `FourierBasis`.
     - `key`: PRNG key of the weights.
@@ -37,14 +37,16 @@ class UNO(eqx.Module):
     output `(*grid, out_channels)` at the same points.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, and for
-    other channels. Without padding it warns of a field that does not repeat.
+    other channels.
 
-    Source: Rahman, Ross and Azizzadenesheli, "U-NO", TMLR 2023, section 3, with the skip
+    **Notes:** without padding it warns of a field that is not periodic.
+
+    **Source:** Rahman, Ross and Azizzadenesheli, "U-NO", TMLR 2023, section 3, with the skip
     connections added rather than concatenated.
 
     ```python
-    model = UNO(1, 1, width=16, modes=(12, 12), levels=2, key=jax.random.key(0))
-    u = model(a)                # a, u: (64, 64, 1)
+    model = jsci.operators.UNO(1, 1, width=16, modes=12, levels=2, key=jax.random.key(0))
+    u = model(a)  # a, u: (64, 1)
     ```
     """
 

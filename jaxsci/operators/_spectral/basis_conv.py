@@ -1,4 +1,4 @@
-"""Spectral layers for fields with boundaries: sine, cosine and Chebyshev expansions, one code."""
+"""Spectral layers for fields with boundaries: sine, cosine and Chebyshev expansions."""
 
 import math
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ def basis_points(basis: BoundaryBasis, n: int) -> Float[np.ndarray, " n"]:
 
     **Arguments:**
 
-    - `basis`: "sine": xᵢ = i/n, the first on the boundary; "cosine": (i + 1/2)/n; "chebyshev":
-        (1 - cos π(i + 1/2)/n)/2, dense at both ends.
+    - `basis`: "sine": xᵢ = i/n, the first on the boundary; "cosine": (i + 1/2)/n; "chebyshev": (1 -
+        cos π(i + 1/2)/n)/2, clustered at both ends.
     - `n`: number of points.
 
-    **Returns:** the points, ascending.
+    **Returns:** the points `(n,)`, ascending.
 
     **Raises:** `ValueError` for an unknown basis.
 
     ```python
-    x = basis_points("chebyshev", 32)
+    x = jsci.operators.basis_points("chebyshev", 32)
     ```
     """
     _check_basis(basis)
@@ -51,29 +51,29 @@ class BasisConv(eqx.Module):
     | "cosine" | cos πkx | zero slope at the boundary |
     | "chebyshev" | T_k(1 - 2x) | any smooth field |
 
-    For periodic fields there is `SpectralConv`. Coefficients are computed by the discrete
-    transform of the basis's own points, exactly for k below their number, and the output may be
-    wanted on any other number of them.
+    For periodic fields there is `SpectralConv`. Coefficients are computed by the discrete transform
+    on the points of the basis, exactly for k below their number, and the output can be evaluated on
+    any other number of them.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
-    - `modes`: highest k, an integer for each of one to three axes.
+    - `modes`: highest k, an integer per axis, one to three.
     - `basis`: "sine", "cosine" or "chebyshev".
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(*grid, in_channels)` at
-    `basis_points(basis, n)` along each axis, `out_grid` the numbers of points wanted. Returns
-    `(*grid, out_channels)`.
+    `basis_points(basis, n)` along each axis, `out_grid` the numbers of points of the result.
+    Returns `(*grid, out_channels)`.
 
     **Raises:** `ValueError` for an unknown basis, another dimension, other channels, or a grid
     with too few points for the modes.
 
-    Source: the layer of Li et al., "Fourier Neural Operator", ICLR 2021, with the discrete
+    **Source:** the layer of Li et al., "Fourier Neural Operator", ICLR 2021, with the discrete
     transforms of Boyd, "Chebyshev and Fourier Spectral Methods", chapter 4.
 
     ```python
-    layer = BasisConv(1, 8, modes=(12, 12), basis="sine", key=jax.random.key(0))
+    layer = jsci.operators.BasisConv(1, 8, modes=(12, 12), basis="sine", key=key)
     b = layer(jnp.ones((64, 64, 1)))
     ```
     """

@@ -13,7 +13,7 @@ Factorisation = Literal["tucker", "cp"]
 
 
 class CPTensor(eqx.Module):
-    """A sum of outer products: T_{ij...} = Σ_r A_ir B_jr ..., with one factor an axis."""
+    """A sum of outer products: T_{ij...} = Σ_r A_ir B_jr ..., with one factor per axis."""
 
     factors: tuple[Float[Array, "_ rank"], ...]
 
@@ -27,7 +27,7 @@ class CPTensor(eqx.Module):
 
 
 class TuckerTensor(eqx.Module):
-    """A small core with one matrix an axis: T_{ij...} = Σ_ab... G_{ab...} A_ia B_jb ..."""
+    """A small core with one matrix per axis: T_{ij...} = Σ_ab... G_{ab...} A_ia B_jb ..."""
 
     core: Float[Array, "..."]
     factors: tuple[Float[Array, "_ _"], ...]
@@ -35,7 +35,7 @@ class TuckerTensor(eqx.Module):
     def dense(self) -> Float[Array, "..."]:
         """The tensor with all of its entries."""
         tensor = self.core
-        # Each product takes the first axis and puts the full one last: after all, order is kept.
+        # Each product removes the first axis and appends the full one: the order is kept.
         for factor in self.factors:
             tensor = jnp.tensordot(tensor, factor, (0, 1))
         return tensor
@@ -56,12 +56,15 @@ def factorised_normal(
     - `key`: PRNG key.
     - `shape`: of the tensor.
     - `factorisation`: "tucker" or "cp".
-    - `rank`: parameters as a share of those of the full tensor, in (0, 1]; approximately.
+    - `rank`: the approximate share of the full tensor's parameters, in (0, 1].
     - `scale`: standard deviation of an entry.
+
+    **Returns:** the tensor.
 
     **Raises:** `ValueError` for another name or share.
 
-    Source: Kossaifi et al., "Multi-Grid Tensorized Fourier Neural Operator", TMLR 2024, section 3.
+    **Source:** Kossaifi et al., "Multi-Grid Tensorized Fourier Neural Operator", TMLR 2024, section
+    3.
     """
     check_factorisation(factorisation, rank)
     full = math.prod(shape)
@@ -94,7 +97,7 @@ def check_factorisation(factorisation: Factorisation, rank: float) -> None:
 
 
 def _tucker_ranks(shape, share) -> tuple[int, ...]:
-    """Ranks in proportion to the sizes whose parameters come nearest below the wanted share."""
+    """Ranks proportional to the sizes, with the most parameters within the given share."""
     budget = share * math.prod(shape)
 
     def ranks(f):

@@ -12,7 +12,7 @@ from .._fields.fields import as_lengths, check_floating, check_real_and_filled
 from .._fields.periodicity import warn_unless_periodic
 from .._fields.products import along_axis
 
-# Time of one operation of jnp.fft over one of a matrix product on a CPU: 5 to 10, measured on whole
+# Time per operation of jnp.fft relative to a matrix product on a CPU: 5 to 10, measured on whole
 # layers of 32² and 64² points with 32 channels and of 1024 points with 64. Only the choice of
 # algorithm depends on it, never the result.
 FFT_PENALTY = 8.0
@@ -109,7 +109,7 @@ def scattered_synthesis(
     """`synthesis` at scattered points."""
     cos, sin = _waves(y, modes, period)
     channels = real.shape[-1]
-    # Half of the spectrum stands for all of it: but for the last wave number 0, count twice.
+    # Half of the spectrum represents all of it: all but last wave number 0 count twice.
     twice = np.where(np.arange(modes[-1] + 1) > 0, 2.0, 1.0)[:, None].astype(real.dtype)
     twice = twice.reshape((1,) * (real.ndim - 2) + twice.shape)
     re, im = ((twice * part).reshape(-1, channels) for part in (real, imag))
@@ -152,7 +152,7 @@ def fft_synthesis(
 
 
 def prefer_fft(grid: Sequence[int], modes: Sequence[int]) -> bool:
-    """Whether this transform is expected to be faster by FFT than by truncated products."""
+    """Whether an FFT is expected to be faster than truncated products."""
     product, sizes = 0, list(grid)
     for axis, m in enumerate(modes):
         product += 2 * (2 * m + 1) * math.prod(sizes)
@@ -194,16 +194,18 @@ def resample(
     **Arguments:**
 
     - `a`: one sample `(*grid, channels)` at the points xᵢ = i/N of [0, 1)ᵈ.
-    - `out_grid`: number of points of each axis of the result; modes that it cannot hold are left
-        out, so that going down does not alias.
+    - `out_grid`: number of points along each axis of the result; modes that it cannot represent are
+        dropped, so that coarsening does not alias.
 
     **Returns:** the field on the new grid; exact if `a` is band-limited below both grids' limits.
 
     **Raises:** `ValueError` if `out_grid` has another number of axes or no points, `TypeError` for
-    integers. It warns of a field that does not repeat, whose interpolant oscillates at the ends.
+    integers.
+
+    **Notes:** warns of a field that is not periodic, whose interpolant oscillates at the ends.
 
     ```python
-    fine = resample(a, (128, 128))      # a: (64, 64, 3)
+    fine = jsci.operators.resample(a, (128,))  # a: (64, 1), fine: (128, 1)
     ```
     """
     grid = a.shape[:-1]
@@ -242,26 +244,28 @@ def spectral_derivative(
 
         ∂ⁿa(x) = Σ_{|k| < N/2} (2πi k/L)ⁿ a_k exp(2πi k x/L)
 
-    What an operator's equation loss (PINO) needs on a grid: a residual of the output field, such
-    as u u_x - ν u_xx. Where the output is a function of coordinates, as of `DeepONet`, take
+    Use it for the equation loss of an operator (PINO) on a grid: a residual of the output field,
+    such as u u_x - ν u_xx. If the output is a function of coordinates, as for `DeepONet`, use
     `jsci.derivative`.
 
     **Arguments:**
 
-    - `a`: one sample `(*grid, channels)` at the points xᵢ = i L/N, i < N: the end L, where the
-        field repeats, is left out.
-    - `axis`: of the grid.
+    - `a`: one sample `(*grid, channels)` at the points xᵢ = i L/N, i < N, without the end L, where
+        the field repeats.
+    - `axis`: the grid axis.
     - `order`: n >= 0.
-    - `lengths`: L, of each axis or of all.
+    - `lengths`: L, one for all axes or one per axis.
 
     **Returns:** the derivative on the same grid.
 
-    **Raises:** `ValueError` for an axis that is not of the grid, a negative order, or lengths that
-    are not positive; `TypeError` for integers. It warns of a field that does not repeat, whose
-    derivative is wrong by the jump at the ends times N.
+    **Raises:** `ValueError` for an axis outside the grid, a negative order, or lengths that are not
+    positive; `TypeError` for integers.
+
+    **Notes:** warns of a field that is not periodic, whose derivative is wrong by the jump at the
+    ends times N.
 
     ```python
-    u_xx = spectral_derivative(u, 0, order=2, lengths=2 * jnp.pi)       # u: (128, 1)
+    u_xx = jsci.operators.spectral_derivative(u, 0, order=2, lengths=2 * jnp.pi)  # u: (64, 1)
     ```
     """
     if not 0 <= axis < a.ndim - 1 or order < 0:

@@ -32,17 +32,18 @@ def spherical_harmonics(
     - `longitude`: φ, in radians.
     - `degree`: highest l, at least 0.
 
-    **Returns:** the (degree + 1)² values at each point, ordered l = 0, 1, ... and within l by
-    m = -l, ..., l; Y_lm is in column l² + l + m. Without the Condon-Shortley sign.
+    **Returns:** `(n, (degree + 1)²)`: the values at each point, ordered l = 0, 1, ... and within l
+    by m = -l, ..., l; Y_lm is in column l² + l + m. Without the Condon-Shortley sign.
 
     **Raises:** `ValueError` for a negative degree or coordinates that are not two vectors of one
     length, `TypeError` for integer coordinates. Outside jit it warns of colatitudes far outside
     [0, π], which are latitudes or degrees.
 
-    Source: Holmes and Featherstone, J. Geodesy 76 (2002), eq. (11) and (12).
+    **Source:** Holmes and Featherstone, J. Geodesy 76 (2002), eq. (11) and (12).
 
     ```python
-    y = spherical_harmonics(theta, phi, degree=40)      # (n, 1681)
+    theta, phi = jnp.array([0.3, 1.2]), jnp.array([0.0, 2.0])
+    y = jsci.operators.spherical_harmonics(theta, phi, degree=40)  # (2, 1681)
     ```
     """
     if degree < 0 or colatitude.ndim != 1 or colatitude.shape != longitude.shape:

@@ -29,22 +29,22 @@ class SpectralConv(eqx.Module):
         (K a)(x) = Re Σ_{|kⱼ| <= mⱼ} R_k a_k exp(2πi k·x/L),   a_k = L⁻ᵈ ∫ a(x) exp(-2πi k·x/L) dx
 
     Coefficients are those of the function, not of the grid, so one layer works on every uniform
-    grid xᵢ = i/N of [0, 1)ᵈ, even or odd, and its output may be wanted on another grid: exact,
-    not interpolated. The transform is a product with a real (2m+1, N) matrix along each axis,
-    which beats `jnp.fft` on a CPU unless nearly all modes of a long axis are kept; that case is
-    recognised from the shapes alone and goes through the FFT.
+    grid xᵢ = i/N of [0, 1)ᵈ, even or odd, and its output can be evaluated on another grid: exactly,
+    without interpolation. The transform is a product with a real (2m+1, N) matrix along each axis,
+    which is faster than `jnp.fft` on a CPU unless nearly all modes of a long axis are kept; that
+    case is recognised from the shapes alone and uses the FFT.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
-    - `modes`: highest wave number kept, an integer for each of one to three grid axes. Good
-        values: 8 to 24; the weights grow as their product.
-    - `period`: length L of the periodic cell, in units of the domain. 1 for periodic fields. With
-        L > 1 the field counts as zero outside the domain, and L = 2 is a general convolution
-        with no wrap-around: this is "domain padding", free and independent of the grid. The
-        coefficients are then second-order accurate in the spacing, not exact.
-    - `factorisation`, `rank`: `None` for a full tensor of weights, or "tucker" or "cp" with about
-        the share `rank` of its parameters, in (0, 1]. Good value: 0.1.
+    - `modes`: highest wave number kept, an integer per grid axis, one to three. Good values: 8 to
+        24; the number of weights grows as their product.
+    - `period`: length L of the periodic cell, in units of the domain. 1 for periodic fields. With L
+        > 1 the field is taken as zero outside the domain, and L = 2 is a general convolution
+        without wrap-around: "domain padding", free and independent of the grid. The coefficients
+        are then second-order accurate in the spacing, not exact.
+    - `factorisation`, `rank`: `None` for a full tensor of weights, or "tucker" or "cp" with about a
+        share `rank` of its parameters, in (0, 1]. Good value: 0.1.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(*grid, in_channels)`, `out_grid` the
@@ -56,10 +56,10 @@ class SpectralConv(eqx.Module):
 
     The weights are real: axis -2 holds the real and the imaginary part of R_k.
 
-    Source: Li et al., "Fourier Neural Operator", ICLR 2021, eq. (4) and (5).
+    **Source:** Li et al., "Fourier Neural Operator", ICLR 2021, eq. (4) and (5).
 
     ```python
-    layer = SpectralConv(1, 8, modes=(12, 12), key=jax.random.key(0))
+    layer = jsci.operators.SpectralConv(1, 8, modes=(12, 12), key=jax.random.key(0))
     b = layer(jnp.ones((64, 64, 1)))
     fine = layer(jnp.ones((64, 64, 1)), out_grid=(101, 101))
     ```
@@ -132,21 +132,23 @@ class SpectralConv(eqx.Module):
 
             a_k ≈ L⁻ᵈ Σⱼ wⱼ a(xⱼ) exp(-2πi k·xⱼ/L)
 
-        The coefficients are as good as the quadrature; on a uniform grid with equal weights they
-        are those of `layer(a)`. Memory is points × modes.
+        The coefficients are as accurate as the quadrature; on a uniform grid with equal weights
+        they are those of `layer(a)`. Memory is points × modes.
 
         **Arguments:**
 
-        - `a`, `x`, `weights`: the function, its points in [0, 1]ᵈ and their quadrature weights.
-        - `y`: where the result is wanted; by default at x.
+        - `a`, `x`, `weights`: the function `(points, in_channels)`, its points `(points, d)` in [0,
+            1]ᵈ and their quadrature weights `(points,)`.
+        - `y`: the points `(queries, d)` of the result; x by default.
 
         **Returns:** the field `(queries, out_channels)`.
 
-        **Raises:** `ValueError` for fields, points or weights that do not belong together, or,
-        outside jit, for points outside [0, 1]ᵈ.
+        **Raises:** `ValueError` for fields, points or weights that do not fit together, or, outside
+        jit, for points outside [0, 1]ᵈ.
 
         ```python
-        b = layer.at_points(a, x, jnp.full(len(x), 1 / len(x)))
+        layer = jsci.operators.SpectralConv(1, 8, modes=(4, 4), key=jax.random.key(0))
+        b = layer.at_points(a, x, jnp.full(len(x), 1 / len(x)))  # a: (n, 1), x: (n, 2)
         ```
         """
         queries = check_points(a, x, weights, y, self.in_channels, len(self.modes), "SpectralConv")
@@ -155,7 +157,7 @@ class SpectralConv(eqx.Module):
         return scattered_synthesis(*self._multiply(real, imag), queries, self.modes, self.period)
 
     def _multiply(self, real, imag):
-        """R_k a_k as one real product a mode: [re; im] [Re R | Im R]."""
+        """R_k a_k as one real product per mode: [re; im] [Re R | Im R]."""
         c, d = self.in_channels, self.out_channels
         weight = self.weight
         if isinstance(weight, CPTensor | TuckerTensor):
@@ -169,7 +171,7 @@ class SpectralConv(eqx.Module):
         )
 
     def _holds_modes(self, grid):
-        # On a cell of length L an axis of n points to the unit resolves |k| < nL/2.
+        # On a cell of length L an axis with n points per unit length resolves |k| < nL/2.
         return all(2 * m < n * self.period for n, m in zip(grid, self.modes, strict=True))
 
     def _check_grids(self, grid, target):

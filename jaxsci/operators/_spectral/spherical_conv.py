@@ -40,20 +40,20 @@ def sphere_grid(
     **Arguments:**
 
     - `latitudes`, `longitudes`: number n of rings from pole to pole, and N of points on each.
-    - `grid`: where the rings are. ERA5 on 721 × 1440 points is "equiangular"; WeatherBench on
+    - `grid`: the position of the rings. ERA5 on 721 × 1440 points is "equiangular"; WeatherBench on
         32 × 64 has "cells".
 
-    **Returns:** θ ascending from the north pole, φ, and w, which add up to 4π. For data with the
-    south first, flip the latitudes.
+    **Returns:** θ `(n,)` ascending from the north pole, φ `(N,)`, and w `(n, N)`, which add up to
+    4π. For data that start in the south, flip the latitudes.
 
     **Raises:** `ValueError` for sizes that are not positive, fewer than two rings with poles, or an
     unknown grid.
 
-    Source: Waldvogel, "Fast construction of the Fejér and Clenshaw-Curtis quadrature rules", BIT 46
-    (2006), section 1.
+    **Source:** Waldvogel, "Fast construction of the Fejér and Clenshaw-Curtis quadrature rules",
+    BIT 46 (2006), section 1.
 
     ```python
-    theta, phi, weights = sphere_grid(32, 64)
+    theta, phi, weights = jsci.operators.sphere_grid(32, 64)
     ```
     """
     _check_name(grid)
@@ -100,9 +100,9 @@ class SphericalConv(eqx.Module):
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `degree`: highest l kept. Good values: a third to a half of the number of latitudes.
-    - `grid`: where the rings of latitude are, as in `sphere_grid`: "gauss", "equiangular" or
-        "cells". It has no default, because an array does not say on which latitudes it lies, and
-        on others than these the result is wrong by several percent.
+    - `grid`: the latitudes of the rings, as in `sphere_grid`: "gauss", "equiangular" or "cells". It
+        has no default, because an array does not record its latitudes, and with the wrong ones the
+        result is off by several percent.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(latitudes, longitudes, in_channels)`
@@ -112,12 +112,12 @@ class SphericalConv(eqx.Module):
     latitudes, 2 degree + 1 equal ones, or 2 degree + 1 longitudes), other channels, or an unknown
     or missing grid.
 
-    Source: Driscoll and Healy, Adv. Appl. Math. 15 (1994), theorem 1; as a layer, Bonev et al.,
+    **Source:** Driscoll and Healy, Adv. Appl. Math. 15 (1994), theorem 1; as a layer, Bonev et al.,
     "Spherical Fourier Neural Operators", ICML 2023.
 
     ```python
-    layer = SphericalConv(3, 8, degree=15, grid="gauss", key=jax.random.key(0))
-    b = layer(jnp.ones((32, 64, 3)))        # (32, 64, 8)
+    layer = jsci.operators.SphericalConv(3, 8, degree=15, grid="gauss", key=jax.random.key(0))
+    b = layer(jnp.ones((32, 64, 3)))  # (32, 64, 8)
     ```
     """
 
@@ -177,10 +177,10 @@ class SphericalConv(eqx.Module):
 
 
 def as_sphere_grid(grid: SphereGrid | None) -> SphereGrid:
-    """The grid that was named; `ValueError` without a name, as an array does not tell."""
+    """The named grid; `ValueError` without a name, since an array does not record its latitudes."""
     if grid is None:
         raise ValueError(
-            "Which latitudes the fields lie on has to be said: grid='gauss' (as sphere_grid has), "
+            "The latitudes of the fields must be given: grid='gauss' (as sphere_grid has), "
             "'equiangular' (both poles are points, as ERA5 has) or 'cells' (centres of bands, as "
             "WeatherBench has)."
         )

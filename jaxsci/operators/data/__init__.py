@@ -1,4 +1,4 @@
-"""Data sets from a PRNG key: random input functions and the solutions that belong to them."""
+"""Data sets from a PRNG key: random input functions and the corresponding solutions."""
 
 from ...numerics import etdrk4 as etdrk4
 from ._burgers import burgers as burgers, solve_burgers as solve_burgers

@@ -24,8 +24,8 @@ def burgers(
 
         u_t + u u_x = ν u_xx,   x in [0, 1)
 
-    The initial velocity is a Gaussian random field N(0, s²(-Δ + 25)⁻²) of zero mean. At amplitude
-    1 the waves break at t = 0.1 or so: the map is far from linear.
+    The initial velocity is a Gaussian random field N(0, s²(-Δ + 25)⁻²) of zero mean. At amplitude 1
+    waves break at about t = 0.1: the map is far from linear.
 
     **Arguments:**
 
@@ -34,19 +34,19 @@ def burgers(
     - `resolution`: number of points, at xᵢ = i/resolution; it divides `fine`.
     - `viscosity`: ν. Down to 0.005 at the default `fine`; the width of a shock is about 4ν.
     - `amplitude`: root mean square of the initial velocity, over the domain and the ensemble.
-    - `time`: when the output is taken.
-    - `fine`: number of points of the grid that is solved on.
+    - `time`: time of the output.
+    - `fine`: number of points of the grid on which the equation is solved.
     - `steps`: number of time steps.
 
     **Returns:** `(u at 0, u at time)`, both `(n, resolution, 1)`.
 
     **Raises:** `ValueError` if `resolution` does not divide `fine`, or a setting is not positive.
 
-    Source: Li et al., "Fourier Neural Operator", ICLR 2021, section 5.1, with the amplitude of the
-    field set as above.
+    **Source:** Li et al., "Fourier Neural Operator", ICLR 2021, section 5.1, with the amplitude of
+    the field set as above.
 
     ```python
-    a, u = burgers(jax.random.key(0), 500, 256, viscosity=0.1)
+    a, u = jsci.operators.data.burgers(jax.random.key(0), 500, 256, viscosity=0.1)
     ```
     """
     if not (viscosity > 0 and amplitude > 0 and time > 0 and steps >= 1):
@@ -67,20 +67,20 @@ def burgers(
 def solve_burgers(
     u0: Float[Array, " x"], *, viscosity: float, time: float, steps: int
 ) -> Float[Array, " x"]:
-    """The velocity at `time` of the periodic Burgers equation on [0, 1) that starts from `u0`.
+    """The velocity at `time` of the periodic Burgers equation on [0, 1) with initial velocity `u0`.
 
     Fourier in space (two-thirds rule), fourth order in time. Differentiable.
 
     **Arguments:**
 
-    - `u0`: initial velocity at xᵢ = i/N.
+    - `u0`: initial velocity `(N,)` at xᵢ = i/N.
     - `viscosity`, `time`, `steps`: ν, the final time and the number of equal time steps.
 
-    **Returns:** the velocity at the same points. It is not finite where the steps are too long.
+    **Returns:** the velocity at the same points. It is not finite if the steps are too long.
 
     ```python
     u0 = jnp.sin(2 * jnp.pi * jnp.arange(256) / 256)
-    u = solve_burgers(u0, viscosity=0.01, time=1.0, steps=400)
+    u = jsci.operators.data.solve_burgers(u0, viscosity=0.01, time=1.0, steps=400)
     ```
     """
     n = u0.shape[0]

@@ -35,9 +35,9 @@ def darcy(
 
     - `key`: PRNG key.
     - `n`: number of pairs.
-    - `resolution`: number of points of each axis, at xᵢ = i/resolution; it divides `fine`.
-    - `fine`: number of cells of each axis of the grid that is solved on. Across the jumps of a the
-        solution is first order in its width.
+    - `resolution`: number of points along each axis, at xᵢ = i/resolution; it divides `fine`.
+    - `fine`: number of cells along each axis of the grid on which the equation is solved. Across
+        jumps of a the solution is first order in their width.
     - `low`, `high`: the two values of a, both positive.
     - `tau`: inverse length scale of the field.
     - `tolerance`: relative error of the linear solver, in the energy norm.
@@ -46,10 +46,11 @@ def darcy(
 
     **Raises:** `ValueError` if `resolution` does not divide `fine` or a value of a is not positive.
 
-    Source: Li et al., "Fourier Neural Operator", ICLR 2021, section 5.2 (there 12 and 3 as here).
+    **Source:** Li et al., "Fourier Neural Operator", ICLR 2021, section 5.2 (there 12 and 3 as
+    here).
 
     ```python
-    a, u = darcy(jax.random.key(0), 100, 32)
+    a, u = jsci.operators.data.darcy(jax.random.key(0), 100, 32)
     ```
     """
     if not 0 < low <= high:
@@ -79,12 +80,12 @@ def solve_darcy(
     - `f`: source at the (N-1)² interior nodes.
     - `tolerance`: relative error, in the energy norm, at which the iteration stops.
 
-    **Returns:** u at the interior nodes.
+    **Returns:** u at the (N-1)² interior nodes.
 
     **Raises:** `ValueError` if the two shapes do not belong to one grid.
 
     ```python
-    u = solve_darcy(jnp.ones((65, 65)), jnp.ones((63, 63)))
+    u = jsci.operators.data.solve_darcy(jnp.ones((65, 65)), jnp.ones((63, 63)))
     ```
     """
     cells = a.shape[0] - 1
@@ -104,7 +105,7 @@ def solve_darcy(
 
 def _sample(key, *, fine, step, low, high, tau, tolerance):
     nodes = np.arange(fine + 1) / fine
-    # 32 modes whatever the grid: the interface is a property of the key alone.
+    # 32 modes on any grid: the interface depends only on the key.
     g = grf_at(key, [nodes, nodes], boundary="neumann", alpha=2.0, tau=tau, modes=32)
     a = jnp.where(g >= 0, high, low).astype(g.dtype)
     u = solve_darcy(a, jnp.ones((fine - 1, fine - 1), g.dtype), tolerance=tolerance)

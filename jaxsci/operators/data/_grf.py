@@ -31,21 +31,21 @@ def grf(
 
     **Arguments:**
 
-    - `key`: PRNG key. It fixes the function, so grids of all sizes sample the same one.
-    - `grid`: number of points of each axis, at xᵢ = i/N.
+    - `key`: PRNG key. It determines the function, so grids of all sizes sample the same one.
+    - `grid`: number of points along each axis, at xᵢ = i/N.
     - `boundary`: "periodic", "neumann" (zero slope) or "dirichlet" (zero value).
     - `alpha`: smoothness; samples have about alpha - d/2 derivatives.
     - `tau`: inverse length scale. Good values: 3 to 10.
-    - `modes`: highest wave number of each axis.
+    - `modes`: highest wave number along each axis.
 
     **Returns:** the field, of shape `grid`.
 
     **Raises:** `ValueError` for an unknown boundary condition.
 
-    Source: Li et al., "Fourier Neural Operator", ICLR 2021, appendix A.3.
+    **Source:** Li et al., "Fourier Neural Operator", ICLR 2021, appendix A.3.
 
     ```python
-    g = grf(jax.random.key(0), (64, 64), boundary="neumann", tau=3.0)
+    g = jsci.operators.data.grf(jax.random.key(0), (64, 64), boundary="neumann", tau=3.0)
     ```
     """
     sizes = (grid,) if np.ndim(grid) == 0 else tuple(grid)
@@ -62,7 +62,7 @@ def grf_at(
     tau: float,
     modes: int,
 ) -> Float[Array, "..."]:
-    """`grf` on the tensor grid of the given coordinates of each axis."""
+    """`grf` on the product grid of the given coordinates along each axis."""
     if boundary not in ("periodic", "neumann", "dirichlet"):
         raise ValueError(
             f"boundary={boundary!r} is unknown: a Gaussian random field is 'periodic', 'neumann' "

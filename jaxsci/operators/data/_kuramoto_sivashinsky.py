@@ -32,10 +32,10 @@ def kuramoto_sivashinsky(
     - `key`: PRNG key.
     - `n`: number of pairs.
     - `resolution`: number of points, at xᵢ = L i/resolution; it divides `fine`.
-    - `length`: L. Chaotic from about 22 on.
-    - `time`: from input to output. Nearby states part by a factor e in about 10.
-    - `settle`: from the random field to the input.
-    - `fine`: number of points of the grid that is solved on; at least 2L.
+    - `length`: L; chaotic from about 22 on.
+    - `time`: time from input to output. Nearby states separate by a factor e in about 10.
+    - `settle`: time from the random field to the input.
+    - `fine`: number of points of the grid on which the equation is solved; at least 2L.
     - `step`: longest time step.
 
     **Returns:** `(u, u later)`, both `(n, resolution, 1)`.
@@ -43,10 +43,10 @@ def kuramoto_sivashinsky(
     **Raises:** `ValueError` if `resolution` does not divide `fine`, `fine` is too coarse, or a
     setting is not positive.
 
-    Source: Kassam and Trefethen, SIAM J. Sci. Comput. 26 (2005), section 4.
+    **Source:** Kassam and Trefethen, SIAM J. Sci. Comput. 26 (2005), section 4.
 
     ```python
-    a, u = kuramoto_sivashinsky(jax.random.key(0), 100, 64)
+    a, u = jsci.operators.data.kuramoto_sivashinsky(jax.random.key(0), 100, 64)
     ```
     """
     if not (length > 0 and time > 0 and settle > 0 and step > 0 and fine >= 2 * length):
@@ -71,19 +71,20 @@ def kuramoto_sivashinsky(
 def solve_kuramoto_sivashinsky(
     u0: Float[Array, " x"], *, length: float, time: float, steps: int
 ) -> Float[Array, " x"]:
-    """The solution at `time` on [0, length) that starts from `u0`.
+    """The solution of the Kuramoto-Sivashinsky equation on [0, L) at `time`, from `u0`.
 
     Fourier in space (two-thirds rule), fourth order in time. Differentiable.
 
     **Arguments:**
 
-    - `u0`: initial values at xᵢ = L i/N.
+    - `u0`: initial values `(N,)` at xᵢ = L i/N.
     - `length`, `time`, `steps`: L, the final time and the number of equal time steps.
 
     **Returns:** the values at the same points.
 
     ```python
-    u = solve_kuramoto_sivashinsky(u0, length=32.0, time=5.0, steps=50)
+    u0 = jnp.cos(2 * jnp.pi * jnp.arange(64) / 64)
+    u = jsci.operators.data.solve_kuramoto_sivashinsky(u0, length=32.0, time=5.0, steps=50)
     ```
     """
     n = u0.shape[0]

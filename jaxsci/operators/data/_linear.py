@@ -31,10 +31,11 @@ def antiderivative(
 
     **Raises:** `ValueError` unless n >= 1 and resolution >= 1.
 
-    Source: the first example of Lu et al., Nature Machine Intelligence 3 (2021), with this field.
+    **Source:** the first example of Lu et al., Nature Machine Intelligence 3 (2021), with this
+    field.
 
     ```python
-    v, u = antiderivative(jax.random.key(0), 1000, 100)
+    v, u = jsci.operators.data.antiderivative(jax.random.key(0), 1000, 100)
     ```
     """
     _check_resolution(resolution)
@@ -73,7 +74,7 @@ def advection(
     **Raises:** `ValueError` unless n >= 1 and resolution >= 1.
 
     ```python
-    a, u = advection(jax.random.key(0), 100, 64)
+    a, u = jsci.operators.data.advection(jax.random.key(0), 100, 64)
     ```
     """
     _check_resolution(resolution)

@@ -33,21 +33,21 @@ def navier_stokes(
 
     - `key`: PRNG key.
     - `n`: number of pairs.
-    - `resolution`: number of points of each axis, at xᵢ = i/resolution; it divides `fine`.
-    - `viscosity`: ν. Below 1e-3 take a larger `fine`.
+    - `resolution`: number of points along each axis, at xᵢ = i/resolution; it divides `fine`.
+    - `viscosity`: ν; below 1e-3 use a larger `fine`.
     - `amplitude`: root mean square of the initial vorticity.
-    - `time`: when the output is taken.
-    - `fine`: number of points of each axis of the grid that is solved on.
+    - `time`: time of the output.
+    - `fine`: number of points along each axis of the grid on which the equation is solved.
     - `steps`: number of time steps.
 
     **Returns:** `(ω at 0, ω at time)`, both `(n, resolution, resolution, 1)`.
 
     **Raises:** `ValueError` if `resolution` does not divide `fine`, or a setting is not positive.
 
-    Source: Li et al., "Fourier Neural Operator", ICLR 2021, section 5.3 and appendix A.3.3.
+    **Source:** Li et al., "Fourier Neural Operator", ICLR 2021, section 5.3 and appendix A.3.3.
 
     ```python
-    w0, w = navier_stokes(jax.random.key(0), 20, 64)
+    w0, w = jsci.operators.data.navier_stokes(jax.random.key(0), 20, 64)
     ```
     """
     if not (viscosity > 0 and amplitude > 0 and time > 0 and steps >= 1):
@@ -77,21 +77,24 @@ def solve_navier_stokes(
     time: float,
     steps: int,
 ) -> Float[Array, "x y"]:
-    """The vorticity at `time` of the flow on the unit torus that starts from `w0`.
+    """The vorticity at `time` of a flow on the unit torus with initial vorticity `w0`.
 
     Fourier in space (two-thirds rule), fourth order in time. Differentiable.
 
     **Arguments:**
 
-    - `w0`, `forcing`: initial vorticity and source of vorticity at xᵢ = i/N.
+    - `w0`, `forcing`: initial vorticity and its source, `(N, N)`, at xᵢ = i/N.
     - `viscosity`, `time`, `steps`: ν, the final time and the number of equal time steps.
 
-    **Returns:** the vorticity at the same points. It is not finite where the steps are too long.
+    **Returns:** the vorticity at the same points. It is not finite if the steps are too long.
 
     **Raises:** `ValueError` if the two shapes differ.
 
     ```python
-    w = solve_navier_stokes(w0, jnp.zeros_like(w0), viscosity=1e-3, time=1.0, steps=200)
+    w0 = jsci.operators.data.grf(jax.random.key(0), (32, 32))
+    w = jsci.operators.data.solve_navier_stokes(
+        w0, jnp.zeros_like(w0), viscosity=1e-3, time=1.0, steps=200
+    )
     ```
     """
     if w0.shape != forcing.shape:

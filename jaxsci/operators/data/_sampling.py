@@ -1,4 +1,4 @@
-"""What every data set shares: many keys, chunks that fit a cache, and subsampling."""
+"""Shared by all data sets: independent keys, chunks that fit in cache, and subsampling."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def generate(
 ) -> tuple[Shaped[Array, "n ..."], Shaped[Array, "n ..."]]:
     """`n` pairs `sample(key)` of independent keys, computed `chunk` at a time.
 
-    Sample i depends on `key` and i alone: a larger data set begins with the smaller one.
+    Sample i depends only on `key` and i: a larger data set starts with the smaller one.
     """
     if n < 1:
         raise ValueError(f"A data set needs n >= 1 samples, got n={n}.")
@@ -21,7 +21,7 @@ def generate(
 
 
 def stride(name: str, resolution: int, fine: int) -> int:
-    """How many fine points make one coarse one; `ValueError` if that is not a whole number."""
+    """The number of fine points per coarse point; `ValueError` if it is not an integer."""
     if resolution < 1 or fine % resolution:
         divisors = [r for r in range(1, fine + 1) if fine % r == 0]
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Shallow water on the torus: elevation and velocity, to those at a later time."""
+"""Shallow water on the torus: elevation and velocity to those at a later time."""
 
 import jax
 import jax.numpy as jnp
@@ -28,30 +28,30 @@ def shallow_water(
         η_t + ∇·((1 + η) v) = ν Δη
         v_t + (v·∇) v + f (-v_y, v_x) = -∇η + ν Δv,   x in [0, 1)²
 
-    in units of the mean depth and of the speed of long waves. Channels are the elevation η and
-    the two components of v. The initial η is a Gaussian random field, the initial v the flow of
-    another one as stream function: waves and vortices.
+    in units of the mean depth and of the speed of long waves. The channels are the elevation η and
+    the two components of v. The initial η is a Gaussian random field, and another one is the stream
+    function of the initial v: waves and vortices.
 
     **Arguments:**
 
     - `key`: PRNG key.
     - `n`: number of pairs.
-    - `resolution`: number of points of each axis, at xᵢ = i/resolution; it divides `fine`.
-    - `amplitude`: root mean square of η and |v| at the start. At 0.2 the steepening of waves is
-        plain; far above it the sheet may run dry (1 + η < 0).
+    - `resolution`: number of points along each axis, at xᵢ = i/resolution; it divides `fine`.
+    - `amplitude`: root mean square of the initial η and |v|. At 0.2 waves steepen visibly; far
+        above it the sheet may run dry (1 + η < 0).
     - `coriolis`, `viscosity`: f and ν.
-    - `time`: when the output is taken. A wave crosses the domain in unit time.
-    - `fine`: number of points of each axis of the grid that is solved on.
+    - `time`: time of the output. A wave crosses the domain in unit time.
+    - `fine`: number of points along each axis of the grid on which the equation is solved.
     - `steps`: number of time steps; waves need about 4 fine · time / 3 or more.
 
     **Returns:** `(fields at 0, fields at time)`, both `(n, resolution, resolution, 3)`.
 
     **Raises:** `ValueError` if `resolution` does not divide `fine`, or a setting is out of range.
 
-    Source: Vallis, "Atmospheric and Oceanic Fluid Dynamics" (2017), equations 3.7 and 3.8.
+    **Source:** Vallis, "Atmospheric and Oceanic Fluid Dynamics" (2017), equations 3.7 and 3.8.
 
     ```python
-    a, u = shallow_water(jax.random.key(0), 20, 64)
+    a, u = jsci.operators.data.shallow_water(jax.random.key(0), 20, 64)
     ```
     """
     if not (amplitude > 0 and viscosity >= 0 and time > 0 and steps >= 1):
@@ -92,22 +92,27 @@ def solve_shallow_water(
     time: float,
     steps: int,
 ) -> Float[Array, "x y 3"]:
-    """The fields (η, v_x, v_y) at `time` of a rotating sheet of water that starts from `start`.
+    """The fields (η, v_x, v_y) at `time` of a rotating sheet of water with initial fields `start`.
 
     Fourier in space (two-thirds rule), fourth order in time. Differentiable. The mean elevation is
-    kept exactly.
+    conserved exactly.
 
     **Arguments:**
 
-    - `start`: η and v at xᵢ = i/N of the unit torus.
+    - `start`: η and v, `(N, N, 3)`, at xᵢ = i/N of the unit torus.
     - `coriolis`, `viscosity`, `time`, `steps`: f, ν, the final time and the number of equal steps.
 
-    **Returns:** the fields at the same points. Not finite where the steps are too long.
+    **Returns:** the fields at the same points. They are not finite if the steps are too long.
 
     **Raises:** `ValueError` unless there are three fields.
 
     ```python
-    end = solve_shallow_water(start, coriolis=2.0, viscosity=1e-3, time=0.5, steps=100)
+    x = jnp.arange(32) / 32
+    bump = 0.1 * jnp.cos(2 * jnp.pi * x)[:, None] * jnp.ones(32)
+    start = jnp.stack([bump, 0 * bump, 0 * bump], -1)
+    end = jsci.operators.data.solve_shallow_water(
+        start, coriolis=2.0, viscosity=1e-3, time=0.5, steps=100
+    )
     ```
     """
     if start.ndim != 3 or start.shape[-1] != 3 or start.size == 0:

@@ -1,7 +1,7 @@
 """Equations as operators op(u, x) on a field u at one point x, zero where they hold.
 
-For evolution equations a point is (x₁, …, t), time last. Make a residual of the parameters with
-`jsci.residual(op, f)`; any function of this form serves as well.
+For evolution equations a point is (x₁, …, t), time last. `jsci.residual(op, f)` turns one into a
+residual of the parameters; any function of this form will do.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,11 @@ def poisson(source: Source) -> Operator:
 
     **Arguments:**
 
-    - `source`: f, a number or a function of one point.
+    - `source`: f, a number or a function of one point `(d,)`, in the unit of u per length².
 
     **Returns:** `op(u, x)` = -Δu(x) - f(x).
+
+    **Raises:** on use, `ValueError` for a field built on an activation without second derivatives.
 
     ```python
     r = jsci.residual(jsci.pde.poisson(1.0), f)
@@ -37,10 +39,16 @@ def helmholtz(wavenumber: float, source: Source = 0.0) -> Operator:
 
     **Arguments:**
 
-    - `wavenumber`: k.
-    - `source`: q, a number or a function of one point.
+    - `wavenumber`: k, radians per length.
+    - `source`: q, a number or a function of one point `(d,)`.
 
     **Returns:** `op(u, x)` = Δu(x) + k² u(x) - q(x).
+
+    **Raises:** as `poisson`.
+
+    ```python
+    r = jsci.residual(jsci.pde.helmholtz(jnp.pi), f)
+    ```
     """
     return lambda u, x: _laplacian(u, x) + wavenumber**2 * u(x) - _at(source, x)
 
@@ -50,10 +58,16 @@ def heat(diffusivity: float, source: Source = 0.0) -> Operator:
 
     **Arguments:**
 
-    - `diffusivity`: D, length² per time.
-    - `source`: q, a number or a function of one point (x, t).
+    - `diffusivity`: D, length² per time, positive.
+    - `source`: q, a number or a function of one point (x, t), in the unit of u per time.
 
     **Returns:** `op(u, x)` = u_t - D Δu - q.
+
+    **Raises:** `ValueError` for a diffusivity that is not positive.
+
+    ```python
+    r = jsci.residual(jsci.pde.heat(0.1), f)
+    ```
     """
     _check(diffusivity=diffusivity)
     return lambda u, x: derivative(u, -1)(x) - diffusivity * _space_laplacian(u, x) - _at(source, x)
@@ -64,9 +78,13 @@ def burgers(viscosity: float) -> Operator:
 
     **Arguments:**
 
-    - `viscosity`: ν, length² per time; at 0.01/π, the usual test, a front of width 0.01 forms.
+    - `viscosity`: ν, length² per time, positive; at 0.01/π, the usual test, a front of width 0.01
+        forms.
 
     **Returns:** `op(u, x)` = u_t + u u_x - ν u_xx.
+
+    **Raises:** `ValueError` for a viscosity that is not positive; on use, for points that are not
+    (x, t).
 
     ```python
     r = jsci.residual(jsci.pde.burgers(0.01 / jnp.pi), f)
@@ -91,6 +109,12 @@ def allen_cahn(diffusivity: float, reaction: float = 5.0) -> Operator:
     - `reaction`: k, per time.
 
     **Returns:** `op(u, x)` = u_t - D Δu - k (u - u³).
+
+    **Raises:** `ValueError` for a diffusivity that is not positive.
+
+    ```python
+    r = jsci.residual(jsci.pde.allen_cahn(1e-3), f)
+    ```
     """
     _check(diffusivity=diffusivity)
 
@@ -107,14 +131,21 @@ def kuramoto_sivashinsky(
 ) -> Operator:
     """The Kuramoto-Sivashinsky equation in one dimension, u_t + a u u_x + b u_xx + c u_xxxx = 0.
 
-    Long waves grow and short ones are damped; the solution is chaotic on long intervals.
+    Long waves grow and short ones are damped; on long intervals the solution is chaotic.
 
     **Arguments:**
 
-    - `convection`, `growth`, `damping`: a, b, c; 100/16, 100/16² and 100/16⁴ on a period of 2π is
-        the usual test.
+    - `convection`, `growth`, `damping`: a, b > 0, c > 0; 100/16, 100/16² and 100/16⁴ on a period of
+        2π is the usual test.
 
     **Returns:** `op(u, x)` = u_t + a u u_x + b u_xx + c u_xxxx.
+
+    **Raises:** `ValueError` for a growth or damping that is not positive; on use, for points that
+    are not (x, t).
+
+    ```python
+    r = jsci.residual(jsci.pde.kuramoto_sivashinsky(), f)
+    ```
     """
     _check(growth=growth, damping=damping)
 
@@ -133,10 +164,16 @@ def advection(velocity: tuple[float, ...], source: Source = 0.0) -> Operator:
 
     **Arguments:**
 
-    - `velocity`: c, one component a space coordinate.
+    - `velocity`: c, length per time, one component per space coordinate.
     - `source`: q, a number or a function of one point (x, t).
 
     **Returns:** `op(u, x)` = u_t + c·∇u - q.
+
+    **Raises:** on use, `ValueError` for points of another dimension.
+
+    ```python
+    r = jsci.residual(jsci.pde.advection((1.0,)), f)
+    ```
     """
 
     def op(u, x):
@@ -152,10 +189,16 @@ def wave(speed: float, source: Source = 0.0) -> Operator:
 
     **Arguments:**
 
-    - `speed`: c.
+    - `speed`: c, length per time, positive.
     - `source`: q, a number or a function of one point (x, t).
 
     **Returns:** `op(u, x)` = u_tt - c² Δu - q.
+
+    **Raises:** `ValueError` for a speed that is not positive.
+
+    ```python
+    r = jsci.residual(jsci.pde.wave(2.0), f)
+    ```
     """
     _check(speed=speed)
     return lambda u, x: (
@@ -168,9 +211,14 @@ def schroedinger(potential: Source) -> Operator:
 
     **Arguments:**
 
-    - `potential`: V, a number or a function of one point.
+    - `potential`: V, a number or a function of one point `(d,)`, in units of ħ²/2m per length².
 
     **Returns:** `op(u, x)` = -Δu(x) + V(x) u(x); `eigenproblem` solves Hψ = Eψ.
+
+    ```python
+    oscillator = jsci.pde.schroedinger(lambda x: x[0] ** 2)
+    oscillator(lambda x: jnp.exp(-x[0] ** 2 / 2), jnp.array([0.0]))  # 1.0
+    ```
     """
     return lambda u, x: -_laplacian(u, x) + _at(potential, x) * u(x)
 

@@ -1,4 +1,4 @@
-"""Exact conditions by trial functions: the network is free, the condition always holds."""
+"""Exact conditions by trial functions: they hold whatever the network is."""
 
 from collections.abc import Callable
 
@@ -17,15 +17,15 @@ def hard(f: Callable, *, lift: Callable, factor: Callable) -> Callable:
     **Arguments:**
 
     - `f`: `f(params, x)`, the free part.
-    - `lift`: a function of one point that fulfils the condition.
-    - `factor`: a function of one point, zero exactly where the condition holds.
+    - `lift`: a function of one point `(d,)` that satisfies the condition.
+    - `factor`: a function of one point, zero exactly where the condition is imposed.
 
     **Returns:** `u(params, x)`.
 
     **Raises:** `TypeError` if one of them is not a function.
 
-    Source: Lagaris, Likas & Fotiadis, "Artificial neural networks for solving ordinary and partial
-    differential equations" (1998), equation 2.
+    **Source:** Lagaris, Likas & Fotiadis, "Artificial neural networks for solving ordinary and
+    partial differential equations" (1998), equation 2.
 
     ```python
     u = hard(f, lift=lambda x: -jnp.sin(jnp.pi * x[0]), factor=lambda x: (1 - x[0] ** 2) * x[1])
@@ -52,16 +52,16 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
 
     **Arguments:**
 
-    - `f`: `f(params, x)`.
-    - `domain`: where u lives.
-    - `values`: g, a number or a function of one point, defined on the whole domain and equal to
-        the prescribed values on its boundary (on space-time: sides and initial moment).
+    - `f`: `f(params, x)`, a function of one point `(d,)`.
+    - `domain`: the domain of u.
+    - `values`: g, a number or a function of one point, defined on the whole domain and equal to the
+        prescribed values on its boundary (on space-time: the sides and the initial time).
 
     **Returns:** `u(params, x)`.
 
     **Raises:** `TypeError` if `domain` is not a domain; `ValueError` if its parts only touch (boxes
-    may), or have a face in common where φ would have a wrong slope; on use, `ValueError` for a
-    point of another dimension.
+    may), or share a face on which φ would have a wrong slope; on use, `ValueError` for a point of
+    another dimension.
 
     ```python
     square = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
@@ -83,6 +83,6 @@ def dirichlet(f: Callable, domain: Domain, values: Callable | float = 0.0) -> Ca
 
 def _factor(domain: Domain) -> Callable:
     if isinstance(domain, SpaceTime):
-        # Zero at the first moment and on the sides, free at the last.
+        # Zero at the initial time and on the sides, free at the final time.
         return lambda x: (x[-1] - domain.start) * domain.space.level(x[:-1])
     return domain.level

@@ -1,7 +1,8 @@
-"""Conditions as operators op(u, x), to be made residuals beside the equation's.
+"""Conditions as operators op(u, x), for residuals beside that of the equation.
 
-What can be exact should be: `dirichlet` and `hard` for values, `jsci.nn.PeriodicEmbedding` for
-periods. These are for the rest. Data, `lambda params, s: f(params, s[0]) - s[1]`, need no helper.
+Prefer exact conditions where possible: `dirichlet` and `hard` for values,
+`jsci.nn.PeriodicEmbedding` for periods. These are for the rest. Data need no helper: `lambda
+params, s: f(params, s[0]) - s[1]`.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ def robin(piece: Piece, value: Values, flux: Values, target: Values) -> Callable
     **Arguments:**
 
     - `piece`: a boundary piece, whose outward normal is n.
-    - `value`, `flux`, `target`: a, b, g, numbers or functions of one point.
+    - `value`, `flux`, `target`: a, b, g, numbers or functions of one point `(d,)`.
 
     **Returns:** `op(u, x)` = a u + b n·∇u - g.
 
@@ -46,15 +47,16 @@ def periodic(shift: tuple[float, ...]) -> Callable:
 
     **Arguments:**
 
-    - `shift`: the period as a vector, zero along the other coordinates. Take x from the side that
-        it starts from.
+    - `shift`: the period as a vector `(d,)`, zero along the other coordinates. Sample x on the side
+        where it starts.
 
-    **Returns:** `op(u, x)`: u(x + L) - u(x), then the difference of the gradients along L.
+    **Returns:** `op(u, x)` with two entries: u(x + L) - u(x), and the difference of the slopes
+    along L.
 
     **Raises:** `ValueError` for a shift of another dimension than x, or zero.
 
     ```python
-    r = jsci.residual(jsci.pde.periodic((2.0, 0.0)), f)   # on interval.boundary["left"], (x, t)
+    r = jsci.residual(jsci.pde.periodic((2.0, 0.0)), f)  # at points (x, t) of the left side
     ```
     """
     if not any(shift):
@@ -82,11 +84,11 @@ def interface(piece: Piece, inner: Values, outer: Values) -> Callable:
     **Arguments:**
 
     - `piece`: the common boundary piece.
-    - `inner`, `outer`: κ₁, κ₂, numbers or functions of one point.
+    - `inner`, `outer`: κ₁, κ₂, numbers or functions of one point `(d,)`.
 
     **Returns:** `op(u, x)` for a field of two components (u₁, u₂), with two entries.
 
-    **Raises:** `ValueError` if the field has not two components.
+    **Raises:** `ValueError` if the field does not have two components.
 
     ```python
     both = lambda params, x: jnp.stack([f(params["in"], x), f(params["out"], x)])
@@ -112,10 +114,10 @@ def integral(value: float) -> Callable:
 
     **Arguments:**
 
-    - `value`: c.
+    - `value`: c, in the unit of u times the volume of x.
 
     **Returns:** `op(u, quadrature)` = Σᵢ wᵢ u(xᵢ) - c. One quadrature is one sample, so its points
-    and weights get a leading axis of length one in the batch.
+    and weights have a leading axis of length one in the batch.
 
     ```python
     x, w = jsci.pde.gauss_legendre(square, 16)

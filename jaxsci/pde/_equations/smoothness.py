@@ -1,4 +1,4 @@
-"""Refusing networks whose derivatives vanish where an equation needs them."""
+"""Reject networks whose derivatives vanish where an equation needs them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array, Float
 
-# Functions that are linear in pieces: their second derivative is zero almost everywhere.
+# Piecewise linear functions: their second derivative is zero almost everywhere.
 _PIECEWISE_LINEAR = frozenset(
     {"relu", "relu6", "leaky_relu", "hard_tanh", "hard_sigmoid", "prelu", "abs"}
 )
@@ -19,10 +19,10 @@ def require_smooth(u: Callable, x: Float[Array, " dim"]) -> None:
     **Arguments:**
 
     - `u`: a function of one point.
-    - `x`: a point; only its shape and dtype matter.
+    - `x`: a point `(d,)`; only its shape and dtype matter.
 
-    **Raises:** `ValueError` naming the activation, for example ReLU, whose network is linear in
-    pieces: under a Laplacian it is zero, and training against it means nothing.
+    **Raises:** `ValueError` naming the activation, for example ReLU: the Laplacian of a piecewise
+    linear network is zero, so training against it is meaningless.
 
     ```python
     require_smooth(lambda y: net(y), jnp.zeros(2))

@@ -84,10 +84,10 @@ class Sphere(Piece):
 
 
 class Part(Piece):
-    """The part of a piece inside or outside another domain, with its normal turned where needed.
+    """The part of a piece inside or outside another domain, with its normal reversed where needed.
 
-    What counts is the other domain just behind (-1) or ahead (1) of the piece, so a face that both
-    have is decided like any other.
+    Membership is tested just behind (-1) or ahead (1) of the piece, so that a face common to both
+    domains needs no special case.
     """
 
     piece: Piece
@@ -102,9 +102,9 @@ class Part(Piece):
 
     @property
     def measure(self) -> float:
-        """Estimated as for a combination of domains."""
+        """The length or area, estimated as for a combination of domains."""
         whole = self.piece
-        while isinstance(whole, Part):  # whose own share `keeps` counts already
+        while isinstance(whole, Part):  # `keeps` already counts its share
             whole = whole.piece
         return whole.measure * kept_fraction(self)
 
@@ -127,7 +127,7 @@ class Part(Piece):
 
 
 class TimeSlice(Piece):
-    """The whole space at the first or last moment."""
+    """The whole space at the initial or final time."""
 
     space: Region
     time: float = eqx.field(static=True)
@@ -153,7 +153,7 @@ class TimeSlice(Piece):
 
 
 class Lateral(Piece):
-    """A piece of the space's boundary over the whole time."""
+    """A piece of the space's boundary over the whole time interval."""
 
     piece: Piece
     start: float = eqx.field(static=True)

@@ -10,13 +10,13 @@ _CLOSE = 1e-9
 
 
 def largest_boxes(boxes: Sequence[Corners]) -> list[Corners]:
-    """All boxes that a union of boxes holds and that no other such box holds.
+    """All maximal boxes contained in a union of boxes.
 
-    A face that two of the boxes share is inside one of these, which is why they are wanted. Two
-    boxes that meet along one axis and overlap along the others hold the box that spans both.
+    A face that two of the boxes share lies inside one of the maximal boxes. Two boxes that meet
+    along one axis and overlap along the others contain the box that spans both.
     """
     known = list(boxes)
-    for a in known:  # grows on the way
+    for a in known:  # grows during the loop
         for b in tuple(known):
             for axis in range(len(a[0])):
                 bridge = _bridge(a, b, axis)
@@ -30,7 +30,7 @@ def largest_boxes(boxes: Sequence[Corners]) -> list[Corners]:
 
 
 def planes(boxes: Sequence[Corners]) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct planes of boxes, rows (axis, inward sign, position), and who has which."""
+    """The distinct planes of boxes, rows (axis, inward sign, position), and which box has which."""
     rows: list[tuple[int, float, float]] = []
     owners: list[set[int]] = []
     for number, (lower, upper) in enumerate(boxes):

@@ -1,4 +1,4 @@
-"""Refusing combinations whose parts touch so that a trial function is wrong on their faces."""
+"""Reject combinations whose parts touch in a way that makes a trial function wrong there."""
 
 import jax
 import jax.numpy as jnp
@@ -9,23 +9,23 @@ from .boundaries import Piece
 from .domains import Domain, SpaceTime, _Combination
 from .regions import low_discrepancy
 
-# Points tried on each piece, and how many must agree: a few may lie right beside a corner.
+# Points tried per piece, and how many must agree, since a few may lie close to a corner.
 _POINTS, _AGREE = 512, 3
 
 
 def require_clear_faces(domain: Domain) -> None:
-    """Raise if a level vanishes inside its domain, or has no slope of its own on the boundary.
+    """Raise if a level vanishes inside its domain, or has no well-defined slope on the boundary.
 
-    The first is where parts of a union only touch, the second where two parts have a face in common
-    from the same side: both levels are zero there, and only their ratio beside it is defined.
+    The former happens where parts of a union only touch, the latter where two parts share a face
+    from the same side: both levels are zero there, and only their ratio nearby is defined.
 
     **Raises:** `ValueError` that names a point.
     """
     space = domain.space if isinstance(domain, SpaceTime) else domain
     if not isinstance(space, _Combination):
         return
-    # Constants inside of a user's jit, and in float64 whatever the user's precision: the points
-    # beside a face are far closer than float32 resolves.
+    # Constants even under jit, and in float64 whatever the precision of JAX: the points beside a
+    # face are closer to it than float32 resolves.
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         faces = _faces(space)
         drawn = [_points_and_normals(piece) for piece in faces]
@@ -34,14 +34,14 @@ def require_clear_faces(domain: Domain) -> None:
     _refuse(
         points,
         closed,
-        "only touch at {}: u would be held at its boundary value there, inside of the domain. Let "
+        "only touch at {}: u would be fixed to its boundary value there, inside the domain. Let "
         "the parts overlap, or give them as one Polygon. (Boxes may touch.)",
     )
     _refuse(
         points,
         slanted,
         "have a face in common at {}, where the slope of u would be wrong. Extend one part beyond "
-        "the other where that leaves the domain the same, or give it as one Polygon.",
+        "the other where that leaves the domain unchanged, or give it as one Polygon.",
     )
 
 
@@ -68,7 +68,7 @@ def _points_and_normals(piece: Piece) -> tuple[Array, Array]:
 def _judge(
     domain: Domain, points: Float[Array, "n dim"], normals: Float[Array, "n dim"]
 ) -> tuple[Bool[np.ndarray, "faces points"], Bool[np.ndarray, "faces points"]]:
-    """Where the level is zero between positive ones, and where its derivative is not its
+    """Where the level is zero between positive values, and where its derivative differs from its
     one-sided difference."""
     lower, upper = domain.bounds
     step = 1e-7 * float(np.max(upper - lower))

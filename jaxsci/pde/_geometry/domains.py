@@ -1,7 +1,7 @@
 """Domains: interval, box, ball, their union, difference and intersection, and space-time.
 
-A region maps the unit cube onto itself (`from_unit`), which is all that a sampler needs; a
-combination is sampled by rejection from the box around it. Boundaries are in `boundaries`.
+`from_unit` maps the unit cube onto a region, which is all that a sampler needs; a combination is
+sampled by rejection from its bounding box. Boundaries are in `boundaries`.
 """
 
 import abc
@@ -27,12 +27,12 @@ class Domain(Region):
     @property
     @abc.abstractmethod
     def dim(self) -> int:
-        """Coordinates of a point."""
+        """The number of coordinates of a point."""
 
     @property
     @abc.abstractmethod
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper corner of a box around the domain."""
+        """The lower and upper corner of the bounding box."""
 
     @abc.abstractmethod
     def level(self, x: Point) -> Float[Array, ""]:
@@ -74,6 +74,10 @@ class Box(Domain):
     """An axis-parallel box, lowerᵢ ≤ xᵢ ≤ upperᵢ.
 
     Boundary pieces: `"x0_lower"`, `"x0_upper"`, `"x1_lower"`, ….
+
+    **Arguments:**
+
+    - `lower`, `upper`: the opposite corners, one number per coordinate, in its unit.
 
     **Raises:** `ValueError` if the corners differ in length, an upper one is not above its lower,
     or an edge is infinite.
@@ -121,8 +125,8 @@ class Box(Domain):
         return product(self._factors(x))
 
     def _outside(self, x: Point) -> Float[Array, ""]:
-        # Its slope on a face is one factor's, not zero towards the corners, which are re-entrant
-        # from out there.
+        # The slope on a face is that of one factor and does not vanish at the corners, which are
+        # re-entrant from outside.
         return either(list(-self._factors(x)))
 
     def _factors(self, x: Point) -> Float[Array, " dim"]:
@@ -140,6 +144,12 @@ class Box(Domain):
 
 class Interval(Box):
     """An interval a ≤ x ≤ b; points have shape (1,). Boundary pieces: `"left"` and `"right"`.
+
+    **Arguments:**
+
+    - `start`, `end`: a and b.
+
+    **Raises:** `ValueError` unless a < b, both finite.
 
     ```python
     line = jsci.pde.Interval(-1.0, 1.0).during(0.0, 1.0)
@@ -160,8 +170,18 @@ class Interval(Box):
 class Ball(Domain):
     """A ball |x - c| ≤ r in 1, 2 or 3 dimensions (a disk in 2). Boundary piece: `"sphere"`.
 
+    **Arguments:**
+
+    - `center`: c, one number per coordinate.
+    - `radius`: r, in the unit of the coordinates.
+
     **Raises:** `ValueError` for a radius that is not positive and finite, or a centre that is not
     finite or of another dimension.
+
+    ```python
+    disk = jsci.pde.Ball((0.0, 0.0), 1.0)
+    points = jsci.pde.uniform(disk, 100)(jax.random.key(0))
+    ```
     """
 
     center: tuple[float, ...] = eqx.field(static=True)
@@ -205,7 +225,7 @@ class Ball(Domain):
 
 
 class _Combination(Domain):
-    """Two domains of one dimension, sampled by rejection from the box around them."""
+    """Two domains of equal dimension, sampled by rejection from their bounding box."""
 
     first: Domain
     second: Domain
@@ -233,7 +253,7 @@ class _Combination(Domain):
 
     @property
     def measure(self) -> float:
-        """Estimated from a fixed grid in the box around the domain, to about one percent."""
+        """The volume, estimated to about one percent from fixed points in the bounding box."""
         return self.box.measure * kept_fraction(self)
 
     def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
@@ -248,8 +268,8 @@ class _Combination(Domain):
         first_inside = isinstance(self, Intersection)
         second_inside = not isinstance(self, Union)
         inward = isinstance(self, Difference)
-        # Where faces of both coincide the first has them, if they bound the combination at all: a
-        # union must not go on ahead of them, the others must be behind them.
+        # Coincident faces go to the first domain, if they bound the combination at all: a union
+        # must not continue ahead of them, the others must lie behind them.
         first_sides, second_sides = ((-1,) if second_inside else (1,)), (-1, 1)
         pieces = Pieces()
         for name, piece in self.first.boundary.items():
@@ -264,8 +284,20 @@ class _Combination(Domain):
 class Union(_Combination):
     """All points of either domain: `first | second`.
 
-    Boxes may share a face or a part of it, which is inside the union. `dirichlet` refuses other
-    domains that only touch: let them overlap.
+    Boxes may share a face or a part of it, which is then inside the union. `dirichlet` rejects
+    other domains that only touch: let them overlap.
+
+    **Arguments:**
+
+    - `first`, `second`: domains of equal dimension.
+
+    **Raises:** `ValueError` for domains of different dimensions; `TypeError` for space-time
+    domains.
+
+    ```python
+    left, right = jsci.pde.Box((0.0, 0.0), (1.0, 2.0)), jsci.pde.Box((1.0, 0.0), (2.0, 1.0))
+    corner = left | right
+    ```
     """
 
     @property
@@ -275,7 +307,7 @@ class Union(_Combination):
 
     @property
     def _parts(self) -> tuple[list[Box], list[Domain]]:
-        """What is united at any depth: boxes, made as large as the union allows, and the rest."""
+        """The parts at any depth: boxes, enlarged as far as the union allows, and the rest."""
         united: list[Domain] = [self]
         while any(unions := [part for part in united if isinstance(part, Union)]):
             united = [part for part in united if not isinstance(part, Union)]
@@ -285,7 +317,7 @@ class Union(_Combination):
         return [Box(*corners) for corners in largest_boxes(boxes)], rest
 
     def level(self, x: Point) -> Float[Array, ""]:
-        """(a⁴ + b⁴)^(1/4) of levels that are positive; the larger where none is."""
+        """(a⁴ + b⁴)^(1/4) of the positive levels; the larger one where none is."""
         boxes, rest = self._parts
         others = [part.level(x) for part in rest]
         if not boxes:
@@ -309,7 +341,19 @@ class Union(_Combination):
 
 
 class Intersection(_Combination):
-    """The points of both domains: `first & second`."""
+    """The points of both domains: `first & second`.
+
+    **Arguments:**
+
+    - `first`, `second`: domains of equal dimension.
+
+    **Raises:** `ValueError` for domains of different dimensions, or on use if they do not meet;
+    `TypeError` for space-time domains.
+
+    ```python
+    quarter = jsci.pde.Ball((0.0, 0.0), 1.0) & jsci.pde.Box((0.0, 0.0), (2.0, 2.0))
+    ```
+    """
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -319,7 +363,7 @@ class Intersection(_Combination):
     def level(self, x: Point) -> Float[Array, ""]:
         """Rvachev's a ∧ b = a + b - √(a² + b²): smooth except at corners of the boundary."""
         if isinstance(self.first, Box) and isinstance(self.second, Box):
-            return self.box.level(x)  # right also where faces of both coincide
+            return self.box.level(x)  # correct also where faces coincide
         return both(self.first.level(x), self.second.level(x))
 
     def _outside(self, x: Point) -> Float[Array, ""]:
@@ -327,14 +371,26 @@ class Intersection(_Combination):
 
 
 class Difference(_Combination):
-    """The points of the first domain that are not in the second: `first - second`."""
+    """The points of the first domain that are not in the second: `first - second`.
+
+    **Arguments:**
+
+    - `first`, `second`: domains of equal dimension.
+
+    **Raises:** `ValueError` for domains of different dimensions; `TypeError` for space-time
+    domains.
+
+    ```python
+    holed = jsci.pde.Box((-1.0, -1.0), (1.0, 1.0)) - jsci.pde.Ball((0.0, 0.0), 0.5)
+    ```
+    """
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.first.bounds
 
     def level(self, x: Point) -> Float[Array, ""]:
-        """Rvachev's a ∧ b of the first's level and one that is positive outside of the second."""
+        """Rvachev's a ∧ b of the first level and one that is positive outside the second."""
         return both(self.first.level(x), self.second._outside(x))
 
     def _outside(self, x: Point) -> Float[Array, ""]:
@@ -344,8 +400,13 @@ class Difference(_Combination):
 class SpaceTime(Domain):
     """A domain over a time interval; points are (x, t), time last.
 
-    Boundary pieces: `"initial"` (t = start), `"final"`, and each piece of the space's boundary
-    over the whole time.
+    Boundary pieces: `"initial"` (t = start), `"final"`, and each piece of the space's boundary over
+    the whole time interval.
+
+    **Arguments:**
+
+    - `space`: a domain; `space.during(start, end)` is the same.
+    - `start`, `end`: the initial and the final time.
 
     **Raises:** `ValueError` if the end is not after the start.
 

@@ -1,8 +1,8 @@
-"""How the levels of parts make that of a whole: positive inside, zero on the boundary.
+"""Combine the levels of parts: positive inside, zero on the boundary.
 
-A level is smooth inside its domain up to the boundary, and may have kinks outside. So a whole must
-not look at a part from its outer side: `either` cuts negative levels off, and a difference takes
-`_outside` of what is cut away, which is smooth out there.
+A level is smooth inside its domain up to the boundary, and may have kinks outside. So a combination
+must not use a part's level outside that part: `either` clips negative levels, and a difference uses
+`_outside` of the subtracted domain, which is smooth there.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ Level = Float[Array, ""]
 
 
 def product(factors: Float[Array, " factors"]) -> Level:
-    """Π fᵢ, or the least factor where more than one is not positive, which the product would hide.
+    """Π fᵢ, or the smallest factor where more than one is not positive, which the product would
+    hide.
 
-    So the product goes on through each face, and its slope there does not hang on rounding.
+    So the product changes sign across each face, and its slope there does not depend on rounding.
     """
     whole, least = jnp.prod(factors), jnp.min(factors)
     return jnp.where((least >= 0) | (jnp.sum(factors <= 0) == 1), whole, least)
@@ -31,7 +32,7 @@ def both(a: Level, b: Level) -> Level:
 
 
 def either(levels: Sequence[Level]) -> Level:
-    """`norm` of levels that have no factor in common."""
+    """The `norm` of levels without a common factor."""
     return norm(jnp.stack(levels), np.eye(len(levels), dtype=bool), np.ones(len(levels)))
 
 
@@ -43,8 +44,8 @@ def norm(
     """(Σ max(aᵢ, 0)⁴)^(1/4) of the levels aᵢ = cᵢ Π fⱼ of parts, each with some of the factors.
 
     Three continuous derivatives across the boundary of one part inside another, so that equations
-    up to the fourth order see no source there. The factor that is zero on a face goes in front of
-    the sum, so that the slope is right there too, also on a face that parts have in common.
+    up to the fourth order see no source there. The factor that vanishes on a face is pulled out of
+    the sum, so that the slope is correct there too, even on a face that parts share.
     """
     least = jnp.min(jnp.where(members, factors[None], jnp.inf), axis=1)
     k = jnp.argmin(jnp.where(jnp.asarray(members)[jnp.argmax(least)], factors, jnp.inf))

@@ -16,7 +16,7 @@ Vertex = tuple[float, float]
 
 
 class Segment(Piece):
-    """An edge of a polygon, from one vertex to the next, the inside on its left."""
+    """An edge of a polygon, from one vertex to the next, with the inside on its left."""
 
     start: Vertex = eqx.field(static=True)
     end: Vertex = eqx.field(static=True)
@@ -41,15 +41,19 @@ class Segment(Piece):
 
 
 class Polygon(Domain):
-    """A polygon without holes, given by its corners in order, either way round.
+    """A polygon without holes, given by its corners in order, in either direction.
 
-    Boundary pieces: `"edge0"` between the corners 0 and 1 as they were given, `"edge1"`, ….
-    `vertices` are always anticlockwise. Holes are cut with `polygon - other`.
+    Boundary pieces: `"edge0"` between the corners 0 and 1 as they were given, `"edge1"`, …. The
+    attribute `vertices` is always anticlockwise. Cut holes with `polygon - other`.
+
+    **Arguments:**
+
+    - `vertices`: the corners (x, y), at least three.
 
     **Raises:** `ValueError` for fewer than three corners, or edges that meet or have no length.
 
-    Source: Sukumar & Srivastava, "Exact imposition of boundary conditions with distance functions
-    in physics-informed deep neural networks" (2022), section 3, for `level`.
+    **Source:** Sukumar & Srivastava, "Exact imposition of boundary conditions with distance
+    functions in physics-informed deep neural networks" (2022), section 3, for `level`.
 
     ```python
     corner = jsci.pde.Polygon([(-1, -1), (0, -1), (0, 0), (1, 0), (1, 1), (-1, 1)])
@@ -87,7 +91,7 @@ class Polygon(Domain):
         return float(_signed_area(np.array(self.vertices)))
 
     def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
-        """One triangle of a triangulation by the first coordinate, a point of it by both."""
+        """The first coordinate selects a triangle of a triangulation, both a point in it."""
         triangles = _triangles(np.array(self.vertices))
         ends = np.cumsum([_signed_area(t) for t in triangles])
         ends = jnp.asarray(ends / ends[-1], v.dtype)
@@ -105,8 +109,8 @@ class Polygon(Domain):
         line, trim = jax.vmap(_line_and_trim, (None, 0, 0))(x, start, end)
         distance = _signed_distance(line, trim)
         square = distance**2
-        # The nearest distance goes in front of the sum, d / √(1 + …), and keeps its sign: so the
-        # level runs through zero with its slope, and no rounding on the edge can turn it.
+        # The nearest distance is pulled out of the sum with its sign, d / √(1 + …): the level then
+        # passes through zero with the correct slope, whatever the rounding on the edge.
         k = jnp.argmin(square)
         shares = jnp.where(jnp.arange(len(square)) == k, 1, square[k] / _or_one(square))
         level = distance[k] / jnp.sqrt(jnp.sum(shares))
@@ -118,14 +122,14 @@ class Polygon(Domain):
     def boundary(self) -> Mapping[str, Piece]:
         following = (*self.vertices[1:], self.vertices[0])
         edges = [Segment(a, b) for a, b in zip(self.vertices, following, strict=True)]
-        if self.clockwise:  # the last edge, from the first corner given to the last, stays last
+        if self.clockwise:  # the edge between the last and the first given corner stays last
             edges = [*edges[-2::-1], edges[-1]]
         return Pieces((f"edge{i}", edge) for i, edge in enumerate(edges))
 
 
 def _line_and_trim(x, start, end):
-    """The distance from the edge's line, positive on its left, and how far inside of the circle
-    over the edge, which trims the line to the edge."""
+    """The distance from the edge's line, positive on its left, and from the circle on the edge,
+    positive inside, which trims the line to the edge."""
     along = end - start
     length = jnp.sqrt(jnp.sum(along**2))
     from_middle = x - (start + end) / 2
@@ -171,7 +175,7 @@ def _signed_area(corners: np.ndarray) -> float:
 
 
 def _crossing(corners: np.ndarray) -> tuple[int, int] | None:
-    """Two edges that share more than a common corner, or one of no length with its next."""
+    """Two edges that share more than a common corner, or an edge of zero length and the next."""
     n = len(corners)
     edges = [(corners[i], corners[(i + 1) % n]) for i in range(n)]
     for i, (a, b) in enumerate(edges):
@@ -181,7 +185,7 @@ def _crossing(corners: np.ndarray) -> tuple[int, int] | None:
         for j in range(i + 1, n):
             c, d = edges[j]
             if j == i + 1 or (i == 0 and j == n - 1):
-                # Neighbours overlap if one runs straight back over the other.
+                # Neighbours overlap if one runs back over the other.
                 first, second = (b - a, d - c) if j == i + 1 else (d - c, b - a)
                 if abs(_cross(first, second)) < 1e-12 and first @ second < 0:
                     return i, j
@@ -212,7 +216,7 @@ def _triangles(corners: np.ndarray) -> np.ndarray:
             if _cross(b - a, c - b) > 0 and not any(_within(p, a, b, c) for p in others):
                 triangles.append((a, b, c))
                 break
-            if _cross(b - a, c - b) == 0:  # a corner on a straight edge cuts off nothing
+            if _cross(b - a, c - b) == 0:  # an ear at a straight corner has no area
                 break
         del left[i]
     return np.array([*triangles, left])

@@ -1,4 +1,4 @@
-"""What can be sampled: regions, images of the unit cube."""
+"""Regions that can be sampled: images of the unit cube."""
 
 import abc
 
@@ -23,14 +23,14 @@ class Region(eqx.Module):
     @property
     @abc.abstractmethod
     def measure(self) -> float:
-        """Length, area, volume."""
+        """The length, area or volume."""
 
     @abc.abstractmethod
     def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
-        """The point for coordinates in the unit cube; uniform ones give uniform points."""
+        """The point for coordinates in the unit cube; uniform coordinates give uniform points."""
 
     def keeps(self, x: Point) -> Bool[Array, ""]:
-        """Whether a point from `from_unit` belongs to the region; sampling rejects the others."""
+        """Whether a point from `from_unit` belongs to the region; samplers reject the others."""
         return jnp.array(True)
 
 
@@ -55,7 +55,7 @@ def low_discrepancy(count: int, dim: int) -> Float[np.ndarray, "count dim"]:
 
 def kept_fraction(region: Region, *, count: int = 16384) -> float:
     """The share of the unit cube that the region keeps, on a fixed low-discrepancy set."""
-    # A constant, also where a user's jit makes the sampler anew.
+    # A constant, also when a sampler is made under jit.
     with jax.ensure_compile_time_eval():
         if region.unit_dim == 0:
             return float(region.keeps(region.from_unit(jnp.zeros(0))))

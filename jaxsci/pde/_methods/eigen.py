@@ -1,4 +1,4 @@
-"""Eigenproblems: the eigenvalue is one more parameter, the start is a Ritz vector."""
+"""Eigenproblems: the eigenvalue is one more parameter, the initial guess a Ritz vector."""
 
 import dataclasses
 import warnings
@@ -14,22 +14,22 @@ from jaxtyping import Array, Float, PyTree
 from ...core import Objective, Weighted, laplacian, objective, residual
 from .._points.quadrature import Quadrature, points_and_weights
 
-# Eigenvalues of the symmetrised matrix are off by the square of its asymmetry, times the range of
-# energies over their gap. A symmetric operator may reach this by its quadrature, which is said
-# from where it shows in the start.
+# The eigenvalues of the symmetrised matrix are off by the square of its asymmetry, times the range
+# of energies over their gap. Quadrature errors alone may make a symmetric operator reach this; they
+# are reported once they show in the initial guess.
 _ASYMMETRY, _COARSE = 3e-5, 1e-3
-# Coefficients that vary take more points than -Δ: what is wrong in the operator itself stands out
-# of its quadrature's error by far more than this.
+# Variable coefficients need more points than -Δ does: an operator that is itself asymmetric exceeds
+# the quadrature error by far more than this factor.
 _VARYING = 100
 
 
 class Eigenproblem(NamedTuple):
     """What `eigenproblem` returns: the first three arguments of `fit`.
 
-    - `objective`: equation and normalisation.
-    - `params`: `{"field": ..., "eigenvalue": ...}` at the Ritz start.
+    - `objective`: the equation and the normalisation.
+    - `params`: `{"field": ..., "eigenvalue": ...}` at the Ritz initial guess.
     - `data`: the quadrature, as the batch of the objective.
-    - `ritz_values`: the lowest eigenvalues in the span of the start's basis, all upper bounds.
+    - `ritz_values`: the lowest eigenvalues in the span of the basis, all upper bounds.
     """
 
     objective: Objective
@@ -51,32 +51,34 @@ def eigenproblem(
 
         H ψ = E ψ,   ∫ ψ² dx = 1,   loss = ∫ (Hψ - Eψ)² dx + (∫ ψ² dx - 1)²
 
-    Least squares alone converges to whichever eigenpair is near. So the start is the Ritz vector
-    number `state` in the span of the basis ∂ψ/∂(linear parameters): the lowest for the ground
-    state, the next ones for excited states, which are orthogonal to it.
+    Least squares alone converges to whichever eigenpair is nearest. The initial guess is therefore
+    the Ritz vector number `state` in the span of the basis ∂ψ/∂(linear parameters): the lowest for
+    the ground state, the next ones for excited states, orthogonal to it.
 
     **Arguments:**
 
     - `op`: H as `op(u, x)`, linear and symmetric, for example `schroedinger(potential)`.
     - `field`: `ψ(params, x)` with the boundary condition built in, for example by `dirichlet`.
-    - `params`: its parameters; those of the last layer are replaced by the Ritz vector.
+    - `params`: the parameters of ψ; those of the last layer are replaced by the Ritz vector.
     - `quadrature`: points and weights, from `gauss_legendre` with breaks where the potential jumps.
     - `state`: 0 for the lowest eigenvalue, 1 for the next, ….
-    - `linear`: selects the parameters in which ψ is linear; by default the last layer of a network
-        with `.layers`.
+    - `linear`: a function of `params` that selects those in which ψ is linear; by default the last
+        layer of a network with `.layers`.
 
     **Returns:** an `Eigenproblem`. After `fit` the eigenfunction is `field(params["field"], x)` and
-    the eigenvalue `params["eigenvalue"]`; `rayleigh_quotient` is a check of it.
+    the eigenvalue `params["eigenvalue"]`; check it with `rayleigh_quotient`.
 
     **Raises:** `ValueError` if `state` exceeds the size of the basis, ψ is not linear in the
-    parameters selected, or H is not linear or not symmetric; `TypeError` if they cannot be found,
-    or for a sampler instead of a quadrature. Warns of a quadrature too coarse for the basis.
+    selected parameters, or H is not linear or not symmetric; `TypeError` if these parameters cannot
+    be found, or for a sampler instead of a quadrature.
 
-    Good values: one or two hidden layers of 16 units, `KinkFeatures` where the potential jumps,
+    **Notes:** warns of a quadrature that is too coarse for the basis.
+
+    **Good values:** one or two hidden layers of 16 units, `KinkFeatures` where the potential jumps,
     150 steps of `levenberg_marquardt`: nine digits.
 
-    Source: Ritz (1909) for the start; Jin, Mattheakis & Protopapas, "Physics-informed neural
-    networks for quantum eigenvalue problems" (2022) for the loss.
+    **Source:** Ritz (1909) for the initial guess; Jin, Mattheakis & Protopapas, "Physics-informed
+    neural networks for quantum eigenvalue problems" (2022) for the loss.
 
     ```python
     well = jsci.pde.eigenproblem(jsci.pde.schroedinger(0.0), psi, params, quadrature)
@@ -89,7 +91,7 @@ def eigenproblem(
     values, vectors = _ritz(op, field, params, points, weights, select, state)
     if not 0 <= state < len(values):
         raise ValueError(
-            f"state must be in 0 … {len(values) - 1}: the basis of the start has {len(values)} "
+            f"state must be in 0 … {len(values) - 1}: the basis has {len(values)} "
             f"independent functions, got {state}. A wider last layer has more."
         )
     unravel = ravel_pytree(select(params))[1]
@@ -116,10 +118,19 @@ def rayleigh_quotient(
 ) -> Float[Array, ""]:
     """∫ ψ Hψ dx / ∫ ψ² dx, whose error is quadratic in that of ψ.
 
-    **Arguments:** as of `eigenproblem`.
+    **Arguments:**
+
+    - `op`: H as `op(u, x)`, as in `eigenproblem`.
+    - `field`: `ψ(params, x)`.
+    - `params`: the parameters of ψ.
+    - `quadrature`: points `(n, d)` and weights `(n,)`, from `gauss_legendre`.
+
+    **Returns:** a scalar, in the unit of H.
+
+    **Raises:** `TypeError` for a sampler instead of a quadrature.
 
     ```python
-    energy = rayleigh_quotient(op, psi, fit.params["field"], quadrature)
+    energy = jsci.pde.rayleigh_quotient(op, psi, params, quadrature)
     ```
     """
     points, weights = points_and_weights(quadrature)
@@ -146,7 +157,7 @@ def _ritz(op, field, params, points, weights, select, state):
     (basis, _), (h_basis, h_psi) = psi(flat), of(residual(op, field))(flat)
     _require_linear(basis, psi(flat + 1)[0], h_basis, h_psi, flat)
     overlap = basis.T @ (weights[:, None] * basis)
-    # Nearly dependent functions would amplify rounding: keep the span that is well determined.
+    # Nearly dependent functions would amplify rounding: keep the well-conditioned span.
     lengths, axes = jnp.linalg.eigh(overlap)
     keep = lengths > 1e4 * jnp.finfo(lengths.dtype).eps * lengths[-1]
     axes = axes[:, keep] / jnp.sqrt(lengths[keep])[None]
@@ -160,7 +171,7 @@ def _ritz(op, field, params, points, weights, select, state):
     lowest = vectors[:, : max(state + 3, 5)]
     asymmetry = _asymmetry(matrix(h_basis, lowest))
     if asymmetry > _ASYMMETRY:
-        # -Δ is symmetric: what its matrix lacks of that is the error of the quadrature.
+        # -Δ is symmetric, so the asymmetry of its matrix is the quadrature error.
         h_basis, _ = of(residual(lambda u, x: -laplacian(u)(x), field))(flat)
         _judge_asymmetry(asymmetry, _asymmetry(matrix(h_basis, lowest)))
     return values, vectors
@@ -184,7 +195,8 @@ def _require_linear(basis, basis_elsewhere, h_basis, h_psi, flat):
 def _asymmetry(energy: Float[Array, "k k"]) -> float:
     """The largest antisymmetric entry, relative to the range of the diagonal.
 
-    Or to a thousandth of the diagonal, of which the basis makes rounding 1e-8 and more.
+    The range counts as at least a thousandth of the diagonal, since the basis makes rounding errors
+    of 1e-8 of it and more.
     """
     odd = jnp.max(jnp.abs(energy - energy.T)) / 2
     diagonal = jnp.diagonal(energy)

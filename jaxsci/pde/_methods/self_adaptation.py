@@ -1,4 +1,4 @@
-"""Self-adaptive weights: one trained weight for each point, by gradient ascent."""
+"""Self-adaptive weights: one trained weight per point, by gradient ascent."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -14,8 +14,8 @@ class SelfAdaptive(NamedTuple):
     """What `self_adaptive` returns: arguments of `fit`, in its order.
 
     - `loss`: `loss(params, batch)`.
-    - `params`: `{"model": ..., "weights": {term: one weight a point}}`.
-    - `batch`: the points, unchanged: the weights belong to them.
+    - `params`: `{"model": ..., "weights": {term: (points,)}}`.
+    - `batch`: the points, unchanged, since the weights belong to them.
     - `optimizer`: descends in the model and ascends in the weights.
     """
 
@@ -40,14 +40,14 @@ def self_adaptive(
     **Arguments:**
 
     - `objective`, `params`, `batch`: as for `fit`, with one fixed batch.
-    - `optimizer`: for the model, of first order.
-    - `weight_optimizer`: for the weights; Adam at 5e-3 by default.
+    - `optimizer`: a first-order optimiser for the model.
+    - `weight_optimizer`: an optimiser for the weights; Adam with learning rate 5e-3 by default.
 
     **Returns:** the arguments of `fit`. The model is `fit(...).params["model"]`.
 
     **Raises:** `TypeError` if the batch is a sampler: new points would have no weights.
 
-    Source: McClenny & Braga-Neto, "Self-adaptive physics-informed neural networks" (2023),
+    **Source:** McClenny & Braga-Neto, "Self-adaptive physics-informed neural networks" (2023),
     equations 11 to 13, with the mask λ².
 
     ```python

@@ -1,4 +1,4 @@
-"""Gradient descent of an energy in the norm of its own space, for networks and for any basis."""
+"""Gradient descent of an energy in the norm of its own space, for networks or any basis."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,25 +24,25 @@ def sobolev_gradient(
 
         δ = -η (G + λ tr G)⁻¹ ∇E,   Gₐᵦ = ∫ ∇∂ₐu · ∇∂ᵦu dx
 
-    G is the inner product ∫ ∇v·∇w of the tangent functions ∂u/∂θ, so the step is that of
-    u ← u + η Δ⁻¹E′(u) projected on them. For an energy ∫ L(∇u) - f u with Hessians of L between m
-    and M the error falls by (M - m)/(M + m) a step at η = 2/(m + M), whatever the discretisation:
-    refining it costs no further step, where plain descent slows down with the square.
+    G is the inner product ∫ ∇v·∇w of the tangent functions ∂u/∂θ, so the step is that of u ← u + η
+    Δ⁻¹E′(u) projected on them. For an energy ∫ L(∇u) - f u with Hessians of L between m and M the
+    error falls by (M - m)/(M + m) per step at η = 2/(m + M), whatever the discretisation:
+    refinement costs no further steps, whereas plain descent slows down quadratically.
 
     **Arguments:**
 
     - `field`: `u(params, x)` with its boundary values built in.
-    - `quadrature`: points and weights of `gauss_legendre` for G; those of the energy do.
-    - `learning_rate`: η; 1 for Poisson's energy, which one step then minimises where u is linear in
+    - `quadrature`: points and weights from `gauss_legendre` for G; those of the energy will do.
+    - `learning_rate`: η; 1 for Poisson's energy, which one step then minimises if u is linear in
         its parameters.
-    - `damping`: λ. For networks 1e-7 to 1e-5: their tangent functions are nearly dependent.
-    - `line_search_steps`: of the lengths η, η/2, η/4, …, how many to try; 0 takes η as it is.
+    - `damping`: λ; 1e-7 to 1e-5 for networks, whose tangent functions are nearly dependent.
+    - `line_search_steps`: how many of the lengths η, η/2, η/4, … to try; 0 takes η as it is.
 
     **Returns:** an optax transformation for `fit`.
 
     **Raises:** `ValueError` in float32 or for options that are not positive.
 
-    Source: Marwah, Lipton, Lu & Risteski, "Neural network approximations of PDEs beyond
+    **Source:** Marwah, Lipton, Lu & Risteski, "Neural network approximations of PDEs beyond
     linearity" (2023), section 4, for the descent and its rate; Müller & Zeinhofer, "Achieving high
     accuracy with PINNs via energy natural gradient descent" (2023) for its projection on the
     tangent functions of a network.

@@ -1,4 +1,4 @@
-"""How far a trained field may be off: the Laplace approximation of its parameters."""
+"""The uncertainty of a trained field, by the Laplace approximation of its parameters."""
 
 from collections.abc import Callable, Mapping
 
@@ -25,23 +25,23 @@ def laplace_deviation(
 
     J is the Jacobian of the scaled residuals at the minimum. s² is their noise: by default their
     sum of squares over n minus the effective number of parameters, tr JᵀJ(JᵀJ + λ tr JJᵀ)⁻¹, which
-    for a linear model is the usual estimate of regression. It holds for what the data leave open
-    (noisy values, an unknown coefficient); where residuals are small because a network fits them
-    all, it says nothing of the error between the points: take an ensemble by `jax.vmap` over keys.
+    for a linear model is the usual estimate of regression. It covers what the data leave open
+    (noisy values, an unknown coefficient). If the residuals are small because a network fits them
+    all, it says nothing about the error between the points: use an ensemble, `jax.vmap` over keys.
 
     **Arguments:**
 
     - `quantity`: `q(params, x)`, a scalar: the field, or an unknown coefficient (which ignores x).
-    - `objective`, `params`, `batch`: what was trained, where, and on what.
-    - `prior`: λ; what the residuals do not determine has a variance of s²/λ tr JJᵀ.
-    - `noise`: s of the scaled residuals √(wₖ/nₖ) rₖ, where it is known.
+    - `objective`, `params`, `batch`: the objective, the trained parameters and their batch.
+    - `prior`: λ; directions that the residuals do not determine have the variance s²/(λ tr JJᵀ).
+    - `noise`: s of the scaled residuals √(wₖ/nₖ) rₖ, if it is known.
 
-    **Returns:** `deviation(x)`.
+    **Returns:** `deviation(x)`, a scalar in the unit of `quantity`.
 
     **Raises:** `ValueError` in float32, for a prior or noise that is not positive, or for fewer
     residuals than effective parameters without `noise`.
 
-    Source: MacKay, "A practical Bayesian framework for backpropagation networks" (1992).
+    **Source:** MacKay, "A practical Bayesian framework for backpropagation networks" (1992).
 
     ```python
     deviation = jsci.pde.laplace_deviation(lambda p, x: p["log_nu"], loss, fit.params, batch)

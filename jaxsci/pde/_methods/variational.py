@@ -1,4 +1,4 @@
-"""Variational problems: minimise an energy instead of the square of an equation."""
+"""Variational problems: minimise an energy instead of a squared residual."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def ritz(density: Callable, field: Callable) -> Callable:
     **Arguments:**
 
     - `density`: `e(u, x)` of a field and a point: ½|∇u|² - f u for Poisson's equation, |∇u|ᵖ/p for
-        the p-Laplacian. First derivatives are enough, where the equation needs second ones.
+        the p-Laplacian. First derivatives are enough where the equation needs second ones.
     - `field`: `u(params, x)`, with the essential boundary conditions built in.
 
     **Returns:** `energy(params, quadrature)`, a loss for `fit`, whose data are the points and
@@ -25,11 +25,11 @@ def ritz(density: Callable, field: Callable) -> Callable:
 
     **Raises:** `ValueError` if the density is not a scalar.
 
-    Good values: `optax.lbfgs()` or Adam; more quadrature points than parameters, or the
-    minimum lies between the points. Second-order optimisers do not apply: the energy is not a
-    sum of squares.
+    **Good values:** `optax.lbfgs()` or Adam; more quadrature points than parameters, or the minimum
+    lies between the points. Second-order optimisers do not apply: the energy is not a sum of
+    squares.
 
-    Source: E & Yu, "The deep Ritz method" (2018), equation 3.
+    **Source:** E & Yu, "The deep Ritz method" (2018), equation 3.
 
     ```python
     energy = jsci.pde.ritz(lambda u, x: 0.5 * jnp.sum(jsci.grad(u)(x) ** 2) - u(x), u)

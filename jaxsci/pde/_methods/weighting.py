@@ -20,17 +20,18 @@ def ntk_weights(
 
     **Arguments:**
 
-    - `objective`: whose current weights do not matter.
-    - `params`, `batch`: where the kernel is taken.
+    - `objective`: the objective; its current weights do not matter.
+    - `params`, `batch`: the parameters and samples at which the kernel is taken.
 
-    **Returns:** name of a term to its weight, for `objective.reweighted(weights)`.
+    **Returns:** the weight of each term by name, for `objective.reweighted(weights)`.
 
     **Raises:** as `objective.residuals` for a batch that does not fit; `TypeError` for a sampler or
-    a complex residual. A term that does not depend on the parameters gets an infinite weight.
+    a complex residual.
 
-    The traces are those of `gram_operator`: neither J nor the kernel is formed.
+    **Notes:** a term that does not depend on the parameters gets an infinite weight. The traces are
+    those of `gram_operator`: neither J nor the kernel is formed.
 
-    Source: Wang, Yu & Perdikaris, "When and why PINNs fail to train: a neural tangent kernel
+    **Source:** Wang, Yu & Perdikaris, "When and why PINNs fail to train: a neural tangent kernel
     perspective" (2022), equation 6.5.
 
     ```python
@@ -50,11 +51,17 @@ def gradient_norm_weights(
 
         wₖ = Σⱼ ‖∇Lⱼ‖ / ‖∇Lₖ‖
 
-    **Arguments:** as of `ntk_weights`.
+    **Arguments:**
 
-    **Returns:** as `ntk_weights`. A term at its minimum gets an infinite weight.
+    - `objective`: the objective; its current weights do not matter.
+    - `params`, `batch`: the parameters and samples at which the gradients are taken.
 
-    Source: Wang, Sankaran, Wang & Perdikaris, "An expert's guide to training physics-informed
+    **Returns:** the weight of each term by name, for `objective.reweighted(weights)`. A term at its
+    minimum gets an infinite weight.
+
+    **Raises:** as `ntk_weights`.
+
+    **Source:** Wang, Sankaran, Wang & Perdikaris, "An expert's guide to training physics-informed
     neural networks" (2023), algorithm 1.
 
     ```python
@@ -77,24 +84,24 @@ def causal_weights(
     end: float,
     slices: int = 16,
 ) -> Float[Array, " n"]:
-    """A weight for each point: what comes later waits until what came before is solved.
+    """A weight per point: later times wait until earlier ones are solved.
 
         w(t) = exp(-ε Σ_{s < t} mean of r² in time slice s)
 
     **Arguments:**
 
-    - `residuals`: rᵢ.
-    - `times`: tᵢ.
-    - `tolerance`: ε; raised through 1e-2, 1e-1, …, 1e2 while training goes on.
-    - `start`, `end`, `slices`: the time interval, and into how many slices it is cut.
+    - `residuals`: rᵢ, `(n,)`.
+    - `times`: tᵢ, `(n,)`.
+    - `tolerance`: ε; raise it through 1e-2, 1e-1, …, 1e2 during training.
+    - `start`, `end`, `slices`: the time interval, and the number of slices.
 
-    **Returns:** weights in (0, 1], constant for differentiation.
+    **Returns:** weights `(n,)` in (0, 1], constant under differentiation.
 
     **Raises:** `ValueError` for a tolerance or a number of slices that is not positive, or for
     residuals and times of different shapes; `TypeError` for complex residuals.
 
-    Source: Wang, Sankaran & Perdikaris, "Respecting causality for training physics-informed neural
-    networks" (2024), equation 3.6.
+    **Source:** Wang, Sankaran & Perdikaris, "Respecting causality for training physics-informed
+    neural networks" (2024), equation 3.6.
 
     ```python
     w = jsci.pde.causal_weights(r, points[:, -1], tolerance=1.0, start=0.0, end=1.0)
@@ -118,16 +125,16 @@ def causal_weights(
 def causal_loss(
     residual: Callable, *, tolerance: float, start: float, end: float, slices: int = 16
 ) -> Callable:
-    """A loss of an evolution equation with causal weights, for first-order optimisers and `fit`.
+    """The loss of an evolution equation with causal weights, for `fit` with first-order optimisers.
 
         loss(params, points) = meanᵢ w(tᵢ) r(params, xᵢ)²
 
     **Arguments:**
 
     - `residual`: `r(params, x)`, a scalar, with time as the last coordinate of x.
-    - `tolerance`, `start`, `end`, `slices`: as of `causal_weights`.
+    - `tolerance`, `start`, `end`, `slices`: as in `causal_weights`.
 
-    **Returns:** `loss(params, points)`.
+    **Returns:** `loss(params, points)`, of points `(n, d)`.
 
     **Raises:** as `causal_weights`.
 
@@ -154,7 +161,7 @@ def _require_batch(objective: Objective, batch: Any) -> None:
         raise TypeError(
             "Weights are taken on points, but got a sampler: draw from it, batch = sample(key)."
         )
-    objective.at(batch)  # raises what its residuals would
+    objective.at(batch)  # raises as its residuals would
 
 
 def _require_scalars(residuals: Array, times: Array) -> None:

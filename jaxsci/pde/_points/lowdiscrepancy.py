@@ -43,7 +43,7 @@ def sobol_points(key: Key[Array, ""], n: int, dim: int) -> Float[Array, "n dim"]
 
 
 def _directions(dim: int) -> np.ndarray:
-    """Direction numbers, one row a dimension, as integers of `_BITS` bits."""
+    """Direction numbers, one row per dimension, as integers of `_BITS` bits."""
     rows = [[1 << (_BITS - 1 - i) for i in range(_BITS)]]
     for degree, polynomial, initial in _JOE_KUO[: dim - 1]:
         row = [m << (_BITS - 1 - i) for i, m in enumerate(initial)]

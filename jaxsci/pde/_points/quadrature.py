@@ -19,14 +19,14 @@ def gauss_legendre(
 
     **Arguments:**
 
-    - `box`: the domain; an `Interval` is one in one dimension.
-    - `n`: points along each side of each panel.
-    - `breaks`: for each coordinate the places inside where f or a derivative of it jumps, which
-        become panel ends: without them convergence is slow.
+    - `box`: the domain, a `Box` or `Interval`.
+    - `n`: number of points along each side of each panel.
+    - `breaks`: for each coordinate, the interior places where f or one of its derivatives jumps.
+        They become ends of panels; without them convergence is slow.
 
     **Returns:** points `(m, dim)` and weights `(m,)`.
 
-    **Raises:** `ValueError` for n < 1 or breaks outside of the box; `TypeError` for another domain.
+    **Raises:** `ValueError` for n < 1 or breaks outside the box; `TypeError` for another domain.
 
     ```python
     points, weights = jsci.pde.gauss_legendre(jsci.pde.Interval(-1.0, 1.0), 16, breaks=((0.5,),))
@@ -42,7 +42,7 @@ def gauss_legendre(
     if breaks is None:
         breaks = ((),) * box.dim
     if len(breaks) != box.dim:
-        raise ValueError(f"breaks needs one tuple a coordinate ({box.dim}), got {len(breaks)}.")
+        raise ValueError(f"breaks needs one tuple per coordinate ({box.dim}), got {len(breaks)}.")
     axes = []
     for start, end, inner in zip(box.lower, box.upper, breaks, strict=True):
         ends = np.array([start, *sorted(inner), end])
@@ -55,7 +55,7 @@ def gauss_legendre(
 
 
 def points_and_weights(quadrature: Any) -> Quadrature:
-    """The quadrature itself, or what is wrong with it."""
+    """Return the quadrature; raise if it is not one."""
     try:
         points, weights = quadrature
     except (TypeError, ValueError):

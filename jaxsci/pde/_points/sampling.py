@@ -23,7 +23,7 @@ def uniform(region: Region, n: int) -> Sampler:
 
     **Arguments:**
 
-    - `region`: a domain, or a piece such as `domain.boundary["left"]`.
+    - `region`: a domain, or a boundary piece such as `domain.boundary["left"]`.
     - `n`: the number of points.
 
     **Returns:** `sample(key) -> (n, dim)`, pure: the same key gives the same points.
@@ -39,15 +39,20 @@ def uniform(region: Region, n: int) -> Sampler:
 
 
 def sobol(region: Region, n: int) -> Sampler:
-    """n points of a Sobol sequence with a random digital shift; best where n is a power of two.
+    """n points of a Sobol sequence with a random digital shift; best if n is a power of two.
 
-    Integrates smooth functions with an error near 1/n where `uniform` has 1/√n.
+    Integrates smooth functions with an error near 1/n, compared with 1/√n for `uniform`.
 
-    **Arguments:** as of `uniform`; the region has at most 16 dimensions.
+    **Arguments:**
 
-    **Raises:** as `uniform`.
+    - `region`: a domain or a boundary piece, of at most 16 dimensions.
+    - `n`: the number of points.
 
-    Source: Joe & Kuo, "Constructing Sobol sequences with better two-dimensional projections"
+    **Returns:** `sample(key) -> (n, dim)`.
+
+    **Raises:** as `uniform`, and `ValueError` for more than 16 dimensions.
+
+    **Source:** Joe & Kuo, "Constructing Sobol sequences with better two-dimensional projections"
     (2008), whose direction numbers these are.
 
     ```python
@@ -65,12 +70,19 @@ def sobol(region: Region, n: int) -> Sampler:
 def latin_hypercube(region: Region, n: int) -> Sampler:
     """n points with exactly one in each of the n slices along every coordinate.
 
-    **Arguments:** as of `uniform`. Coordinates are those of the unit cube behind the region.
+    The coordinates are those of the unit cube that is mapped onto the region.
+
+    **Arguments:**
+
+    - `region`: a domain or a boundary piece.
+    - `n`: the number of points.
+
+    **Returns:** `sample(key) -> (n, dim)`.
 
     **Raises:** as `uniform`.
 
-    Source: McKay, Beckman & Conover, "A comparison of three methods for selecting values of input
-    variables" (1979).
+    **Source:** McKay, Beckman & Conover, "A comparison of three methods for selecting values of
+    input variables" (1979).
 
     ```python
     points = jsci.pde.latin_hypercube(jsci.pde.Interval(0.0, 1.0), 64)(jax.random.key(0))
@@ -104,22 +116,23 @@ def residual_adaptive(
 
     **Arguments:**
 
-    - `region`, `n`: as of `uniform`.
-    - `residual`: `r(params, x)` for one point.
+    - `region`, `n`: as in `uniform`.
+    - `residual`: `r(params, x)` for one point, a scalar or an array.
     - `power`, `floor`: k and c; a larger floor is closer to uniform.
-    - `candidates`: points tried for each point drawn.
+    - `candidates`: number of candidates per point drawn.
 
     **Returns:** `sample(key, params) -> (n, dim)`.
 
-    **Raises:** as `uniform`, and `ValueError` for options that are out of range. Non-finite
-    residuals are never drawn.
+    **Raises:** as `uniform`, and `ValueError` for options that are out of range.
 
-    Good values: k = 1, c = 1, a new draw every 20 to 100 steps of a second-order optimiser. At a
-    front, take some five points a parameter: half as many are fitted a thousand times better than
-    what lies between them. The sign is a loss that jumps up at each new draw.
+    **Notes:** points with a residual that is not finite are never drawn.
 
-    Source: Wu et al., "A comprehensive study of non-adaptive and residual-based adaptive sampling
-    for physics-informed neural networks" (2023), equation 2.
+    **Good values:** k = 1, c = 1, a new draw every 20 to 100 steps of a second-order optimiser. At
+    a front, take about five points per parameter: half as many are fitted a thousand times better
+    than the points between them, which shows as a loss that jumps up at each new draw.
+
+    **Source:** Wu et al., "A comprehensive study of non-adaptive and residual-based adaptive
+    sampling for physics-informed neural networks" (2023), equation 2.
 
     ```python
     sample = jsci.pde.residual_adaptive(domain, 1000, r)
@@ -153,12 +166,15 @@ def joint(samplers: Mapping[str, Callable]) -> Callable:
 
     **Arguments:**
 
-    - `samplers`: name of a term to its sampler, a function of a key.
+    - `samplers`: the sampler of each term by name, a function of a key.
+
+    **Returns:** `sample(key)`, a dict of batches; each sampler gets a key of its own.
 
     **Raises:** `ValueError` without samplers; `TypeError` for a value that is not a function.
 
     ```python
-    data = jsci.pde.joint({"pde": uniform(domain, 500), "wall": uniform(wall, 50)})
+    inside, wall = jsci.pde.uniform(domain, 500), jsci.pde.uniform(domain.boundary["left"], 50)
+    data = jsci.pde.joint({"pde": inside, "wall": wall})
     result = jsci.fit(loss, params, data, optimizer, steps=100, key=jax.random.key(0))
     ```
     """
@@ -179,7 +195,7 @@ def joint(samplers: Mapping[str, Callable]) -> Callable:
 
 
 def _sampler(region: Region, n: int, unit: Callable) -> Sampler:
-    """Draw in the unit cube, map, and drop what the region rejects, with static shapes."""
+    """Draw in the unit cube, map, and drop points that the region rejects, with static shapes."""
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"The number of points must be a positive integer, got {n!r}.")
     fraction = kept_fraction(region)
@@ -188,7 +204,7 @@ def _sampler(region: Region, n: int, unit: Callable) -> Sampler:
             f"The region {type(region).__name__} is empty or too thin to sample: none of its "
             "candidates belongs to it. Check which parts of the domains meet."
         )
-    # Six standard deviations above the mean need: a shortage is a matter of one in a billion.
+    # Six standard deviations above the expected need: shortages have odds of one in a billion.
     needed = n if fraction == 1 else math.ceil((n + 6 * math.sqrt(n) + 6) / fraction)
 
     def sample(key):
@@ -197,7 +213,7 @@ def _sampler(region: Region, n: int, unit: Callable) -> Sampler:
             return points
         kept = jax.vmap(region.keeps)(points)
         order = jnp.argsort(~kept, stable=True)[:n]
-        # In the one-in-a-billion case kept points are repeated, so that none lies outside.
+        # In that case points inside are repeated, so that none lies outside.
         return points[order[jnp.arange(n) % jnp.maximum(kept.sum(), 1)]]
 
     return sample

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# A bin is at least this share of its even size, so that no density is nearly singular.
+# Smallest size of a bin relative to equal bins, so that no density is nearly singular.
 _LEAST = 0.05
 
 
 def spline_parameters(bins: int) -> int:
-    """How many numbers describe a spline: widths, heights, and slopes at all knots."""
+    """The number of parameters of a spline: widths, heights, and slopes at all knots."""
     return 3 * bins + 1
 
 
@@ -25,12 +25,12 @@ def spline(
     **Arguments:**
 
     - `x`: in [0, 1].
-    - `raw`: any numbers, 3K + 1 for K bins; zeros are the identity.
-    - `inverse`: take x as y.
+    - `raw`: 3K + 1 unconstrained numbers for K bins; zeros are the identity.
+    - `inverse`: whether to evaluate the inverse map.
 
     **Returns:** the value, and log dy/dx (of the forward map, also for the inverse).
 
-    Source: Durkan et al., "Neural spline flows" (2019), equations 4 to 8.
+    **Source:** Durkan et al., "Neural spline flows" (2019), equations 4 to 8.
     """
     bins = (raw.size - 1) // 3
     widths, heights = (

@@ -1,4 +1,4 @@
-"""Random directions: the Laplacian of a field of many coordinates by a few second derivatives."""
+"""Random directions: the Laplacian in high dimension from a few second derivatives."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -14,28 +14,29 @@ from .sampling import uniform
 def random_directions(
     key: Key[Array, ""], count: int, dim: int, *, kind: Literal["axes", "signs"] = "axes"
 ) -> Float[Array, "count dim"]:
-    """Directions whose second derivatives add up to the Laplacian in the mean.
+    """Random directions whose second derivatives sum to the Laplacian in expectation.
 
         Δu = E Σᵢ vᵢᵀ H vᵢ,   as E Σᵢ vᵢ vᵢᵀ = 1
 
-    `"axes"`: coordinate directions √(d/k) eⱼ, none drawn twice; the error comes from how much
-    ∂²u/∂xⱼ² varies with j, and it is exact for count = dim. `"signs"`: independent random signs
-    over √k (Hutchinson); the error comes from the mixed derivatives alone, so it is exact for a
-    sum of functions of one coordinate each.
+    `"axes"`: coordinate directions √(d/k) eⱼ, none drawn twice; the error comes from the variation
+    of ∂²u/∂xⱼ² with j, and it is exact for count = dim. `"signs"`: independent random signs over √k
+    (Hutchinson); the error comes from the mixed derivatives alone, so it is exact for a sum of
+    functions of one coordinate each.
 
     **Arguments:**
 
+    - `key`: PRNG key.
     - `count`, `dim`: k directions of d coordinates.
-    - `kind`: as above.
+    - `kind`: `"axes"` or `"signs"`, as above.
 
-    **Returns:** the vectors vᵢ, for `jsci.laplacian(u, directions=v)`.
+    **Returns:** the vectors vᵢ, `(count, dim)`, for `jsci.laplacian(u, directions=v)`.
 
     **Raises:** `ValueError` for a count that is not positive, or above dim for `"axes"`; or an
     unknown kind.
 
-    Source: Hu et al., "Tackling the curse of dimensionality with physics-informed neural networks"
-    (2024) for the axes; Hutchinson (1989) for the signs; Shi et al., "Stochastic Taylor derivative
-    estimator" (2024), which has both.
+    **Source:** Hu et al., "Tackling the curse of dimensionality with physics-informed neural
+    networks" (2024) for the axes; Hutchinson (1989) for the signs; Shi et al., "Stochastic Taylor
+    derivative estimator" (2024), which has both.
 
     ```python
     v = jsci.pde.random_directions(key, 8, 100)
@@ -58,16 +59,19 @@ def random_directions(
 def with_directions(
     region: Region, n: int, count: int, *, kind: Literal["axes", "signs"] = "axes"
 ) -> Callable:
-    """A sampler of pairs (point, directions): each uniform point with random directions of its own.
+    """A sampler of pairs (point, directions): each uniform point has random directions of its own.
 
-    A residual takes such a pair. The mean of its square is that of the exact residual's plus the
-    variance of the estimate, so draw new directions every step and more of them near the end.
+    The residual takes such a pair. Its mean square is that of the exact residual plus the variance
+    of the estimate, so draw new directions every step, and more of them near the end.
 
-    **Arguments:** `region`, `n` as of `uniform`; `count`, `kind` as of `random_directions`.
+    **Arguments:**
+
+    - `region`, `n`: the region and the number of points, as in `uniform`.
+    - `count`, `kind`: the number and kind of directions per point, as in `random_directions`.
 
     **Returns:** `sample(key) -> (points (n, dim), directions (n, count, dim))`.
 
-    **Raises:** as both.
+    **Raises:** as `uniform` and `random_directions`.
 
     ```python
     def r(params, sample):

@@ -18,20 +18,23 @@ def burgers_cole_hopf(
 
     **Arguments:**
 
-    - `x`: one point (x, t), t >= 0.
-    - `viscosity`: ν.
-    - `nodes`: of the Gauss-Hermite quadrature; for ν = 0.01/π, 80 reach rounding on t in (0, 1].
+    - `x`: one point (x, t), `(2,)`, t >= 0.
+    - `viscosity`: ν, length² per time.
+    - `nodes`: number of nodes of the Gauss-Hermite quadrature; for ν = 0.01/π, 80 reach rounding
+        for t in (0, 1].
 
     **Returns:** u(x, t); on [-1, 1] it vanishes at both ends.
 
-    **Raises:** `ValueError` for a viscosity or a number of nodes that is not positive. Loses
-    accuracy when √ν/t is far below the spacing of the nodes.
+    **Raises:** `ValueError` for a viscosity or a number of nodes that is not positive.
 
-    Source: Basdevant et al., "Spectral and finite difference solutions of the Burgers equation"
+    **Notes:** loses accuracy when √ν/t is far below the spacing of the nodes.
+
+    **Source:** Basdevant et al., "Spectral and finite difference solutions of the Burgers equation"
     (1986), equation 2.7.
 
     ```python
-    u = burgers_cole_hopf(jnp.array([0.1, 0.5]), viscosity=0.01 / jnp.pi)
+    x = jnp.array([0.1, 0.5])
+    u = jsci.pde.reference.burgers_cole_hopf(x, viscosity=0.01 / jnp.pi)
     ```
     """
     if nodes < 1 or not viscosity > 0:
@@ -49,13 +52,13 @@ def manufactured(op: Callable, u: Callable) -> Callable:
     **Arguments:**
 
     - `op`: the equation without source, `op(u, x)`.
-    - `u`: the solution wanted, a function of one point.
+    - `u`: the desired solution, a function of one point `(d,)`.
 
-    **Returns:** a function of one point.
+    **Returns:** f, a function of one point.
 
     ```python
     u = lambda x: jnp.sin(jnp.pi * x[0]) * jnp.sin(jnp.pi * x[1])
-    source = manufactured(jsci.pde.poisson(0.0), u)   # 2π² u
+    source = jsci.pde.reference.manufactured(jsci.pde.poisson(0.0), u)  # 2π² u
     ```
     """
     return lambda x: op(u, x)
@@ -69,16 +72,17 @@ def chebyshev(
     **Arguments:**
 
     - `n`: the degree; there are n + 1 points, ascending.
-    - `interval`: where they lie.
+    - `interval`: its two ends.
 
-    **Returns:** points and the matrix D with (D u)ᵢ = u'(xᵢ), exact for polynomials of degree n.
+    **Returns:** the points `(n + 1,)` and the matrix D with (D u)ᵢ = u'(xᵢ), exact for polynomials
+    of degree n.
 
     **Raises:** `ValueError` for n < 1 or an empty interval.
 
-    Source: Trefethen, "Spectral methods in MATLAB" (2000), chapter 6.
+    **Source:** Trefethen, "Spectral methods in MATLAB" (2000), chapter 6.
 
     ```python
-    x, d = chebyshev(16)
+    x, d = jsci.pde.reference.chebyshev(16)
     slope = d @ jnp.sin(x)
     ```
     """
@@ -102,12 +106,18 @@ def chebyshev_interpolant(
 
     **Arguments:**
 
-    - `values`: at the m = n + 1 ascending points.
+    - `values`: values `(m,)` at the m = n + 1 ascending points.
     - `interval`: as given to `chebyshev`.
 
     **Returns:** a function of a scalar in the interval.
 
-    Source: Berrut & Trefethen, "Barycentric Lagrange interpolation" (2004), equation 5.4.
+    **Source:** Berrut & Trefethen, "Barycentric Lagrange interpolation" (2004), equation 5.4.
+
+    ```python
+    x, _ = jsci.pde.reference.chebyshev(16)
+    u = jsci.pde.reference.chebyshev_interpolant(jnp.sin(x))
+    u(jnp.array(0.3))  # sin 0.3 = 0.29552...
+    ```
     """
     n = values.size - 1
     points, _ = chebyshev(n, interval=interval)
@@ -129,24 +139,27 @@ def poisson_chebyshev(
 ) -> tuple[Float[Array, " m"], Float[Array, " m"], Float[Array, "m m"]]:
     """-Δu = f on a rectangle with u = 0 on its boundary, by Chebyshev collocation.
 
-    Spectrally accurate where f is smooth and matches at the corners; order 4 to 5 for f = 1,
-    whose solution has corner singularities.
+    Spectrally accurate if f is smooth and compatible at the corners; order 4 to 5 for f = 1, whose
+    solution has corner singularities.
 
     **Arguments:**
 
-    - `source`: f, a function of one point.
+    - `source`: f, a function of one point `(2,)`.
     - `n`: the degree in each direction.
     - `lower`, `upper`: corners of the rectangle.
 
-    **Returns:** points along each side, and u at their product, first axis first.
+    **Returns:** the points along each side, `(n + 1,)` each, and u on their product grid, `(n + 1,
+    n + 1)`, first coordinate first.
 
     **Raises:** as `chebyshev`.
 
-    Source: Haidvogel & Zang, "The accurate solution of Poisson's equation by expansion in
+    **Source:** Haidvogel & Zang, "The accurate solution of Poisson's equation by expansion in
     Chebyshev polynomials" (1979), the diagonalisation of the Kronecker sum.
 
     ```python
-    x, y, u = poisson_chebyshev(lambda x: 1.0, n=24, lower=(0.0, 0.0), upper=(1.0, 1.0))
+    x, y, u = jsci.pde.reference.poisson_chebyshev(
+        lambda x: 1.0, n=24, lower=(0.0, 0.0), upper=(1.0, 1.0)
+    )
     ```
     """
     axes = [chebyshev(n, interval=(a, b)) for a, b in zip(lower, upper, strict=True)]

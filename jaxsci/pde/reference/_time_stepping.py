@@ -21,27 +21,29 @@ def etdrk4(
 
         u_t = L u + N(u),   L̂ = symbol(k)
 
-    The stiff linear part is integrated exactly, so the step follows the nonlinear part alone.
+    The stiff linear part is integrated exactly, so only the nonlinear part limits the step.
 
     **Arguments:**
 
     - `symbol`: L as a function of the wavenumbers k: `lambda k: -D * k**2` for D u_xx.
     - `nonlinear`: `N(u, derivative)` on grid values, where `derivative(u)` is u_x:
         `lambda u, d: 5 * (u - u**3)`, or `lambda u, d: -u * d(u)`.
-    - `initial`: u(x, 0) on n equidistant points, the end left out.
-    - `length`, `time`: of the period and of the run.
-    - `steps`: of size time/steps; the error falls with their fourth power.
+    - `initial`: u(x, 0) at n equidistant points `(n,)`, without the end of the period.
+    - `length`, `time`: the period, and the final time.
+    - `steps`: number of steps; the error falls with its fourth power.
 
     **Returns:** u(x, time) on the same points.
 
     **Raises:** `ValueError` for fewer than one step, or a length or time that is not positive.
 
-    Source: Kassam & Trefethen, "Fourth-order time stepping for stiff PDEs" (2005), section 2.
+    **Source:** Kassam & Trefethen, "Fourth-order time stepping for stiff PDEs" (2005), section 2.
 
     ```python
     x = jnp.arange(128) / 128 * 2 - 1
-    u = etdrk4(lambda k: -1e-3 * k**2, lambda u, d: 5 * (u - u**3), x**2 * jnp.cos(jnp.pi * x),
-               length=2.0, time=1.0, steps=200)
+    u = jsci.pde.reference.etdrk4(
+        lambda k: -1e-3 * k**2, lambda u, d: 5 * (u - u**3), x**2 * jnp.cos(jnp.pi * x),
+        length=2.0, time=1.0, steps=200,
+    )
     ```
     """
     if steps < 1 or not length > 0 or not time > 0:

@@ -10,26 +10,26 @@ from jaxtyping import Array, Float
 def well_energies(
     edges: Sequence[float], potential: Sequence[float], *, states: int = 1
 ) -> Float[Array, " states"]:
-    """The lowest energies of -ψ″ + V ψ = E ψ with ψ = 0 at both ends, V constant in pieces.
+    """The lowest energies of -ψ″ + V ψ = E ψ with ψ = 0 at both ends and V piecewise constant.
 
     ψ is propagated exactly through each piece; energies are the zeros of its value at the far
     end, isolated by the number of nodes and bisected to rounding.
 
     **Arguments:**
 
-    - `edges`: ends of the pieces, ascending, one more than pieces.
-    - `potential`: V in each piece.
-    - `states`: how many energies.
+    - `edges`: the ends of the pieces, ascending, one more than there are pieces.
+    - `potential`: V in each piece, in units of ħ²/2m per length².
+    - `states`: the number of energies.
 
-    **Returns:** energies, ascending.
+    **Returns:** the energies `(states,)`, ascending, in the unit of V.
 
-    **Raises:** `ValueError` if edges and potential do not fit together.
+    **Raises:** `ValueError` if the lengths of edges and potential do not match.
 
-    Source: Sturm's oscillation theorem: the number of eigenvalues below E is the number of zeros
-    of the solution that starts at one end.
+    **Source:** Sturm's oscillation theorem: the number of eigenvalues below E is the number of
+    zeros of the solution that starts at one end.
 
     ```python
-    well_energies((-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0))   # 4.685457431966
+    jsci.pde.reference.well_energies((-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0))  # 4.685457431966
     ```
     """
     ends, v = np.asarray(edges, float), np.asarray(potential, float)

@@ -60,8 +60,8 @@ def test_features_keep_single_precision():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ((infinite.Relu(),), "behind a Dense"),
-        ((DENSE, infinite.Relu(), infinite.Relu()), "behind a Dense"),
+        ((infinite.Relu(),), "follow a Dense"),
+        ((DENSE, infinite.Relu(), infinite.Relu()), "follow a Dense"),
         ((infinite.Conv(1, (3,)), infinite.Relu()), "knows Dense and activations, not Conv"),
     ],
 )

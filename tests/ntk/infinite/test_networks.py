@@ -282,6 +282,6 @@ def test_concatenations_that_cannot_be_are_refused():
         infinite.concatenate(dense(8), dense(8), shares=(1.0,))
     with pytest.raises(ValueError, match="do not have the shares"):
         infinite.concatenate(dense(8), dense(9)).network((4,), key=KEY)
-    with pytest.raises(ValueError, match="must stand behind a layer of weights"):
+    with pytest.raises(ValueError, match="must follow a layer of weights"):
         mixed = infinite.concatenate(dense(8), dense(8))
         infinite.serial(mixed, infinite.Relu()).kernel(jnp.ones((2, 3)))

@@ -144,7 +144,7 @@ def test_a_basis_of_ones_own(key):
         ({"basis": FourierBasis(), "padding": 0.5}, "give them to the object"),
         ({"basis": SphereBasis("gauss"), "grid": "cells"}, "give it to the object"),
         ({"basis": "sphere", "grid": "gauss", "modes": (3, 3)}, "one degree"),
-        ({"basis": "sphere"}, "has to be said"),
+        ({"basis": "sphere"}, "must be given"),
         ({"basis": "wavelet"}, "is unknown"),
     ],
 )

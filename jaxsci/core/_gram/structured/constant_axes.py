@@ -1,6 +1,6 @@
-"""Axes along which a variable of a program has equal entries, as a mean over positions leaves them.
+"""Axes along which a variable of a program has equal entries, as after a mean over positions.
 
-Where the cotangents of all positions are one, Σₜ aₜ ⊗ ∂ = (Σₜ aₜ) ⊗ ∂ has a single position.
+Where the cotangents of all positions are equal, Σₜ aₜ ⊗ ∂ = (Σₜ aₜ) ⊗ ∂ has a single position.
 """
 
 import math

@@ -10,7 +10,7 @@ from ..blocks import split
 # XLA on CPU runs one long (n, p) (p, m) product at a fifth of its speed; pieces of this many
 # columns restore it.
 _PIECE = 8192
-# Entries of an intermediate kernel between positions that are held at once, in cache if they can.
+# Entries of an intermediate kernel between positions held at once, so that they stay in cache.
 _HELD = 1_000_000
 
 
@@ -24,7 +24,7 @@ def contract_features(rows, columns):
                 factor_product(u, v) if one == other else swapped_product(u, v, one)
                 for other, v in factors_v.get(key, {}).items()
             ]
-    if not parts:  # functions of different leaves
+    if not parts:  # the functions depend on different leaves
         n, diagonal, full = _sizes(rows)
         m, _, other = _sizes(columns)
         return jnp.zeros((n, m, diagonal, full, other))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# An elementwise operation moves memory; it costs as much as so many operations of a product.
+# An elementwise operation moves memory; it costs as much as this many operations of a product.
 _ELEMENTWISE = 24
 
 

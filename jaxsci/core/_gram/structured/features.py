@@ -4,8 +4,8 @@ For a leaf W used as y_t = a_t · W the row of J is Σₜ aₜ ⊗ ∂/∂yₜ, 
 
     K(x, x') = Σₜₛ (aₜ · a'ₛ) (∂ₜ · ∂'ₛ)
 
-needs only activations and cotangents, and never J. Which of the two is cheaper is decided for each
-leaf, from shapes alone. One backward pass gives the cotangents of all products at once.
+needs only activations and cotangents, and never J. Whether this or forming J is cheaper is decided
+per leaf, from shapes alone. One backward pass gives the cotangents of all products at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ def linearise(
     """Plan the features of several functions of the same parameters.
 
     `functions` return (trace, diagonal, full) for ONE example; `sizes` are the numbers of rows and
-    of columns of each. The plan is common: a leaf is contracted in the same way in every function.
+    of columns of each. The plan is shared: a leaf is contracted in the same way in every function.
     """
     leaves, tree = jax.tree.flatten(params)
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves]
@@ -100,7 +100,7 @@ def linearise(
 
 
 def _check_differentiable(traced: Sequence[_Traced]) -> None:
-    """Raise where every derivative is written as zero, as behind a rounding or an argmax."""
+    """Raise if every derivative is identically zero, as behind rounding or an argmax."""
     derivatives = [(t.program, v) for t in traced for v in t.program.outputs[len(t.sites) :]]
     if derivatives and all(is_zero(program, v) for program, v in derivatives):
         raise ValueError(
@@ -165,9 +165,9 @@ def _trace_features(program, sites, direct, shapes, example) -> _Traced:
 
 
 def _collapsed(program: Program, count: int, shapes, example) -> Program:
-    """The features with one position where all activations, or all cotangents, of a site are one.
+    """Merge the positions of sites whose activations, or cotangents, are all equal.
 
-    Σₜ aₜ ⊗ ∂ = (Σₜ aₜ) ⊗ ∂: the weights below a mean over positions.
+    Σₜ aₜ ⊗ ∂ = (Σₜ aₜ) ⊗ ∂, as for the weights before a mean over positions.
     """
     equal = constant_axes(program)
 
@@ -240,7 +240,7 @@ def _merge(traced: _Traced):
     """Positions of each leaf: (key, swapped, activations to sum, cotangents to sum).
 
     Uses with the same cotangent are one position with the sum of their activations, as for the
-    second derivatives of a Laplacian; and the other way round.
+    second derivatives of a Laplacian; and vice versa.
     """
     count = len(traced.sites)
     outputs = traced.program.outputs

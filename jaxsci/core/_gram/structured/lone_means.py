@@ -1,4 +1,4 @@
-"""A mean over an axis of one entry, taken off again: batch normalisation of a single example."""
+"""Detect a mean over an axis of size one that is subtracted: batch normalisation of one example."""
 
 import warnings
 from typing import Any
@@ -16,7 +16,7 @@ def warn_of_lone_means(program: Program) -> None:
         warnings.warn(
             "f subtracts from an array its own mean over an axis of size 1, which leaves zeros: "
             "does it apply batch normalisation in training mode to one example, as in "
-            "f(params, x[None])? Its kernel then says nothing of the model; use the running "
+            "f(params, x[None])? Its kernel then says nothing about the model; use the running "
             "averages (inference mode).",
             stacklevel=2,
         )

@@ -1,7 +1,7 @@
-"""A pure function as a flat list of equations: calls inlined, short scans unrolled, nothing twice.
+"""A pure function as a flat list of equations: calls inlined, short scans unrolled, no duplicates.
 
 Derivatives nest: the second derivative of a network repeats its first derivative and its value.
-Tracing numbers equal computations equally, so each use of a weight is seen once.
+Equal computations get the same number, so each use of a weight is seen once.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-# Calls whose body means the same in place. A custom derivative does not: it stays one equation.
+# Calls whose body can be inlined. A custom derivative cannot: it stays one equation.
 _CALLS = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -24,7 +24,7 @@ _CALLS = {
 }
 # Longer loops stay loops: unrolling them would only move the cost to the compiler.
 _LONGEST_UNROLLED = 64
-# Entries of a constant that is worth computing while tracing.
+# Largest constant, in entries, that is computed while tracing.
 _LARGEST_FOLDED = 4096
 _FOLDED = (np.number, np.bool_)
 
@@ -100,7 +100,7 @@ def bind(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
     """The outputs of one equation."""
     primitive = equation.primitive
     bound = primitive.get_bind_params(equation.params)
-    # Up to jax 0.10.0 the functions among the parameters come apart from the rest.
+    # Up to jax 0.10.0, functions among the parameters are returned separately.
     functions, params = bound if isinstance(bound, tuple) else ((), bound)
     out = primitive.bind(*functions, *inputs, **params)
     return list(out) if primitive.multiple_results else [out]
@@ -180,10 +180,10 @@ class _Builder:
         return outputs
 
     def _whole(self, inputs, axis: int) -> int | None:
-        """The array whose consecutive slices along `axis` the inputs are, if that is what they are.
+        """The array of which the inputs are all consecutive slices along `axis`, if there is one.
 
-        So `u(jnp.append(x[:1], x[1:]))`, the value of a field under a derivative in some of its
-        coordinates, is u(x).
+        So `u(jnp.append(x[:1], x[1:]))`, which occurs when a field is differentiated in some of its
+        coordinates, is recognised as u(x).
         """
         if not all(not isinstance(v, Literal) and v in self._slices for v in inputs):
             return None
@@ -201,9 +201,9 @@ class _Builder:
         return wholes[0] if end == shape[axis] else None
 
     def _known_now(self, primitive, params, inputs, avals) -> list[np.ndarray] | None:
-        """The small outputs of an equation without variables, so that equal ones are one constant.
+        """The small outputs of an equation without variables, so that equal ones share a constant.
 
-        The unit vector along which a derivative is taken can be written in many ways.
+        The unit vector of a directional derivative, for example, can be written in many ways.
         """
         if any(a.size > _LARGEST_FOLDED or not _has_numpy_form(a.dtype) for a in avals):
             return None
@@ -240,15 +240,15 @@ class _Builder:
 
 
 def _has_numpy_form(dtype) -> bool:
-    """PRNG keys have none; `issubdtype` knows them, where `isdtype` and NumPy raise."""
+    """False for PRNG keys; `issubdtype` accepts them, where `isdtype` and NumPy raise."""
     return any(jnp.issubdtype(dtype, kind) for kind in _FOLDED)
 
 
 def _scan_sizes(eqn) -> tuple[int, int]:
-    """How many inputs of a `scan` are constants, and how many are carried.
+    """The numbers of constants and of carried values among the inputs of a `scan`.
 
-    By their ranks, as JAX has changed the parameters that say so: what is sliced or stacked has
-    one axis less in the body.
+    Read from their ranks, since JAX has changed the parameters that hold them: sliced or stacked
+    values have one axis fewer in the body.
     """
     body = eqn.params["jaxpr"].jaxpr
     pairs = [(eqn.invars, body.invars), (eqn.outvars, body.outvars)]
@@ -272,7 +272,7 @@ def _without_dead_code(program: Program) -> Program:
 
 
 def _key(primitive, params, inputs) -> Hashable | None:
-    """Equal keys mean equal results; None if that cannot be told."""
+    """Equal keys mean equal results; None if this is unknown."""
     key = (primitive, _frozen(params), tuple(map(_frozen, inputs)))
     try:
         hash(key)

@@ -1,4 +1,4 @@
-"""Where each parameter leaf enters a program: as a weight of a product, or in another way.
+"""Where each parameter leaf enters a program: as the weight of a product, or otherwise.
 
 A variable is a view of a leaf if its entries are entries of the leaf, each at most once, times a
 scalar: reshaped, transposed, sliced, cast, scaled. A view is kept as the array of the leaf's flat
@@ -46,7 +46,7 @@ class Site(NamedTuple):
 
 
 class Taps(NamedTuple):
-    """The sites of all leaves, and the leaves used in a way that is not understood."""
+    """The sites of all leaves, and the leaves with a use that is not recognised."""
 
     sites: tuple[Site, ...]
     other: frozenset[int]
@@ -86,7 +86,7 @@ def _is_view(v, views):
 
 
 def _broadcast_scalars(program):
-    """Variables that are one scalar in every entry, and that scalar."""
+    """Variables whose entries all equal one scalar, and that scalar."""
     scalars: dict[int, int | Literal] = {}
     for equation in program.equations:
         if equation.primitive.name == "broadcast_in_dim":
@@ -122,7 +122,7 @@ def _view_of(equation: Equation, positions, views, scalars) -> View | None:
 
 
 def _rearranged(equation, view):
-    # On the host, also while JAX traces: indices are part of the plan, not of the computation.
+    # On the host even under tracing: indices belong to the plan, not to the computation.
     with jax.ensure_compile_time_eval():
         index = np.asarray(
             equation.primitive.bind(jnp.asarray(view.index, jnp.int32), **equation.params)

@@ -28,8 +28,8 @@ def safe_sqrt(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def angle(x: Float[Array, "*shape"], y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The angle of (x, y), y ≥ 0, from 0 to π; π/2 at the origin.
 
-    `jnp.arctan2` calls a scalar routine for each number on a CPU, and closed-form kernels are
-    little else: this is some six times faster, to the last digit but one.
+    On a CPU `jnp.arctan2` calls a scalar routine per number, which would dominate closed-form
+    kernels: this is about six times faster, accurate to the last digit but one.
     """
     along = jnp.abs(x)
     total = along + safe_sqrt(x**2 + y**2)

@@ -14,7 +14,7 @@ Dual = tuple[Covariance, Covariance]
 
 
 def root_determinant(c: Covariance, q1: Covariance, q2: Covariance) -> Covariance:
-    """√(q1 q2 - c²) = √(q1 q2) sin θ, zero for angles that are no more than rounding.
+    """√(q1 q2 - c²) = √(q1 q2) sin θ, zero for angles within rounding.
 
     Kernels of rectifiers have a slope of 1/θ here: an input with itself must have none.
     """

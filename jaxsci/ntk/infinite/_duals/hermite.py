@@ -26,11 +26,11 @@ def _projections(degree: int) -> np.ndarray:
 def coefficients(
     f: Callable, q: Float[Array, "*entries"], degree: int
 ) -> Float[Array, "terms *entries"]:
-    """c_k = E f(√q z) h_k(z), k ≤ degree, and two more that hold what the series leaves out.
+    """c_k = E f(√q z) h_k(z), k ≤ degree, and two more terms for the remainder of the series.
 
-    The even and odd parts of the rest have the norms E f_even² - Σ_even c_k² and so on (Parseval).
-    Put on the next even and odd degree they make the series exact at correlations -1 and 1, and
-    its error elsewhere at most their squares, whatever f is.
+    The even and odd parts of the remainder have the norms E f_even² - Σ_even c_k² and so on
+    (Parseval). Assigned to the next even and odd degree they make the series exact at correlations
+    -1 and 1, and its error elsewhere at most their squares, whatever f is.
     """
     values = f(jnp.multiply.outer(safe_sqrt(q), jnp.asarray(NODES, q.dtype)))
     c = jnp.moveaxis(values @ jnp.asarray(_projections(degree), q.dtype).T, -1, 0)
@@ -49,7 +49,7 @@ def series(
     c2: Float[Array, "terms *#entries"],
     rho: Float[Array, "*#entries"],
 ) -> Float[Array, "*entries"]:
-    """Σ_k c1_k c2_k ρᵏ by Horner's rule, so that no array of terms is ever formed for pairs."""
+    """Σ_k c1_k c2_k ρᵏ by Horner's rule, so that no array of terms is formed for pairs."""
 
     def step(i, total):
         k = c1.shape[0] - 1 - i

@@ -18,10 +18,10 @@ def scaled_orthant(
 
         P = Φ(h) Φ(k) + 1/(2π) ∫ exp(-(h - k)² / (2 sin² s) - h k / (1 + cos s)) ds,  θ < s < π/2
 
-    The scale goes into the exponents, so that large scales of small probabilities stay exact.
-    For ρ < 0 the integral is that of -ρ and -k with a minus sign. In v = tan(s/2) the integrand is
-    free of trigonometry. Near ρ = 1 it bends at v ~ |h - k|: nodes in the fourth root of v resolve
-    that at any size.
+    The scale is added to the exponents, so that large multiples of small probabilities stay exact.
+    For ρ < 0 the integral is that of -ρ and -k with a minus sign. In v = tan(s/2) the integrand has
+    no trigonometric functions. Near ρ = 1 it bends at v ~ |h - k|, which nodes in the fourth root
+    of v resolve at any scale.
     """
     sign = jnp.where(cosine < 0, -1.0, 1.0).astype(cosine.dtype)
     low = safe_sqrt(safe_sqrt(sine / (1 + jnp.abs(cosine))))

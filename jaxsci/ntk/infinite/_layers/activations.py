@@ -19,7 +19,7 @@ from .pooling import finite
 
 
 class AbstractActivation(AbstractLayer):
-    """An elementwise function φ and its dual; subclasses say both."""
+    """An elementwise function φ and its dual, both given by subclasses."""
 
     @abc.abstractmethod
     def function(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -32,7 +32,7 @@ class AbstractActivation(AbstractLayer):
     def propagate(self, pair: Pair) -> Pair:
         if not pair.gaussian:
             raise ValueError(
-                f"{type(self).__name__} must stand behind a layer of weights, such as Dense or "
+                f"{type(self).__name__} must follow a layer of weights, such as Dense or "
                 "Conv: only then are the signals Gaussian."
             )
         nngp, slope = self.dual(pair.nngp, *pair.variances)
@@ -54,9 +54,9 @@ class LeakyRelu(AbstractActivation):
 
     **Arguments:**
 
-    - `negative_slope`: a; 0 is `Relu()`, -1 is `Abs()`.
+    - `negative_slope`: a; 0 gives `Relu()`, -1 gives `Abs()`.
 
-    Source: Cho and Saul, "Kernel methods for deep learning" (2009), eq. 6.
+    **Source:** Cho and Saul, "Kernel methods for deep learning" (2009), eq. 6.
 
     ```python
     infinite.serial(infinite.Dense(512), infinite.LeakyRelu(0.1), infinite.Dense(1))
@@ -73,12 +73,26 @@ class LeakyRelu(AbstractActivation):
 
 
 def Relu() -> LeakyRelu:
-    """φ(x) = max(x, 0): a `LeakyRelu` of negative slope 0."""
+    """φ(x) = max(x, 0): a `LeakyRelu` of negative slope 0.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Relu(), infinite.Dense(1))
+    ```
+    """
     return LeakyRelu(0.0)
 
 
 def Abs() -> LeakyRelu:
-    """φ(x) = |x|: a `LeakyRelu` of negative slope -1."""
+    """φ(x) = |x|: a `LeakyRelu` of negative slope -1.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Abs(), infinite.Dense(1))
+    ```
+    """
     return LeakyRelu(-1.0)
 
 
@@ -87,7 +101,7 @@ class Erf(AbstractActivation):
 
         E φ(u) φ(v) = 2/π asin(2 c / √((1 + 2 q₁) (1 + 2 q₂)))
 
-    Source: Williams, "Computing with infinite networks" (1997), eq. 11.
+    **Source:** Williams, "Computing with infinite networks" (1997), eq. 11.
 
     ```python
     infinite.serial(infinite.Dense(512), infinite.Erf(), infinite.Dense(1))
@@ -107,7 +121,7 @@ class Gelu(AbstractActivation):
         E φ(u) φ(v) = c/4 + c asin(c/√d)/2π + (q₁ q₂ + c² (1 - q₁ q₂)/d) / (2π √(d - c²)),
         d = (1 + q₁) (1 + q₂)
 
-    Source: Tsuchida, Pearce, van der Heide, Roosta and Gallagher (2021), by Stein's lemma here.
+    **Source:** Tsuchida, Pearce, van der Heide, Roosta and Gallagher (2021), by Stein's lemma here.
 
     ```python
     infinite.serial(infinite.Dense(512), infinite.Gelu(), infinite.Dense(1))
@@ -128,9 +142,10 @@ class Sin(AbstractActivation):
 
     **Arguments:**
 
-    - `frequency`, `phase`, `amplitude`: ω, φ₀ and a. `Sin(30.0)` is a SIREN's first layer.
+    - `frequency`, `phase`, `amplitude`: ω, φ₀ (radians) and a. `Sin(30.0)` is the first layer of a
+      SIREN.
 
-    Source: Pearce et al., "Expressive priors in Bayesian neural networks" (2020), section 3.
+    **Source:** Pearce et al., "Expressive priors in Bayesian neural networks" (2020), section 3.
 
     ```python
     infinite.serial(infinite.Dense(512), infinite.Sin(30.0), infinite.Dense(1))
@@ -150,12 +165,34 @@ class Sin(AbstractActivation):
 
 
 def Cos(frequency: float = 1.0) -> Sin:
-    """φ(x) = cos(ω x): a `Sin` of phase π/2."""
+    """φ(x) = cos(ω x): a `Sin` of phase π/2.
+
+    **Arguments:**
+
+    - `frequency`: ω.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Cos(2.0), infinite.Dense(1))
+    ```
+    """
     return Sin(frequency, phase=math.pi / 2)
 
 
 def Rbf(gamma: float = 1.0) -> Sin:
-    """φ(x) = √2 sin(√(2γ) x + π/4), whose NNGP is exp(-γ E (u - v)²), the Gaussian kernel."""
+    """φ(x) = √2 sin(√(2γ) x + π/4), whose NNGP is exp(-γ E (u - v)²), the Gaussian kernel.
+
+    **Arguments:**
+
+    - `gamma`: γ, positive.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Rbf(0.5), infinite.Dense(1))
+    ```
+    """
     return Sin(math.sqrt(2 * gamma), phase=math.pi / 4, amplitude=math.sqrt(2))
 
 
@@ -164,11 +201,11 @@ class Elu(AbstractActivation):
 
     **Arguments:**
 
-    - `alpha`, `scale`: α and s; `Selu()` has the self-normalising ones.
+    - `alpha`, `scale`: α and s; `Selu()` has the self-normalising values.
 
-    Good values: errors below 1e-6 in float64 up to variances of 100, 1e-13 at moderate ones.
+    **Good values:** errors below 1e-6 in float64 up to variances of 100, 1e-13 at moderate ones.
 
-    Source: Klambauer et al., "Self-normalizing neural networks" (2017); Genz, "Numerical
+    **Source:** Klambauer et al., "Self-normalizing neural networks" (2017); Genz, "Numerical
     computation of rectangular bivariate and trivariate normal probabilities" (2004).
 
     ```python
@@ -187,7 +224,14 @@ class Elu(AbstractActivation):
 
 
 def Selu() -> Elu:
-    """The self-normalising `Elu`: a variance of 1 stays 1 through any depth."""
+    """The self-normalising `Elu`: a variance of 1 stays 1 at any depth.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Selu(), infinite.Dense(1))
+    ```
+    """
     return Elu(1.6732632423543772, scale=1.0507009873554805)
 
 
@@ -196,20 +240,22 @@ class Elementwise(AbstractActivation):
 
         E φ(u) φ(v) = Σ_k c_k(q₁) c_k(q₂) ρᵏ,   c_k(q) = E φ(√q z) h_k(z),   ρ = c / √(q₁ q₂)
 
-    Coefficients cost a quadrature an input, not a pair. What the series leaves out is put on the
-    next even and odd degree, which makes it exact at ρ = -1, 0 and 1; `error` bounds the rest.
+    Coefficients cost one quadrature per input, not per pair. The remainder of the series is
+    assigned to the next even and odd degree, which makes it exact at ρ = -1, 0 and 1; `error`
+    bounds the error elsewhere.
 
     **Arguments:**
 
     - `activation`: φ, a differentiable function of an array, applied entry by entry.
-    - `degree`: the last k.
+    - `degree`: the largest k.
 
-    **Raises:** `ValueError` for a degree below 1. It converges slowly, and `error` says so, for
-    functions with jumps or kinks.
+    **Raises:** `ValueError` for a degree below 1.
 
-    Good values: degree 48 for smooth functions at variances up to 1; 128 up to 10.
+    **Notes:** the series converges slowly for functions with jumps or kinks, as `error` shows.
 
-    Source: Daniely, Frostig and Singer (2016), section 4; Stein's lemma for the slope.
+    **Good values:** degree 48 for smooth functions at variances up to 1; 128 up to 10.
+
+    **Source:** Daniely, Frostig and Singer (2016), section 4; Stein's lemma for the slope.
 
     ```python
     swish = infinite.Elementwise(jax.nn.silu)
@@ -246,7 +292,14 @@ class Elementwise(AbstractActivation):
         return value, slope
 
     def error(self, variance: float) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Bounds of the errors of E φ(u) φ(v) and E φ'(u) φ'(v) at this variance."""
+        """Bounds on the errors of E φ(u) φ(v) and E φ'(u) φ'(v).
+
+        **Arguments:**
+
+        - `variance`: of u and v.
+
+        **Returns:** the two bounds, scalars.
+        """
         q = jnp.asarray(variance)
         value, slope = (
             jnp.sum(hermite.coefficients(f, q, self.degree)[-2:] ** 2)
@@ -256,17 +309,50 @@ class Elementwise(AbstractActivation):
 
 
 def Tanh(*, degree: int = 64) -> Elementwise:
-    """φ = tanh, by an `Elementwise` Hermite series."""
+    """φ = tanh, by an `Elementwise` Hermite series.
+
+    **Arguments:**
+
+    - `degree`: as in `Elementwise`.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Tanh(), infinite.Dense(1))
+    ```
+    """
     return Elementwise(jnp.tanh, degree=degree)
 
 
 def Sigmoid(*, degree: int = 64) -> Elementwise:
-    """φ(x) = 1 / (1 + e⁻ˣ), by an `Elementwise` Hermite series."""
+    """φ(x) = 1 / (1 + e⁻ˣ), by an `Elementwise` Hermite series.
+
+    **Arguments:**
+
+    - `degree`: as in `Elementwise`.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Sigmoid(), infinite.Dense(1))
+    ```
+    """
     return Elementwise(jax.nn.sigmoid, degree=degree)
 
 
 def Polynomial(coefficients: Sequence[float]) -> Elementwise:
-    """φ(x) = a₀ + a₁ x + a₂ x² + ..., exactly: its Hermite series is finite."""
+    """φ(x) = a₀ + a₁ x + a₂ x² + ..., exactly: its Hermite series is finite.
+
+    **Arguments:**
+
+    - `coefficients`: a₀, a₁, ..., at least one.
+
+    **Returns:** a layer.
+
+    ```python
+    infinite.serial(infinite.Dense(512), infinite.Polynomial([0.0, 1.0, 0.5]), infinite.Dense(1))
+    ```
+    """
     terms = tuple(float(a) for a in coefficients)
 
     def polynomial(x):

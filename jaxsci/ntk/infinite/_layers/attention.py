@@ -18,19 +18,19 @@ class SelfAttention(AbstractLayer):
         ζ(x) = softmax(σ_k² x W Wᵀ xᵀ / (d c)) → softmax(σ_k² K(x, x))        (d → ∞)
         K ← σ² ζ(x) K(x, x') ζ(x')ᵀ,   Θ ← 2 K + σ² ζ(x) Θ(x, x') ζ(x')ᵀ
 
-    Logits scaled by 1/d, not 1/√d, become certain as d grows, so attention is a fixed matrix for
-    each input; the values' and the output's weights each add K to Θ, and those of the keys
+    Logits scaled by 1/d, not 1/√d, become deterministic as d grows, so attention is a fixed matrix
+    per input. The weights of the values and of the output each add K to Θ; those of the keys add
     nothing.
 
     **Arguments:**
 
-    - `features`: channels of the finite network's output.
+    - `features`: number of output channels of the finite network.
     - `keys`: d, the width of keys and values in the finite network.
-    - `key_std`, `value_std`: σ_k and σ (of values times output).
+    - `key_std`, `value_std`: σ_k, and σ of the product of value and output weights.
 
     **Raises:** `ValueError` for inputs that do not have one position axis.
 
-    Source: Hron et al., "Infinite attention: NNGP and NTK for deep attention networks" (2020),
+    **Source:** Hron et al., "Infinite attention: NNGP and NTK for deep attention networks" (2020),
     section 3.2.
 
     ```python
@@ -94,7 +94,7 @@ class _FiniteAttention(eqx.Module):
 
 
 def check_sequence(rank: int) -> None:
-    """Attention needs inputs (positions, channels)."""
+    """Raise unless inputs are (positions, channels)."""
     if rank != 1:
         raise ValueError(
             f"SelfAttention needs one position axis, got {rank}: (positions, channels)."

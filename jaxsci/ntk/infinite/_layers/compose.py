@@ -1,4 +1,4 @@
-"""Layers one after another, and side by side."""
+"""Layers in series and in parallel."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,21 +15,23 @@ from .pair import Pair
 
 
 def serial(*layers: AbstractLayer) -> AbstractLayer:
-    """Layers one after another.
+    """Layers in series.
 
         f = fₙ ∘ ... ∘ f₂ ∘ f₁
 
     **Arguments:**
 
-    - `layers`: any layers of `infinite`, also `serial` and `parallel` ones.
+    - `layers`: any layers of `infinite`, including `serial` and `parallel` ones.
 
     **Returns:** a layer, with `.kernel(x1, x2)` of the infinitely wide network and
     `.network(shape, key=)` of a finite one.
 
-    **Raises:** `ValueError` without layers. End it with a `Dense` for the kernels of a model that
-    is trained; without it the kernels are those of the hidden signals.
+    **Raises:** `ValueError` without layers.
 
-    Source: Lee et al. (2018); Jacot, Gabriel and Hongler (2018).
+    **Notes:** end with a `Dense` for the kernels of a trained model; without it the kernels are
+    those of the hidden signals.
+
+    **Source:** Lee et al. (2018); Jacot, Gabriel and Hongler (2018).
 
     ```python
     net = infinite.serial(infinite.Dense(512), infinite.Erf(), infinite.Dense(1))
@@ -48,14 +50,15 @@ def parallel(*branches: AbstractLayer) -> AbstractLayer:
 
     **Arguments:**
 
-    - `branches`: layers whose outputs have one shape. All but one must end in a layer of weights
-      (perhaps pooled or normalised after), since kernels add only for uncorrelated branches.
+    - `branches`: layers whose outputs have equal shapes. All but one must end in a layer of weights
+      (possibly followed by pooling or normalisation), since kernels add only for uncorrelated
+      branches.
 
     **Returns:** a layer.
 
     **Raises:** `ValueError` for correlated branches, such as two `Identity()`.
 
-    Source: He et al. (2016); Yang, "Tensor programs I" (2019).
+    **Source:** He et al. (2016); Yang, "Tensor programs I" (2019).
 
     ```python
     branch = infinite.serial(infinite.Relu(), infinite.Dense(512))
@@ -77,19 +80,20 @@ def concatenate(*branches: AbstractLayer, shares: Sequence[float] | None = None)
 
         f(x) = [f₁(x), f₂(x), ...],   K = Σᵢ aᵢ Kᵢ,   Θ = Σᵢ aᵢ Θᵢ
 
-    A layer of weights must follow before an activation, as channels of several variances are left.
+    A layer of weights must precede the next activation, since the channels have different
+    variances.
 
     **Arguments:**
 
     - `branches`: layers whose outputs have the same positions.
-    - `shares`: aᵢ, the part of the channels that each branch has; equal by default.
+    - `shares`: aᵢ, the share of the channels of each branch; equal by default.
 
     **Returns:** a layer.
 
     **Raises:** `ValueError` without branches, for shares that are not one positive number each, and
     from `.network` where the widths of the finite branches do not have these shares.
 
-    Source: Huang et al., "Densely connected convolutional networks" (2017), for its use.
+    **Source:** Huang et al., "Densely connected convolutional networks" (2017), for its use.
 
     ```python
     narrow, broad = infinite.Conv(64, (1, 1)), infinite.Conv(64, (5, 5))
@@ -109,7 +113,7 @@ class _Serial(AbstractLayer):
     layers: tuple[AbstractLayer, ...]
 
     def propagate(self, pair: Pair) -> Pair:
-        needs = [pair.crossed]  # what follows this network is not known here
+        needs = [pair.crossed]  # what follows this network is unknown here
         for layer in reversed(self.layers[1:]):
             needs.append(layer.needs_crossed(needs[-1]))
         for layer, crossed in zip(self.layers, reversed(needs), strict=True):
@@ -139,7 +143,7 @@ class _Branches(AbstractLayer):
     branches: eqx.AbstractVar[tuple[AbstractLayer, ...]]
 
     def weighted_sum(self, pair: Pair, factors: Sequence[float]) -> Pair:
-        """Σᵢ aᵢ Kᵢ of the branches, of all kernels alike."""
+        """Σᵢ aᵢ Kᵢ over the branches, for all kernels."""
         pairs = [branch.propagate(pair) for branch in self.branches]
         crossed = all(p.crossed for p in pairs)
         pairs = pairs if crossed else [p.at_equal_positions() for p in pairs]
@@ -201,7 +205,13 @@ class _Concatenated(_Branches):
 
 
 class Identity(AbstractLayer):
-    """The layer that does nothing: the shortcut of a residual connection."""
+    """The identity layer: the shortcut of a residual connection.
+
+    ```python
+    branch = infinite.serial(infinite.Relu(), infinite.Dense(512))
+    block = infinite.parallel(infinite.Identity(), branch)
+    ```
+    """
 
     def propagate(self, pair: Pair) -> Pair:
         return pair

@@ -1,4 +1,4 @@
-"""What an infinitely wide layer is: a rule for kernels and a finite layer, one for the other."""
+"""An infinitely wide layer: a rule for kernels, and the finite layer of which it is the limit."""
 
 import abc
 import math
@@ -16,7 +16,10 @@ from .pair import Pair, input_pair
 
 
 class Kernels(NamedTuple):
-    """The kernels of all pairs, (n, m), or (n, m, *positions) where positions are left."""
+    """The kernels of all pairs, (n, m), or (n, m, *positions) if positions are left.
+
+    - `nngp`: K, the covariance of outputs at initialisation.
+    - `ntk`: Θ, the tangent kernel."""
 
     nngp: Float[Array, "n m *positions"]
     ntk: Float[Array, "n m *positions"]
@@ -25,8 +28,21 @@ class Kernels(NamedTuple):
 class AbstractLayer(eqx.Module):
     """A layer as a rule for kernels, and as the finite layer of which the rule is the limit.
 
-    Adding one takes one file: `propagate` for the kernels, `init` for the finite layer. Layers
+    A new layer takes one file: `propagate` for the kernels, `init` for the finite layer. Layers
     hold no parameters, so the same one may be used many times in a network.
+
+    ```python
+    class Doubled(infinite.AbstractLayer):
+        "x ↦ 2 x, so kernels are multiplied by 4."
+
+        def propagate(self, pair):
+            return pair.map(lambda k: 4 * k)
+
+        def init(self, shape, key):
+            return lambda x: 2 * x, shape
+
+    net = infinite.serial(infinite.Dense(512), Doubled())
+    ```
     """
 
     @abc.abstractmethod
@@ -60,19 +76,20 @@ class AbstractLayer(eqx.Module):
         **Arguments:**
 
         - `x1`, `x2`: inputs (n, *positions, channels); without `x2` it is `x1`.
-        - `batch_size`: rows at a time, to bound memory; by default as many as keep one array of
-          signals within a few megabytes, which is also the fastest.
-        - `mesh`: a device mesh over which the rows are shared out.
+        - `batch_size`: number of rows at a time, to bound memory; by default as many as keep one
+          array of signals within a few megabytes, which is also the fastest.
+        - `mesh`: a device mesh over which the rows are sharded.
 
-        **Returns:** `Kernels(nngp, ntk)`, each (n, m); positions that the network neither
-        flattens nor pools follow, at equal positions.
+        **Returns:** `Kernels(nngp, ntk)`, each (n, m), followed by the positions that the network
+        neither flattens nor pools.
 
         **Raises:** `ValueError` for inputs that do not fit each other, or for an activation that
-        does not stand behind a layer of weights. Zero inputs without a bias give zero kernels.
+        does not follow a layer of weights.
 
-        Good values: float64 for kernels that are to be inverted.
+        **Notes:** zero inputs without a bias give zero kernels. Use float64 for kernels that are to
+        be inverted.
 
-        Source: Lee et al. (2018), eq. 5; Jacot, Gabriel and Hongler (2018), theorem 1.
+        **Source:** Lee et al. (2018), eq. 5; Jacot, Gabriel and Hongler (2018), theorem 1.
 
         ```python
         net = infinite.serial(infinite.Dense(512), infinite.Relu(), infinite.Dense(1))
@@ -93,14 +110,14 @@ class AbstractLayer(eqx.Module):
         **Arguments:**
 
         - `shape`: of one input, (*positions, channels).
-        - `key`: draws the weights.
+        - `key`: PRNG key of the weights.
 
         **Returns:** an Equinox module, called with ONE input.
 
         **Raises:** `ValueError` if the shape does not fit the layers.
 
         ```python
-        model = net.network((784,), key=jax.random.key(0))
+        model = net.network(x.shape[1:], key=jax.random.key(0))
         f, params = jsci.pure(model)
         empirical = jsci.ntk.kernel(f, params, x, trace_axes=-1)
         ```
@@ -125,7 +142,7 @@ def _all_pairs(layer, x1, x2, batch_size, mesh):
 
 
 def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
-    """Rows of pairs of about a million numbers, but eight where what rows share would dominate."""
+    """Rows whose pairs hold about a million numbers, but eight if shared work would dominate."""
     positions = math.prod(shape[1:-1])
     return max(8, 2**20 // (shape[0] * positions ** (2 if crossed else 1)))
 
@@ -133,7 +150,7 @@ def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
 def real_inputs(
     x1: Num[Array, "n *shape"], x2: Num[Array, "m ..."] | None
 ) -> tuple[Float[Array, "n *shape"], Float[Array, "m ..."]]:
-    """Two sets of inputs of one shape, or one twice; products of images in bytes would overflow."""
+    """Two sets of real inputs of equal shape, or one set twice, as floats."""
     x1, x2 = (jnp.asarray(x) for x in (x1, x1 if x2 is None else x2))
     if x1.ndim < 2 or x1.shape[1:] != x2.shape[1:] or x1.size == 0 or x2.size == 0:
         raise ValueError(
@@ -142,5 +159,5 @@ def real_inputs(
             "not empty."
         )
     if jnp.iscomplexobj(x1) or jnp.iscomplexobj(x2):
-        raise TypeError("Inputs must be real; give real and imaginary part as two channels.")
+        raise TypeError("Inputs must be real; give real and imaginary parts as two channels.")
     return x1.astype(jnp.result_type(x1, float)), x2.astype(jnp.result_type(x2, float))

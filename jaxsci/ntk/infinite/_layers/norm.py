@@ -18,16 +18,17 @@ class LayerNorm(AbstractLayer):
 
         K(x, x') ← K(x, x') / √((K(x, x) + ε) (K(x', x') + ε)),   Θ likewise
 
-    With many channels the mean is zero and the variance certain, so normalising is a division by
-    a number, and its derivative has no further terms.
+    With many channels the mean is zero and the variance deterministic, so normalisation is division
+    by a number, and its derivative has no further terms.
 
     **Arguments:**
 
-    - `epsilon`: ε.
+    - `epsilon`: ε, added to the variance.
 
-    **Raises:** `ValueError` unless it follows a layer of weights, since else channels have a mean.
+    **Raises:** `ValueError` unless it follows a layer of weights, since otherwise the channels have
+    a mean.
 
-    Source: Ba, Kiros and Hinton (2016); Yang, "Tensor programs I" (2019), appendix B.
+    **Source:** Ba, Kiros and Hinton (2016); Yang, "Tensor programs I" (2019), appendix B.
 
     ```python
     infinite.serial(infinite.Dense(512), infinite.LayerNorm(), infinite.Gelu(), infinite.Dense(1))

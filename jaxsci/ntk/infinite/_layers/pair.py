@@ -1,4 +1,4 @@
-"""What an infinitely wide network knows of a pair of inputs at one layer."""
+"""The state of a pair of inputs at one layer of an infinitely wide network."""
 
 import math
 from collections.abc import Callable
@@ -18,8 +18,8 @@ class Pair(eqx.Module):
     - `ntk`: the tangent kernel, in the same layout.
     - `cov1`, `cov2`: the covariance of x with itself and of x' with itself, in the same layout.
     - `rank`: the number of position axes: 0 for vectors, 2 for images.
-    - `gaussian`: whether the channels are independent Gaussians given the input, as they are
-      after a layer of weights; an activation needs that, and ends it.
+    - `gaussian`: whether the channels are independent Gaussians given the input, as after a layer
+      of weights; an activation requires this and ends it.
     """
 
     nngp: Float[Array, "*positions"]
@@ -32,7 +32,7 @@ class Pair(eqx.Module):
 
     @property
     def variances(self) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """E f(x)² and E f(x')², to be broadcast over the entries of `nngp`."""
+        """E f(x)² and E f(x')², ready to broadcast against `nngp`."""
         if not self.crossed:
             return self.cov1, self.cov2
         v1, v2 = (positionwise(k, self.rank) for k in (self.cov1, self.cov2))
@@ -66,7 +66,7 @@ class Pair(eqx.Module):
         return replace(self, nngp=nngp, ntk=ntk, cov1=cov1, cov2=cov2, gaussian=True)
 
     def at_equal_positions(self) -> "Pair":
-        """Forget the covariances between different positions."""
+        """Drop the covariances between different positions."""
         if not self.crossed:
             return self
         return replace(self.map(lambda k: positionwise(k, self.rank)), crossed=False)

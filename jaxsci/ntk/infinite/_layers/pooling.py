@@ -1,4 +1,4 @@
-"""Layers that sum or join positions: pooling and flattening."""
+"""Layers that combine positions: pooling and flattening."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,10 +24,12 @@ class AvgPool(AbstractLayer):
     - `window`: sizes along the position axes; only whole windows count.
     - `strides`: the step along each axis, or one for all; by default the window itself.
 
-    **Raises:** `ValueError` for a window that does not fit the positions. It needs the
-    covariances of all pairs of positions, (positions)² numbers for each pair of inputs.
+    **Raises:** `ValueError` for a window that does not fit the positions.
 
-    Source: Novak et al. (2019), section 3.3.
+    **Notes:** needs the covariances of all pairs of positions, (positions)² numbers per pair of
+    inputs.
+
+    **Source:** Novak et al. (2019), section 3.3.
 
     ```python
     infinite.serial(infinite.Conv(64, (3, 3)), infinite.Relu(), infinite.AvgPool((2, 2)))
@@ -64,9 +66,9 @@ class GlobalAvgPool(AbstractLayer):
 
         K ← mean over s and s' of K(s, s')
 
-    **Raises:** nothing; it needs the covariances of all pairs of positions.
+    **Notes:** needs the covariances of all pairs of positions.
 
-    Source: Novak et al. (2019), section 3.3.
+    **Source:** Novak et al. (2019), section 3.3.
 
     ```python
     features = infinite.serial(infinite.Conv(64, (3, 3)), infinite.Relu())
@@ -89,10 +91,10 @@ class Flatten(AbstractLayer):
 
         K ← mean over s of K(s, s)
 
-    **Raises:** nothing. Only equal positions are needed before it, which makes a convolutional
-    network with a flattened head (positions) times cheaper than one with pooling.
+    **Notes:** needs only equal positions, which makes a convolutional network with a flattened head
+    cheaper than one with pooling by a factor of the number of positions.
 
-    Source: Novak et al. (2019), section 3.2.
+    **Source:** Novak et al. (2019), section 3.2.
 
     ```python
     features = infinite.serial(infinite.Conv(64, (3, 3)), infinite.Relu())

@@ -15,19 +15,20 @@ from .windows import padded, paired_window_mean, per_axis
 
 
 class Dense(AbstractLayer):
-    """A dense layer of infinite width, at every position alike.
+    """A dense layer of infinite width, the same at every position.
 
         h = σ_w / √(fan in) W x + σ_b b,   K ← σ_w² K + σ_b²,   Θ ← K + σ_w² Θ
 
     **Arguments:**
 
     - `features`: the width of the finite network; the kernels do not depend on it.
-    - `weight_std`, `bias_std`: σ_w and σ_b, floats or traced scalars, of which the kernels may be
+    - `weight_std`, `bias_std`: σ_w and σ_b, floats or traced scalars, in which the kernels can be
       differentiated.
 
-    Good values: σ_w = √2 before ReLU, 1 before tanh and erf (`jsci.ntk.criticality` gives them).
+    **Good values:** σ_w = √2 before ReLU, 1 before tanh and erf (`jsci.ntk.criticality` gives
+    them).
 
-    Source: Lee et al. (2018), eq. 5; Jacot, Gabriel and Hongler (2018), theorem 1.
+    **Source:** Lee et al. (2018), eq. 5; Jacot, Gabriel and Hongler (2018), theorem 1.
 
     ```python
     hidden = infinite.Dense(512, weight_std=2**0.5)
@@ -56,17 +57,16 @@ class Conv(AbstractLayer):
 
     **Arguments:**
 
-    - `features`: the channels of the finite network; the kernels do not depend on it.
-    - `window`: the filter's size along each position axis, `(3, 3)`; its length is the number of
-      position axes.
+    - `features`: the number of channels of the finite network; the kernels do not depend on it.
+    - `window`: the size of the filter along each position axis, such as `(3, 3)`.
     - `strides`: the step along each axis, or one for all.
     - `padding`: `"same"` (zeros), `"valid"` or `"circular"`.
     - `weight_std`, `bias_std`: σ_w and σ_b.
 
-    **Raises:** `ValueError` for a window of another number of axes than the input has, or larger
-    than it.
+    **Raises:** `ValueError` for a window whose number of axes differs from that of the input, or
+    that is larger than the input.
 
-    Source: Novak et al., "Bayesian deep convolutional networks with many channels are Gaussian
+    **Source:** Novak et al., "Bayesian deep convolutional networks with many channels are Gaussian
     processes" (2019); Arora et al., "On exact computation with an infinitely wide net" (2019).
 
     ```python
@@ -101,7 +101,7 @@ class Conv(AbstractLayer):
 
 
 class _Weights(eqx.Module):
-    """Standard normal parameters, and the factors that multiply them in use."""
+    """Standard normal parameters, and the factors by which they are multiplied."""
 
     weight: Float[Array, "*window inputs outputs"]
     bias: Float[Array, " outputs"] | None

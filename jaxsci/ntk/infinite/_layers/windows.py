@@ -26,7 +26,7 @@ def padded(
     strides: Sequence[int],
     padding: str,
 ) -> Float[Array, "..."]:
-    """Zeros ("same") or repeated values ("circular") around the given axes, as XLA lays them."""
+    """Pad the given axes with zeros ("same") or wrapped values ("circular"), in XLA's layout."""
     if padding not in ("same", "valid", "circular"):
         raise ValueError(f'padding must be "same", "valid" or "circular", got {padding!r}.')
     if padding == "valid":
@@ -68,7 +68,7 @@ def crossed_window_sum(
 def _window_sum(k: Array, axes: Iterable[int], size: int, stride: int) -> Array:
     """The sum of whole windows along axes that move together.
 
-    The barrier keeps the compiler from computing what comes before anew for each shift.
+    The barrier keeps the compiler from recomputing the input for each shift.
     """
     k = jax.lax.optimization_barrier(k)
     return reduce(jnp.add, [_strided(k, axes, shift, size, stride) for shift in range(size)])

@@ -15,7 +15,7 @@ import jaxsci as jsci
 from jaxsci.core._files.io import read_metadata
 from jaxsci.core._fit.checkpoint import Checkpoint
 from jaxsci.core._fit.fingerprint import differences, fingerprint
-from jaxsci.core._fit.fit import _step, start_of_training
+from jaxsci.core._fit.steps import one_step, start_of_training
 
 KEY = jax.random.key(0)
 X = jax.random.normal(jax.random.key(1), (16, 3))
@@ -163,7 +163,7 @@ def test_functions_are_compared_by_what_they_compute():
         loss = jsci.objective({"line": lambda p, xy: jnp.tanh(p @ xy[0]) - (xy[1] + values).sum()})
         optimizer = optax.with_extra_args_support(optax.adam(schedule))
         carry = start_of_training(START, optimizer)
-        return fingerprint(loss, sample, optimizer, _step, carry, KEY)
+        return fingerprint(loss, sample, optimizer, one_step, carry, KEY)
 
     base = made_of()
     assert differences(base, made_of()) == ([], [], [])
@@ -217,7 +217,7 @@ def test_a_full_disk_is_warned_of_once_and_stops_nothing(path, written, monkeypa
             result = fit(path, 9)
     (warning,) = caught
     assert "step 6 is not on the disk" in str(warning.message)
-    assert "No space left on device. That of step 4 is. Training goes on" in str(warning.message)
+    assert "No space left on device. That of step 4 is. Training continues" in str(warning.message)
     assert result.status == "completed" and path.read_bytes() == written
     assert eqx.tree_equal(fit(path, 9).params, result.params)
     assert {p.name for p in path.parent.iterdir()} == {"run.jsci", "run.jsci.previous"}

@@ -4,6 +4,9 @@ import ast
 import inspect
 import pathlib
 import re
+import runpy
+import types
+import xml.etree.ElementTree as ElementTree
 
 import jax
 import pytest
@@ -15,6 +18,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
+FORMULAS = runpy.run_path(str(DOCS / "_formulas.py"))  # the hook of mkdocs that typesets them
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 
@@ -43,6 +47,29 @@ def test_code_of_other_libraries_is_python_and_beside_ours(page):
 
 def test_the_pages_are_found():
     assert {"index", "model", "pde", "dft", "operators", "ntk"} <= {p.stem for p in PAGES}
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown", "elements"),
+    [
+        ("e_xc(θ) = e_x^LDA f(θ, ρ²)", "exc(θ)=exLDAf(θ,ρ2)", {"msub", "msubsup", "msup"}),
+        ("½ Σᵢ wᵢ x̂ᵢ⁻¹ dE/dR", "12Σiwix̂i\N{MINUS SIGN}1dE/dR", {"mfrac", "msub", "msubsup"}),
+        ("√((1 + 2 q₁) q) <= tr K^(4/3)", "(1+2q1)q≤trK4/3", {"msqrt", "msub", "msup"}),
+        ("x in [0, 1), `before` -> ‖v‖₁", "xin[0,1),before→‖v‖1", {"msub"}),
+    ],
+)
+def test_formulas_keep_every_character(formula, shown, elements):
+    found = ElementTree.fromstring(FORMULAS["mathml"](formula))
+    assert re.sub(r"\s", "", "".join(found.itertext())) == shown
+    assert {x.tag for x in found.iter()} - {"math", "mrow", "mi", "mn", "mo", "mtext"} == elements
+
+
+def test_code_beside_formulas_stays_code():
+    page = types.SimpleNamespace(file=types.SimpleNamespace(src_uri="api/core.md"))
+    block = '<div class="highlight"><pre><span></span><code>{}\n</code></pre></div>'
+    code, formula = block.format('<span class="n">x</span>'), block.format("δ = -η g")
+    content = FORMULAS["on_page_content"](code + formula, page)
+    assert content.startswith(code) and content.endswith("</math></p></div>")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

@@ -1,4 +1,4 @@
-"""Basis functions of each element, and the effective core potentials of the basis set."""
+"""The functions of each element in a basis, with the core potentials that belong to them."""
 
 import functools
 import pathlib
@@ -9,22 +9,17 @@ from typing import Any
 
 from .elements import NUMBERS, check_symbol
 
-# Families of basis sets that share one core potential.
+# Families of one core potential for basis sets of many names.
 _FAMILIES = re.compile("ccecp(he|reg|28|36)?|bfd")
 
 
 def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The functions of each element, and its core potential where the basis set has one.
+    """For each element its functions, and where its basis set has one its core potential.
 
-    **Arguments:**
+    **Arguments:** `basis` is what PySCF takes: a name or functions, for all elements or in a
+    dictionary by element, where "default" stands for those that it does not name.
 
-    - `basis`: what PySCF takes, a name or functions, for all elements or in a dictionary by element
-        with "default" for those that it does not name.
-    - `symbols`: the elements.
-
-    **Returns:** two dictionaries by element, of functions and of core potentials.
-
-    **Raises:** `ValueError` for a name that PySCF does not know, an element without functions, or
+    **Raises:** `ValueError` for a name that PySCF does not have, an element without functions, or
     GTH sets of H and He.
     """
     symbols = tuple(sorted(symbols))
@@ -72,7 +67,7 @@ def _potential(entry: Any, symbol: str) -> list | None:
         raise ValueError(
             f"the basis of {symbol} joins sets with different core potentials: {', '.join(names)}."
         )
-    # Other elements are recognised by their inner shell, which H and He do not have.
+    # By their inner shell others are recognised, which these have not.
     if not found and NUMBERS[symbol] < 3 and any(_plain(name).startswith("gth") for name in names):
         raise ValueError(
             f"the basis {', '.join(names)} of {symbol} is made for a GTH pseudopotential, which a "
@@ -87,7 +82,7 @@ def _plain(name: str) -> str:
 
 
 def _content(name: str) -> str | None:
-    """The contents of a file, so that an edited file is read again; `None` if it is no file."""
+    """What a file holds now, so that an edited file is read again; `None` for other names."""
     if "\n" in name:
         return None  # the functions themselves, as text
     path = pathlib.Path(name.partition("@")[0])  # "file@3s2p" truncates what the file holds
@@ -96,10 +91,10 @@ def _content(name: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)
 def _functions(name: str, symbol: str, content: str | None) -> list | None:
-    """Cached, as PySCF would parse its file for every molecule."""
+    """Read once: PySCF would parse its file for every molecule."""
     from pyscf import gto
 
-    del content  # part of the cache key
+    del content  # a part of the key
     try:
         with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
             return gto.format_basis({symbol: name})[symbol]

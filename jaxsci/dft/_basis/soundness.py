@@ -24,8 +24,8 @@ def check_mole(mol: Any) -> None:
         raise ValueError("the PySCF Mole is not built: call mol.build() first.")
     if mol.omega:
         raise ValueError(
-            f"the PySCF Mole has a range separation of {mol.omega:g}, which would enter all of its "
-            "integrals: call mol.set_range_coulomb(0), and give omega to molecule() if the "
+            f"the PySCF Mole holds a range separation of {mol.omega:g}, which would enter all of "
+            "its integrals: call mol.set_range_coulomb(0), and give omega to molecule() if the "
             "functional has one."
         )
     if mol.nelectron < 1:
@@ -40,7 +40,7 @@ def check_mole(mol: Any) -> None:
 
 
 def check_functions(mol: Any) -> None:
-    """Raise for atoms without their inner shell, or too few functions for the electrons."""
+    """Refuse atoms without their inner shell, and fewer functions than electrons of a spin."""
     for symbol, share in _inner_shells(mol).items():
         found = f"the lowest level of {symbol} in its basis is {share:.2f} times -Z²/2"
         advice = (

@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ._dense import check_sizes
+from ._dense import as_floats, check_sizes
 
 
 class BSpline(eqx.Module):
@@ -144,6 +144,7 @@ class Gaussians(eqx.Module):
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
         step = (self.high - self.low) / (self.centres - 1)
+        x = as_floats(x)
         places = np.linspace(self.low, self.high, self.centres).astype(x.dtype)
         return jnp.exp(-(((x[:, None] - places[None]) / step) ** 2))
 
@@ -183,6 +184,7 @@ class ActivationProducts(eqx.Module):
         _check_interval(self.low, self.high)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
+        x = as_floats(x)
         step = (self.high - self.low) / self.intervals
         centres = self.low + step * np.arange(-1, self.intervals + 2)
         lower, upper = (centres + s * 2 * step for s in (-1, 1))
@@ -240,7 +242,7 @@ def continued(basis: Callable, x: Float[Array, " inputs"]) -> Float[Array, "inpu
 
     They would otherwise vanish there, and sooner on finer grids.
     """
-    return _continued(basis, x) if isinstance(basis, BSpline | Gaussians) else basis(x)
+    return _continued(basis, as_floats(x)) if isinstance(basis, BSpline | Gaussians) else basis(x)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

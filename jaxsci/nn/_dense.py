@@ -1,9 +1,11 @@
 """One affine layer."""
 
+from numbers import Integral
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Shaped
 
 
 class Dense(eqx.Module):
@@ -21,7 +23,7 @@ class Dense(eqx.Module):
 
     Called with one vector `(in_size,)`; returns `(out_size,)`.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive, or an input of another shape.
 
     **Source:** Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
     networks" (2010), equation 12.
@@ -54,11 +56,26 @@ class Dense(eqx.Module):
         )
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        check_vector(x, self.weight.shape[0], "Dense")
         return x @ self.weight + self.bias
+
+
+def check_vector(x: Array, in_size: int, name: str) -> None:
+    """`ValueError` unless x is one vector of `in_size` numbers."""
+    if jnp.shape(x) != (in_size,):
+        raise ValueError(
+            f"{name} was made for in_size={in_size} and takes one vector of as many numbers, got "
+            f"shape {jnp.shape(x)}. Networks take one point: map over many with jax.vmap."
+        )
+
+
+def as_floats(x: Shaped[Array, " in_size"]) -> Float[Array, " in_size"]:
+    """Whole numbers as floats: constants take the dtype of the input, and would be truncated."""
+    return x.astype(jnp.result_type(x, float))
 
 
 def check_sizes(**sizes: int) -> None:
     """Raise unless each named size is a positive integer."""
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, Integral) or size < 1:
             raise ValueError(f"{name} must be a positive integer, got {size!r}.")

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import check_sizes
+from ._dense import check_sizes, check_vector
 
 
 class FourierFeatures(eqx.Module):
@@ -23,7 +23,7 @@ class FourierFeatures(eqx.Module):
 
     Called with one point `(in_size,)`; returns `(2 count,)`.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive, or a point of another size.
 
     **Source:** Tancik et al., "Fourier features let networks learn high frequency functions in low
     dimensional domains" (2020), equation 5.
@@ -53,6 +53,7 @@ class FourierFeatures(eqx.Module):
         self.trainable = trainable
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
+        check_vector(x, len(self.frequencies), "FourierFeatures")
         b = self.frequencies if self.trainable else jax.lax.stop_gradient(self.frequencies)
         phase = x @ b
         return jnp.concatenate([jnp.cos(phase), jnp.sin(phase)])
@@ -71,7 +72,8 @@ class PeriodicEmbedding(eqx.Module):
 
     Called with one point; returns the vector of features.
 
-    **Raises:** `ValueError` for a period or a number of harmonics that is not positive.
+    **Raises:** `ValueError` for a period or a number of harmonics that is not positive, or a point
+    of another size.
 
     **Source:** Dong & Ni, "A method for representing periodic functions and enforcing exactly
     periodic boundary conditions with deep neural networks" (2021).
@@ -94,6 +96,7 @@ class PeriodicEmbedding(eqx.Module):
         self.harmonics = harmonics
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
+        check_vector(x, len(self.periods), "PeriodicEmbedding")
         features = []
         for xi, period in zip(x, self.periods, strict=True):
             if period is None:

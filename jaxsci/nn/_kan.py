@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ._bases import BSpline, Mixture, continued, count, warn_outside
-from ._dense import Dense
+from ._dense import Dense, as_floats
 from ._field_network import FieldNetwork, OutSize, layer_sizes
 
 
@@ -75,6 +75,7 @@ class KANLayer(eqx.Module):
 
     def edges(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         """The layer without its checks."""
+        x = as_floats(x)
         return self.base(jax.nn.silu(x)) + continued(self.basis, x).reshape(-1) @ self.weight
 
     def select(self, keep: int = 1) -> "KANLayer":
@@ -156,7 +157,7 @@ class KAN(FieldNetwork):
             KANLayer(m, n, basis=basis, key=k, dtype=dtype)
             for m, n, k in zip(sizes[:-1], sizes[1:], jax.random.split(key, depth + 1), strict=True)
         )
-        self.scalar = out_size == "scalar"
+        self.scalar = isinstance(out_size, str)
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, "..."]:
         warn_outside(self.layers[0].basis, x, "KAN")

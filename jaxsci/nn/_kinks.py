@@ -4,6 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._dense import as_floats
+
 
 class KinkFeatures(eqx.Module):
     """x ↦ [x, max(x - aᵢ, 0)², …]: the coordinates and C¹ features with kinks at given places.
@@ -19,6 +21,8 @@ class KinkFeatures(eqx.Module):
     Called with one point `(in_size,)`; returns `(in_size + places,)`.
 
     **Raises:** `ValueError` without places.
+
+    **Raises:** `ValueError` without places, or for a point without that coordinate.
 
     ```python
     net = jsci.nn.MLP(
@@ -37,5 +41,10 @@ class KinkFeatures(eqx.Module):
         self.axis = axis
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " features"]:
+        if not -len(x) <= self.axis < len(x):  # JAX would take the last coordinate
+            raise ValueError(
+                f"KinkFeatures: axis={self.axis} of a point with {len(x)} coordinates."
+            )
+        x = as_floats(x)
         beyond = jnp.maximum(x[self.axis] - jnp.asarray(self.places, x.dtype), 0)
         return jnp.concatenate([x, beyond**2])

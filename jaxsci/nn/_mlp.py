@@ -26,7 +26,7 @@ class MLP(FieldNetwork):
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive, or a point of another size.
 
     **Good values:** for second-order optimisers in float64, 1 or 2 layers of 16 to 64 units; 3 x 20
     for fronts such as Burgers'.
@@ -58,7 +58,7 @@ class MLP(FieldNetwork):
         self.layers = dense_layers(sizes, jax.random.split(key, depth + 1), dtype=dtype)
         self.embedding = embedding
         self.activation = activation
-        self.scalar = out_size == "scalar"
+        self.scalar = isinstance(out_size, str)
 
     def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         h = x if self.embedding is None else self.embedding(x)

@@ -28,7 +28,7 @@ class ModifiedMLP(FieldNetwork):
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive, or a point of another size.
 
     **Source:** Wang, Teng & Perdikaris, "Understanding and mitigating gradient flow pathologies in
     physics-informed neural networks" (2021), equations 43 to 47.
@@ -66,7 +66,7 @@ class ModifiedMLP(FieldNetwork):
         self.layers = dense_layers(sizes, keys[2:], dtype=dtype)
         self.embedding = embedding
         self.activation = activation
-        self.scalar = out_size == "scalar"
+        self.scalar = isinstance(out_size, str)
 
     def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         h = x if self.embedding is None else self.embedding(x)

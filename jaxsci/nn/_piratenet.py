@@ -31,7 +31,7 @@ class PirateNet(FieldNetwork):
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive, or a point of another size.
 
     **Source:** Wang et al., "PirateNets: physics-informed deep learning with residual adaptive
     networks" (2024), equations 4.1 to 4.8.
@@ -77,7 +77,7 @@ class PirateNet(FieldNetwork):
         self.last = Dense(width, output_size(out_size), key=keys[2], dtype=dtype)
         self.embedding = embedding
         self.activation = activation
-        self.scalar = out_size == "scalar"
+        self.scalar = isinstance(out_size, str)
 
     def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         h = self.embedding(x)

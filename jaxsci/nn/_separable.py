@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from ._dense import check_sizes
+from ._dense import check_sizes, check_vector
 from ._field_network import FieldNetwork, OutSize, output_size
 from ._mlp import MLP
 
@@ -33,7 +33,7 @@ class Separable(FieldNetwork):
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
-    **Raises:** `ValueError` for sizes that are not positive.
+    **Raises:** `ValueError` for sizes that are not positive, or a point of another size.
 
     **Good values:** rank 16 to 64. A solution that is not close to a short sum of products, such as
     a front that moves obliquely, needs a rank near the number of points along it.
@@ -76,9 +76,10 @@ class Separable(FieldNetwork):
             for k in jax.random.split(key, in_size)
         )
         self.rank = rank
-        self.scalar = out_size == "scalar"
+        self.scalar = isinstance(out_size, str)
 
     def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        check_vector(x, len(self.factors), "Separable")
         factors = [f(xi[None]) for f, xi in zip(self.factors, x, strict=True)]
         return jnp.prod(jnp.stack(factors), axis=0).reshape(self.rank, -1).sum(axis=0)
 

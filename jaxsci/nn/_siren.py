@@ -25,7 +25,8 @@ class SIREN(FieldNetwork):
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
 
-    **Raises:** `ValueError` for sizes or a frequency that are not positive.
+    **Raises:** `ValueError` for sizes or a frequency that are not positive, or a point of another
+    size.
 
     **Source:** Sitzmann et al., "Implicit neural representations with periodic activation
     functions" (2020), section 3.2.
@@ -61,7 +62,7 @@ class SIREN(FieldNetwork):
             for m, n, bound, k in zip(sizes[:-1], sizes[1:], bounds, keys, strict=True)
         )
         self.frequency = frequency
-        self.scalar = out_size == "scalar"
+        self.scalar = isinstance(out_size, str)
 
     def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         for layer in self.layers[:-1]:

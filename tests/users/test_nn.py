@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -77,3 +78,64 @@ def test_the_ends_of_the_grid_are_inside(recwarn):
             net = nn.KAN(2, "scalar", width=2, depth=1, basis=basis, key=jax.random.key(0))
             assert jnp.isfinite(net(x))
     assert not recwarn.list
+
+
+NETWORKS = {
+    "MLP": lambda **o: nn.MLP(2, "scalar", width=3, depth=1, **o),
+    "KAN": lambda **o: nn.KAN(2, "scalar", width=3, depth=1, **o),
+    "SIREN": lambda **o: nn.SIREN(2, 2, width=3, depth=1, **o),
+    "modified": lambda **o: nn.ModifiedMLP(2, 2, width=3, depth=1, **o),
+    "separable": lambda **o: nn.Separable(2, 2, rank=2, width=3, depth=1, **o),
+    "features": lambda **o: nn.MLP(
+        2, 1, width=3, depth=1, embedding=nn.FourierFeatures(2, 2, key=jax.random.key(1)), **o
+    ),
+    "periodic": lambda **o: nn.MLP(
+        2, 1, width=3, depth=1, embedding=nn.PeriodicEmbedding((1.0, None)), **o
+    ),
+}
+
+
+@pytest.mark.report("jaxsci")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_points_of_another_size_are_named(name, monkeypatch):
+    """They ended in a raw error of dot_general, and a batch without vmap in the first point's
+    value. Right: the two sizes, also within jit and vmap; one point for another is still right."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    f, params = jsci.pure(NETWORKS[name](key=jax.random.key(0)))
+    for points in (jnp.ones(3), jnp.ones((5, 2)), jnp.asarray(1.0)):
+        for call in (f, jax.jit(f), lambda p, x: jax.vmap(f, (None, 0))(p, x[None])):
+            with pytest.raises(ValueError, match=r"was made for in_size=2 .*jax\.vmap"):
+                call(params, points)
+    assert jax.jit(jax.vmap(f, (None, 0)))(params, 0.3 * jnp.ones((4, 2))).shape[0] == 4
+
+
+@pytest.mark.report("jaxsci")
+def test_a_kink_along_an_axis_that_is_not_there():
+    """JAX takes the last coordinate for one beyond it. Right: refused."""
+    kinks = nn.KinkFeatures((0.5,), axis=1)
+    with pytest.raises(ValueError, match="axis=1 of a point with 1 coordinates"):
+        nn.MLP(1, "scalar", width=2, depth=1, embedding=kinks, key=jax.random.key(0))
+
+
+@PYKAN
+@pytest.mark.parametrize("basis", [nn.BSpline, nn.Gaussians, nn.ActivationProducts])
+def test_whole_numbers_are_floats(basis, monkeypatch):
+    """Centres and ends took the dtype of the input, and were truncated. Right: as of floats."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    functions = basis(7, -1.5, 2.5)
+    x = jnp.array([0, 1, 2])
+    np.testing.assert_allclose(functions(x), functions(x.astype(float)), rtol=1e-12)
+    layer = nn.KANLayer(3, 2, basis=functions, key=jax.random.key(0))
+    np.testing.assert_allclose(layer(x), layer(x.astype(float)), rtol=1e-12)
+
+
+@pytest.mark.report("jaxsci")
+def test_sizes_of_numpy_are_sizes():
+    """Sizes from a table were called no integers. Right: the same network; fractions refused."""
+    with pytest.raises(ValueError, match="width must be a positive integer"):
+        nn.MLP(2, 1, width=3.5, depth=1, key=jax.random.key(0))
+    ours = nn.MLP(
+        np.int64(2), np.int64(1), width=np.int64(3), depth=np.int64(1), key=jax.random.key(0)
+    )
+    theirs = nn.MLP(2, 1, width=3, depth=1, key=jax.random.key(0))
+    np.testing.assert_array_equal(ours(jnp.ones(2)), theirs(jnp.ones(2)))

@@ -41,7 +41,8 @@ class KernelConv(eqx.Module):
     - `key`: PRNG key of the weights.
 
     Called as `layer(a)`: one sample `(*grid, in_channels)` at the points xᵢ = i/N; returns
-    `(*grid, out_channels)`.
+    `(*grid, out_channels)`. With a boundary that is not periodic take the centres of cells,
+    (i + 1/2)/N: at i/N the layer converges only at first order within a radius of the ends.
 
     **Raises:** `ValueError` for a grid so coarse that no neighbour lies within the radius, a radius
     above 1/2, or a field of another dimension or with other channels.

@@ -34,6 +34,32 @@ def test_converges_to_the_integral_at_second_order(key):
     assert np.log2(errors[-2] / errors[-1]) > 1.9
 
 
+@pytest.mark.parametrize("boundary", ["zero", "reflect"])
+@pytest.mark.parametrize(("shift", "order"), [(0.5, 2), (0.0, 1)])
+def test_order_of_convergence_beside_a_boundary(key, boundary, shift, order):
+    """Fields continued past the ends are second order on centres of cells, and first on i/N."""
+    layer = KernelConv(1, 1, dim=1, radius=0.125, boundary=boundary, key=key)
+    w = np.asarray(layer.weight[:, 0, 0])
+
+    def field(x):
+        return np.exp(np.sin(2 * np.pi * x) + x)
+
+    def continued(x):
+        return field(abs(x)) if x >= 0 or boundary == "reflect" else 0.0
+
+    def error(n):
+        x = (np.arange(n) + shift) / n
+        at = x[n // 32]
+        kernel = lambda y: np.interp(y / 0.125, np.linspace(-1, 1, 5), [0, *w, 0]) / 0.25  # noqa: E731
+        exact = quad(
+            lambda y: kernel(y) * continued(at + y),
+            -0.125, 0.125, points=[-0.0625, 0, 0.0625, -at], epsabs=1e-12,
+        )[0]  # fmt: skip
+        return abs(layer(jnp.asarray(field(x))[:, None])[n // 32, 0] - exact)
+
+    assert abs(np.log2(error(256) / error(512)) - order) < 0.25
+
+
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_is_a_convolution_and_one_operator_on_all_grids(key, dim):
     layer = KernelConv(2, 3, dim=dim, radius=0.25, boundary="periodic", key=key)

@@ -79,11 +79,51 @@ def test_core_potentials_of_a_family_come_with_its_basis_sets(atoms, basis, pote
 
 
 @pytest.mark.report("jaxsci")
-def test_hydrogen_in_a_basis_for_gth_is_refused_without_its_pseudopotential():
-    """No inner shell is missing there to tell by. Right: refused by name."""
-    for basis in ("gth-szv", {"H": "GTH-DZVP"}):
+@pytest.mark.parametrize("symbol", ["H", "Li", "Be", "Mg"])
+def test_a_basis_for_gth_is_refused_without_its_pseudopotential(symbol):
+    """Of these elements no inner shell is missing to tell by. Right: refused by name, also of a
+    Mole that has none."""
+    atoms = [(symbol, (0, 0, 0)), (symbol, (0, 0, 2))]
+    for basis in ("gth-dzvp", {symbol: "GTH-DZVP"}):
         with pytest.raises(ValueError, match="made for a GTH pseudopotential.*pseudo="):
-            jsci.dft.molecule([("H", (0, 0, 0)), ("H", (0, 0, 0.74))], basis)
+            jsci.dft.molecule(atoms, basis)
+        with pytest.raises(ValueError, match="made for GTH pseudopotentials, and it has none"):
+            jsci.dft.molecule(mole(atoms, basis))
+
+
+@pytest.mark.report("jaxsci")
+def test_lanthanides_in_def2_sets_are_refused_without_their_core_potential():
+    """PySCF has functions of ma-def2-SVP for them and no potential: its 28 electrons would be put
+    in valence functions. Right: refused; iodine takes its potential from the family."""
+    for basis in ("ma-def2-svp", {"Ce": "def2-mTZVP"}):
+        with pytest.raises(ValueError, match="of Ce is made for an effective core potential"):
+            jsci.dft.molecule([("Ce", (0, 0, 0))], basis, grid=0)
+    ours = jsci.dft.molecule(HI, "def2-mtzvp", grid=0)
+    np.testing.assert_array_equal(ours.charges, [1, 53 - 28])
+
+
+@pytest.mark.report("jaxsci")
+def test_sets_that_augment_another_are_read():
+    """cc-pCVDZ and aug-cc-pVDZ-PP, two files of PySCF each, ended in an error of `join`. Right:
+    PySCF's one-electron integrals, for copper with the potential of the first file."""
+    from pyscf.scf import hf
+
+    for symbol, basis, ecp in (
+        ("C", "cc-pcvdz", {}),
+        ("Cu", "aug-cc-pvdz-pp", {"Cu": "cc-pvdz-pp"}),
+    ):
+        atoms = [(symbol, (0.0, 0.0, 0.0))]
+        ours = jsci.dft.molecule(atoms, basis, spin=len(ecp), grid=0)
+        theirs = mole(atoms, basis, ecp=ecp, spin=len(ecp))
+        np.testing.assert_allclose(ours.core_hamiltonian, hf.get_hcore(theirs), atol=1e-11)
+
+
+@pytest.mark.report("jaxsci")
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_functions_without_a_norm_are_refused():
+    """PySCF's cc-pVDZ-DK of holmium has one, which ended in an error of `eigvalsh`."""
+    with pytest.raises(ValueError, match="basis of Ho has a function without a norm"):
+        jsci.dft.molecule([("Ho", (0, 0, 0))], "cc-pvdz-dk", spin=1, grid=0)
 
 
 @pytest.mark.report("pyscf/pyscf#531")
@@ -102,8 +142,9 @@ def test_a_basis_for_a_core_potential_is_refused_without_one():
     for given in ((HI, bare), (mole(HI, "def2-svp"), None), (HI, "aug-cc-pwcvdz-pp")):
         with pytest.raises(ValueError, match=r"no basis|functions for its inner shell are missing"):
             jsci.dft.molecule(*given, grid=0)
+    nameless = {"F": gto.basis.load("gth-tzvp", "F")}
     with pytest.raises(ValueError, match="the lowest level of F.*pseudo=... for GTH"):
-        jsci.dft.molecule([("F", (0, 0, 0))], "gth-tzvp", spin=1, grid=0)
+        jsci.dft.molecule([("F", (0, 0, 0))], nameless, spin=1, grid=0)
     with pytest.warns(UserWarning, match=r"the lowest level of Au in its basis is 0\.70"):
         jsci.dft.molecule([("Au", (0, 0, 0))], "ano@6s5p3d1f", spin=1, grid=0, density_fit=True)
 
@@ -179,6 +220,22 @@ def test_ghosts_have_the_space_of_their_element_and_no_core_potential():
     assert rough[0].size == rough[1].size
     with pytest.raises(ValueError, match="core potentials or ghosts"):
         jsci.dft.auxiliary(ours)
+
+
+@pytest.mark.report("pyscf/gpu4pyscf#814", "psi4/psi4#1968")
+def test_counterpoise_energy_of_water_in_the_basis_of_its_dimer():
+    """One water beside the functions of another, PBE. Right: PySCF's energy on its own grid of
+    that level, which the radii of the ghosts' elements shape."""
+    from pyscf import dft
+
+    water = "O 0 0 0; H 0 .757 .587; H 0 -.757 .587; "
+    other = "ghost-O 0 0 2.98; ghost-H .1 .757 3.5; ghost-H .1 -.757 3.5"
+    theirs = mole(water + other, "6-31g")
+    field: Any = dft.RKS(theirs, xc="pbe")
+    field.grids.level, field.conv_tol = 0, 1e-11
+    ours = jsci.dft.molecule(theirs, grid=0)
+    result = jsci.dft.scf(ours, jsci.dft.xc("pbe"))
+    assert abs(result.energy - field.kernel()) < 1e-8
 
 
 @pytest.mark.report("pyscf/pyscf#3005", "pyscf/pyscf#2247", "pyscf/pyscf#1000", "pyscf/pyscf#1125")

@@ -11,6 +11,7 @@ from .elements import NUMBERS, check_symbol
 
 # Families of one core potential for basis sets of many names.
 _FAMILIES = re.compile("ccecp(he|reg|28|36)?|bfd")
+_LAST_BARE_OF_DEF2 = 36  # krypton: heavier atoms have a core potential
 
 
 def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -20,7 +21,7 @@ def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, 
     dictionary by element, where "default" stands for those that it does not name.
 
     **Raises:** `ValueError` for a name that PySCF does not have, an element without functions, or
-    GTH sets of H and He.
+    a set that is made for a potential which PySCF does not have under its name.
     """
     symbols = tuple(sorted(symbols))
     functions, potentials = {}, {}
@@ -67,13 +68,32 @@ def _potential(entry: Any, symbol: str) -> list | None:
         raise ValueError(
             f"the basis of {symbol} joins sets with different core potentials: {', '.join(names)}."
         )
-    # By their inner shell others are recognised, which these have not.
-    if not found and NUMBERS[symbol] < 3 and any(_plain(name).startswith("gth") for name in names):
-        raise ValueError(
-            f"the basis {', '.join(names)} of {symbol} is made for a GTH pseudopotential, which a "
-            "PySCF Mole takes: molecule(gto.M(..., basis=..., pseudo=...))."
-        )
-    return found[0] if found else None
+    if found:
+        return found[0]
+    for name in names:
+        _check_bare(name, symbol)
+    return None
+
+
+def _check_bare(name: str, symbol: str) -> None:
+    """Refuse sets for a potential by name: not all of them lack the functions of an inner shell."""
+    if "\n" in name or _content(name) is not None:
+        return  # text and files have names of their own
+    if for_gth(name):
+        kind, argument = "a GTH pseudopotential", "pseudo"
+    elif "def2" in _plain(name) and NUMBERS[symbol] > _LAST_BARE_OF_DEF2:
+        kind, argument = "an effective core potential that PySCF does not have", "ecp"
+    else:
+        return
+    raise ValueError(
+        f"the basis {name} of {symbol} is made for {kind}: a PySCF Mole takes it, "
+        f"molecule(gto.M(..., basis=..., {argument}=...))."
+    )
+
+
+def for_gth(name: Any) -> bool:
+    """Whether this is the name of a basis set for GTH pseudopotentials."""
+    return isinstance(name, str) and _plain(name).startswith("gth")
 
 
 def _plain(name: str) -> str:
@@ -106,14 +126,27 @@ def _functions(name: str, symbol: str, content: str | None) -> list | None:
 def _core_potential(name: str, symbol: str, content: str | None) -> list | None:
     from pyscf import gto
 
-    if content is None:
-        # Uncontracted or truncated, a set keeps its potential.
-        name = name.partition("@")[0]
-        name = name[3:] if name.lower().startswith("unc") else name
-        family = _FAMILIES.match(_plain(name))
-        name = family[0] if family else name
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return gto.basis.load_ecp(name, symbol)
-    except (KeyError, ValueError, RuntimeError, OSError):
-        return None  # an all-electron basis set
+    for place in (name,) if content is not None else _places_of_potential(name):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                if potential := gto.basis.load_ecp(place, symbol):
+                    return potential
+        except (KeyError, ValueError, RuntimeError, OSError):
+            continue
+    return None  # an all-electron basis set
+
+
+def _places_of_potential(name: str) -> list[str]:
+    """Names and files under which PySCF may have the core potential of a basis set."""
+    from pyscf.gto import basis
+
+    # Uncontracted or truncated, a set keeps its potential.
+    name = name.partition("@")[0]
+    name = name[3:] if name.lower().startswith("unc") else name
+    plain = _plain(name)
+    if family := _FAMILIES.match(plain):
+        return [family[0]]
+    files = basis.ALIAS.get(plain)
+    if isinstance(files, tuple):  # a set and what augments it, where PySCF looks for one file
+        return [str(pathlib.Path(basis.__file__).parent / file) for file in files]
+    return [name, "def2-svp"] if "def2" in plain else [name]

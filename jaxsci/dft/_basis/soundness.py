@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from . import basis_sets
+
 # The lowest level of an all-electron basis lies near -Z²/2, that of valence functions alone near
 # a quarter of it or less.
 _NO_INNER_SHELL, _POOR_INNER_SHELL = 0.5, 0.9
@@ -28,6 +30,12 @@ def check_mole(mol: Any) -> None:
             "its integrals: call mol.set_range_coulomb(0), and give omega to molecule() if the "
             "functional has one."
         )
+    names = mol.basis.values() if isinstance(mol.basis, dict) else [mol.basis]
+    if not mol._pseudo and any(map(basis_sets.for_gth, names)):
+        raise ValueError(
+            f"basis={mol.basis!r:.200} of the PySCF Mole is made for GTH pseudopotentials, and it "
+            "has none: gto.M(..., pseudo='gth-pbe')."
+        )
     if mol.nelectron < 1:
         raise ValueError(f"the PySCF Mole has {mol.nelectron} electrons: it needs at least one.")
     if np.any(mol.magmom):
@@ -41,6 +49,10 @@ def check_mole(mol: Any) -> None:
 
 def check_functions(mol: Any) -> None:
     """Refuse atoms without their inner shell, and fewer functions than electrons of a spin."""
+    norms = [np.isfinite(mol._libcint_ctr_coeff(i)).all() for i in range(mol.nbas)]
+    if not all(norms):
+        symbol = mol.atom_symbol(mol.bas_atom(norms.index(False)))
+        raise ValueError(f"the basis of {symbol} has a function without a norm: take another set.")
     for symbol, share in _inner_shells(mol).items():
         found = f"the lowest level of {symbol} in its basis is {share:.2f} times -Z²/2"
         advice = (

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import grid_coordinates
@@ -77,7 +77,7 @@ class FourierBasis(Basis):
 
 
 def _check_padding(padding):
-    if not isinstance(padding, Real):
+    if not isinstance(padding, int | float | np.integer | np.floating):
         raise TypeError(f"padding is one number for all axes, such as 0.25; got {padding!r}.")
     if not 0 <= padding < math.inf:
         raise ValueError(f"padding={padding} must be a share of the domain, finite and >= 0.")

@@ -1,7 +1,6 @@
 """Fields `(*grid, channels)`: their points, normalisation and checks."""
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import jax
@@ -109,13 +108,13 @@ def check_field(a, channels: int, dim: int | None, name: str):
 
 def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
     """The highest wave number of each axis as a tuple; `ValueError` unless 1 to 3, all >= 0."""
-    values = (modes,) if np.ndim(modes) == 0 else tuple(modes)
-    if not 1 <= len(values) <= 3 or any(not isinstance(m, Integral) or m < 0 for m in values):
+    values = tuple(np.atleast_1d(modes).tolist())  # NumPy's integers as Python's
+    if not 1 <= len(values) <= 3 or any(not isinstance(m, int) or m < 0 for m in values):
         raise ValueError(
             f"{name}: modes is the highest wave number of each grid axis, one to three integers "
             f">= 0, such as 16 (1D) or (12, 12) (2D); got {modes!r}."
         )
-    return tuple(map(int, values))
+    return values
 
 
 def as_lengths(lengths: Any, dim: int, name: str) -> tuple[float, ...]:

@@ -187,8 +187,8 @@ class BallIntegral(eqx.Module):
         unseen = np.all(np.linalg.norm(y[:, None] - x, axis=-1) >= self.radius, 1)
         if np.any(unseen):
             warnings.warn(
-                f"{np.sum(unseen)} points, such as {y[unseen][0]}, see nothing of the input: their "
-                f"balls of radius {self.radius:g} are empty. {advice}",
+                f"{np.sum(unseen)} of {len(y)} points, such as {y[unseen][0]}, see nothing of the "
+                f"input: their balls of radius {self.radius:g} are empty. {advice}",
                 stacklevel=stacklevel,
             )
 

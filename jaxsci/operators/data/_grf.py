@@ -48,8 +48,7 @@ def grf(
     g = jsci.operators.data.grf(jax.random.key(0), (64, 64), boundary="neumann", tau=3.0)
     ```
     """
-    sizes = (grid,) if np.ndim(grid) == 0 else tuple(grid)
-    points = [np.arange(n) / n for n in sizes]
+    points = [np.arange(n) / n for n in np.atleast_1d(grid)]
     return grf_at(key, points, boundary=boundary, alpha=alpha, tau=tau, modes=modes)
 
 

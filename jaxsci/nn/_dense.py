@@ -29,7 +29,7 @@ class Dense(eqx.Module):
     networks" (2010), equation 12.
 
     ```python
-    layer = Dense(2, 16, key=jax.random.key(0))
+    layer = jsci.nn.Dense(2, 16, key=jax.random.key(0))
     y = layer(jnp.ones(2))
     ```
     """

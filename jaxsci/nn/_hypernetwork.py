@@ -37,8 +37,8 @@ class Hypernetwork(eqx.Module):
     ```python
     inner = jsci.nn.MLP(2, "scalar", width=16, depth=2, key=jax.random.key(0))
     net = jsci.nn.Hypernetwork(inner, 1, width=16, depth=1, key=jax.random.key(1))
-    u = net(x, jnp.array([0.3]))
-    one = net.at(jnp.array([0.3]))   # the network of one member of the family
+    u = net(jnp.zeros(2), jnp.array([0.3]))
+    one = net.at(jnp.array([0.3]))  # the network of one member of the family
     ```
     """
 

@@ -42,7 +42,8 @@ class Separable(FieldNetwork):
 
     ```python
     net = jsci.nn.Separable(3, "scalar", rank=16, width=32, depth=2, key=jax.random.key(0))
-    values = net.on_grid([x, y, z])   # shape (len(x), len(y), len(z))
+    x, y = jnp.linspace(0, 1, 10), jnp.linspace(0, 1, 20)
+    values = net.on_grid([x, x, y])  # (10, 10, 20)
     ```
     """
 

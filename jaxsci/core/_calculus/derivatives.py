@@ -101,7 +101,7 @@ def hessian(u: Callable) -> Callable:
     **Raises:** `TypeError` if `u` is not scalar.
 
     ```python
-    curvature = jsci.hessian(u)(jnp.zeros(3))
+    curvature = jsci.hessian(u)(jnp.zeros(3))  # (3, 3)
     ```
     """
     return jax.jacfwd(jax.grad(_scalar(u, "hessian")))

@@ -94,6 +94,7 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
     pytree: the first leaf that differs is named. `FileNotFoundError` if there is no file.
 
     ```python
+    jsci.save("model.jsci", params)
     params = jsci.load("model.jsci", like=params)
     ```
     """

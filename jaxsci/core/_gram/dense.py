@@ -84,8 +84,9 @@ def gram(
 
     ```python
     f, params = jsci.pure(eqx.nn.MLP(2, 10, 64, 2, key=key))
-    K = jsci.gram(f, params, x)                    # (n, n, 10, 10)
-    k = jsci.gram(f, params, x, trace_axes=-1)     # (n, n)
+    x = jnp.linspace(0, 1, 10).reshape(5, 2)
+    K = jsci.gram(f, params, x)  # (5, 5, 10, 10)
+    k = jsci.gram(f, params, x, trace_axes=-1)  # (5, 5)
     ```
     """
     check_params(params)

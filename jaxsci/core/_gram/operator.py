@@ -35,8 +35,8 @@ class LowRank(NamedTuple):
 class GramOperator(lx.AbstractLinearOperator):
     """K = J Jᵀ of `f(params, x)` over a batch, matrix-free; made by `gram_operator`.
 
-    Vectors are pytrees like the stacked outputs of `f`. The operator is symmetric and positive
-    semidefinite, and tells Lineax so: `lineax.CG` applies once a damping is added.
+    Vectors are pytrees like the stacked outputs of `f`. The operator is tagged as symmetric and
+    positive semidefinite for Lineax; a sum with a damping needs the tag again for `lineax.CG`.
     """
 
     f: Callable
@@ -231,6 +231,7 @@ def gram_operator(
     ```python
     K = jsci.gram_operator(f, params, x)
     damped = K + 1e-6 * lineax.IdentityLinearOperator(K.in_structure())
+    damped = lineax.TaggedLinearOperator(damped, lineax.positive_semidefinite_tag)
     lineax.linear_solve(damped, y, lineax.CG(1e-6, 1e-6)).value
     ```
     """

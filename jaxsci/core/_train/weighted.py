@@ -21,7 +21,8 @@ class Weighted(NamedTuple):
     **Raises:** `ValueError`, from the objective, for weights of another shape or negative ones.
 
     ```python
-    points, weights = jsci.pde.gauss_legendre(jsci.pde.Interval(0.0, 1.0), 20)
+    points, weights = jsci.pde.gauss_legendre(jsci.pde.Box((0.0, 0.0), (1.0, 1.0)), 20)
+    loss = jsci.objective({"pde": r})
     loss.value(params, {"pde": jsci.Weighted(points, weights)})
     ```
     """

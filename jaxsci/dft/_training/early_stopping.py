@@ -32,7 +32,7 @@ class Validation:
 
     ```python
     watch = jsci.dft.Validation(functional, held_out, patience=10)
-    jsci.fit(loss, params, data, optimizer, steps=1000, report_every=10, callback=watch)
+    jsci.fit(loss, params, {"energy": data}, optimizer, steps=1000, report_every=10, callback=watch)
     watch.best_params
     ```
     """

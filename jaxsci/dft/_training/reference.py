@@ -62,8 +62,10 @@ def reference_energies(
     molecule.
 
     ```python
-    energies = jsci.dft.reference_energies([h2, water], "def2-svp", cache="references")
-    data = jsci.dft.training_batch([molecule(a, "def2-svp") for a in (h2, water)], energies)
+    frames = jsci.dft.read_xyz_frames("trajectory.xyz")
+    energies = jsci.dft.reference_energies(frames, "def2-svp", cache="references")
+    molecules = [jsci.dft.molecule(atoms, "def2-svp") for atoms in frames]
+    data = jsci.dft.training_batch(molecules, energies)
     ```
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
@@ -98,7 +100,8 @@ def reference_densities(
     **Raises:** as `reference_energies`.
 
     ```python
-    densities = jsci.dft.reference_densities([h2, water], "def2-svp", cache="references")
+    frames = jsci.dft.read_xyz_frames("trajectory.xyz")
+    densities = jsci.dft.reference_densities(frames, "def2-svp", cache="references")
     ```
     """
     options = {"charges": charges, "spins": spins, "unit": unit}

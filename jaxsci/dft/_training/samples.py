@@ -199,9 +199,9 @@ def training_report(functional: Functional | Callable, params: Any, batch: Sampl
 
     ```python
     def show(step, metrics, params):
-        print(step, jsci.dft.training_report(functional, params, batch).mae)
+        print(step, jsci.dft.training_report(functional, params, data).mae)
 
-    jsci.fit(loss, params, {"energy": batch}, optimizer, steps=100, callback=show)
+    jsci.fit(loss, params, {"energy": data}, optimizer, steps=100, callback=show)
     ```
     """
     solved = _solve_all(as_functional(functional), params, batch.molecule)

@@ -71,8 +71,10 @@ def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[Ke
 
     ```python
     small, large = jsci.dft.data.buckets(molecules, energies, count=2)
-    draw = jsci.dft.data.minibatch({"small": small, "large": large}, 8)
-    jsci.fit(loss, params, draw, optax.adam(1e-3), key=key, steps=100)  # two terms, by these names
+    draw = jsci.dft.data.minibatch({"small": small, "large": large}, 2)
+    error = jsci.dft.energy_error(functional)
+    loss = jsci.objective({"small": error, "large": error})
+    jsci.fit(loss, params, draw, optax.adam(1e-3), key=key, steps=100)
     ```
     """
     if isinstance(samples, Mapping):

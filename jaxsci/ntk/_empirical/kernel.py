@@ -52,7 +52,7 @@ def kernel(
     **Source:** Jacot, Gabriel and Hongler, "Neural tangent kernel" (2018).
 
     ```python
-    f, params = jsci.pure(flax_model, key, x[0], dtype=jnp.float64)
+    f, params = jsci.pure(eqx.nn.MLP(3, 2, 32, 1, key=key))
     theta = jsci.ntk.kernel(f, params, x, trace_axes=-1)
     ```
     """

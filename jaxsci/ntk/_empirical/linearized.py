@@ -29,7 +29,7 @@ def linearize(f: Callable, params: PyTree) -> Callable:
 
     ```python
     f_lin = jsci.ntk.linearize(f, params)
-    f_lin(trained, x)
+    f_lin(trained, x[0])
     ```
     """
     return taylor(f, params, order=1)
@@ -53,6 +53,7 @@ def taylor(f: Callable, params: PyTree, *, order: int) -> Callable:
 
     ```python
     quadratic = jsci.ntk.taylor(f, params, order=2)
+    quadratic(trained, x[0])
     ```
     """
     if order < 0:

@@ -125,7 +125,8 @@ def posterior(
     2.1.
 
     ```python
-    mean, covariance = jsci.ntk.posterior(K, k, kk, y, noise=1e-4)
+    train, cross, test = net.kernel(x), net.kernel(x_test, x), net.kernel(x_test)
+    mean, covariance = jsci.ntk.posterior(train.ntk, cross.ntk, test.ntk, y, noise=1e-4)
     ```
     """
     if not noise > 0:

@@ -55,7 +55,8 @@ class FourierNeuronFeatures(AbstractNeuronFeatures):
 
     ```python
     features = jsci.ntk.FourierNeuronFeatures(jnp.sin, 8, 512, key=jax.random.key(0))
-    features.of_inputs(x) @ features.of_weights(w, b)  # near sin(w · x + b)
+    x, w = 0.1 * jax.random.normal(key, (2, 8))
+    features.of_inputs(x) @ features.of_weights(w, 0.1)  # near sin(w · x + 0.1)
     ```
     """
 

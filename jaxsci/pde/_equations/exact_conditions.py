@@ -28,7 +28,8 @@ def hard(f: Callable, *, lift: Callable, factor: Callable) -> Callable:
     partial differential equations" (1998), equation 2.
 
     ```python
-    u = hard(f, lift=lambda x: -jnp.sin(jnp.pi * x[0]), factor=lambda x: (1 - x[0] ** 2) * x[1])
+    start = lambda x: -jnp.sin(jnp.pi * x[0])
+    u = jsci.pde.hard(f, lift=start, factor=lambda x: (1 - x[0] ** 2) * x[1])
     ```
     """
     for name, value in (("f", f), ("lift", lift), ("factor", factor)):

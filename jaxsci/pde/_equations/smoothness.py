@@ -25,7 +25,7 @@ def require_smooth(u: Callable, x: Float[Array, " dim"]) -> None:
     linear network is zero, so training against it is meaningless.
 
     ```python
-    require_smooth(lambda y: net(y), jnp.zeros(2))
+    jsci.pde.require_smooth(lambda y: net(y), jnp.zeros(2))
     ```
     """
     found = sorted(_names(jax.make_jaxpr(u)(x).jaxpr) & _PIECEWISE_LINEAR)

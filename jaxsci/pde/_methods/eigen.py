@@ -81,7 +81,8 @@ def eigenproblem(
     neural networks for quantum eigenvalue problems" (2022) for the loss.
 
     ```python
-    well = jsci.pde.eigenproblem(jsci.pde.schroedinger(0.0), psi, params, quadrature)
+    op = jsci.pde.schroedinger(0.0)
+    well = jsci.pde.eigenproblem(op, psi, params, quadrature)
     fit = jsci.fit(*well[:3], jsci.levenberg_marquardt(), steps=150)
     energy = jsci.pde.rayleigh_quotient(op, psi, fit.params["field"], quadrature)
     ```

@@ -49,8 +49,8 @@ def sobolev_gradient(
 
     ```python
     energy = jsci.pde.ritz(lambda v, x: 0.5 * jnp.sum(jsci.grad(v)(x) ** 2) - v(x), u)
-    descent = jsci.pde.sobolev_gradient(u, points, damping=1e-6, line_search_steps=20)
-    fit = jsci.fit(energy, params, points, descent, steps=100)
+    descent = jsci.pde.sobolev_gradient(u, quadrature, damping=1e-6, line_search_steps=20)
+    fit = jsci.fit(energy, params, quadrature, descent, steps=100)
     ```
     """
     if not learning_rate > 0 or not damping > 0 or line_search_steps < 0:

@@ -44,8 +44,8 @@ def laplace_deviation(
     **Source:** MacKay, "A practical Bayesian framework for backpropagation networks" (1992).
 
     ```python
-    deviation = jsci.pde.laplace_deviation(lambda p, x: p["log_nu"], loss, fit.params, batch)
-    deviation(jnp.zeros(2))   # of log ν
+    deviation = jsci.pde.laplace_deviation(f, loss, params, batch)  # or lambda p, x: p["log_nu"]
+    deviation(jnp.zeros(2))
     ```
     """
     require_x64("laplace_deviation()")

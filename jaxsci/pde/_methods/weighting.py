@@ -104,8 +104,9 @@ def causal_weights(
     neural networks" (2024), equation 3.6.
 
     ```python
-    w = jsci.pde.causal_weights(r, points[:, -1], tolerance=1.0, start=0.0, end=1.0)
-    loss = jnp.mean(w * r**2)
+    residuals = jsci.vmap(r, (None, 0))(params, points)
+    w = jsci.pde.causal_weights(residuals, points[:, -1], tolerance=1.0, start=0.0, end=1.0)
+    loss = jnp.mean(w * residuals**2)
     ```
     """
     if not tolerance > 0 or slices < 1 or not start < end:

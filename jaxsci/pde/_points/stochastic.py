@@ -40,7 +40,8 @@ def random_directions(
 
     ```python
     v = jsci.pde.random_directions(key, 8, 100)
-    estimate = jsci.laplacian(u, directions=v)(x)
+    u = lambda x: jnp.sum(x**4)
+    jsci.laplacian(u, directions=v)(jnp.ones(100))  # 1200
     ```
     """
     if kind not in ("axes", "signs"):
@@ -78,7 +79,7 @@ def with_directions(
         x, v = sample
         return jsci.laplacian(lambda y: f(params, y), directions=v)(x) + source(x)
 
-    data = jsci.pde.joint({"pde": jsci.pde.with_directions(box, 256, 8)})
+    data = jsci.pde.joint({"pde": jsci.pde.with_directions(box, 256, 1)})
     fit = jsci.fit(jsci.objective({"pde": r}), params, data, optax.adam(1e-3), steps=2000, key=key)
     ```
     """

@@ -241,8 +241,8 @@ def test_finite_network_saves_its_shape(name):
 @pytest.mark.parametrize(
     ("layers", "shape", "message"),
     [
-        ([infinite.Relu()], (2, 3), "behind a layer of weights"),
-        ([dense(1), infinite.Relu(), infinite.Erf()], (2, 3), "behind a layer of weights"),
+        ([infinite.Relu()], (2, 3), "follow a layer of weights"),
+        ([dense(1), infinite.Relu(), infinite.Erf()], (2, 3), "follow a layer of weights"),
         ([dense(1), infinite.Relu(), infinite.LayerNorm()], (2, 3), "must follow"),
         ([conv(1)], (2, 5, 3), "does not fit inputs of 1"),
         ([conv(1, (9, 9), padding="valid")], (2, 5, 4, 3), "larger than"),

@@ -20,8 +20,6 @@ class KinkFeatures(eqx.Module):
 
     Called with one point `(in_size,)`; returns `(in_size + places,)`.
 
-    **Raises:** `ValueError` without places.
-
     **Raises:** `ValueError` without places, or for a point without that coordinate.
 
     ```python

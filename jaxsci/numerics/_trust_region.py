@@ -50,7 +50,7 @@ def trust_region_step(
 
     curvature = jnp.array([2.0, -1.0])
     step, change = trust_region_step(
-        lambda x: curvature * x, jnp.array([1.0, 0.1]), jnp.ones(2), 0.5, jnp.array(True)
+        lambda x: curvature * x, jnp.array([1.0, 0.1]), jnp.ones(2), jnp.array(0.5), jnp.array(True)
     )
     ```
     """

@@ -62,7 +62,7 @@ def test_features_keep_single_precision():
     [
         ((infinite.Relu(),), "follow a Dense"),
         ((DENSE, infinite.Relu(), infinite.Relu()), "follow a Dense"),
-        ((infinite.Conv(1, (3,)), infinite.Relu()), "knows Dense and activations, not Conv"),
+        ((infinite.Conv(1, (3,)), infinite.Relu()), "supports Dense and activations, not Conv"),
     ],
 )
 def test_layers_without_features_are_refused(layers, message):

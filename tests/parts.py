@@ -7,7 +7,7 @@ def check_part(wanted: str) -> tuple[int, int]:
     """k and n of "k/n"."""
     part, _, parts = wanted.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise ValueError(f"JSCI_SLOW_PART={wanted}: must be a part and their number, as in 3/16")
+        raise ValueError(f"JSCI_SLOW_PART={wanted}: must be a part and their number, as in 3/24")
     return int(part), int(parts)
 
 

@@ -94,10 +94,41 @@ def test_second_call_does_not_trace(case):
         return case.f(params, x)
 
     for i in range(2):
-        counted(case.params, example(case.batch, i))
+        counted.trace(case.params, example(case.batch, i))  # what a call does before it compiles
     assert len(traces) == 1
 
 
+# All their primitives are in other rows too, and what a weight does in each of these is compared in
+# tests/core/gram/test_structured.py: their own kernels are left to the slow tests.
+REPEATED = (
+    layers.factorised_spectral_convolution,
+    layers.sine_convolution,
+    layers.spherical_convolution,
+    layers.differential_convolution,
+    layers.multigrid_operator,
+    layers.u_shaped_operator,
+    layers.u_net,
+    layers.graph_operator,
+    layers.geometry_informed_operator,
+    layers.multiple_input_operator,
+    layers.pod_deep_operator_network,
+    layers.modified_mlp,
+    layers.siren,
+    layers.piratenet,
+    layers.separable,
+    layers.hypernetwork,
+    layers.spline_kan,
+)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(make, marks=pytest.mark.slow if make in REPEATED else (), id=make.__name__)
+        for make in kernels.KERNELS
+    ],
+    indirect=True,
+)
 def test_every_implementation_gives_one_kernel(case):
     def kernel(**options):
         return jax.jit(lambda p, x: jsci.gram(case.f, p, x, **options))(case.params, case.batch)

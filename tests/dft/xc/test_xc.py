@@ -138,11 +138,15 @@ def test_equals_libxc(name, polarisation):
 SLOW = ("pbe_x_sr", "hse06")
 
 
-def slowly(names):
-    return [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in names]
+def slowly(names, slow=SLOW):
+    return [pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in names]
 
 
-@pytest.mark.parametrize("name", slowly(functional_names()))
+# Sums of parts that are tested themselves; those with an omega have parts that are not.
+SUMS = tuple(n for n in functional_names() if n not in PARTS and xc(n).omega is None)
+
+
+@pytest.mark.parametrize("name", slowly(functional_names(), SLOW + SUMS))
 def test_unpolarised_shortcut_is_exact(name):
     spin, _, sigma, tau = points("none")
     full, d_full = ours(name, spin, sigma, tau)

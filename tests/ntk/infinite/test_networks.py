@@ -93,7 +93,7 @@ def test_finite_networks_scatter_about_the_kernel(name):
         np.testing.assert_array_less(difference, 5 * standard_error + bias)
 
 
-@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("depth", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize(
     "activation", [infinite.Relu(), infinite.Erf(), infinite.Gelu()], ids=["relu", "erf", "gelu"]
 )

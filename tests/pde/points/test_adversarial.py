@@ -8,7 +8,7 @@ import pytest
 from jaxsci import pde
 
 
-@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("dim", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_density_is_that_of_the_samples(dim, key):
     """p(push(z)) = 1/|det ∂push/∂z| for uniform z, whatever the weights."""
     box = pde.Box((-1.0,) * dim, (3.0,) * dim)
@@ -36,7 +36,7 @@ def test_it_starts_uniform_and_inside(key):
     np.testing.assert_allclose(x.mean(axis=0), [0.0, 1.0], atol=0.06)
 
 
-@pytest.mark.parametrize("smoothness", [0.05, 0.2])
+@pytest.mark.parametrize("smoothness", [pytest.param(0.05, marks=pytest.mark.slow), 0.2])
 def test_the_maximum_is_that_of_euler_and_lagrange(smoothness, key):
     """r² + 2β p″ = constant, so r² = 1 + cos(πx)/2 gives p = 1 + cos(πx)/(4βπ²)."""
     line = pde.Interval(0.0, 1.0)

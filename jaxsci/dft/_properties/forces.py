@@ -12,11 +12,14 @@ from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import total_energy
 from .._scf.result import SCFResult
 from .._scf.scf import scf
+from .._scf.solvers.old_keywords import accepts_old_keywords
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import integral_gradient
 
 
+@accepts_old_keywords
 def forces(
     molecule: Molecule,
     functional: Functional | Callable,
@@ -25,10 +28,7 @@ def forces(
     guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-12,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
     throw: bool = True,
 ) -> Float[Array, "atoms 3"]:
     """Forces on the nuclei at the self-consistent density.
@@ -71,9 +71,6 @@ def forces(
         guess=guess,
         tolerance=tolerance,
         max_steps=max_steps,
-        level_shift=level_shift,
-        damping=damping,
-        temperature=temperature,
         solver=solver,
         throw=throw,
     )

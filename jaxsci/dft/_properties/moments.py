@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 
 from .._scf.result import SCFResult, density_of
 from .._scf.scf import scf
+from .._scf.solvers.old_keywords import accepts_old_keywords
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 
@@ -69,6 +71,7 @@ def mulliken_charges(
     )
 
 
+@accepts_old_keywords
 def polarisability(
     molecule: Molecule,
     functional: Functional | Callable,
@@ -77,10 +80,7 @@ def polarisability(
     guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
     throw: bool = True,
 ) -> Float[Array, "3 3"]:
     """Static dipole polarisability, by the response of the self-consistent density.
@@ -117,9 +117,6 @@ def polarisability(
             guess=guess,
             tolerance=tolerance,
             max_steps=max_steps,
-            level_shift=level_shift,
-            damping=damping,
-            temperature=temperature,
             solver=solver,
             throw=throw,
         )

@@ -28,14 +28,17 @@ from .response import (
 from .result import SCFResult as SCFResult, density_of
 from .solved import energy_of, known, stationary_energy
 from .solvers.coarse_grid import converge
-from .solvers.diis import Iteration, fill, has_converged, iterate
+from .solvers.diis import fill, has_converged, iterate
 from .solvers.newton import minimise
+from .solvers.old_keywords import accepts_old_keywords
+from .solvers.options import DIIS, Iteration, Newton
 from .solvers.restricted_open import converged_shared_projectors, effective_fock
 from .solvers.smearing import converged_fermi_operators, entropy, occupations
 
 GUESSES = ("minao", "atoms", "core")
 
 
+@accepts_old_keywords
 def scf(
     molecule: Molecule,
     functional: Functional | Callable,
@@ -44,10 +47,7 @@ def scf(
     guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
     throw: bool = True,
 ) -> SCFResult:
     """Solve the Kohn-Sham equations of one molecule.
@@ -79,15 +79,8 @@ def scf(
         from one step to the next and the largest element of the orbital gradient FP - PF, in
         which the energy's error is quadratic, is below its square root.
     - `max_steps`: Fock matrices built before giving up.
-    - `level_shift`: added to the empty orbitals' energies (Hartree) while iterating, against
-        occupations that flip; the solution and its derivatives are those of zero.
-    - `damping`: share of the old Fock matrix in the new one, from 0 to below 1.
-    - `temperature`: of the electrons, k_B T in Hartree (0.01 is 3158 K): occupations after Fermi
-        and Dirac, each spin keeping its number of electrons. Derivatives are first ones, and the
-        free energy's second; higher ones are NaN.
-    - `solver`: "diis", or "newton": after at most 15 steps of DIIS, a trust-region Newton method
-        that only goes down in energy and leaves saddle points, for small gaps, stretched bonds and
-        metals. One of its steps costs about 5 to 20 of DIIS's.
+    - `solver`: `DIIS(level_shift=, damping=, temperature=)`, or `Newton()`, which only goes down in
+        energy and leaves saddle points, for small gaps, stretched bonds and metals.
     - `throw`: raise without convergence, rather than flag it in `.converged`.
 
     **Returns:** an `SCFResult`.
@@ -97,11 +90,10 @@ def scf(
     Small gaps, stretched bonds and 3d metals may not converge by DIIS, or to a state that is not
     the lowest: see `solver`, `stability` and `stable_scf`.
 
-    **Good values:** the defaults; `solver="newton"` where they fail; `tolerance=1e-14` before
+    **Good values:** the defaults; `solver=Newton()` where they fail; `tolerance=1e-14` before
     differentiating anything but the energy to more than four digits.
 
-    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982);
-    Mermin, Phys. Rev. 137, A1441 (1965) for temperatures.
+    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982).
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -112,26 +104,24 @@ def scf(
     require_x64("jsci.dft.scf")
     functional = as_functional(functional)
     check_one(molecule, "scf(m, functional, throw=False)")
-    if temperature and molecule.restricted_open:
+    iteration = Iteration.checked(tolerance, max_steps, solver)
+    if iteration.temperature and molecule.restricted_open:
         raise ValueError(
             "a temperature needs orbitals of their own for α and β: build the molecule with "
             "restricted=False, or set temperature=0."
         )
     start = _initial_density(molecule, guess)
-    iteration = Iteration.checked(tolerance, max_steps, level_shift, damping, temperature, solver)
     result = _solve(molecule, functional, params, start, iteration)
     return _or_raise(result) if throw else result
 
 
+@accepts_old_keywords
 def energy(
     functional: Functional | Callable,
     *,
     tolerance: float = 1e-9,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
 ) -> Callable[[Any, Molecule], Float[Array, ""]]:
     """The self-consistent energy as a kernel `f(params, molecule)` for `objective` and `gram`.
 
@@ -154,9 +144,6 @@ def energy(
             params,
             tolerance=tolerance,
             max_steps=max_steps,
-            level_shift=level_shift,
-            damping=damping,
-            temperature=temperature,
             solver=solver,
             throw=False,
         )
@@ -205,14 +192,14 @@ def _search(functional, molecule, args, start, iteration: Iteration):
     params, ops, counts = args
     # Whatever depends on the points themselves has to stay on them.
     coarse = molecule.grid.coarse is not None and not functional.nonlocal_terms
-    if coarse and functional.on_grid and iteration.solver == "diis":
+    if coarse and functional.on_grid and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
         fock = _initial_fock(functional, params, rough, start, molecule, counts)
         solution, focks = converge(functional, args, rough, fock, iteration)
         return solution, solution.energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
     fock = _initial_fock(functional, params, ops, start, molecule, counts)
     solution, _ = iterate(functional, args, fock, iteration)
-    if iteration.solver == "newton":
+    if iteration.newton:
         solution = minimise(functional, args, solution, iteration)
     density = density_matrix(ops, fill(solution.fock, counts, iteration.temperature))
     energy, focks = energy_and_fock(functional, params, ops, density)
@@ -279,8 +266,9 @@ def _constant(tree):
 def _or_raise(result: SCFResult) -> SCFResult:
     """The result, or an error where it has not converged: at once, or when the program runs."""
     advice = (
-        "Try solver='newton', level_shift=0.2, another guess, more max_steps or a temperature; or "
-        "throw=False for a result with converged=False."
+        "Try solver=jsci.dft.Newton() or jsci.dft.DIIS(damping=0.2), its level_shift= or "
+        "temperature=, another guess or more max_steps; or throw=False for a result with "
+        "converged=False."
     )
     if isinstance(result.converged, Tracer):
         return eqx.error_if(result, ~result.converged, f"scf did not converge. {advice}")

@@ -18,6 +18,7 @@ from .hamiltonian import Operators, operators
 from .kernel import fock_and_response
 from .kohn_sham import Density, total_energy
 from .scf import SCFResult, scf
+from .solvers.options import DIIS, Newton, first_of
 
 # Eigenvalues above this (Hartree) count as stable: rotations that symmetry leaves free have zero.
 _FLAT = -1e-5
@@ -96,8 +97,8 @@ def stability(
     check_one(molecule, "stability(m, functional, ...)")
     if molecule.restricted_open:
         raise ValueError(
-            "stability() knows no restricted open shells; scf(..., solver='newton') leaves their "
-            "saddle points by itself."
+            "stability() knows no restricted open shells; scf(..., solver=jsci.dft.Newton()) "
+            "leaves their saddle points by itself."
         )
     n = molecule.size
     expected = (n, n) if molecule.restricted else (2, n, n)
@@ -117,16 +118,17 @@ def stable_scf(
     guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
     attempts: int = 5,
     throw: bool = True,
 ) -> SCFResult:
     """A self-consistent field that is a minimum: instabilities are followed down, one by one.
 
-    DIIS first; where it fails, and below every saddle point that `stability` finds, Newton's method
-    from the lowest density along the softest rotation. Each check costs about as much as ten to
-    thirty Fock matrices.
+    `solver` first; where it fails, and below every saddle point that `stability` finds, Newton's
+    method from the lowest density along the softest rotation. Each check costs about as much as ten
+    to thirty Fock matrices.
 
-    **Arguments:** as in `scf`, and
+    **Arguments:** as in `scf`, without a temperature, and
 
     - `attempts`: descents before giving up.
 
@@ -134,8 +136,8 @@ def stable_scf(
     closed shell stays closed: build the molecule with `restricted=False` to let α and β separate,
     as stretched bonds and biradicals do. A minimum need not be the lowest one.
 
-    **Raises:** as `scf` and `stability`; `ValueError` under `jit` or `vmap`, since it decides on
-    numbers: there use `scf(..., solver="newton")`, then `stability`.
+    **Raises:** as `scf` and `stability`; `ValueError` for a temperature, and under `jit` or `vmap`,
+    since it decides on numbers: there use `scf(..., solver=Newton())`, then `stability`.
 
     ```python
     stretched = jsci.dft.molecule("n2.xyz", "def2-svp", restricted=False)
@@ -146,22 +148,24 @@ def stable_scf(
     if isinstance(molecule.overlap, Tracer):
         raise ValueError(
             "stable_scf() decides on numbers, which jit and vmap do not have: there use "
-            "scf(..., solver='newton'), then stability()."
+            "scf(..., solver=jsci.dft.Newton()), then stability()."
         )
+
+    newton = Newton(first=first_of(solver))  # refuses a temperature
 
     def solve(guess, solver):
         options = {"tolerance": tolerance, "max_steps": max_steps, "throw": False}
         return scf(molecule, functional, params, guess=guess, solver=solver, **options)
 
-    result = solve(guess, "diis")
+    result = solve(guess, solver)
     if not bool(result.converged):
-        result = solve(result.density_matrix, "newton")
+        result = solve(result.density_matrix, newton)
     for attempt in range(attempts + 1):
         check = stability(molecule, functional, result, params)
         minimum = check.converged & (check.internal > _FLAT)
         if bool(minimum) or attempt == attempts:
             break
-        result = solve(check.guess, "newton")
+        result = solve(check.guess, newton)
     result = eqx.tree_at(lambda r: r.converged, result, result.converged & minimum)
     if throw and not bool(result.converged):
         raise RuntimeError(

@@ -15,6 +15,7 @@ from .._basis.units import HARTREE_IN_KCAL_PER_MOL
 from .._properties.integral_tangents import IntegralSlopes, integral_slopes, pad_slopes
 from .._scf.result import SCFResult, density_of
 from .._scf.scf import scf
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule
 from .._system.stack import stack
 from .._xc import Functional, as_functional
@@ -188,10 +189,24 @@ class Report(NamedTuple):
     unconverged: int
 
 
-def training_report(functional: Functional | Callable, params: Any, batch: Sample) -> Report:
+def training_report(
+    functional: Functional | Callable,
+    params: Any,
+    batch: Sample,
+    *,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
+) -> Report:
     """Self-consistent energies of a batch against their references.
 
-    **Arguments:** `functional` and `params` as in `scf`; `batch` from `training_batch`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `batch`: from `training_batch`.
+    - `max_steps`: Fock matrices built for one molecule before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energies are free
+        energies.
 
     **Returns:** a `Report`.
 
@@ -204,7 +219,7 @@ def training_report(functional: Functional | Callable, params: Any, batch: Sampl
     jsci.fit(loss, params, {"energy": batch}, optimizer, steps=100, callback=show)
     ```
     """
-    solved = _solve_all(as_functional(functional), params, batch.molecule)
+    solved = _solve_all(as_functional(functional), params, batch.molecule, max_steps, solver)
     energy, converged, steps = map(np.asarray, solved)
     if not converged.any():
         raise RuntimeError(
@@ -217,10 +232,10 @@ def training_report(functional: Functional | Callable, params: Any, batch: Sampl
 
 
 @eqx.filter_jit
-def _solve_all(functional, params, molecules):
+def _solve_all(functional, params, molecules, max_steps, solver):
     def one(m):
-        r = scf(m, functional, params, throw=False)
-        return r.energy, r.converged, r.steps
+        r = scf(m, functional, params, max_steps=max_steps, solver=solver, throw=False)
+        return r.free_energy, r.converged, r.steps
 
     return jax.lax.map(one, molecules)
 

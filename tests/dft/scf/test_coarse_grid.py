@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxsci.dft import fixed_density_energy, molecule, scf, stack, xc
+from jaxsci.dft import DIIS, fixed_density_energy, molecule, scf, stack, xc
 from jaxsci.dft._basis import quadrature
 from jaxsci.dft._scf.hamiltonian import operators
 from jaxsci.dft._scf.kohn_sham import energy_and_fock
 from jaxsci.dft._scf.response import density_matrix
 from jaxsci.dft._scf.solvers import coarse_grid as two_grids
-from jaxsci.dft._scf.solvers.diis import Iteration, departure, iterate, next_fock, with_potential
+from jaxsci.dft._scf.solvers.diis import departure, iterate, next_fock, with_potential
+from jaxsci.dft._scf.solvers.options import Iteration
 
 WATER = [("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.757, -0.4692)), ("H", (0.0, -0.757, -0.4692))]
 NITROXYL = [("N", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.04))]
@@ -43,9 +44,8 @@ def on_one_grid(m):
 )
 def test_two_grids_give_the_field_of_one(atoms, options, temperature):
     m = molecule(atoms, "sto-3g", grid=1, **options)
-    both, one = (
-        scf(x, xc("pbe"), tolerance=1e-12, temperature=temperature) for x in (m, on_one_grid(m))
-    )
+    solver = DIIS(temperature=temperature)
+    both, one = (scf(x, xc("pbe"), tolerance=1e-12, solver=solver) for x in (m, on_one_grid(m)))
     # What is stationary: at a temperature the energy itself is not.
     np.testing.assert_allclose(both.free_energy, one.free_energy, rtol=0, atol=1e-11)
     # The orbital gradient is below 1e-6, and the gap half a Hartree.
@@ -106,7 +106,7 @@ def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted)
     m = molecule(NITROXYL, "sto-3g", grid=0, spin=2, restricted=restricted)
     functional = xc("lda,vwn")
     ops = operators(m, functional.level)
-    iteration = Iteration.checked(1e-9, 3, level_shift=0.1)
+    iteration = Iteration.checked(1e-9, 3, DIIS(level_shift=0.1))
     fock = jnp.stack([ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser] * 2)
     fock = fock[:1] if restricted else fock
     _, memory = iterate(functional, (None, ops, m.electrons), fock, iteration)

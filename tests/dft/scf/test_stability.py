@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import forces, molecule, scf, stability, stable_scf, xc
+from jaxsci.dft import DIIS, forces, molecule, scf, stability, stable_scf, xc
 from jaxsci.numerics import lowest_eigenpair
 
 pytest.importorskip("pyscf")
@@ -58,10 +58,10 @@ def test_following_the_direction_leads_down(nitrogen):
     m, result, check = nitrogen
     electrons = jnp.sum(check.guess * m.overlap)
     np.testing.assert_allclose(electrons, 14, rtol=1e-12)
-    inner = scf(m, xc("hf"), guess=check.guess, level_shift=0.3)
+    inner = scf(m, xc("hf"), guess=check.guess, solver=DIIS(level_shift=0.3))
     assert float(inner.energy) < float(result.energy) - 0.05
     open_shell = dataclasses.replace(m, restricted=False)
-    outer = scf(open_shell, xc("hf"), guess=check.spin_guess, level_shift=0.3)
+    outer = scf(open_shell, xc("hf"), guess=check.spin_guess, solver=DIIS(level_shift=0.3))
     assert float(outer.energy) < float(inner.energy) - 0.1
 
 

@@ -13,7 +13,6 @@ from ..hamiltonian import Operators
 from ..kohn_sham import Density, mean_field, xc_energy_and_potential
 from ..response import density_matrix
 from .diis import (
-    Iteration,
     Solution,
     departure,
     fill,
@@ -22,6 +21,7 @@ from .diis import (
     next_fock,
     with_potential,
 )
+from .options import Iteration
 
 _CORRECTIONS = 6  # after which the coarse grid is left alone
 # Of the first, uncorrected iterations, whose result is wrong by the coarse grid's error anyway.

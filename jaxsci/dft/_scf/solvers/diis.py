@@ -1,7 +1,5 @@
 """The iteration of a self-consistent field, and when it has converged."""
 
-import math
-import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,80 +14,12 @@ from ..._xc import Functional
 from ..hamiltonian import Operators
 from ..kohn_sham import Density, energy_and_fock
 from ..response import density_matrix, projectors, unoccupied
+from .options import Iteration
 from .restricted_open import effective_fock, shared_projectors
 from .smearing import fermi_operators
 
 # Energies are sums of many terms: changes below this fraction of them are rounding.
 _ROUNDING = 1e-14
-SOLVERS = ("diis", "newton")
-_FIRST = 15  # steps of DIIS before Newton's
-
-
-class Iteration(eqx.Module):
-    """How to iterate, and until when: the arguments of these names of `scf`.
-
-    Numbers that do not change the program are data, so that another value compiles nothing.
-    """
-
-    tolerance: Float[Array, ""]
-    max_steps: Int[Array, ""]
-    level_shift: Float[Array, ""]
-    damping: Float[Array, ""]
-    temperature: float = eqx.field(static=True)
-    solver: str = eqx.field(static=True)
-
-    @classmethod
-    def checked(
-        cls,
-        tolerance: float,
-        max_steps: int,
-        level_shift: float = 0.0,
-        damping: float = 0.0,
-        temperature: float = 0.0,
-        solver: str = "diis",
-    ) -> "Iteration":
-        """An `Iteration`, or a `ValueError` that says what is allowed."""
-        given = {"tolerance": tolerance, "max_steps": max_steps, "level_shift": level_shift}
-        for name, number in (given | {"damping": damping, "temperature": temperature}).items():
-            if not isinstance(number, numbers.Real | jax.Array):
-                raise TypeError(f"{name} must be a number, got {number!r}.")
-        if not 0 < tolerance < math.inf:
-            raise ValueError(f"tolerance must be positive and finite, got {tolerance}.")
-        if max_steps < 1 or max_steps != int(max_steps):
-            raise ValueError(f"max_steps must be a whole number from 1, got {max_steps}.")
-        if not 0 <= level_shift < math.inf:
-            raise ValueError(f"level_shift must be zero or positive, got {level_shift}.")
-        if not 0 <= damping < 1:
-            raise ValueError(f"damping must lie in [0, 1), got {damping}.")
-        if not 0 <= temperature < math.inf:
-            raise ValueError(
-                f"temperature is k_B T in Hartree, zero or positive, got {temperature}."
-            )
-        if level_shift and temperature:
-            raise ValueError(
-                "a level shift would change fractional occupations: set level_shift=0 or "
-                "temperature=0."
-            )
-        if solver not in SOLVERS:
-            raise ValueError(
-                f"solver is {solver!r}; allowed are {' and '.join(map(repr, SOLVERS))}."
-            )
-        if solver == "newton" and temperature:
-            raise ValueError(
-                "solver='newton' minimises over whole orbitals: set temperature=0 or solver='diis'."
-            )
-        return cls(
-            tolerance=jnp.asarray(tolerance, float),
-            max_steps=jnp.asarray(max_steps),
-            level_shift=jnp.asarray(level_shift, float),
-            damping=jnp.asarray(damping, float),
-            temperature=temperature,
-            solver=solver,
-        )
-
-    def first(self) -> Int[Array, ""]:
-        """Steps of DIIS before another solver takes over, if one does."""
-        return self.max_steps if self.solver == "diis" else jnp.minimum(self.max_steps, _FIRST)
 
 
 class Solution(NamedTuple):
@@ -216,9 +146,8 @@ def iterate(
     if memory is None:
         memory = diis.init(step, first, args, {}, None, None, frozenset())
     end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock))
-    # Another solver goes on from where the energy was lowest.
-    diis_alone = iteration.solver == "diis"
-    solution = end.solution if diis_alone else end.solution._replace(fock=end.best)
+    # Newton's method goes on from where the energy was lowest.
+    solution = end.solution._replace(fock=end.best) if iteration.newton else end.solution
     return solution, end.history
 
 

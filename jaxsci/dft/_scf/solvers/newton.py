@@ -11,7 +11,8 @@ from ..._xc import Functional
 from ..kohn_sham import energy_and_fock
 from ..projector import occupied_orbitals
 from ..response import electrons_per_orbital
-from .diis import Iteration, Solution, has_converged
+from .diis import Solution, has_converged
+from .options import Iteration
 
 _RADIUS, _LARGEST_RADIUS = 0.4, 2.0  # of the first step and of any, in radians √Hartree
 _SMALLEST_GAP = 0.1  # in the preconditioner (Hartree)

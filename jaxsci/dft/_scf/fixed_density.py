@@ -136,14 +136,13 @@ def _fixed_density_energy(molecule, functional, density, params):
 def _harris_energy(molecule, functional, density, params):
     ops = operators(molecule, functional.level)
     fock = fock_matrix(functional, params, ops, density)
-    change = _next_density(molecule, functional, params, ops, density) - density
+    change = _next_density(functional, params, ops, density) - density
     return total_energy(functional, params, ops, density) + jnp.sum(change * fock)
 
 
-def _next_density(molecule, functional, params, ops: Operators, density):
-    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
+def _next_density(functional, params, ops: Operators, density):
     fock = orthogonal_fock(functional, params, ops, density)
-    return density_matrix(ops, jax.vmap(occupied_projector)(fock, counts))
+    return density_matrix(ops, jax.vmap(occupied_projector)(fock, ops.counts))
 
 
 def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:
@@ -151,7 +150,7 @@ def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) ->
     check_one(molecule, f"{name}(m, functional, density)")
     density = density_of(density)
     n = molecule.size
-    expected = (n, n) if molecule.restricted else (2, n, n)
+    expected = molecule.spins.density_shape(n)
     if density.shape != expected:
         raise ValueError(
             f"density_matrix has shape {density.shape}; for this molecule it must be {expected}."

@@ -1,16 +1,17 @@
-"""What the energy of a density needs of a molecule, made once before the iterations."""
+"""What the Kohn-Sham equations need of a molecule, made once before the iterations."""
 
 import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .._basis.grid import Grid
 from .._basis.long_range import LongRange
 from .._basis.quadrature import Quadrature, quadrature
 from .._system.molecule import Molecule
+from .._system.spins import Spins
 
 
 class Operators(eqx.Module):
@@ -24,6 +25,8 @@ class Operators(eqx.Module):
     - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_repulsion`: in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
+    - `counts`: numbers of occupied orbitals, of both spins together or of each.
+    - `spins`: as in `Molecule`.
     """
 
     orthogonaliser: Float[Array, "nao nao"]
@@ -36,6 +39,8 @@ class Operators(eqx.Module):
     charges: Float[Array, " atoms"]
     atom_mask: Bool[Array, " atoms"]
     extras: dict[str, Array]
+    counts: Int[Array, " channels"]
+    spins: Spins = eqx.field(static=True)
 
 
 def operators(molecule: Molecule, level: str) -> Operators:
@@ -51,6 +56,8 @@ def operators(molecule: Molecule, level: str) -> Operators:
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
         extras=molecule.extras,
+        counts=molecule.spins.counts(molecule.electrons),
+        spins=molecule.spins,
     )
 
 

@@ -79,7 +79,6 @@ def converged_projectors(
     fock: Float[Array, "spins n n"],
     params: Any,
     ops: Operators,
-    counts: Int[Array, " spins"],
     *,
     functional: Functional,
 ) -> Density:
@@ -100,15 +99,15 @@ def converged_projectors(
 
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979), in projector form.
     """
-    del params, ops, functional
-    return projectors(fock, counts)
+    del params, functional
+    return projectors(fock, ops.counts)
 
 
 @converged_projectors.def_jvp
 def _converged_projectors_jvp(primals, tangents, *, functional):
-    fock, params, ops, counts = primals
-    _, d_params, d_ops, _ = tangents
-    occupied = converged_projectors(fock, params, ops, counts, functional=functional)
+    fock, params, ops = primals
+    _, d_params, d_ops = tangents
+    occupied = converged_projectors(fock, params, ops, functional=functional)
     virtual = unoccupied(occupied)
 
     change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
@@ -124,7 +123,7 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
     solution = jax.lax.custom_linear_solve(
         coupled_perturbed,
         -(virtual @ change @ occupied),
-        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, counts)),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, ops.counts)),
         symmetric=True,
     )
     return occupied, solution + solution.transpose(0, 2, 1)

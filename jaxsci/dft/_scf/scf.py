@@ -105,7 +105,7 @@ def scf(
     functional = as_functional(functional)
     check_one(molecule, "scf(m, functional, throw=False)")
     iteration = Iteration.checked(tolerance, max_steps, solver)
-    if iteration.temperature and molecule.restricted_open:
+    if iteration.temperature and molecule.spins.shared:
         raise ValueError(
             "a temperature needs orbitals of their own for α and β: build the molecule with "
             "restricted=False, or set temperature=0."
@@ -155,72 +155,67 @@ def energy(
 @eqx.filter_jit
 def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
     ops = operators(molecule, functional.level)
-    # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
-    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
 
     # How the solution was found has no derivative; how it responds is in `_converged`.
-    fixed, args, guess = _constant((molecule, (params, ops, counts), start))
+    fixed, args, guess = _constant((molecule, (params, ops), start))
     solution, value, focks = _search(functional, fixed, args, guess, iteration)
-    state = solution.fock, params, ops, counts
+    state = solution.fock, params, ops
     occupied = _converged(functional, state, iteration.temperature)
     energy, free_energy = _energies(
         functional, value, (occupied, params, ops), iteration.temperature
     )
     orthogonal = functools.partial(fock_of, functional)
     fock = known(focks, occupied, params, ops, f=orthogonal)
-    if molecule.restricted_open:
+    if ops.spins.shared:
         fock = effective_fock(fock, occupied)
-    levels, vectors, filled = _orbitals(
-        fock, occupied, counts, solution.shift, iteration.temperature
-    )
+    levels, vectors, filled = _orbitals(fock, occupied, ops, solution.shift, iteration.temperature)
     result = SCFResult(
         energy=energy,
         free_energy=free_energy,
         density_matrix=density_matrix(ops, occupied),
         orbital_energies=levels,
         orbitals=ops.orthogonaliser @ vectors,
-        occupations=electrons_per_orbital(counts) * filled,
-        gap=jax.vmap(_gap, (0, 0, None))(levels, counts, jnp.sum(molecule.basis_mask)),
+        occupations=electrons_per_orbital(occupied) * filled,
+        gap=jax.vmap(_gap, (0, 0, None))(levels, ops.counts, jnp.sum(molecule.basis_mask)),
         converged=has_converged(solution, iteration.tolerance),
         steps=solution.steps,
     )
-    return _without_channel(result) if molecule.restricted else result
+    return _without_channel(result) if ops.spins.channels == 1 else result
 
 
 def _search(functional, molecule, args, start, iteration: Iteration):
     """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
-    params, ops, counts = args
+    params, ops = args
     # Whatever depends on the points themselves has to stay on them.
     coarse = molecule.grid.coarse is not None and not functional.nonlocal_terms
     if coarse and functional.on_grid and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
-        fock = _initial_fock(functional, params, rough, start, molecule, counts)
+        fock = _initial_fock(functional, params, rough, start)
         solution, focks = converge(functional, args, rough, fock, iteration)
         return solution, solution.energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
-    fock = _initial_fock(functional, params, ops, start, molecule, counts)
+    fock = _initial_fock(functional, params, ops, start)
     solution, _ = iterate(functional, args, fock, iteration)
     if iteration.newton:
         solution = minimise(functional, args, solution, iteration)
-    density = density_matrix(ops, fill(solution.fock, counts, iteration.temperature))
+    density = density_matrix(ops, fill(solution.fock, ops, iteration.temperature))
     energy, focks = energy_and_fock(functional, params, ops, density)
     return solution, energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
 
 
-def _initial_fock(functional, params, ops, start, molecule, counts):
+def _initial_fock(functional, params, ops, start):
     if start is None:
         bare = ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser
-        fock = jnp.stack([bare] * counts.shape[0])
+        fock = jnp.stack([bare] * ops.spins.channels)
     else:
         fock = orthogonal_fock(functional, params, ops, start)
-    return jnp.mean(fock, axis=0, keepdims=True) if molecule.restricted_open else fock
+    return jnp.mean(fock, axis=0, keepdims=True) if ops.spins.shared else fock
 
 
 def _converged(functional, state, temperature):
     """The occupied projectors, or operators, as differentiable functions."""
-    fock, _, _, counts = state
     if temperature:
         return converged_fermi_operators(*state, functional=functional, temperature=temperature)
-    if fock.shape[0] < counts.shape[0]:
+    if state[-1].spins.shared:
         return converged_shared_projectors(*state, functional=functional)
     return converged_projectors(*state, functional=functional)
 
@@ -236,15 +231,15 @@ def _energies(functional, value, at, temperature):
     return energy, stationary - temperature * disorder
 
 
-def _orbitals(fock, occupied, counts, shift, temperature):
+def _orbitals(fock, occupied, ops, shift, temperature):
     """Energies, orthonormal vectors and electrons of the orbitals of each channel."""
     if temperature:
         levels, vectors = jnp.linalg.eigh(fock)
         fill = functools.partial(occupations, temperature=temperature)
-        return levels, vectors, jax.vmap(fill)(levels, counts)
-    filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)
+        return levels, vectors, jax.vmap(fill)(levels, ops.counts)
+    filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], ops.counts)
     raised, empty = unoccupied(occupied), ~filled
-    if fock.shape[0] < counts.shape[0]:
+    if ops.spins.shared:
         raised, empty = (jnp.sum(x, axis=0, keepdims=True) for x in (raised, empty))
     # The shift keeps those orbitals first that it held occupied.
     levels, vectors = jnp.linalg.eigh(fock + shift * raised)
@@ -286,8 +281,7 @@ def _without_channel(result: SCFResult) -> SCFResult:
 
 def _initial_density(molecule: Molecule, guess: str | Array | SCFResult) -> Array | None:
     """The density to start from with its spin axis, or `None` for the core Hamiltonian."""
-    channels = 1 if molecule.restricted else 2
-    n = molecule.size
+    n, spins = molecule.size, molecule.spins
     if isinstance(guess, str):
         if guess not in GUESSES:
             raise ValueError(
@@ -304,13 +298,13 @@ def _initial_density(molecule: Molecule, guess: str | Array | SCFResult) -> Arra
             )
     else:
         density = density_of(guess, "guess")
-        shapes = [(n, n)] if molecule.restricted else [(n, n), (2, n, n)]
+        shapes = sorted({(n, n), spins.density_shape(n)}, key=len)
         if density.shape not in shapes:
             raise ValueError(
                 f"guess has shape {density.shape}; allowed for this molecule are "
                 f"{' and '.join(map(str, shapes))}."
             )
-    if channels == 1:
+    if spins.channels == 1:
         return density[None]
     if density.ndim == 3:
         return density

@@ -17,6 +17,7 @@ from .._xc import Functional, as_functional
 from .hamiltonian import Operators, operators
 from .kernel import fock_and_response
 from .kohn_sham import Density, total_energy
+from .response import electrons_per_orbital
 from .scf import SCFResult, scf
 from .solvers.options import DIIS, Newton, first_of
 
@@ -89,19 +90,19 @@ def stability(
     if check.internal < 0:  # follow the direction down
         result = jsci.dft.scf(molecule, functional, guess=check.guess)
     if check.external < 0:  # α and β orbitals want to differ
-        open_shell = dataclasses.replace(molecule, restricted=False)
+        open_shell = dataclasses.replace(molecule, spins="unrestricted")
         result = jsci.dft.scf(open_shell, functional, guess=check.spin_guess)
     ```
     """
     require_x64("jsci.dft.stability")
     check_one(molecule, "stability(m, functional, ...)")
-    if molecule.restricted_open:
+    if molecule.spins.shared:
         raise ValueError(
             "stability() knows no restricted open shells; scf(..., solver=jsci.dft.Newton()) "
             "leaves their saddle points by itself."
         )
     n = molecule.size
-    expected = (n, n) if molecule.restricted else (2, n, n)
+    expected = molecule.spins.density_shape(n)
     if result.orbitals.shape != expected:
         raise ValueError(
             f"result holds orbitals of shape {result.orbitals.shape}, and this molecule's are "
@@ -180,8 +181,7 @@ def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stab
     ops = operators(molecule, functional.level)
     n = molecule.size
     orbitals, occupied = result.orbitals.reshape(-1, n, n), result.occupations.reshape(-1, n)
-    full = 2.0 if molecule.restricted else 1.0
-    whole = jnp.all((occupied == 0) | (occupied == full))
+    whole = jnp.all((occupied == 0) | (occupied == electrons_per_orbital(occupied)))
     kinds = [(functional, params, ops, orbitals, occupied > 0, 1.0)]
     if molecule.restricted:
         both, filled = jnp.concatenate([orbitals] * 2), jnp.concatenate([occupied > 0] * 2)
@@ -206,7 +206,7 @@ def _softest(functional, params, ops: Operators, orbitals, filled, sign, toleran
 
     `sign` is -1 where β turns against α; else each channel turns freely.
     """
-    electrons = 2.0 if orbitals.shape[0] == 1 else 1.0
+    electrons = electrons_per_orbital(orbitals)
     density = _density(orbitals, filled, electrons)
     fock, response = fock_and_response(functional, params, ops, density)
     between = ~filled[:, :, None] & filled[:, None, :]

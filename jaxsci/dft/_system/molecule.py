@@ -24,11 +24,14 @@ from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
 from .._basis.soundness import check_mole, check_overlap
 from .guess import minao_density
+from .old_fields import accepts_old_fields
+from .spins import Spins
 from .xyz import read_xyz
 
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
 
 
+@accepts_old_fields
 class Molecule(eqx.Module):
     """Arrays that a self-consistent field needs; make one with `molecule`, many with `stack`.
 
@@ -51,7 +54,9 @@ class Molecule(eqx.Module):
     - `electrons`: numbers of α and β electrons.
     - `atom_mask`, `basis_mask`: false for what only fills up a batch.
     - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
-    - `restricted`: one set of orbitals for both spins.
+    - `spins`: "restricted" (a closed shell), "unrestricted" (orbitals for each spin), or
+        "restricted-open" (an open shell in one set of orbitals). To change it:
+        `dataclasses.replace(molecule, spins="unrestricted")`.
     - `extras`: arrays of your own, from `with_extras`.
     - `long_range`: integrals for exact exchange that changes with distance, or `None`.
     """
@@ -70,8 +75,7 @@ class Molecule(eqx.Module):
     basis: Basis
     grid: Grid
     libcint: Libcint
-    restricted: bool = eqx.field(static=True)
-    restricted_open: bool = eqx.field(static=True, default=False)
+    spins: Spins = eqx.field(static=True, converter=Spins)
     extras: dict[str, Array] = eqx.field(default_factory=dict)
     long_range: LongRange | None = None
 
@@ -79,6 +83,11 @@ class Molecule(eqx.Module):
     def size(self) -> int:
         """Number of basis functions, padding included."""
         return self.overlap.shape[-1]
+
+    @property
+    def restricted(self) -> bool:
+        """Whether one density matrix stands for both spins."""
+        return self.spins is Spins.RESTRICTED
 
     def with_extras(self, **arrays: Array) -> "Molecule":
         """The molecule with arrays of your own, which functionals find in `MolecularDensity`.
@@ -92,14 +101,8 @@ class Molecule(eqx.Module):
         return (
             f"Molecule({f'batch={batch}, ' if batch else ''}atoms={self.charges.shape[-1]}, "
             f"nao={self.size}, points={self.grid.size}, "
-            f"{self._spin_treatment()}, "
-            f"{'full integrals' if self.fit is None else 'density fitting'})"
+            f"{self.spins}, {'full integrals' if self.fit is None else 'density fitting'})"
         )
-
-    def _spin_treatment(self) -> str:
-        if self.restricted_open:
-            return "restricted open shell"
-        return "restricted" if self.restricted else "unrestricted"
 
 
 def molecule(
@@ -129,6 +132,8 @@ def molecule(
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
         `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about
         150 functions).
+    - `restricted`: `True` for one set of orbitals (with unpaired electrons a restricted open
+        shell, ROKS), `False` for one for each spin. `None` restricts closed shells only.
     - `omega`: ω in Bohr⁻¹ of a functional with range separation, as `functional.omega` has it;
         `None` for all others. It doubles the two-electron integrals.
 
@@ -172,8 +177,7 @@ def molecule(
         basis=_basis.from_mole(mol),
         grid=atom_grid,
         libcint=_libcint.from_mole(mol, auxiliary),
-        restricted=restricted is not False and mol.spin == 0,
-        restricted_open=bool(restricted) and mol.spin != 0,
+        spins=Spins.asked(restricted, mol.spin),
         long_range=None if omega is None else _long_range.from_mole(mol, omega, auxiliary),
     )
 

@@ -13,6 +13,7 @@ from .._basis.grid import Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
 from .molecule import Molecule
+from .spins import Spins
 
 # Orbital energy of a basis function that only fills up a batch (Hartree): above every occupied
 # orbital, so never occupied, and small enough that diagonalisation loses no digits.
@@ -54,7 +55,7 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
         ("spherical and Cartesian basis functions", {m.basis.cartesian for m in molecules}),
         (
             "restricted open shells and unrestricted ones",
-            {m.restricted_open for m in molecules if not m.restricted},
+            {m.spins for m in molecules if not m.restricted},
         ),
         ("different ranges omega", {m.long_range and m.long_range.omega for m in molecules}),
         ("molecules with different extras", {tuple(sorted(m.extras)) for m in molecules}),
@@ -100,8 +101,7 @@ class _Sizes:
         self.auxbas = largest(lambda m: m.libcint.auxbas.shape[0])
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
         self.soft_cores = any(m.libcint.soft_cores for m in molecules)
-        self.restricted = all(m.restricted for m in molecules)
-        self.restricted_open = any(m.restricted_open for m in molecules)
+        self.spins = next((m.spins for m in molecules if not m.restricted), Spins.RESTRICTED)
         self.extras = {
             name: np.max([np.shape(m.extras[name]) for m in molecules], axis=0)
             for name in molecules[0].extras
@@ -134,8 +134,7 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         basis=pad_basis(m.basis, n.shells, n.nao),
         grid=_pad_grids(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
-        restricted=n.restricted,
-        restricted_open=n.restricted_open,
+        spins=n.spins,
         extras={name: _pad_to(x, *n.extras[name]) for name, x in m.extras.items()},
         long_range=m.long_range
         and LongRange(

@@ -92,7 +92,7 @@ def training_batch(
     _check_molecules(molecules, names)
     sample = Sample(batch, _checked("energies", energies, (n,), names))
     if densities is not None:
-        shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
+        shape = (n, *batch.spins.density_shape(nao))
         if isinstance(densities, list | tuple):
             densities = _padded(densities, molecules, batch)
         known = _checked("densities", density_of(densities, "densities"), shape, names)

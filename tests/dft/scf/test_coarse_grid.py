@@ -109,11 +109,11 @@ def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted)
     iteration = Iteration.checked(1e-9, 3, DIIS(level_shift=0.1))
     fock = jnp.stack([ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser] * 2)
     fock = fock[:1] if restricted else fock
-    _, memory = iterate(functional, (None, ops, m.electrons), fock, iteration)
+    _, memory = iterate(functional, (None, ops), fock, iteration)
     noise = jax.random.normal(jax.random.key(0), (2, m.size, m.size))
     potential = noise + jnp.swapaxes(noise, 1, 2)
     x = ops.orthogonaliser
-    moved = with_potential(memory, x.T @ potential @ x, fock, iteration)
+    moved = with_potential(memory, x.T @ potential @ x, fock, m.spins, iteration)
     there = dataclasses.replace(ops, core_hamiltonian=ops.core_hamiltonian[None] + potential)
     for candidate, error in zip(moved.candidates[:3], moved.errors[:3], strict=True):
         new, occupied = ravel_pytree((fock, potential))[1](candidate)
@@ -121,5 +121,5 @@ def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted)
         focks = energy_and_fock(functional, None, there, density)[1]
         expected = next_fock(focks, fock, occupied, ops, iteration)
         np.testing.assert_allclose(new, expected, rtol=0, atol=1e-10)
-        turned = departure(fock, expected, occupied, iteration)
+        turned = departure(fock, expected, occupied, m.spins, iteration)
         np.testing.assert_allclose(error, turned.reshape(-1), rtol=0, atol=1e-10)

@@ -60,7 +60,7 @@ def test_following_the_direction_leads_down(nitrogen):
     np.testing.assert_allclose(electrons, 14, rtol=1e-12)
     inner = scf(m, xc("hf"), guess=check.guess, solver=DIIS(level_shift=0.3))
     assert float(inner.energy) < float(result.energy) - 0.05
-    open_shell = dataclasses.replace(m, restricted=False)
+    open_shell = dataclasses.replace(m, spins="unrestricted")
     outer = scf(open_shell, xc("hf"), guess=check.spin_guess, solver=DIIS(level_shift=0.3))
     assert float(outer.energy) < float(inner.energy) - 0.1
 
@@ -175,4 +175,4 @@ def test_lowest_eigenpair():
 def test_result_of_another_molecule_is_refused(nitrogen):
     m, result, _ = nitrogen
     with pytest.raises(ValueError, match=r"shape \(10, 10\), and this molecule's are \(2, 10, 10"):
-        stability(dataclasses.replace(m, restricted=False), xc("hf"), result)
+        stability(dataclasses.replace(m, spins="unrestricted"), xc("hf"), result)

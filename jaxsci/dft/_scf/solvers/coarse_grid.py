@@ -81,7 +81,7 @@ def converge(
 
     **Source:** Brandt, Math. Comp. 31, 333 (1977): the full approximation scheme, on two grids.
     """
-    params, fine, counts = args
+    params, fine = args
 
     def correct(model: _Model, progress) -> tuple[_Model, _Reached]:
         last, corrections = progress
@@ -95,13 +95,13 @@ def converge(
         change = orthogonal(model.potential - last.potential)
         found, memory = iterate(
             functional,
-            (params, corrected, counts),
+            (params, corrected),
             model.fock,
             inner,
-            memory=with_potential(last.memory, change, model.fock, inner),
+            memory=with_potential(last.memory, change, model.fock, fine.spins, inner),
             settled=_is_level,
         )
-        occupied = fill(found.fock, counts, iteration.temperature)
+        occupied = fill(found.fock, fine, iteration.temperature)
         density = density_matrix(fine, occupied)
         energy, focks = mean_field(functional, fine, density)
         full, potential = xc_energy_and_potential(functional, params, fine, density)
@@ -110,7 +110,7 @@ def converge(
         predicted = rough + model.energy + jnp.sum(model.potential * density)
         focks = focks + potential
         new = next_fock(focks, found.fock, occupied, fine, iteration)
-        error = departure(found.fock, new, occupied, iteration)
+        error = departure(found.fock, new, occupied, fine.spins, iteration)
         shift = full - rough - jnp.sum(difference * density)
         solution = Solution(
             found.fock,
@@ -141,12 +141,12 @@ def converge(
 
     diis = DIIS(0.0, 1.0, error=lambda _, old, new: new.departure)
     n = fine.core_hamiltonian.shape[-1]
-    potential = jnp.zeros((counts.shape[0], n, n), fock.dtype)
+    potential = jnp.zeros((fine.spins.channels, n, n), fock.dtype)
     inf = jnp.asarray(jnp.inf, fock.dtype)
     solution = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     model = _Model(jnp.zeros((), fock.dtype), potential, fock, jnp.zeros_like(fock))
     nothing = dataclasses.replace(iteration, max_steps=jnp.zeros((), int))
-    _, memory = iterate(functional, (params, coarse, counts), fock, nothing)
+    _, memory = iterate(functional, (params, coarse), fock, nothing)
     start = model, _Reached(solution, potential, memory, potential)
     history = diis.init(correct, model, (start[1], solution.steps), {}, None, None, frozenset())
     _, reached, _ = jax.lax.while_loop(unfinished, advance, (*start, history))

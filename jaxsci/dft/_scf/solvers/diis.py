@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from ....core import DIIS
+from ..._system.spins import Spins
 from ..._xc import Functional
 from ..hamiltonian import Operators
 from ..kohn_sham import Density, energy_and_fock
@@ -46,14 +47,12 @@ def has_converged(solution: Solution, tolerance: Float[Array, ""]) -> Bool[Array
 
 
 def fill(
-    fock: Float[Array, "sets n n"], counts: Int[Array, " spins"], temperature: float
+    fock: Float[Array, "sets n n"], ops: Operators, temperature: float
 ) -> Float[Array, "spins n n"]:
     """The projectors, or at a temperature operators, on the occupied orbitals of Fock matrices."""
     if temperature:
-        return fermi_operators(fock, counts, temperature)
-    # One set of orbitals for two spins, or one for each.
-    shared = fock.shape[0] < counts.shape[0]
-    return shared_projectors(fock, counts) if shared else projectors(fock, counts)
+        return fermi_operators(fock, ops.counts, temperature)
+    return (shared_projectors if ops.spins.shared else projectors)(fock, ops.counts)
 
 
 def next_fock(
@@ -66,7 +65,7 @@ def next_fock(
     """What to diagonalise next: from Fock matrices F[P] in the basis and the last matrix."""
     x = ops.orthogonaliser
     new = x.T @ new @ x + iteration.level_shift * unoccupied(occupied)
-    if old.shape[0] < occupied.shape[0]:
+    if ops.spins.shared:
         new = effective_fock(new, occupied)
     return (1 - iteration.damping) * new + iteration.damping * old
 
@@ -75,6 +74,7 @@ def departure(
     old: Float[Array, "sets n n"],
     new: Float[Array, "sets n n"],
     occupied: Float[Array, "spins n n"],
+    spins: Spins,
     iteration: Iteration,
 ) -> Float[Array, "sets n n"]:
     """What vanishes at the solution, with `next_fock` as `new`: [F, Π]."""
@@ -82,7 +82,7 @@ def departure(
     if iteration.temperature:
         # Fractional occupations may still change where everything commutes.
         return (new - old) / (1 - iteration.damping)
-    if old.shape[0] < occupied.shape[0]:
+    if spins.shared:
         occupied = jnp.sum(occupied, axis=0, keepdims=True)
     return (new @ occupied - occupied @ new) / (1 - iteration.damping)
 
@@ -103,24 +103,24 @@ def iterate(
     The shift s and the damping d leave the solution's projector as it is. At a temperature Π is
     the operator of the occupations. Where α and β share their orbitals, F is the effective matrix.
 
-    **Arguments:** `args` holds the functional's parameters, the `Operators` and the numbers of
-    occupied orbitals; `memory` is that of an iteration to go on from; `settled(solution,
-    tolerance)` says when to stop; the others are as in `scf`.
+    **Arguments:** `args` holds the functional's parameters and the `Operators`; `memory` is that of
+    an iteration to go on from; `settled(solution, tolerance)` says when to stop; the others are as
+    in `scf`.
 
     **Returns:** the solution, and the memory of its extrapolation.
     """
 
     def step(state, args):
-        (params, ops, counts), (old, _) = args, state
-        occupied = fill(old, counts, iteration.temperature)
+        (params, ops), (old, _) = args, state
+        occupied = fill(old, ops, iteration.temperature)
         energy, new = energy_and_fock(functional, params, ops, density_matrix(ops, occupied))
         return (next_fock(new, old, occupied, ops, iteration), occupied), energy
 
-    def error(_, old, new):
-        return departure(old[0], new[0], new[1], iteration)
+    def error(args, old, new):
+        return departure(old[0], new[0], new[1], args[1].spins, iteration)
 
     diis = DIIS(0.0, 1.0, error=error)
-    first = fock, jnp.zeros((args[2].shape[0], *fock.shape[1:]), fock.dtype)
+    first = fock, jnp.zeros((args[1].spins.channels, *fock.shape[1:]), fock.dtype)
 
     def unfinished(state: _Search):
         reached = state.solution
@@ -152,7 +152,11 @@ def iterate(
 
 
 def with_potential(
-    memory: Any, change: Density, fock: Float[Array, "sets n n"], iteration: Iteration
+    memory: Any,
+    change: Density,
+    fock: Float[Array, "sets n n"],
+    spins: Spins,
+    iteration: Iteration,
 ) -> Any:
     """The memory as it would be, had `change` been added to all Fock matrices F[Π] of it.
 
@@ -164,9 +168,9 @@ def with_potential(
 
     def moved(candidate, error):
         new, occupied = unravel(candidate)
-        added = effective_fock(change, occupied) if len(new) < len(occupied) else change
+        added = effective_fock(change, occupied) if spins.shared else change
         added = (1 - iteration.damping) * added
-        turned = departure(jnp.zeros_like(new), added, occupied, iteration)
+        turned = departure(jnp.zeros_like(new), added, occupied, spins, iteration)
         return ravel_pytree((new + added, occupied))[0], error + turned.reshape(-1)
 
     candidates, errors = jax.vmap(moved)(memory.candidates, memory.errors)

@@ -30,36 +30,34 @@ class _Spins(NamedTuple):
     - `weight`: n_q - n_p of orbitals p, q for each spin: what a turn of q into p moves.
     - `between`: the turns that change the density, from fuller orbitals q into emptier p.
     - `emptiness`: for how many of the spins of its set an orbital is empty.
+    - `shared`: whether two spins share one set.
     """
 
     filled: Bool[Array, "s n"]
     weight: Float[Array, "s n n"]
     between: Bool[Array, "c n n"]
     emptiness: Int[Array, "c n"]
+    shared: bool
 
     def summed(self, matrices):
         """Over spins that share their orbitals."""
-        shared = self.between.shape[0] < matrices.shape[0]
-        return jnp.sum(matrices, axis=0, keepdims=True) if shared else matrices
+        return jnp.sum(matrices, axis=0, keepdims=True) if self.shared else matrices
 
     def effective(self, focks: Float[Array, "s n n"]) -> Float[Array, "c n n"]:
         """The matrix whose off-diagonal blocks vanish with the gradient, and F of one spin."""
         moved = self.summed(self.weight)
-        mean = self.summed(focks) / (focks.shape[0] // self.between.shape[0])
+        mean = self.summed(focks) / (2 if self.shared else 1)
         mixed = self.summed(self.weight * focks) / jnp.where(moved == 0, 1, moved)
         return jnp.where(moved == 0, mean, mixed)
 
 
-def _spins(n: int, counts: Int[Array, " s"], sets: int) -> _Spins:
+def _spins(n: int, counts: Int[Array, " s"], shared: bool) -> _Spins:
     filled = jax.vmap(occupied_orbitals, (None, 0))(n, counts)
     weight = filled[:, None, :].astype(float) - filled[:, :, None]
-    spins = _Spins(filled, weight, weight > 0, (~filled).astype(int))
-    if sets == len(filled):
-        return spins
-    return spins._replace(
-        between=jnp.sum(weight, 0, keepdims=True) > 0,
-        emptiness=jnp.sum(~filled, axis=0, keepdims=True),
-    )
+    if not shared:
+        return _Spins(filled, weight, weight > 0, (~filled).astype(int), shared)
+    between = jnp.sum(weight, 0, keepdims=True) > 0
+    return _Spins(filled, weight, between, jnp.sum(~filled, axis=0, keepdims=True), shared)
 
 
 class _Tries(NamedTuple):
@@ -102,9 +100,9 @@ def minimise(functional: Functional, args: Any, start: Solution, iteration: Iter
 
     **Source:** Helmich-Paris, J. Chem. Phys. 154, 164104 (2021).
     """
-    params, ops, counts = args
-    x, electrons = ops.orthogonaliser, electrons_per_orbital(counts)
-    spins = _spins(start.fock.shape[-1], counts, start.fock.shape[0])
+    params, ops = args
+    x, electrons = ops.orthogonaliser, electrons_per_orbital(ops.counts)
+    spins = _spins(start.fock.shape[-1], ops.counts, ops.spins.shared)
 
     def advance(s: _Descent) -> _Descent:
         tried = _turned(s.orbitals, s.turn)

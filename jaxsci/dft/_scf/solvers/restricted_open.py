@@ -45,7 +45,6 @@ def converged_shared_projectors(
     fock: Float[Array, "1 n n"],
     params: Any,
     ops: Operators,
-    counts: Int[Array, " 2"],
     *,
     functional: Functional,
 ) -> Density:
@@ -59,15 +58,15 @@ def converged_shared_projectors(
     between orbitals that are filled differently: symmetric, and solved as for one spin in
     `converged_projectors`, with the same warnings.
     """
-    del params, ops, functional
-    return shared_projectors(fock, counts)
+    del params, functional
+    return shared_projectors(fock, ops.counts)
 
 
 @converged_shared_projectors.def_jvp
 def _converged_shared_projectors_jvp(primals, tangents, *, functional):
-    fock, params, ops, counts = primals
-    _, d_params, d_ops, _ = tangents
-    occupied = converged_shared_projectors(fock, params, ops, counts, functional=functional)
+    fock, params, ops = primals
+    _, d_params, d_ops = tangents
+    occupied = converged_shared_projectors(fock, params, ops, functional=functional)
 
     def relevant(a):
         """The part of a turn that changes the density: not among orbitals filled alike."""
@@ -89,7 +88,7 @@ def _converged_shared_projectors_jvp(primals, tangents, *, functional):
     turn = jax.lax.custom_linear_solve(
         coupled_perturbed,
         -relevant(jnp.sum(_commutator(change, occupied), axis=0)),
-        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, counts)),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, ops.counts)),
         symmetric=True,
     )
     return occupied, _commutator(relevant(turn)[None], occupied)

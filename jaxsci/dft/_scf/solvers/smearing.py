@@ -119,7 +119,6 @@ def converged_fermi_operators(
     fock: Float[Array, "spins n n"],
     params: Any,
     ops: Operators,
-    counts: Int[Array, " spins"],
     *,
     functional: Functional,
     temperature: float,
@@ -132,23 +131,23 @@ def converged_fermi_operators(
 
     solved by GMRES: the operator is not symmetric.
     """
-    del params, ops, functional
-    return fermi_operators(fock, counts, temperature)
+    del params, functional
+    return fermi_operators(fock, ops.counts, temperature)
 
 
 @converged_fermi_operators.def_jvp
 def _converged_fermi_operators_jvp(primals, tangents, *, functional, temperature):
-    fock, params, ops, counts = primals
-    _, d_params, d_ops, _ = tangents
+    fock, params, ops = primals
+    _, d_params, d_ops = tangents
     # By the function itself, and the Fock matrix from it: what is differentiated once more must
     # see that both depend on the parameters.
     occupied = converged_fermi_operators(
-        fock, params, ops, counts, functional=functional, temperature=temperature
+        fock, params, ops, functional=functional, temperature=temperature
     )
 
     change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
     at_solution, induced = orthogonal_response(functional, params, ops, occupied)
-    _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
+    _, refilled = jax.linearize(lambda f: fermi_operators(f, ops.counts, temperature), at_solution)
     d_fock = jax.lax.custom_linear_solve(
         lambda d: d - induced(refilled(d)), change, _solve_or_nan, transpose_solve=_solve_or_nan
     )

@@ -12,9 +12,8 @@ from ...core import require_x64
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional, xc
 from .hamiltonian import Operators, operators
-from .kohn_sham import fock_matrix, total_energy
+from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
 from .projector import occupied_projector
-from .response import density_matrix, orthogonal_fock
 from .result import SCFResult, density_of
 from .scf import scf
 

@@ -22,6 +22,17 @@ Density = Float[Array, "spins nao nao"]
 Parts = tuple[Array, Array, Array, Array]
 
 
+def electrons_per_orbital(channels: Array) -> float:
+    """2 if one channel stands for both spins, else 1."""
+    return 2.0 if channels.shape[0] == 1 else 1.0
+
+
+def density_matrix(ops: Operators, occupied: Density) -> Density:
+    """P = f X Π Xᵀ, with f electrons per orbital."""
+    x = ops.orthogonaliser
+    return electrons_per_orbital(occupied) * (x @ occupied @ x.T)
+
+
 def density_features(ops: Operators, density: Density, level: str) -> Features:
     """Densities, gradients and kinetic energy densities at the grid points.
 
@@ -153,6 +164,14 @@ def energy_and_fock(
 def fock_matrix(functional: Functional, params: Any, ops: Operators, density: Density) -> Density:
     """F_s = ∂E/∂P_s."""
     return energy_and_fock(functional, params, ops, density)[1]
+
+
+def orthogonal_fock(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> Density:
+    """Xᵀ F[P] X."""
+    x = ops.orthogonaliser
+    return x.T @ fock_matrix(functional, params, ops, density) @ x
 
 
 def mean_field(

@@ -1,5 +1,6 @@
 """The self-consistent field as one differentiable fixed point."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -14,19 +15,13 @@ from ...core import require_x64
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
+from .equations import Equations
 from .hamiltonian import on_coarse_grid, operators
-from .kohn_sham import energy_and_fock
+from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
 from .projector import occupied_orbitals
-from .response import (
-    converged_projectors,
-    density_matrix,
-    electrons_per_orbital,
-    fock_of,
-    orthogonal_fock,
-    unoccupied,
-)
+from .response import converged_projectors, unoccupied
 from .result import SCFResult as SCFResult, density_of
-from .solved import energy_of, known, stationary_energy
+from .solved import known, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import fill, has_converged, iterate
 from .solvers.newton import minimise
@@ -154,21 +149,17 @@ def energy(
 
 @eqx.filter_jit
 def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
-    ops = operators(molecule, functional.level)
+    ops, temperature = operators(molecule, functional.level), iteration.temperature
+    equations = Equations(functional, params, ops)
 
     # How the solution was found has no derivative; how it responds is in `_converged`.
-    fixed, args, guess = _constant((molecule, (params, ops), start))
-    solution, value, focks = _search(functional, fixed, args, guess, iteration)
-    state = solution.fock, params, ops
-    occupied = _converged(functional, state, iteration.temperature)
-    energy, free_energy = _energies(
-        functional, value, (occupied, params, ops), iteration.temperature
-    )
-    orthogonal = functools.partial(fock_of, functional)
-    fock = known(focks, occupied, params, ops, f=orthogonal)
+    solution, value, focks = _search(*_constant((equations, molecule, start)), iteration)
+    occupied = _converged(equations, solution.fock, temperature)
+    energy, free_energy = _energies(equations, occupied, value, temperature)
+    fock = known(focks, equations, occupied, f=Equations.fock)
     if ops.spins.shared:
         fock = effective_fock(fock, occupied)
-    levels, vectors, filled = _orbitals(fock, occupied, ops, solution.shift, iteration.temperature)
+    levels, vectors, filled = _orbitals(fock, occupied, ops, solution.shift, temperature)
     result = SCFResult(
         energy=energy,
         free_energy=free_energy,
@@ -183,51 +174,48 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     return _without_channel(result) if ops.spins.channels == 1 else result
 
 
-def _search(functional, molecule, args, start, iteration: Iteration):
+def _search(equations: Equations, molecule, start, iteration: Iteration):
     """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
-    params, ops = args
-    # Whatever depends on the points themselves has to stay on them.
-    coarse = molecule.grid.coarse is not None and not functional.nonlocal_terms
-    if coarse and functional.on_grid and not iteration.newton:
+    functional, ops = equations.functional, equations.ops
+    # Nonlocal terms depend on the grid points, so they cannot use the coarse grid.
+    local = functional.on_grid and not functional.nonlocal_terms
+    if local and molecule.grid.coarse is not None and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
-        fock = _initial_fock(functional, params, rough, start)
-        solution, focks = converge(functional, args, rough, fock, iteration)
-        return solution, solution.energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
-    fock = _initial_fock(functional, params, ops, start)
-    solution, _ = iterate(functional, args, fock, iteration)
+        coarse = dataclasses.replace(equations, ops=rough)
+        solution, focks = converge(equations, coarse, _initial_fock(coarse, start), iteration)
+        return solution, solution.energy, focks
+    solution, _ = iterate(equations, _initial_fock(equations, start), iteration)
     if iteration.newton:
-        solution = minimise(functional, args, solution, iteration)
-    density = density_matrix(ops, fill(solution.fock, ops, iteration.temperature))
-    energy, focks = energy_and_fock(functional, params, ops, density)
-    return solution, energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
+        solution = minimise(equations, solution, iteration)
+    occupied = fill(solution.fock, ops, iteration.temperature)
+    return solution, *equations.energy_and_fock(occupied)
 
 
-def _initial_fock(functional, params, ops, start):
+def _initial_fock(equations: Equations, start):
+    ops = equations.ops
     if start is None:
-        bare = ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser
-        fock = jnp.stack([bare] * ops.spins.channels)
+        fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * ops.spins.channels)
     else:
-        fock = orthogonal_fock(functional, params, ops, start)
+        fock = orthogonal_fock(equations.functional, equations.params, ops, start)
     return jnp.mean(fock, axis=0, keepdims=True) if ops.spins.shared else fock
 
 
-def _converged(functional, state, temperature):
+def _converged(equations: Equations, fock, temperature):
     """The occupied projectors, or operators, as differentiable functions."""
     if temperature:
-        return converged_fermi_operators(*state, functional=functional, temperature=temperature)
-    if state[-1].spins.shared:
-        return converged_shared_projectors(*state, functional=functional)
-    return converged_projectors(*state, functional=functional)
+        return converged_fermi_operators(fock, equations, temperature=temperature)
+    if equations.ops.spins.shared:
+        return converged_shared_projectors(fock, equations)
+    return converged_projectors(fock, equations)
 
 
-def _energies(functional, value, at, temperature):
+def _energies(equations: Equations, occupied, value, temperature):
     """Energy and free energy: at a temperature only the latter is stationary."""
-    stationary = stationary_energy(value, *at, functional=functional)
+    stationary = stationary_energy(value, equations, occupied)
     if not temperature:
         return stationary, stationary
-    occupied = at[0]
     disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
-    energy = known(value, *at, f=functools.partial(energy_of, functional))
+    energy = known(value, equations, occupied, f=Equations.energy)
     return energy, stationary - temperature * disorder
 
 

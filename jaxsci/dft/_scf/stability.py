@@ -14,10 +14,10 @@ from ...core import require_x64
 from ...numerics import lowest_eigenpair
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .hamiltonian import Operators, operators
+from .equations import Equations
+from .hamiltonian import operators
 from .kernel import fock_and_response
-from .kohn_sham import Density, total_energy
-from .response import electrons_per_orbital
+from .kohn_sham import Density, electrons_per_orbital, total_energy
 from .scf import SCFResult, scf
 from .solvers.options import DIIS, Newton, first_of
 
@@ -182,10 +182,11 @@ def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stab
     n = molecule.size
     orbitals, occupied = result.orbitals.reshape(-1, n, n), result.occupations.reshape(-1, n)
     whole = jnp.all((occupied == 0) | (occupied == electrons_per_orbital(occupied)))
-    kinds = [(functional, params, ops, orbitals, occupied > 0, 1.0)]
+    equations = Equations(functional, params, ops)
+    kinds = [(equations, orbitals, occupied > 0, 1.0)]
     if molecule.restricted:
         both, filled = jnp.concatenate([orbitals] * 2), jnp.concatenate([occupied > 0] * 2)
-        kinds.append((functional, params, ops, both, filled, -1.0))
+        kinds.append((equations, both, filled, -1.0))
     softest = [_softest(*kind, tolerance, max_steps) for kind in kinds]
     values = [jnp.where(whole, value, jnp.nan) for value, _, _ in softest]
     converged = jnp.all(jnp.stack([done for _, _, done in softest]))
@@ -201,11 +202,12 @@ def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stab
     )
 
 
-def _softest(functional, params, ops: Operators, orbitals, filled, sign, tolerance, max_steps):
+def _softest(equations: Equations, orbitals, filled, sign, tolerance, max_steps):
     """Curvature along the softest rotation, the best density along it, and if it converged.
 
     `sign` is -1 where β turns against α; else each channel turns freely.
     """
+    functional, params, ops = equations.functional, equations.params, equations.ops
     electrons = electrons_per_orbital(orbitals)
     density = _density(orbitals, filled, electrons)
     fock, response = fock_and_response(functional, params, ops, density)

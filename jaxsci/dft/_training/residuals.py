@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .._properties.integral_tangents import moved
 from .._scf.fixed_density import fixed_density_energy, harris_energy
 from .._scf.hamiltonian import operators
-from .._scf.response import electrons_per_orbital, orthogonal_fock
+from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
 from .._scf.scf import scf
 from .._scf.solvers.options import DIIS, Newton
 from .._xc import Functional, as_functional

@@ -11,10 +11,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ....core import DIIS
 from ..._system.spins import Spins
-from ..._xc import Functional
+from ..equations import Equations
 from ..hamiltonian import Operators
-from ..kohn_sham import Density, energy_and_fock
-from ..response import density_matrix, projectors, unoccupied
+from ..kohn_sham import Density
+from ..response import projectors, unoccupied
 from .options import Iteration
 from .restricted_open import effective_fock, shared_projectors
 from .smearing import fermi_operators
@@ -59,13 +59,12 @@ def next_fock(
     new: Float[Array, "spins n n"],
     old: Float[Array, "sets n n"],
     occupied: Float[Array, "spins n n"],
-    ops: Operators,
+    spins: Spins,
     iteration: Iteration,
 ) -> Float[Array, "sets n n"]:
-    """What to diagonalise next: from Fock matrices F[P] in the basis and the last matrix."""
-    x = ops.orthogonaliser
-    new = x.T @ new @ x + iteration.level_shift * unoccupied(occupied)
-    if ops.spins.shared:
+    """What to diagonalise next: from the Fock matrices F[Π] and the last matrix."""
+    new = new + iteration.level_shift * unoccupied(occupied)
+    if spins.shared:
         new = effective_fock(new, occupied)
     return (1 - iteration.damping) * new + iteration.damping * old
 
@@ -87,10 +86,16 @@ def departure(
     return (new @ occupied - occupied @ new) / (1 - iteration.damping)
 
 
+class _Iterate(NamedTuple):
+    """The Fock matrices to diagonalise, and the projectors of the ones before."""
+
+    fock: Float[Array, "sets n n"]
+    occupied: Float[Array, "spins n n"]
+
+
 def iterate(
-    functional: Functional,
-    args: Any,
-    fock: Density,
+    equations: Equations,
+    fock: Float[Array, "sets n n"],
     iteration: Iteration,
     *,
     memory: Any = None,
@@ -103,24 +108,24 @@ def iterate(
     The shift s and the damping d leave the solution's projector as it is. At a temperature Π is
     the operator of the occupations. Where α and β share their orbitals, F is the effective matrix.
 
-    **Arguments:** `args` holds the functional's parameters and the `Operators`; `memory` is that of
-    an iteration to go on from; `settled(solution, tolerance)` says when to stop; the others are as
-    in `scf`.
+    **Arguments:** `memory` is that of an iteration to go on from; `settled(solution, tolerance)`
+    says when to stop.
 
     **Returns:** the solution, and the memory of its extrapolation.
     """
 
-    def step(state, args):
-        (params, ops), (old, _) = args, state
-        occupied = fill(old, ops, iteration.temperature)
-        energy, new = energy_and_fock(functional, params, ops, density_matrix(ops, occupied))
-        return (next_fock(new, old, occupied, ops, iteration), occupied), energy
+    spins = equations.ops.spins
 
-    def error(args, old, new):
-        return departure(old[0], new[0], new[1], args[1].spins, iteration)
+    def step(last: _Iterate, equations):
+        occupied = fill(last.fock, equations.ops, iteration.temperature)
+        energy, new = equations.energy_and_fock(occupied)
+        return _Iterate(next_fock(new, last.fock, occupied, spins, iteration), occupied), energy
+
+    def error(_, old: _Iterate, new: _Iterate):
+        return departure(old.fock, new.fock, new.occupied, spins, iteration)
 
     diis = DIIS(0.0, 1.0, error=error)
-    first = fock, jnp.zeros((args[1].spins.channels, *fock.shape[1:]), fock.dtype)
+    first = _Iterate(fock, jnp.zeros((spins.channels, *fock.shape[1:]), fock.dtype))
 
     def unfinished(state: _Search):
         reached = state.solution
@@ -129,10 +134,10 @@ def iterate(
     def advance(state: _Search):
         last = state.solution
         following, history, energy = diis.step(
-            step, (last.fock, first[1]), args, {}, state.history, frozenset()
+            step, first._replace(fock=last.fock), equations, {}, state.history, frozenset()
         )
         change = energy - last.energy
-        reached = Solution(following[0], last.shift, energy, history.size, change, last.steps + 1)
+        reached = Solution(following.fock, last.shift, energy, history.size, change, last.steps + 1)
         lower = energy < state.lowest
         return _Search(
             reached,
@@ -144,7 +149,7 @@ def iterate(
     inf = jnp.asarray(jnp.inf, fock.dtype)
     start = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     if memory is None:
-        memory = diis.init(step, first, args, {}, None, None, frozenset())
+        memory = diis.init(step, first, equations, {}, None, None, frozenset())
     end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock))
     # Newton's method goes on from where the energy was lowest.
     solution = end.solution._replace(fock=end.best) if iteration.newton else end.solution
@@ -164,14 +169,14 @@ def with_potential(
 
     **Arguments:** `change` in the orthonormal basis; `fock` any matrix of the iteration.
     """
-    unravel = ravel_pytree((fock, change))[1]
+    unravel = ravel_pytree(_Iterate(fock, change))[1]
 
     def moved(candidate, error):
         new, occupied = unravel(candidate)
         added = effective_fock(change, occupied) if spins.shared else change
         added = (1 - iteration.damping) * added
         turned = departure(jnp.zeros_like(new), added, occupied, spins, iteration)
-        return ravel_pytree((new + added, occupied))[0], error + turned.reshape(-1)
+        return ravel_pytree(_Iterate(new + added, occupied))[0], error + turned.reshape(-1)
 
     candidates, errors = jax.vmap(moved)(memory.candidates, memory.errors)
     return eqx.tree_at(lambda m: (m.candidates, m.errors), memory, (candidates, errors))

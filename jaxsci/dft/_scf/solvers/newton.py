@@ -1,16 +1,15 @@
 """The self-consistent field as a minimum of the energy over rotations of the orbitals."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ....numerics import trust_region_step
-from ..._xc import Functional
-from ..kohn_sham import energy_and_fock
+from ..equations import Equations
+from ..kohn_sham import electrons_per_orbital, energy_and_fock
 from ..projector import occupied_orbitals
-from ..response import electrons_per_orbital
 from .diis import Solution, has_converged
 from .options import Iteration
 
@@ -84,7 +83,7 @@ class _Descent(NamedTuple):
     steps: Int[Array, ""]
 
 
-def minimise(functional: Functional, args: Any, start: Solution, iteration: Iteration) -> Solution:
+def minimise(equations: Equations, start: Solution, iteration: Iteration) -> Solution:
     """Go down in energy from the orbitals of `start`, to a minimum.
 
         C ← C exp(κ - κᵀ),   E(κ) ≈ E + 2f (⟨g,κ⟩ + ½⟨κ,H κ⟩),   g_pq = Σ_s (n_q - n_p) F_s,pq
@@ -100,7 +99,7 @@ def minimise(functional: Functional, args: Any, start: Solution, iteration: Iter
 
     **Source:** Helmich-Paris, J. Chem. Phys. 154, 164104 (2021).
     """
-    params, ops = args
+    ops = equations.ops
     x, electrons = ops.orthogonaliser, electrons_per_orbital(ops.counts)
     spins = _spins(start.fock.shape[-1], ops.counts, ops.spins.shared)
 
@@ -108,7 +107,7 @@ def minimise(functional: Functional, args: Any, start: Solution, iteration: Iter
         tried = _turned(s.orbitals, s.turn)
         occupied = (x @ tried) * spins.filled[:, None]
         (energy, focks), response = jax.linearize(
-            lambda p: energy_and_fock(functional, params, ops, p),
+            lambda p: energy_and_fock(equations.functional, equations.params, ops, p),
             electrons * (occupied @ occupied.transpose(0, 2, 1)),
         )
         accepted = energy - s.energy <= jnp.maximum(0.01 * s.expected, _ROUNDING * jnp.abs(energy))

@@ -1,25 +1,16 @@
 """Restricted open shells: α and β electrons in one set of orbitals."""
 
 import functools
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..._xc import Functional
-from ..hamiltonian import Operators
+from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
 from ..projector import occupied_orbitals
-from ..response import (
-    SMALLEST_GAP,
-    explicit_change,
-    orthogonal_response,
-    projectors,
-    solve_or_nan,
-    unoccupied,
-)
+from ..response import SMALLEST_GAP, projectors, solve_or_nan, unoccupied
 
 
 def shared_projectors(fock: Float[Array, "1 n n"], counts: Int[Array, " 2"]) -> Density:
@@ -41,13 +32,7 @@ def effective_fock(focks: Density, occupied: Density) -> Float[Array, "1 n n"]:
 
 
 @eqx.filter_custom_jvp
-def converged_shared_projectors(
-    fock: Float[Array, "1 n n"],
-    params: Any,
-    ops: Operators,
-    *,
-    functional: Functional,
-) -> Density:
+def converged_shared_projectors(fock: Float[Array, "1 n n"], equations: Equations) -> Density:
     """The projectors of a converged effective Fock matrix, as functions of parameters and molecule.
 
     At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices turns all orbitals by one
@@ -58,23 +43,21 @@ def converged_shared_projectors(
     between orbitals that are filled differently: symmetric, and solved as for one spin in
     `converged_projectors`, with the same warnings.
     """
-    del params, functional
-    return shared_projectors(fock, ops.counts)
+    return shared_projectors(fock, equations.ops.counts)
 
 
 @converged_shared_projectors.def_jvp
-def _converged_shared_projectors_jvp(primals, tangents, *, functional):
-    fock, params, ops = primals
-    _, d_params, d_ops = tangents
-    occupied = converged_shared_projectors(fock, params, ops, functional=functional)
+def _converged_shared_projectors_jvp(primals, tangents):
+    fock, equations = primals
+    occupied = converged_shared_projectors(fock, equations)
 
     def relevant(a):
         """The part of a turn that changes the density: not among orbitals filled alike."""
         closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
         return a - sum(p @ a @ p for p in (closed, single, empty))
 
-    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
-    focks, linear = orthogonal_response(functional, params, ops, occupied)
+    change = explicit_change(equations, tangents[1], occupied)
+    focks, linear = equations.fock_and_response(occupied)
 
     def coupled_perturbed(a):
         inner = relevant(a)
@@ -88,7 +71,7 @@ def _converged_shared_projectors_jvp(primals, tangents, *, functional):
     turn = jax.lax.custom_linear_solve(
         coupled_perturbed,
         -relevant(jnp.sum(_commutator(change, occupied), axis=0)),
-        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, ops.counts)),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, equations.ops.counts)),
         symmetric=True,
     )
     return occupied, _commutator(relevant(turn)[None], occupied)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .._basis.functions import solid_harmonics
 from .._xc import Functional
 from .._xc.density import MolecularDensity
-from .._xc.features import Features
+from .._xc.features import Features, Level
 from .._xc.slater import slater
 from .neural import Network, call_network, check_network, descriptors
 from .nonlocal_functional import nonlocal_functional
@@ -29,8 +29,8 @@ def message_functional(
     lmax: int = 2,
     radial: int = 3,
     cutoff: float = 8.0,
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """A neural functional that is not local: points send to the atoms and read from them.
 

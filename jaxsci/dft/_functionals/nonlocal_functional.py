@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from .._system.molecule import Molecule
 from .._xc import Functional
 from .._xc.density import MolecularDensity
-from .._xc.features import Features
+from .._xc.features import Features, Level
 from .._xc.slater import slater
 from .exact_exchange_density import of_orbitals, pair_potentials
 from .neural import Network, call_network, check_network, descriptors
@@ -21,7 +21,7 @@ PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]
 def nonlocal_functional(
     energy: Callable[[Any, MolecularDensity], Float[Array, ""]],
     *,
-    level: str = "gga",
+    level: Level = "gga",
     name: str = "nonlocal",
 ) -> Functional:
     """Any pure energy of a molecule's density as a functional, in every solver at once.
@@ -57,7 +57,7 @@ def feature_functional(
     f: Callable[[Any, Features, Mapping[str, Array]], Float[Array, ""]],
     features: Mapping[str, PointFeature],
     *,
-    level: str = "gga",
+    level: Level = "gga",
     name: str = "features",
 ) -> Functional:
     """An energy density of the usual features and your own.
@@ -129,8 +129,8 @@ def local_hybrid(
     f: Network,
     *,
     ranges: Sequence[float | None] = (None, 0.4),
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """Exchange mixed at every point by a network from the local and the exact one, at each range.
 

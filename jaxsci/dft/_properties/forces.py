@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import total_energy
-from .._scf.result import SCFResult
+from .._scf.result import Guess, SCFResult
 from .._scf.scf import scf
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
@@ -25,7 +25,7 @@ def forces(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-12,
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._scf.result import SCFResult
+from .._scf.result import Guess, SCFResult
 from .._scf.scf import scf
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
@@ -26,7 +26,7 @@ def hessian(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._scf.result import SCFResult, density_of
+from .._scf.result import Guess, SCFResult, density_of
 from .._scf.scf import scf
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
@@ -77,7 +77,7 @@ def polarisability(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),

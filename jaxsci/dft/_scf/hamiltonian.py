@@ -12,6 +12,7 @@ from .._basis.long_range import LongRange
 from .._basis.quadrature import Quadrature, quadrature
 from .._system.molecule import Molecule
 from .._system.spins import Spins
+from .._xc.features import Level
 
 
 class Operators(eqx.Module):
@@ -43,7 +44,7 @@ class Operators(eqx.Module):
     spins: Spins = eqx.field(static=True)
 
 
-def operators(molecule: Molecule, level: str) -> Operators:
+def operators(molecule: Molecule, level: Level) -> Operators:
     """The operators of a molecule for a functional of this level, one of `features.LEVELS`."""
     return Operators(
         orthogonaliser=orthogonaliser(molecule.overlap),
@@ -61,14 +62,14 @@ def operators(molecule: Molecule, level: str) -> Operators:
     )
 
 
-def on_coarse_grid(ops: Operators, molecule: Molecule, level: str) -> Operators:
+def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operators:
     """The same operators on the molecule's coarse grid, which it must have."""
     assert molecule.grid.coarse is not None
     coarse = _on(molecule, molecule.grid.coarse, level).kept()
     return dataclasses.replace(ops, quadrature=coarse)
 
 
-def _on(molecule: Molecule, grid: Grid, level: str) -> Quadrature:
+def _on(molecule: Molecule, grid: Grid, level: Level) -> Quadrature:
     return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .._basis.functions import Rows
 from .._xc import Functional
+from .._xc.features import Level
 from .hamiltonian import Operators
 from .kohn_sham import Density, Parts, features_of, fock_matrix, mean_field, spin_parts
 
@@ -54,7 +55,7 @@ def _kernel(functional, params, ops: Operators, density) -> Float[Array, "blocks
     return ops.quadrature.each(of_block)
 
 
-def _potential(kernel, ops: Operators, change: Density, level: str) -> Density:
+def _potential(kernel, ops: Operators, change: Density, level: Level) -> Density:
     basis = ops.quadrature.basis
     rows = basis.to_rows(change)
 
@@ -68,11 +69,11 @@ def _potential(kernel, ops: Operators, change: Density, level: str) -> Density:
     return 0.5 * (potential + potential.transpose(0, 2, 1))
 
 
-def _pack(spins: Sequence[Parts], level: str) -> Float[Array, "spins k points"]:
+def _pack(spins: Sequence[Parts], level: Level) -> Float[Array, "spins k points"]:
     """Only what the level depends on."""
     return jnp.stack([jnp.stack([p[0], *p[1], *p[2:]][: _NUMBERS[level]]) for p in spins])
 
 
-def _unpack(numbers: Float[Array, " k"], level: str) -> Parts:
+def _unpack(numbers: Float[Array, " k"], level: Level) -> Parts:
     rho, *others = (*numbers, *jnp.zeros(6 - _NUMBERS[level]))
     return rho, jnp.stack(others[:3]), others[3], others[4]

@@ -1,12 +1,15 @@
 """What a self-consistent field has found."""
 
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
+
+# Densities that an SCF can begin with, by name: see `scf`.
+Guess = Literal["minao", "atoms", "core"]
 
 
 class SCFResult(eqx.Module):

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import equinox as eqx
 import jax
@@ -20,7 +20,7 @@ from .hamiltonian import on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
 from .projector import occupied_orbitals
 from .response import converged_projectors, unoccupied
-from .result import SCFResult as SCFResult, density_of
+from .result import Guess, SCFResult as SCFResult, density_of
 from .solved import known, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import fill, has_converged, iterate
@@ -30,8 +30,6 @@ from .solvers.options import DIIS, Iteration, Newton
 from .solvers.restricted_open import converged_shared_projectors, effective_fock
 from .solvers.smearing import converged_fermi_operators, entropy, occupations
 
-GUESSES = ("minao", "atoms", "core")
-
 
 @accepts_old_keywords
 def scf(
@@ -39,7 +37,7 @@ def scf(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),
@@ -267,14 +265,14 @@ def _without_channel(result: SCFResult) -> SCFResult:
     return eqx.tree_at(arrays, result, tuple(x[0] for x in arrays(result)))
 
 
-def _initial_density(molecule: Molecule, guess: str | Array | SCFResult) -> Array | None:
+def _initial_density(molecule: Molecule, guess: Guess | Array | SCFResult) -> Array | None:
     """The density to start from with its spin axis, or `None` for the core Hamiltonian."""
     n, spins = molecule.size, molecule.spins
     if isinstance(guess, str):
-        if guess not in GUESSES:
+        if guess not in get_args(Guess):
+            names = ", ".join(map(repr, get_args(Guess)))
             raise ValueError(
-                f"guess is {guess!r}; allowed are {', '.join(map(repr, GUESSES))}, or a density "
-                f"matrix of shape ({n}, {n})."
+                f"guess is {guess!r}; allowed are {names}, or a density matrix of shape ({n}, {n})."
             )
         if guess == "core":
             return None

@@ -18,6 +18,7 @@ from .equations import Equations
 from .hamiltonian import operators
 from .kernel import fock_and_response
 from .kohn_sham import Density, electrons_per_orbital, total_energy
+from .result import Guess
 from .scf import SCFResult, scf
 from .solvers.options import DIIS, Newton, first_of
 
@@ -116,7 +117,7 @@ def stable_scf(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),

@@ -4,7 +4,7 @@ import dataclasses
 import numbers
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ from .old_fields import accepts_old_fields
 from .spins import Spins
 from .xyz import read_xyz
 
+Unit = Literal["angstrom", "bohr"]
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
 
 
@@ -111,7 +112,7 @@ def molecule(
     *,
     charge: int = 0,
     spin: int = 0,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
     restricted: bool | None = None,

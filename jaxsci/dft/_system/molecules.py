@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, in_processes, require_x64
 from .._basis.integrals import check_atoms
-from .molecule import Atoms, Molecule, is_mole, molecule
+from .molecule import Atoms, Molecule, Unit, is_mole, molecule
 from .xyz import read_xyz, read_xyz_frames
 
 # A process costs this many seconds before its first molecule: the time to load JAX and PySCF.
@@ -29,7 +29,7 @@ def molecules(
     *,
     charge: int | Sequence[int] = 0,
     spin: int | Sequence[int] = 0,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
     restricted: bool | None = None,

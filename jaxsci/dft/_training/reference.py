@@ -8,7 +8,7 @@ import os
 import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -16,18 +16,20 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, in_processes, load, save
 from .._basis.integrals import build_mole, import_pyscf, machine_memory
+from .._system.molecule import Unit
 
-METHODS = ("hf", "ccsd", "ccsd(t)", "fci")
+EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
+DensityMethod = Literal["hf", "ccsd", "fci"]
 
 
 def reference_energies(
     molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
     basis: str,
     *,
-    method: str = "ccsd(t)",
+    method: EnergyMethod = "ccsd(t)",
     charges: Sequence[int] | None = None,
     spins: Sequence[int] | None = None,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     cache: str | os.PathLike | None = None,
     workers: int = 1,
     timeout: float | None = None,
@@ -67,7 +69,7 @@ def reference_energies(
     ```
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
-    jobs = _jobs("energy", METHODS, method, molecules, basis, options)
+    jobs = _jobs("energy", get_args(EnergyMethod), method, molecules, basis, options)
     return np.array(_references(jobs, cache, workers, timeout, progress), float)
 
 
@@ -75,10 +77,10 @@ def reference_densities(
     molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
     basis: str,
     *,
-    method: str = "ccsd",
+    method: DensityMethod = "ccsd",
     charges: Sequence[int] | None = None,
     spins: Sequence[int] | None = None,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     cache: str | os.PathLike | None = None,
     workers: int = 1,
     timeout: float | None = None,
@@ -102,7 +104,7 @@ def reference_densities(
     ```
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
-    jobs = _jobs("density", ("hf", "ccsd", "fci"), method, molecules, basis, options)
+    jobs = _jobs("density", get_args(DensityMethod), method, molecules, basis, options)
     return [np.array(p) for p in _references(jobs, cache, workers, timeout, progress)]
 
 

@@ -13,16 +13,19 @@ from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional, xc
 from .hamiltonian import Operators, operators
 from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
+from .old_order import accepts_old_order
 from .projector import occupied_projector
 from .result import SCFResult, density_of
 from .scf import scf
 
 
+@accepts_old_order("density_matrix")
 def fixed_density_energy(
     molecule: Molecule,
     functional: Functional | Callable,
-    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     params: Any = None,
+    *,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
 ) -> Float[Array, ""]:
     """The energy of a density that need not be the functional's own.
 
@@ -45,11 +48,11 @@ def fixed_density_energy(
 
     ```python
     hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf"))
-    jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), hartree_fock)
+    jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), density_matrix=hartree_fock)
     ```
     """
     density = _with_channels(molecule, density_matrix, "fixed_density_energy")
-    return _fixed_density_energy(molecule, as_functional(functional), density, params)
+    return _fixed_density_energy(molecule, as_functional(functional), params, density)
 
 
 class DensityCorrection(NamedTuple):
@@ -93,16 +96,18 @@ def density_corrected_energy(
     """
     hartree_fock = scf(molecule, xc("hf"), throw=False, tolerance=1e-10)
     own = scf(molecule, functional, params, throw=False)
-    energy = fixed_density_energy(molecule, functional, hartree_fock.density_matrix, params)
+    energy = fixed_density_energy(molecule, functional, params, density_matrix=hartree_fock)
     converged = hartree_fock.converged & own.converged
     return DensityCorrection(energy, own.energy, energy - own.energy, converged)
 
 
+@accepts_old_order("density_matrix")
 def harris_energy(
     molecule: Molecule,
     functional: Functional | Callable,
-    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     params: Any = None,
+    *,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
 ) -> Float[Array, ""]:
     """The energy after one diagonalisation, linear in the change of the density (Harris, Foulkes).
 
@@ -119,20 +124,20 @@ def harris_energy(
     (1989).
 
     ```python
-    jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), molecule.guess)
+    jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), density_matrix=molecule.guess)
     ```
     """
     density = _with_channels(molecule, density_matrix, "harris_energy")
-    return _harris_energy(molecule, as_functional(functional), density, params)
+    return _harris_energy(molecule, as_functional(functional), params, density)
 
 
 @eqx.filter_jit
-def _fixed_density_energy(molecule, functional, density, params):
+def _fixed_density_energy(molecule, functional, params, density):
     return total_energy(functional, params, operators(molecule, functional.level), density)
 
 
 @eqx.filter_jit
-def _harris_energy(molecule, functional, density, params):
+def _harris_energy(molecule, functional, params, density):
     ops = operators(molecule, functional.level)
     fock = fock_matrix(functional, params, ops, density)
     change = _next_density(functional, params, ops, density) - density
@@ -146,7 +151,7 @@ def _next_density(functional, params, ops: Operators, density):
 
 def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:
     require_x64("jsci.dft")
-    check_one(molecule, f"{name}(m, functional, density)")
+    check_one(molecule, f"{name}(m, functional, density_matrix=p)")
     density = density_of(density)
     n = molecule.size
     expected = molecule.spins.density_shape(n)

@@ -18,6 +18,7 @@ from .equations import Equations
 from .hamiltonian import operators
 from .kernel import fock_and_response
 from .kohn_sham import Density, electrons_per_orbital, total_energy
+from .old_order import accepts_old_order
 from .result import Guess
 from .scf import SCFResult, scf
 from .solvers.options import DIIS, Newton, first_of
@@ -51,12 +52,13 @@ class Stability(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@accepts_old_order("result")
 def stability(
     molecule: Molecule,
     functional: Functional | Callable,
-    result: SCFResult,
     params: Any = None,
     *,
+    result: SCFResult,
     tolerance: float = 1e-4,
     max_steps: int = 200,
 ) -> Stability:
@@ -87,7 +89,7 @@ def stability(
     (1975).
 
     ```python
-    check = jsci.dft.stability(molecule, functional, result)
+    check = jsci.dft.stability(molecule, functional, result=result)
     if check.internal < 0:  # follow the direction down
         result = jsci.dft.scf(molecule, functional, guess=check.guess)
     if check.external < 0:  # α and β orbitals want to differ
@@ -96,7 +98,7 @@ def stability(
     ```
     """
     require_x64("jsci.dft.stability")
-    check_one(molecule, "stability(m, functional, ...)")
+    check_one(molecule, "stability(m, functional, result=r)")
     if molecule.spins.shared:
         raise ValueError(
             "stability() knows no restricted open shells; scf(..., solver=jsci.dft.Newton()) "
@@ -163,7 +165,7 @@ def stable_scf(
     if not bool(result.converged):
         result = solve(result.density_matrix, newton)
     for attempt in range(attempts + 1):
-        check = stability(molecule, functional, result, params)
+        check = stability(molecule, functional, params, result=result)
         minimum = check.converged & (check.internal > _FLAT)
         if bool(minimum) or attempt == attempts:
             break

@@ -73,7 +73,8 @@ def energy_error(
                 "training_batch(..., densities=...)."
             )
         energy = _WITHOUT_SCF[density]
-        return energy(sample.molecule, functional, sample.density, params) - sample.energy
+        found = energy(sample.molecule, functional, params, density_matrix=sample.density)
+        return found - sample.energy
 
     return residual
 

@@ -50,7 +50,7 @@ def test_two_grids_give_the_field_of_one(atoms, options, temperature):
     # The orbital gradient is below 1e-6, and the gap half a Hartree.
     np.testing.assert_allclose(both.density_matrix, one.density_matrix, rtol=0, atol=1e-5)
     # The energy is that of the density, exactly.
-    again = fixed_density_energy(m, xc("pbe"), both.density_matrix)
+    again = fixed_density_energy(m, xc("pbe"), density_matrix=both)
     np.testing.assert_allclose(both.energy, again, rtol=0, atol=1e-11)
 
 
@@ -88,7 +88,7 @@ def test_blocks_change_nothing(monkeypatch):
 
     def energy(scale):
         moved = dataclasses.replace(m, coordinates=scale * m.coordinates)
-        return fixed_density_energy(moved, xc("pbe"), m.guess)
+        return fixed_density_energy(moved, xc("pbe"), density_matrix=m.guess)
 
     def found():
         jax.clear_caches()

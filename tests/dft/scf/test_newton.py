@@ -66,7 +66,7 @@ def test_newton_leaves_a_saddle_point_where_diis_stays(solve):
     assert bool(saddle.converged) and bool(lowest.converged)
     np.testing.assert_allclose(lowest.energy, stable.e_tot, atol=1e-9, rtol=0)
     assert float(saddle.energy) - float(lowest.energy) > 1e-3
-    assert float(stability(m, xc("hf"), lowest).internal) > 0
+    assert float(stability(m, xc("hf"), result=lowest).internal) > 0
 
 
 def test_derivatives_and_orbitals_do_not_depend_on_the_solver(solve):

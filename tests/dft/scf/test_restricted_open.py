@@ -112,4 +112,4 @@ def test_what_it_does_not_go_with_is_explained(methyl):
         stack([methyl, unrestricted])
     result = scf(unrestricted, xc("hf"))
     with pytest.raises(ValueError, match="knows no restricted open shells"):
-        stability(methyl, xc("hf"), result)
+        stability(methyl, xc("hf"), result=result)

@@ -39,14 +39,26 @@ def forces(
     density. Basis values, grid points and Becke's weights are differentiated in JAX, so the
     response of the grid is included and the forces are those of the energy that is computed.
 
-    **Arguments:** as in `scf`. The tolerance is tighter: the error of a force is linear in that of
-    the density. At a temperature the forces are those of the free energy. The density of a field
-    found before, as `guess`, keeps to that field, which others may lie below or above.
+    **Arguments:**
 
-    **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
+    - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`. Passing a previous density
+        stays on that solution; other solutions may be lower.
+    - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of a
+        force is linear in that of the density.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
+    - `throw`: raise without convergence, rather than return NaN.
 
-    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials. Not differentiable once
-    more. Without convergence and with `throw=False`, NaN.
+    **Returns:** forces in Hartree/Bohr, at a temperature those of the free energy; zero for atoms
+    that pad a batch; NaN without convergence and with `throw=False`.
+
+    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, and for extras of the
+    molecule that the functional uses.
+
+    **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
     **Source:** Pulay, Mol. Phys. 17, 197 (1969); Johnson, Gill & Pople, J. Chem. Phys. 98, 5612
     (1993) for the response of the grid.

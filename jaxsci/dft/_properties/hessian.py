@@ -36,18 +36,31 @@ def hessian(
 
         H_AB = d²E/dR_A dR_B
 
-    All analytic: the response of the orbitals is implicit, one solution of the coupled-perturbed
-    equations for each coordinate, with libcint's first derivatives of the integrals; its second
-    ones, at fixed orbitals, are contracted on the host; what is on the grid is differentiated
-    twice in JAX. So it is the derivative of `forces`, the response of the grid included.
+    All terms are analytic. The response of the orbitals is implicit: one solution of the
+    coupled-perturbed equations per coordinate, with first derivatives of the integrals from
+    libcint. The second derivatives of the integrals, at fixed orbitals, are contracted on the host.
+    The terms on the grid are differentiated twice in JAX, so H is the derivative of `forces`, the
+    response of the grid included.
 
-    **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
+    **Arguments:**
 
-    **Returns:** H in Hartree/Bohr², symmetric; NaN without convergence and with `throw=False`.
+    - `molecule`: one molecule, with full integrals.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`.
+    - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of the
+        Hessian is linear in that of the density.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
+    - `throw`: raise without convergence, rather than return NaN.
+
+    **Returns:** H in Hartree/Bohr², symmetric; NaN where the response does not exist (see `scf`),
+    and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
-    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions. Runs
-    outside of `jit`. NaN where the response does not exist (see `scf`).
+    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions.
+
+    **Notes:** it runs outside of `jit`.
 
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979); Johnson & Frisch, J.
     Chem. Phys. 100, 7429 (1994).

@@ -31,15 +31,17 @@ def fixed_density_energy(
 
         E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
 
-    For a density of orthonormal orbitals its error against the self-consistent energy is of second
-    order in the turn of these orbitals, and not negative at a minimum. With the density of
+    For a density of orthonormal orbitals, its error against the self-consistent energy is of second
+    order in the rotation of these orbitals, and not negative at a minimum. With the density of
     Hartree-Fock this is density-corrected DFT.
 
     **Arguments:**
 
-    - `molecule`, `functional`, `params`: as in `scf`.
-    - `density_matrix`: P, (nao, nao) or, unrestricted, (2, nao, nao); or the result of `scf` with
-        another functional.
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `density_matrix`: P, (nao, nao) if restricted, else (2, nao, nao); or the result of `scf`,
+        usually with another functional.
 
     **Returns:** the energy in Hartree.
 
@@ -56,13 +58,20 @@ def fixed_density_energy(
 
 
 class DensityCorrection(NamedTuple):
-    """An energy at the density of Hartree-Fock, beside the functional's own.
+    """An energy at the density of Hartree-Fock, beside the self-consistent one.
+
+    **Arguments:**
 
     - `energy`: E[P_HF] in Hartree: what density-corrected DFT reports.
     - `self_consistent`: E[P] at the functional's own density.
-    - `density_driven`: E[P_HF] - E[P], not negative at a minimum. Where it is large the
-        functional's density is suspect, and the corrected energy usually the better one.
-    - `converged`: whether both fields did.
+    - `density_driven`: E[P_HF] - E[P], not negative at a minimum. Where it is large, the
+        functional's density is suspect and the corrected energy usually the better one.
+    - `converged`: whether both SCFs converged.
+
+    ```python
+    corrected = jsci.dft.density_corrected_energy(hydroxide, jsci.dft.xc("pbe"))
+    corrected.density_driven
+    ```
     """
 
     energy: Float[Array, ""]
@@ -78,14 +87,18 @@ def density_corrected_energy(
 
         E_DC = E[P_HF; θ],   ΔE_D = E[P_HF; θ] - min_P E[P; θ]
 
-    Densities of semilocal functionals are too spread out in anions, stretched bonds and
-    charge transfer, where that of Hartree-Fock helps.
+    Semilocal functionals delocalise the density too much in anions, stretched bonds and charge
+    transfer, where the density of Hartree-Fock helps.
 
-    **Arguments:** as in `scf`.
+    **Arguments:**
+
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
 
     **Returns:** a `DensityCorrection`, differentiable in the parameters.
 
-    **Raises:** what `scf` raises for bad input; without convergence it is flagged.
+    **Raises:** what `scf` raises for bad input. Without convergence the result is flagged.
 
     **Source:** Kim, Sim & Burke, Phys. Rev. Lett. 111, 073003 (2013).
 
@@ -113,12 +126,21 @@ def harris_energy(
 
         E_H[P] = E[P] + Σ_s tr((P'_s - P_s) F_s[P]),   P' the lowest orbitals of F[P]
 
-    Its error is of second order in that of P, whether or not P is of orthonormal orbitals, usually
-    smaller than that of E[P], and of either sign.
+    Its error is of second order in that of P, also for a P that no set of orthonormal orbitals has.
+    It is usually smaller than that of E[P], and of either sign.
 
-    **Arguments:** and **Raises:** as in `fixed_density_energy`.
+    **Arguments:**
 
-    **Returns:** the energy in Hartree. Its derivative in `params` needs a gap of the orbitals.
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `density_matrix`: P, (nao, nao) if restricted, else (2, nao, nao); or the result of `scf`.
+
+    **Returns:** the energy in Hartree.
+
+    **Raises:** as `fixed_density_energy`.
+
+    **Notes:** the derivative in `params` exists only if the orbitals have a gap.
 
     **Source:** Harris, Phys. Rev. B 31, 1770 (1985); Foulkes & Haydock, Phys. Rev. B 39, 12520
     (1989).

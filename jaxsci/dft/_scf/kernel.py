@@ -1,4 +1,4 @@
-"""How Fock matrices change with the density matrix, many times at one density."""
+"""The Fock-response operator with f_xc cached, for many products at one density."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ def fock_and_response(
 
         δF = J[δP] - a K[δP] + ∫ f_xc δn
 
-    The second derivatives f_xc of the functional in ρ, ∇ρ, τ are made once and kept, at most 12²
-    numbers a point, so that a product costs two passes over the basis functions and none through
-    the functional, be it as deep as it may.
+    The second derivatives f_xc of the functional in ρ, ∇ρ, τ are computed once and kept, at most
+    12² numbers per point, so that a product costs two passes over the basis functions and none
+    through the functional, regardless of its depth.
     """
     if functional.nonlocal_terms or not functional.on_grid:
         return jax.linearize(lambda p: fock_matrix(functional, params, ops, p), density)

@@ -1,4 +1,4 @@
-"""The projector on the occupied orbitals, with a derivative that survives degeneracy."""
+"""The projector on the occupied orbitals, with a derivative that allows degenerate orbitals."""
 
 import jax
 import jax.numpy as jnp

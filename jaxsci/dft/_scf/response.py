@@ -1,4 +1,4 @@
-"""How converged orbitals respond to a change of the functional or of the molecule."""
+"""Coupled-perturbed response of converged orbitals to the functional and the molecule."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The self-consistent field as one differentiable fixed point."""
+"""The self-consistent field as one differentiable function of functional and molecule."""
 
 import dataclasses
 import functools
@@ -47,41 +47,42 @@ def scf(
 
         F[P] C = S C ε,   P = C n Cᵀ
 
-    The fixed point is the Fock matrix in an orthonormal basis, found by DIIS on the commutator
-    of Fock and density matrix. Derivatives with respect to `params` and to every array of
-    `molecule` are implicit (the coupled-perturbed equations): memory and accuracy do not depend
-    on the number of steps, and degenerate orbitals do no harm. The energy's first derivative
-    needs no linear solve. Most steps are taken on a coarser grid, corrected until the field is
-    that of the molecule's own grid, on which alone convergence is judged.
-
-    All other derivatives need an energy that rises by more than 1e-3 Hartree along the orbitals'
-    response; elsewhere they are NaN. So they may be where `gap` is nearly zero, and they are in
-    open shells with a hole in a degenerate level (OH, NO, B) for whatever turns the hole, be the
-    gap large or small: a temperature mends both. They hold only if `converged`.
+    The unknown is the Fock matrix in an orthonormal basis, found by DIIS on the commutator of Fock
+    and density matrix. Derivatives with respect to `params` and to every array of `molecule` are
+    implicit (the coupled-perturbed equations): memory and accuracy do not depend on the number of
+    steps, and degenerate orbitals do no harm. The first derivative of the energy needs no linear
+    solve. Most steps are taken on a coarser grid and corrected until the solution is that of the
+    molecule's own grid, on which alone convergence is judged.
 
     **Arguments:**
 
-    - `molecule`: one molecule, which says how its spins are treated; for a batch use `jsci.vmap`
-        with `throw=False`.
+    - `molecule`: one molecule, whose `spins` says how α and β are treated. For a batch use
+        `jsci.vmap` with `throw=False`.
     - `functional`: `xc(name)`, `neural_functional(...)`, or a pure `exc(params, features)`.
-    - `params`: the functional's parameters.
-    - `guess`: "minao" (atomic densities in a minimal basis), "atoms" (Hartree-Fock densities of
-        spherical atoms), "core" (the core Hamiltonian's orbitals), or a density matrix, of both
-        spins together or of each, or a result: that for another geometry will do.
-    - `tolerance`: of the energy in Hartree. Stops when the energy changes by less (or by rounding)
-        from one step to the next and the largest element of the orbital gradient FP - PF, in
-        which the energy's error is quadratic, is below its square root.
+    - `params`: the functional's parameters, any pytree.
+    - `guess`: the initial guess: "minao" (atomic densities in a minimal basis), "atoms"
+        (Hartree-Fock densities of spherical atoms), "core" (orbitals of the core Hamiltonian), a
+        density matrix, of both spins together or of each, or an earlier result, also of another
+        geometry.
+    - `tolerance`: of the energy in Hartree. The iteration stops when the energy changes by less
+        from one step to the next (or by rounding only) and the largest element of the orbital
+        gradient FP - PF is below the square root of the tolerance.
     - `max_steps`: Fock matrices built before giving up.
-    - `solver`: `DIIS(level_shift=, damping=, temperature=)`, or `Newton()`, which only goes down in
-        energy and leaves saddle points, for small gaps, stretched bonds and metals.
+    - `solver`: `DIIS(level_shift=, damping=, temperature=)`, or `Newton()` for small gaps,
+        stretched bonds and metals.
     - `throw`: raise without convergence, rather than flag it in `.converged`.
 
     **Returns:** an `SCFResult`.
 
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
     density of the wrong shape, or float32; `TypeError` for something that is not a functional.
-    Small gaps, stretched bonds and 3d metals may not converge by DIIS, or to a state that is not
-    the lowest: see `solver`, `stability` and `stable_scf`.
+
+    **Notes:** small gaps, stretched bonds and 3d metals may not converge by DIIS, or converge to a
+    solution that is not the lowest: see `Newton`, `stability` and `stable_scf`. Derivatives hold
+    only if `converged`. Except for the first derivative of the energy, they need an energy that
+    rises by more than 1e-3 Hartree along the response of the orbitals, and are NaN elsewhere: where
+    `gap` is nearly zero, and in open shells with a partially filled degenerate level (OH, NO, B)
+    for whatever rotates that level, regardless of the gap. A temperature removes both cases.
 
     **Good values:** the defaults; `solver=Newton()` where they fail; `tolerance=1e-14` before
     differentiating anything but the energy to more than four digits.
@@ -100,7 +101,7 @@ def scf(
     iteration = Iteration.checked(tolerance, max_steps, solver)
     if iteration.temperature and molecule.spins.shared:
         raise ValueError(
-            "a temperature needs orbitals of their own for α and β: build the molecule with "
+            "a temperature needs separate orbitals for α and β: build the molecule with "
             "restricted=False, or set temperature=0."
         )
     start = _initial_density(molecule, guess)
@@ -118,10 +119,20 @@ def energy(
 ) -> Callable[[Any, Molecule], Float[Array, ""]]:
     """The self-consistent energy as a kernel `f(params, molecule)` for `objective` and `gram`.
 
-    **Arguments:** as in `scf`.
+        f(θ, molecule) = min_P E[P; θ, molecule]
+
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `tolerance`: of the energy in Hartree, as in `scf`.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
 
     **Returns:** a pure function of parameters and one molecule: the energy in Hartree (at a
-    temperature the free energy), or NaN where the field did not converge.
+    temperature the free energy), or NaN where the SCF did not converge.
+
+    **Raises:** `TypeError` for something that is not a functional; when called, what `scf` raises
+    for bad input.
 
     ```python
     f = jsci.dft.energy(functional)
@@ -227,7 +238,7 @@ def _orbitals(fock, occupied, ops, shift, temperature):
     raised, empty = unoccupied(occupied), ~filled
     if ops.spins.shared:
         raised, empty = (jnp.sum(x, axis=0, keepdims=True) for x in (raised, empty))
-    # The shift keeps those orbitals first that it held occupied.
+    # The level shift keeps the occupied orbitals lowest.
     levels, vectors = jnp.linalg.eigh(fock + shift * raised)
     levels = jnp.broadcast_to(levels - shift * empty, filled.shape)
     return levels, jnp.broadcast_to(vectors, occupied.shape), filled
@@ -266,7 +277,7 @@ def _without_channel(result: SCFResult) -> SCFResult:
 
 
 def _initial_density(molecule: Molecule, guess: Guess | Array | SCFResult) -> Array | None:
-    """The density to start from with its spin axis, or `None` for the core Hamiltonian."""
+    """The initial density with its spin axis, or `None` for the core Hamiltonian."""
     n, spins = molecule.size, molecule.spins
     if isinstance(guess, str):
         if guess not in get_args(Guess):

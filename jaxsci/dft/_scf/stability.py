@@ -30,18 +30,26 @@ _ANGLES = (-1.2, -0.8, -0.4, -0.1, 0.1, 0.4, 0.8, 1.2)
 
 
 class Stability(eqx.Module):
-    """The softest rotations of a field's orbitals.
+    """The softest orbital rotations of an SCF solution.
+
+    **Arguments:**
 
     - `internal`: the lowest curvature λ (Hartree) among rotations of occupied into empty orbitals
-        of the same kind: a turn by θ changes the energy by f λ θ², with f electrons an orbital.
-        Without interaction it is the gap. Infinite if no orbital is empty.
-    - `external`: of a restricted field, the same among rotations opposite in α and β; of an
-        unrestricted one infinite.
-    - `stable`: neither is negative, and both have converged.
-    - `guess`: a density to start again from, the lowest in energy along the internal direction.
-    - `spin_guess`: of a restricted field, the α and β densities lowest in energy along the external
-        direction, for the same molecule made unrestricted; else `None`.
-    - `converged`: whether the eigenvalues are.
+        of the same spin: a rotation by θ changes the energy by f λ θ², with f electrons per
+        orbital. Without interaction it is the gap. Infinite if no orbital is empty.
+    - `external`: of a restricted solution, the same among rotations opposite in α and β; infinite
+        for an unrestricted one.
+    - `stable`: whether neither is negative, and both have converged.
+    - `guess`: an initial guess for another SCF: the density lowest in energy along the internal
+        direction.
+    - `spin_guess`: of a restricted solution, the α and β densities lowest in energy along the
+        external direction, for the same molecule made unrestricted; else `None`.
+    - `converged`: whether the eigenvalues have converged.
+
+    ```python
+    check = jsci.dft.stability(molecule, functional, result=result)
+    check.stable, check.internal
+    ```
     """
 
     internal: Float[Array, ""]
@@ -62,28 +70,31 @@ def stability(
     tolerance: float = 1e-4,
     max_steps: int = 200,
 ) -> Stability:
-    """Whether a converged field is a minimum of the energy.
+    """Whether a converged SCF solution is a minimum of the energy.
 
         λ = min ⟨κ| (ε_a - ε_i) δ + ∂F_ai/∂κ |κ⟩,   |κ| = 1,   C' = C exp(κ - κᵀ)
 
-    A field converged by any solver is only known to be stationary: at a saddle point its energy is
-    too high. The lowest eigenvalue of the real orbital Hessian tells, found by Davidson's method
-    from products with the response of the Fock matrix, no Hessian formed.
+    A converged solution is only known to be stationary: at a saddle point its energy is too high.
+    The lowest eigenvalue of the real orbital Hessian tells them apart. Davidson's method finds it
+    from products with the response of the Fock matrix, without forming the Hessian.
 
     **Arguments:**
 
-    - `molecule`, `functional`, `params`: as given to `scf`.
+    - `molecule`: one molecule, as given to `scf`; for a batch use `jsci.vmap`.
+    - `functional`: as given to `scf`.
+    - `params`: the functional's parameters, as given to `scf`.
     - `result`: what `scf` returned for them, without a temperature.
-    - `tolerance`: of the eigenvector's residual, in Hartree; the eigenvalue's error is about its
-        square over the distance to the next.
+    - `tolerance`: of the eigenvector's residual norm, in Hartree; the eigenvalue's error is about
+        its square over the distance to the next eigenvalue.
     - `max_steps`: products with the Hessian before giving up.
 
-    **Returns:** a `Stability`. A `stable` field is a minimum, which need not be the lowest one. All
-    of it means nothing unless `result` is converged; with fractional occupations it is NaN, and not
-    stable.
+    **Returns:** a `Stability`, meaningful only if `result` is converged. With fractional
+    occupations it is NaN and not stable.
 
     **Raises:** `ValueError` for float32, a batch (use `jsci.vmap`), a restricted open shell, or a
     result whose shape is not the molecule's.
+
+    **Notes:** a `stable` solution is a minimum, which need not be the lowest one.
 
     **Source:** Seeger & Pople, J. Chem. Phys. 66, 3045 (1977); Davidson, J. Comput. Phys. 17, 87
     (1975).
@@ -92,7 +103,7 @@ def stability(
     check = jsci.dft.stability(molecule, functional, result=result)
     if check.internal < 0:  # follow the direction down
         result = jsci.dft.scf(molecule, functional, guess=check.guess)
-    if check.external < 0:  # α and β orbitals want to differ
+    if check.external < 0:  # separate α and β orbitals are lower
         open_shell = dataclasses.replace(molecule, spins="unrestricted")
         result = jsci.dft.scf(open_shell, functional, guess=check.spin_guess)
     ```
@@ -126,22 +137,31 @@ def stable_scf(
     attempts: int = 5,
     throw: bool = True,
 ) -> SCFResult:
-    """A self-consistent field that is a minimum: instabilities are followed down, one by one.
+    """An SCF solution that is a minimum: instabilities are followed down, one by one.
 
-    `solver` first; where it fails, and below every saddle point that `stability` finds, Newton's
-    method from the lowest density along the softest rotation. Each check costs about as much as ten
-    to thirty Fock matrices.
+    `solver` comes first. Where it fails, and below every saddle point that `stability` finds,
+    Newton's method starts from the lowest density along the softest rotation. Each check costs
+    about as much as ten to thirty Fock matrices.
 
-    **Arguments:** as in `scf`, without a temperature, and
+    **Arguments:**
 
+    - `molecule`: one molecule.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`.
+    - `tolerance`: of the energy in Hartree, as in `scf`.
+    - `max_steps`: Fock matrices built in each descent before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)` of the first SCF, without a temperature.
     - `attempts`: descents before giving up.
+    - `throw`: raise if no minimum is found, rather than flag it in `.converged`.
 
-    **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum. A
-    closed shell stays closed: build the molecule with `restricted=False` to let α and β separate,
-    as stretched bonds and biradicals do. A minimum need not be the lowest one.
+    **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum.
 
     **Raises:** as `scf` and `stability`; `ValueError` for a temperature, and under `jit` or `vmap`,
     since it decides on numbers: there use `scf(..., solver=Newton())`, then `stability`.
+
+    **Notes:** a closed shell stays closed: build the molecule with `restricted=False` to let α and
+    β separate, as in stretched bonds and biradicals. A minimum need not be the lowest one.
 
     ```python
     stretched = jsci.dft.molecule("n2.xyz", "def2-svp", restricted=False)
@@ -237,7 +257,7 @@ def _softest(equations: Equations, orbitals, filled, sign, tolerance, max_steps)
         tolerance=tolerance,
         max_steps=max_steps,
     )
-    # Each of two channels turned by θ/√2 in both is a turn by θ in all.
+    # A rotation by θ/√2 in each of two channels is one by θ in all.
     direction = channels(kappa) * (1.0 if sign > 0 else 0.5**0.5)
 
     def along(angle):

@@ -1,4 +1,4 @@
-"""Many molecules as one: padding to common shapes that changes no result."""
+"""A batch of molecules: padding to common shapes that changes no result."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from .._basis.long_range import LongRange
 from .molecule import Molecule
 from .spins import Spins
 
-# Orbital energy of a basis function that only fills up a batch (Hartree): above every occupied
-# orbital, so never occupied, and small enough that diagonalisation loses no digits.
+# Orbital energy of a padded basis function (Hartree): above every occupied orbital, so never
+# occupied, and small enough that diagonalisation loses no digits.
 PADDED_ORBITAL_ENERGY = 1e3
-# Distance between atoms that only fill up a batch (Bohr).
+# Distance between padded atoms (Bohr).
 _PADDED_SPACING = 1e2
 
 
@@ -26,9 +26,8 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     """Pad molecules to common shapes and stack them along a new leading axis.
 
     Padded basis functions are orthogonal to all others and far above every occupied orbital,
-    padded points weigh nothing and padded atoms own no space: results stay the same. Where any
-    molecule is unrestricted, closed shells are treated so; beside restricted open shells they are
-    treated as these.
+    padded points have no weight and padded atoms no space: results stay the same. If any molecule
+    is unrestricted or a restricted open shell, closed shells are treated the same way.
 
     **Arguments:**
 
@@ -36,11 +35,11 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
 
     **Returns:** a `Molecule` whose arrays carry the batch on axis 0, for `jsci.vmap`.
 
-    **Raises:** `ValueError` for an empty list, or a mixture of density fitting and full integrals,
-    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones, and
-    for more than fits into memory: the message says how many do.
+    **Raises:** `ValueError` for an empty list; for a mixture of density fitting and full integrals,
+    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones; and
+    for more than fits into memory, with the number that fits.
 
-    **Good values:** group molecules of similar size; everyone pays for the largest.
+    **Good values:** molecules of similar size, as all are padded to the largest.
 
     ```python
     batch = jsci.dft.stack([water, ammonia])
@@ -165,7 +164,7 @@ def common_shells(bases: Sequence[Basis]) -> dict[tuple[int, int], int]:
 
 
 def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basis:
-    """With so many shells of each kind, and functions."""
+    """The basis with `shells_of` shells of each kind, and `nao` functions."""
     have, shells, rows, new_first = dict(zip(_kinds(b), b.shells, strict=True)), [], [], 0
     for (l, primitives), count in shells_of.items():
         s = have.get((l, primitives))

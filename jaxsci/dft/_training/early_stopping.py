@@ -1,4 +1,4 @@
-"""Watching a functional in training: errors in kcal/mol, and when to stop."""
+"""Validation of a functional during training: errors in kcal/mol, and early stopping."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,23 +11,23 @@ from .samples import Report, Sample, training_report
 
 
 class Validation:
-    """A callback for `jsci.fit` that validates, shows the errors, and stops in time.
+    """A callback for `jsci.fit` that validates, shows the errors, and stops early.
 
     At each report of `fit` it solves the validation batch, shows the mean absolute error in
     kcal/mol, the mean number of SCF steps and how many molecules did not converge, and keeps the
-    parameters of the smallest error.
+    parameters with the smallest error.
 
     **Arguments:**
 
     - `functional`: as in `scf`.
-    - `batch`: from `training_batch`: molecules that are not trained on.
+    - `batch`: held-out molecules, from `training_batch`.
     - `max_steps`: Fock matrices built for one molecule before giving up.
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
     - `patience`: reports without a smaller error after which training stops; `None` never stops.
     - `progress`: show a line below the progress bar.
 
-    **Attributes:** `best` (the `Report` of the smallest error), `best_params`, and `reports`, all
-    of them by step.
+    **Returns:** a callback with the attributes `best` (the `Report` with the smallest error),
+    `best_params`, and `reports`, all of them by step.
 
     **Raises:** `ValueError` for a patience below one; when called, what `training_report` raises.
 

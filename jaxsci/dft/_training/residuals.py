@@ -41,19 +41,19 @@ def energy_error(
 
     - `functional`: as in `scf`.
     - `density`: "scf" solves the Kohn-Sham equations of the functional in training, with implicit
-        derivatives, starting from the density of the sample if it has one, which saves steps;
+        derivatives, with the density of the sample, if any, as the initial guess;
         "fixed" evaluates it at the density of the sample, which costs no iterations;
-        "harris" lets that density take one step first.
+        "harris" evaluates it after one diagonalisation from that density.
     - `tolerance`: of the SCF energy in Hartree, as in `scf`.
     - `max_steps`: Fock matrices built before giving up.
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energy is the free
         energy. With `density="fixed"` or `"harris"` there is no SCF for these three to control.
 
-    **Returns:** `r(params, sample) -> ()` in Hartree. Where the field did not converge the error
+    **Returns:** `r(params, sample) -> ()` in Hartree. Where the SCF did not converge, the error
     counts in the loss, at most as 1 Hartree, but has no derivative: such a molecule does not steer
     the training.
 
-    **Raises:** `ValueError` for another `density`, or a sample without the density that is needed.
+    **Raises:** `ValueError` for another `density`, or a sample without the density it needs.
 
     ```python
     loss = jsci.objective({"energy": jsci.dft.energy_error(functional)})
@@ -99,7 +99,7 @@ def density_error(
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
 
     **Returns:** `r(params, sample) -> ()`, dimensionless: per electron. No derivative where the
-    field did not converge.
+    SCF did not converge.
 
     **Raises:** `ValueError` for a sample without a density.
 
@@ -119,17 +119,24 @@ def force_error(
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),
 ) -> Residual:
-    """The self-consistent forces less those of the sample, for `objective`.
+    """The self-consistent forces minus those of the sample, for `objective`.
 
         r = (F(θ) - F_ref) / √(3 N_atoms),   F = -dE/dR
 
-    Differentiated in θ they need the orbitals' response, one linear solve for each derivative of
-    the whole loss, not one for each nucleus.
+    The derivative in θ needs the response of the orbitals: one linear solve per derivative of the
+    whole loss, not one per nucleus.
 
-    **Arguments:** as in `density_error`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `tolerance`: of the SCF energy in Hartree; tight, as the error of a force is the square root
+        of the energy's.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the forces are those of
+        the free energy.
 
     **Returns:** `r(params, sample) -> (3 atoms,)` in Hartree/Bohr: the square is a mean over the
-    molecule. No derivative where the field did not converge.
+    molecule. No derivative where the SCF did not converge.
 
     **Raises:** `ValueError` for a sample without forces.
 
@@ -152,26 +159,27 @@ def mixed_error(
     max_steps: int = 100,
     solver: DIIS | Newton = DIIS(),
 ) -> Residual:
-    """Energy, density and forces of one self-consistent field against the sample's.
+    """Energy, density and forces of one SCF against the sample's.
 
         ‖r‖² = w_E r_energy² + w_P r_density² + w_F ‖r_force‖²
 
-    The same as three terms of an objective, at the cost of one field.
+    The same as three terms of an objective, at the cost of one SCF.
 
     **Arguments:**
 
     - `functional`: as in `scf`.
-    - `energy`, `density`, `force`: weights of what `energy_error`, `density_error` and
-        `force_error` are; what has no weight is not computed.
+    - `energy`, `density`, `force`: weights of the squares of `energy_error`, `density_error` and
+        `force_error`; a term of weight zero is not computed.
     - `tolerance`: of the SCF energy; `None` takes 1e-9 Hartree for energies alone, else 1e-12.
     - `max_steps`: Fock matrices built before giving up.
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energy is the free
         energy.
 
-    **Returns:** `r(params, sample) -> (k,)`.
+    **Returns:** `r(params, sample) -> (k,)`: the terms, each times the square root of its weight.
+    No derivative where the SCF did not converge.
 
-    **Raises:** `ValueError` for weights that are negative or all zero, or a sample without what has
-    a weight.
+    **Raises:** `ValueError` for weights that are negative or all zero, or a sample without a
+    quantity that has a weight.
 
     ```python
     both = jsci.dft.mixed_error(functional, force=0.1)
@@ -225,6 +233,8 @@ def reaction_error(
     **Returns:** `r(params, reaction) -> ()` in Hartree, without a derivative unless every species
     converged.
 
+    **Raises:** `TypeError` for something that is not a functional.
+
     ```python
     jsci.objective({"energy": energy_error(functional), "reaction": reaction_error(functional)})
     ```
@@ -243,15 +253,17 @@ def reaction_error(
 
 
 def self_consistency_error(functional: Functional | Callable) -> Residual:
-    """How far the sample's density is from being the functional's own, for `objective`.
+    """How far the sample's density is from self-consistency, for `objective`.
 
         r = ‖F Π - Π F‖ / N,   F = Xᵀ F[P_ref; θ] X,   Π the projector of P_ref
 
-    Zero where P_ref is a solution of the Kohn-Sham equations. It takes no iterations and always has
-    a derivative, so it trains densities before the field converges, and as a regulariser holds the
-    field near a known density.
+    Zero where P_ref solves the Kohn-Sham equations. It runs no SCF and always has a derivative, so
+    it trains densities before the SCF converges, and as a regulariser it keeps the solution near a
+    known density.
 
-    **Arguments:** `functional`: as in `scf`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
 
     **Returns:** `r(params, sample) -> ()` in Hartree per electron.
 
@@ -285,7 +297,7 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
 
 
 class _Found(NamedTuple):
-    """What the residuals need of a self-consistent field."""
+    """What the residuals need of an SCF."""
 
     energy: Float[Array, ""]
     density: Float[Array, "... nao nao"]

@@ -105,7 +105,7 @@ def test_batch_with_a_closed_shell(methyl):
 
 
 def test_what_it_does_not_go_with_is_explained(methyl):
-    with pytest.raises(ValueError, match="a temperature needs orbitals of their own"):
+    with pytest.raises(ValueError, match="a temperature needs separate orbitals"):
         scf(methyl, xc("hf"), solver=DIIS(temperature=0.01))
     unrestricted = molecule([("H", (0, 0, 0))], "sto-3g", spin=1, grid=0)
     with pytest.raises(ValueError, match="cannot mix restricted open shells and unrestricted"):

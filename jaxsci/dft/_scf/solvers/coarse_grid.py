@@ -1,4 +1,4 @@
-"""A field converged on its full grid by iterations on a coarse one."""
+"""An SCF converged on its full grid by iterations on a coarse one."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ _INNER_TOLERANCE = 0.1  # of the others, in that of the whole
 
 
 class _Model(NamedTuple):
-    """The field on the coarse grid with its correction, and where its iterations start.
+    """The energy on the coarse grid with its correction, and where its iterations start.
 
         E_model[P] = E_coarse[P] + energy + tr(P potential)
 
@@ -74,17 +74,17 @@ def converge(
     fock: Float[Array, "sets n n"],
     iteration: Iteration,
 ) -> tuple[Solution, Density]:
-    """The field on the full grid from few evaluations there, most often two.
+    """The SCF solution on the full grid from few evaluations there, most often two.
 
         V ← V_full[P] - V_coarse[P],   P the solution of F_coarse[P] + V
 
-    The difference of the grids in energy and potential, at the coarse grid's field, is added to
-    that field as a constant and a matrix. What it then lacks is of second order: the grids'
-    difference times the change of the orbitals. Convergence is judged on the full grid alone, by
-    the orbital gradient and by how well the corrected field predicted the energy.
+    The difference of the grids in energy and potential, at the solution on the coarse grid, is
+    added to the coarse model as a constant and a matrix. The remaining error is of second order:
+    the grids' difference times the change of the orbitals. Convergence is judged on the full grid
+    alone, by the orbital gradient and by how well the corrected model predicted the energy.
 
-    Corrections are extrapolated by DIIS. If a few of them do not do, as in a field that is soft
-    along some rotation, the steps that follow are plain ones of DIIS on the full grid.
+    Corrections are extrapolated by DIIS. If a few of them do not suffice, as where some rotation is
+    soft, the steps that follow are plain DIIS steps on the full grid.
 
     **Arguments:** as in `iterate`; `coarse` the equations on the coarse grid.
 
@@ -135,7 +135,7 @@ def _start(coarse: Equations, fock, iteration: Iteration) -> tuple[_Model, _Reac
 def _solve_model(
     coarse: Equations, model: _Model, last: _Reached, inner: Iteration
 ) -> tuple[Solution, Any]:
-    """The solution of the corrected field on the coarse grid, and the memory of its iterations."""
+    """The solution of the corrected model on the coarse grid, and the memory of its iterations."""
     ops = coarse.ops
     corrected = dataclasses.replace(
         ops,

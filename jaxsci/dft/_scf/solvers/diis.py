@@ -1,4 +1,4 @@
-"""The iteration of a self-consistent field, and when it has converged."""
+"""The DIIS iteration of an SCF, and when it has converged."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -26,8 +26,8 @@ _ROUNDING = 1e-13  # of the energy: a smaller rise is none
 class _Spins(NamedTuple):
     """Which orbitals are filled, for s spins that have their own orbitals or share one set (c = 1).
 
-    - `weight`: n_q - n_p of orbitals p, q for each spin: what a turn of q into p moves.
-    - `between`: the turns that change the density, from fuller orbitals q into emptier p.
+    - `weight`: n_q - n_p of orbitals p, q for each spin: what a rotation of q into p moves.
+    - `between`: the rotations that change the density, from fuller orbitals q into emptier p.
     - `emptiness`: for how many of the spins of its set an orbital is empty.
     - `shared`: whether two spins share one set.
     """
@@ -84,16 +84,16 @@ class _Descent(NamedTuple):
 
 
 def minimise(equations: Equations, start: Solution, iteration: Iteration) -> Solution:
-    """Go down in energy from the orbitals of `start`, to a minimum.
+    """Minimise the energy over rotations of the orbitals of `start`.
 
         C ← C exp(κ - κᵀ),   E(κ) ≈ E + 2f (⟨g,κ⟩ + ½⟨κ,H κ⟩),   g_pq = Σ_s (n_q - n_p) F_s,pq
 
-    with f electrons an orbital. κ is a trust-region Newton step from products with the orbital
+    with f electrons per orbital. κ is a trust-region Newton step from products with the orbital
     Hessian: the energy never rises, and saddle points are left. The exponential is taken in
     Cayley's form, which is orthogonal to rounding. One set of orbitals for two spins is allowed.
 
-    A minimum may hold an empty orbital below a filled one, which tells that another minimum may be
-    lower: from their exchange the search begins again, and the lowest minimum counts.
+    At a minimum an empty orbital may lie below a filled one, a sign that another minimum may be
+    lower: the search begins again with the two exchanged, and the lowest minimum is returned.
 
     **Arguments:** as in `iterate`.
 

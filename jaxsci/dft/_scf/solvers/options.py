@@ -1,4 +1,4 @@
-"""How to find a self-consistent solution, as values, and what the iterations make of them."""
+"""Solvers of an SCF as values, and the settings that the iterations derive from them."""
 
 import dataclasses
 import math
@@ -27,15 +27,19 @@ class DIIS:
 
     **Arguments:**
 
-    - `level_shift`: s, added to the empty orbitals' energies (Hartree) while iterating, against
-        occupations that flip; the solution and its derivatives are those of zero.
-    - `damping`: d, the share of the old Fock matrix in the new one, from 0 to below 1.
-    - `temperature`: of the electrons, k_B T in Hartree (0.01 is 3158 K): occupations after Fermi
-        and Dirac, each spin keeping its number of electrons. It changes the solution. Derivatives
-        are first ones, and the free energy's second; higher ones are NaN.
+    - `level_shift`: s, added to the energies of the empty orbitals (Hartree) during the iterations
+        so that occupations do not flip. It does not change the solution or its derivatives.
+    - `damping`: d, the share of the old Fock matrix in the new one, from 0 to below 1. It does not
+        change the solution either.
+    - `temperature`: electronic temperature k_B T in Hartree (0.01 is 3158 K) of Fermi-Dirac
+        occupations, with a fixed number of electrons per spin. It does change the solution.
 
-    **Raises:** `ValueError` for numbers out of range, or a level shift with a temperature, whose
-    fractional occupations it would change; `TypeError` for what is no number.
+    **Raises:** `ValueError` for numbers out of range, or for a level shift together with a
+    temperature, whose fractional occupations it would change; `TypeError` for something that is not
+    a number.
+
+    **Notes:** at a temperature there are first derivatives, and second ones of the free energy;
+    higher ones are NaN.
 
     **Good values:** the defaults; `damping=0.2` where the energy oscillates; `level_shift=0.3` for
     small gaps.
@@ -75,14 +79,17 @@ class DIIS:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Newton:
-    """A trust-region Newton method in the orbitals, as `solver` of an SCF where DIIS fails.
+    """A trust-region Newton method in the orbital rotations, for an SCF that DIIS cannot converge.
 
-    After at most 15 steps of DIIS it only goes down in energy and leaves saddle points: for small
-    gaps, stretched bonds and metals. One of its steps costs about 5 to 20 of DIIS's.
+        C ← C exp(κ - κᵀ),   κ minimises ⟨g, κ⟩ + ½⟨κ, H κ⟩ within the trust radius
+
+    It takes over after at most 15 steps of DIIS. From there the energy only decreases, and saddle
+    points are left: for small gaps, stretched bonds and metals. One step costs about as much as 5
+    to 20 steps of DIIS.
 
     **Arguments:**
 
-    - `first`: the `DIIS` of the steps before, without a temperature.
+    - `first`: the `DIIS` of the steps before it, without a temperature.
 
     **Raises:** `ValueError` for a temperature; `TypeError` for a `first` that is not a `DIIS`.
 
@@ -108,7 +115,7 @@ class Newton:
 
 
 class Iteration(eqx.Module):
-    """How to iterate, and until when.
+    """How to iterate, and when to stop.
 
     Numbers that do not change the program are data, so that another value compiles nothing.
     """
@@ -147,7 +154,7 @@ class Iteration(eqx.Module):
 
 
 def first_of(solver: DIIS | Newton) -> DIIS:
-    """The DIIS that a solver begins with, or a `TypeError` for what is no solver of an SCF."""
+    """The DIIS that a solver begins with, or a `TypeError` for something that is not a solver."""
     if isinstance(solver, Newton):
         return solver.first
     if isinstance(solver, DIIS):

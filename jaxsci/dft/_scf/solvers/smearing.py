@@ -51,7 +51,6 @@ def _shift_of_mu(weight, d_energies):
 
 def entropy(occupations: Float[Array, "*spin n"]) -> Float[Array, ""]:
     """-Σ [f ln f + (1-f) ln(1-f)], in units of Boltzmann's constant."""
-
     f = jnp.clip(occupations, 0, 1)  # beyond by rounding only
     return jnp.sum(jax.scipy.special.entr(f) + jax.scipy.special.entr(1 - f))
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -14,7 +13,7 @@ from .._xc import Functional, as_functional, xc
 from .hamiltonian import Operators, operators
 from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
 from .old_order import accepts_old_order
-from .projector import occupied_projector
+from .projector import projectors
 from .result import SCFResult, density_of
 from .scf import scf
 
@@ -168,7 +167,7 @@ def _harris_energy(molecule, functional, params, density):
 
 def _next_density(functional, params, ops: Operators, density):
     fock = orthogonal_fock(functional, params, ops, density)
-    return density_matrix(ops, jax.vmap(occupied_projector)(fock, ops.counts))
+    return density_matrix(ops, projectors(fock, ops.counts))
 
 
 def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:

@@ -7,11 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from .equations import Equations, explicit_change
 from .kohn_sham import Density
-from .projector import occupied_orbitals, occupied_projector
+from .projector import occupied_orbitals, projectors, unoccupied
 
 TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
 _WORST = 1e-7  # relative residual of a solution that is still used
@@ -19,16 +19,6 @@ _WORST = 1e-7  # relative residual of a solution that is still used
 # symmetry lets rotate freely measured below 1e-3 (OH, NO, B), all others above 1e-2.
 _FLATTEST = 1e-3
 SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
-
-
-def projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
-    """The occupied projector of each spin channel, from Fock matrices in an orthonormal basis."""
-    return jax.vmap(occupied_projector)(fock, counts)
-
-
-def unoccupied(occupied: Density) -> Density:
-    """1 - Π."""
-    return jnp.eye(occupied.shape[-1], dtype=occupied.dtype)[None] - occupied
 
 
 @eqx.filter_custom_jvp

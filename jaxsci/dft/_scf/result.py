@@ -1,4 +1,4 @@
-"""The result of a self-consistent field calculation."""
+"""The result of a self-consistent field calculation, and densities taken from it."""
 
 from typing import Any, Literal
 

@@ -18,8 +18,8 @@ from .._xc import Functional, as_functional
 from .equations import Equations
 from .hamiltonian import on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
-from .projector import occupied_orbitals
-from .response import converged_projectors, unoccupied
+from .projector import occupied_orbitals, unoccupied
+from .response import converged_projectors
 from .result import Guess, SCFResult as SCFResult, density_of
 from .solved import known, stationary_energy
 from .solvers.coarse_grid import converge
@@ -162,7 +162,8 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     equations = Equations(functional, params, ops)
 
     # How the solution was found has no derivative; how it responds is in `_converged`.
-    solution, value, focks = _search(*_constant((equations, molecule, start)), iteration)
+    fixed = _constant((equations, molecule, start))
+    solution, value, focks = _search(*fixed, iteration=iteration)
     occupied = _converged(equations, solution.fock, temperature)
     energy, free_energy = _energies(equations, occupied, value, temperature)
     fock = known(focks, equations, occupied, f=Equations.fock)
@@ -245,7 +246,7 @@ def _orbitals(fock, occupied, ops, shift, temperature):
 
 
 def _gap(energies, count, size):
-    """ε_LUMO - ε_HOMO among the `size` orbitals that do not only fill up a batch."""
+    """ε_LUMO - ε_HOMO among the `size` orbitals that are not padding."""
     exists = (count > 0) & (count < size)
     lumo = jnp.where(exists, count, 1)
     return jnp.where(exists, energies[lumo] - energies[lumo - 1], jnp.inf)

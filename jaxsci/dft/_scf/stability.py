@@ -1,4 +1,4 @@
-"""Whether a self-consistent field is a minimum of the energy, and what lies below if it is not."""
+"""Stability analysis: is an SCF solution a minimum, and if not, what lies below it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -228,7 +228,7 @@ def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stab
 def _softest(equations: Equations, orbitals, filled, sign, tolerance, max_steps):
     """Curvature along the softest rotation, the best density along it, and if it converged.
 
-    `sign` is -1 where β turns against α; else each channel turns freely.
+    `sign` is -1 where β rotates opposite to α; else each channel rotates freely.
     """
     functional, params, ops = equations.functional, equations.params, equations.ops
     electrons = electrons_per_orbital(orbitals)

@@ -134,7 +134,7 @@ def molecule(
     - `charge`: of the molecule, in units of e.
     - `spin`: number of unpaired electrons, N_α - N_β.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
-    - `grid`: PySCF's grid level, 0 to 9. Level 3 gives about 1e-5 Hartree; meta-GGAs need 5.
+    - `grid`: PySCF's grid level, 0 to 9. Level 3 gives about 1e-5 Hartree; 5 suits meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
         `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about
         150 functions).

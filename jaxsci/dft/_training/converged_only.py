@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-# What a molecule without any finite error adds to the residual (Hartree): large, but a number.
+# The residual of a molecule without a finite error (Hartree): large, but finite.
 _FAILED = 1.0
 
 

@@ -143,7 +143,7 @@ def _jobs(quantity, methods, method, molecules, basis, options):
 def _job(quantity, method, mol) -> dict[str, Any]:
     """All that determines a result, as JSON holds it.
 
-    The basis set stands there in numbers: what a name means may change, above all that of a file.
+    The basis set is given by its numbers, as the meaning of a name may change, above all of a file.
     """
     molecule = {
         "atom": mol._atom,  # in Bohr

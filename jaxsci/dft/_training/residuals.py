@@ -272,8 +272,8 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
     **Good values:** a weight of 0.1 to 1 beside `energy_error`.
 
     ```python
-    terms = {"energy": energy_error(functional), "field": self_consistency_error(functional)}
-    loss = jsci.objective(terms, weights={"field": 0.1})
+    terms = {"energy": energy_error(functional), "density": self_consistency_error(functional)}
+    loss = jsci.objective(terms, weights={"density": 0.1})
     ```
     """
     functional = as_functional(functional)

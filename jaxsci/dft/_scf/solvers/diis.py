@@ -14,7 +14,7 @@ from ..._system.spins import Spins
 from ..equations import Equations
 from ..hamiltonian import Operators
 from ..kohn_sham import Density
-from ..response import projectors, unoccupied
+from ..projector import projectors, unoccupied
 from .options import Iteration
 from .restricted_open import effective_fock, shared_projectors
 from .smearing import fermi_operators
@@ -113,7 +113,6 @@ def iterate(
 
     **Returns:** the solution, and the memory of its extrapolation.
     """
-
     spins = equations.ops.spins
 
     def step(last: _Iterate, equations):

@@ -1,4 +1,4 @@
-"""The self-consistent field as a minimum of the energy over rotations of the orbitals."""
+"""Second-order SCF: a trust-region minimisation of the energy over orbital rotations."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from .options import Iteration
 
 _RADIUS, _LARGEST_RADIUS = 0.4, 2.0  # of the first step and of any, in radians √Hartree
 _SMALLEST_GAP = 0.1  # in the preconditioner (Hartree)
-# The first turn of the orbitals, in radians times gap: without it symmetry can hold a saddle point.
+# The first rotation, in radians times gap: without it symmetry can hold a saddle point.
 _NOISE = 0.02
 _CLEAR_GAP = 0.1  # of the Fock matrix that is returned (Hartree)
 _TRIES = 3  # descents, as long as the last one left an empty orbital below a filled one
@@ -69,7 +69,7 @@ class _Tries(NamedTuple):
 
 
 class _Descent(NamedTuple):
-    """Orbitals with their Fock matrices, and the turn to try next with what is expected of it."""
+    """Orbitals with their Fock matrices, and the rotation to try next with its predicted change."""
 
     orbitals: Float[Array, "c n n"]
     focks: Float[Array, "s n n"]
@@ -178,7 +178,7 @@ def minimise(equations: Equations, start: Solution, iteration: Iteration) -> Sol
 
 
 def _begin(start: Solution, spins: _Spins) -> _Descent:
-    """The orbitals of a Fock matrix, to be turned at random, the soft directions most."""
+    """The orbitals of a Fock matrix, to be rotated at random, most in the soft directions."""
     energies, orbitals = jnp.linalg.eigh(start.fock)
     levels = jnp.broadcast_to(energies, spins.filled.shape)
     noise = jax.random.normal(jax.random.key(0), orbitals.shape, orbitals.dtype)
@@ -199,7 +199,7 @@ def _turned(orbitals, kappa):
 
 
 def _canonical(orbitals, focks, spins: _Spins):
-    """Orbitals turned among those filled alike, until they diagonalise their block."""
+    """Orbitals rotated among those with equal occupation, so that they diagonalise their block."""
     alike = spins.emptiness[:, :, None] == spins.emptiness[:, None]
     blocks = jnp.where(alike, spins.effective(focks), 0)
     # Far apart, so that the fuller orbitals stay first.
@@ -209,7 +209,7 @@ def _canonical(orbitals, focks, spins: _Spins):
 
 
 def _gaps(levels, spins: _Spins):
-    """ε_p - ε_q of the turns that change the density, and at least `_SMALLEST_GAP`; 1 elsewhere."""
+    """ε_p - ε_q where a rotation changes the density, at least `_SMALLEST_GAP`; 1 elsewhere."""
     gaps = spins.summed(spins.weight * (levels[:, :, None] - levels[:, None]))
     return jnp.where(spins.between, jnp.maximum(jnp.abs(gaps), _SMALLEST_GAP), 1)
 

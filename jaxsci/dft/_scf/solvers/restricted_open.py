@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
-from ..projector import occupied_orbitals
-from ..response import SMALLEST_GAP, projectors, solve_or_nan, unoccupied
+from ..projector import occupied_orbitals, projectors, unoccupied
+from ..response import SMALLEST_GAP, solve_or_nan
 
 
 def shared_projectors(fock: Float[Array, "1 n n"], counts: Int[Array, " 2"]) -> Density:
@@ -35,8 +35,8 @@ def effective_fock(focks: Density, occupied: Density) -> Float[Array, "1 n n"]:
 def converged_shared_projectors(fock: Float[Array, "1 n n"], equations: Equations) -> Density:
     """The projectors of a converged effective Fock matrix, as functions of parameters and molecule.
 
-    At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices turns all orbitals by one
-    antisymmetric A, dΠ_s = [A, Π_s], with
+    At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices rotates all orbitals by
+    one antisymmetric A, dΠ_s = [A, Π_s], with
 
         Σ_s ½ [F_s, [A, Π_s]] + ½ [[F_s, A], Π_s] + [(∂F/∂Π) dΠ, Π]_s = -Σ_s [b_s, Π_s]
 
@@ -52,7 +52,7 @@ def _converged_shared_projectors_jvp(primals, tangents):
     occupied = converged_shared_projectors(fock, equations)
 
     def relevant(a):
-        """The part of a turn that changes the density: not among orbitals filled alike."""
+        """The part of a rotation that changes the density: between different occupations."""
         closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
         return a - sum(p @ a @ p for p in (closed, single, empty))
 

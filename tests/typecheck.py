@@ -4,7 +4,10 @@ Beartype would also check plain annotations such as `Callable`, and its message 
 the library's own, which is what users see and what the tests hold.
 """
 
-from typing import Any
+import functools
+import operator
+import types
+from typing import Any, Literal, Union, get_args, get_origin
 
 import beartype
 
@@ -13,6 +16,14 @@ def shapes(function):
     """Beartype on the jaxtyping annotations of `function`; usable as jaxtyping's typechecker."""
     annotations = getattr(function, "__annotations__", {})
     function.__annotations__ = {
-        name: hint if "jaxtyping" in repr(hint) else Any for name, hint in annotations.items()
+        name: _any_name(hint) if "jaxtyping" in repr(hint) else Any
+        for name, hint in annotations.items()
     }
     return beartype.beartype(function)
+
+
+def _any_name(hint):
+    """The hint, with any string where it allows some by name: the library says which."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return functools.reduce(operator.or_, map(_any_name, get_args(hint)))
+    return str if get_origin(hint) is Literal else hint

@@ -56,6 +56,7 @@ from ._scf.fixed_density import (
     harris_energy as harris_energy,
 )
 from ._scf.scf import SCFResult as SCFResult, energy as energy, scf as scf
+from ._scf.solvers.options import DIIS as DIIS, Newton as Newton
 from ._scf.stability import Stability as Stability, stability as stability, stable_scf as stable_scf
 from ._system.molecule import Molecule as Molecule, molecule as molecule
 from ._system.molecules import molecules as molecules

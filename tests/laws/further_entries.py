@@ -314,7 +314,7 @@ def _of_density(name):
     def call(p):
         function = getattr(jsci.dft, name)
         if name.endswith("energy"):
-            return function(_hydrogen(), jsci.dft.xc("pbe"), p)
+            return function(_hydrogen(), jsci.dft.xc("pbe"), density_matrix=p)
         return function(_hydrogen(), p)
 
     return Entry(f"dft.{name}", call, np.array([[0.6, 0.6], [0.6, 0.6]]))

@@ -45,8 +45,8 @@ EXEMPT = {
         pde.SelfAdaptive pde.SpaceTime
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
-        check_platform compilation_cache machine_memory peak_memory require_x64 dft.as_functional
-        dft.functional_names dft.constraint_table dft.constraints.constraint_table
+        check_platform compilation_cache machine_memory peak_memory require_x64 dft.Newton
+        dft.as_functional dft.functional_names dft.constraint_table dft.constraints.constraint_table
         dft.constraints.hydrogen_atom dft.constraints.sample_features dft.data.atom_spins
         dft.data.dimers
         dft.data.dissociation_curve dft.data.buckets dft.message_size ntk.criticality

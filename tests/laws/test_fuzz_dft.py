@@ -90,9 +90,9 @@ def test_from_any_density_the_field_is_the_same_or_flagged(hydrogen, energy, gue
 def test_options_are_refused_or_lead_to_the_same_energy(
     hydrogen, energy, tolerance, max_steps, level_shift, damping
 ):
-    options = {"level_shift": level_shift, "damping": damping}
     try:
-        result = solve(hydrogen, tolerance=tolerance, max_steps=max_steps, **options)
+        solver = jsci.dft.DIIS(level_shift=level_shift, damping=damping)
+        result = solve(hydrogen, tolerance=tolerance, max_steps=max_steps, solver=solver)
     except Exception as problem:
         assert is_clear(problem), repr(problem)
         return

@@ -264,8 +264,8 @@ def test_results_are_taken_where_densities_are_asked(hydride, field):
     for f in (
         lambda d: jsci.dft.dipole(hydride, d),
         lambda d: jsci.dft.mulliken_charges(hydride, d),
-        lambda d: jsci.dft.fixed_density_energy(hydride, hf, d),
-        lambda d: jsci.dft.harris_energy(hydride, hf, d),
+        lambda d: jsci.dft.fixed_density_energy(hydride, hf, density_matrix=d),
+        lambda d: jsci.dft.harris_energy(hydride, hf, density_matrix=d),
         lambda d: jsci.dft.scf(hydride, hf, guess=d).energy,
         lambda d: jsci.dft.fit_density(jsci.dft.auxiliary(hydride), d),
         lambda d: jsci.dft.training_batch([hydride], np.zeros(1), densities=[d]).density,

@@ -20,6 +20,7 @@ from jaxsci.dft._xc.slater import slater
 BASIS, GRID, BUCKETS = "def2-svp", 0, 4
 # The prior keeps the parameters near their initial values, as half of the dimers are few.
 PRIOR, STEPS, WIDTH = 1.6e-2, 40, 8
+DAMPED = jsci.dft.DIIS(damping=0.2)
 
 
 class Solved(NamedTuple):
@@ -32,10 +33,7 @@ class Solved(NamedTuple):
 @eqx.filter_jit
 def _solve(batch, functional, params, solver):
     def one(m):
-        damping = 0.2 if solver == "diis" else 0.0
-        r = jsci.dft.scf(
-            m, functional, params, damping=damping, max_steps=150, solver=solver, throw=False
-        )
+        r = jsci.dft.scf(m, functional, params, max_steps=150, solver=solver, throw=False)
         ops = operators(m, "gga")
         found = density_features(ops, r.density_matrix, "gga")
         present = (found.rho > 1e-10) & (ops.quadrature.flat()[1] != 0)
@@ -49,11 +47,11 @@ def _solve(batch, functional, params, solver):
 
 def _solve_all(species, functional, params=None) -> Solved:
     """In buckets of similar size, and those that DIIS does not converge by Newton's method."""
-    found = _solve_buckets(species, functional, params, "diis", BUCKETS)
+    found = _solve_buckets(species, functional, params, DAMPED, BUCKETS)
     left = {k: m for k, m in species.items() if np.isnan(found.energies[k])}
     if not left:
         return found
-    again = _solve_buckets(left, functional, params, "newton", 1)
+    again = _solve_buckets(left, functional, params, jsci.dft.Newton(), 1)
     return Solved(found.energies | again.energies, found.seen | again.seen)
 
 
@@ -113,7 +111,7 @@ def _curve_error(name, functional, params):
     curve = jsci.dft.data.dissociation_curve(name)
     molecules = [jsci.dft.molecule(a, curve.basis, grid=GRID) for a in curve.molecules]
     batch = jsci.dft.stack(molecules)
-    energy = jsci.dft.energy(functional, damping=0.2, max_steps=150)
+    energy = jsci.dft.energy(functional, solver=DAMPED, max_steps=150)
     solve = eqx.filter_jit(lambda p, b: jax.lax.map(lambda m: energy(p, m), b))
     error = np.asarray(solve(params, batch)) - curve.energies
     return HARTREE_IN_KCAL_PER_MOL * (np.nanmax(error) - np.nanmin(error))

@@ -12,7 +12,7 @@ from ...core import memoised
 from .._basis.functions import solid_harmonics
 from .._xc import Functional
 from .._xc.density import MolecularDensity
-from .._xc.features import Features
+from .._xc.features import Features, Level
 from .._xc.slater import slater
 from .neural import Network, call_network, check_network, descriptors
 from .nonlocal_functional import nonlocal_functional
@@ -31,8 +31,8 @@ def message_functional(
     lmax: int = 2,
     radial: int = 3,
     cutoff: float = 8.0,
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """A nonlocal neural functional: grid points send messages to the atoms and read from them.
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ...core import memoised
 from .._xc import Functional, xc
-from .._xc.features import LEVELS, Features, SpinFeatures
+from .._xc.features import LEVELS, Features, Level, SpinFeatures, highest_level
 from .._xc.pbe import reduced_gradient_squared
 from .._xc.powers import spin_scaled
 from .._xc.slater import slater, uniform_exchange
@@ -19,7 +19,7 @@ Network = Callable[[Any, Float[Array, " descriptors"]], Float[Array, "..."]]
 _MOST_INPUTS = 64
 
 
-def descriptors(features: Features, level: str) -> Float[Array, " descriptors"]:
+def descriptors(features: Features, level: Level) -> Float[Array, " descriptors"]:
     """What a network sees of one point: numbers of order one.
 
         d = (ρ^(1/3)/(1 + ρ^(1/3)), ζ², s²/(1 + s²), τ/(τ + τ_TF), q/√(1 + q²))
@@ -60,8 +60,8 @@ def neural_functional(
     f: Network,
     *,
     base: Functional | None = None,
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """A base functional plus local exchange times a network.
 
@@ -107,8 +107,8 @@ def neural_functional(
 def neural_exchange(
     f: Network,
     *,
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """Exchange with an enhancement factor that is a network.
 
@@ -152,8 +152,8 @@ def weighted_functional(
     f: Network,
     parts: Sequence[Functional],
     *,
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """Energy densities mixed at every point by a network.
 
@@ -190,7 +190,9 @@ def weighted_functional(
         coefficients = call_network(f, params, inputs(features, level), (len(parts),))
         return jnp.sum(coefficients * jnp.stack([e(params, features) for e in parts]))
 
-    highest = max((level, *(part.level for part in parts)), key=LEVELS.index)
+    highest = level
+    for part in parts:
+        highest = highest_level(highest, part.level)
     return Functional(((1.0, mixture),), highest, name="weighted")
 
 
@@ -227,7 +229,7 @@ def _sizes_taken(f: Network, params: Any, d: Array) -> list[int]:
     return [size for size in range(1, _MOST_INPUTS + 1) if answers(size)]
 
 
-def check_network(f: Any, level: str, like: str = "f(params, descriptors)") -> None:
+def check_network(f: Any, level: Level, like: str = "f(params, descriptors)") -> None:
     """Refuse what is not a function, or a level that is unknown."""
     if not callable(f):
         raise TypeError(f"expected a function {like}, got {type(f).__name__}.")

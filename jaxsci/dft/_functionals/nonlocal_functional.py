@@ -11,7 +11,7 @@ from ...core import memoised
 from .._system.molecule import Molecule
 from .._xc import Functional
 from .._xc.density import MolecularDensity
-from .._xc.features import Features
+from .._xc.features import Features, Level
 from .._xc.slater import slater
 from .exact_exchange_density import of_orbitals, pair_potentials
 from .neural import Network, call_network, check_network, descriptors
@@ -23,7 +23,7 @@ PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]
 def nonlocal_functional(
     energy: Callable[[Any, MolecularDensity], Float[Array, ""]],
     *,
-    level: str = "gga",
+    level: Level = "gga",
     name: str = "nonlocal",
 ) -> Functional:
     """A functional from any pure energy of the density of a molecule.
@@ -61,7 +61,7 @@ def feature_functional(
     f: Callable[[Any, Features, Mapping[str, Array]], Float[Array, ""]],
     features: Mapping[str, PointFeature],
     *,
-    level: str = "gga",
+    level: Level = "gga",
     name: str = "features",
 ) -> Functional:
     """A functional of the usual features of each point and of your own.
@@ -139,8 +139,8 @@ def local_hybrid(
     f: Network,
     *,
     ranges: Sequence[float | None] = (None, 0.4),
-    level: str = "gga",
-    inputs: Callable[[Features, str], Float[Array, " descriptors"]] = descriptors,
+    level: Level = "gga",
+    inputs: Callable[[Features, Level], Float[Array, " descriptors"]] = descriptors,
 ) -> Functional:
     """A network mixes local and exact exchange at every point, at one or more ranges.
 

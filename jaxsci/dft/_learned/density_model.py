@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from .._scf.hamiltonian import operators
-from .._scf.response import electrons_per_orbital, orthogonal_fock
+from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
 from .._system.molecule import Molecule
 from .._xc import Functional, as_functional
 from .atom_features import AtomFeatures, degrees, elements_of, shells_of

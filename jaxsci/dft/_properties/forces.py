@@ -10,25 +10,25 @@ from jaxtyping import Array, Float
 
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import total_energy
-from .._scf.result import SCFResult
+from .._scf.result import Guess, SCFResult
 from .._scf.scf import scf
+from .._scf.solvers.old_keywords import accepts_old_keywords
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import integral_gradient
 
 
+@accepts_old_keywords
 def forces(
     molecule: Molecule,
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-12,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
     throw: bool = True,
 ) -> Float[Array, "atoms 3"]:
     """Forces on the nuclei at the self-consistent density.
@@ -39,14 +39,26 @@ def forces(
     density. Basis values, grid points and Becke's weights are differentiated in JAX, so the
     response of the grid is included and the forces are those of the energy that is computed.
 
-    **Arguments:** as in `scf`. The tolerance is tighter: the error of a force is linear in that of
-    the density. At a temperature the forces are those of the free energy. The density of a field
-    found before, as `guess`, keeps to that field, which others may lie below or above.
+    **Arguments:**
 
-    **Returns:** forces in Hartree/Bohr, zero for atoms that fill up a batch.
+    - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`. Passing a previous density
+        stays on that solution; other solutions may be lower.
+    - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of a
+        force is linear in that of the density.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
+    - `throw`: raise without convergence, rather than return NaN.
 
-    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials. Not differentiable once
-    more. Without convergence and with `throw=False`, NaN.
+    **Returns:** forces in Hartree/Bohr, at a temperature those of the free energy; zero for atoms
+    that pad a batch; NaN without convergence and with `throw=False`.
+
+    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, and for extras of the
+    molecule that the functional uses.
+
+    **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
     **Source:** Pulay, Mol. Phys. 17, 197 (1969); Johnson, Gill & Pople, J. Chem. Phys. 98, 5612
     (1993) for the response of the grid.
@@ -71,9 +83,6 @@ def forces(
         guess=guess,
         tolerance=tolerance,
         max_steps=max_steps,
-        level_shift=level_shift,
-        damping=damping,
-        temperature=temperature,
         solver=solver,
         throw=throw,
     )

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._scf.result import Guess, SCFResult
 from .._scf.scf import scf
+from .._scf.solvers.old_keywords import accepts_old_keywords
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .forces import explicit_slopes
@@ -17,33 +20,47 @@ from .integral_gradients import integral_hessian
 from .integral_tangents import integral_slopes, moved
 
 
+@accepts_old_keywords
 def hessian(
     molecule: Molecule,
     functional: Functional | Callable,
     params: Any = None,
     *,
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
+    solver: DIIS | Newton = DIIS(),
+    throw: bool = True,
 ) -> Float[Array, "atoms 3 atoms 3"]:
     """Second derivatives of the self-consistent energy in the positions of the nuclei.
 
         H_AB = d²E/dR_A dR_B
 
-    All analytic: the response of the orbitals is implicit, one solution of the coupled-perturbed
-    equations for each coordinate, with libcint's first derivatives of the integrals; its second
-    ones, at fixed orbitals, are contracted on the host; what is on the grid is differentiated
-    twice in JAX. So it is the derivative of `forces`, the response of the grid included.
+    All terms are analytic. The response of the orbitals is implicit: one solution of the
+    coupled-perturbed equations per coordinate, with first derivatives of the integrals from
+    libcint. The second derivatives of the integrals, at fixed orbitals, are contracted on the host.
+    The terms on the grid are differentiated twice in JAX, so H is the derivative of `forces`, the
+    response of the grid included.
 
-    **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
+    **Arguments:**
 
-    **Returns:** H in Hartree/Bohr², symmetric.
+    - `molecule`: one molecule, with full integrals.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`.
+    - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of the
+        Hessian is linear in that of the density.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
+    - `throw`: raise without convergence, rather than return NaN.
+
+    **Returns:** H in Hartree/Bohr², symmetric; NaN where the response does not exist (see `scf`),
+    and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
-    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions. Runs
-    outside of `jit`. NaN where the response does not exist (see `scf`).
+    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions.
+
+    **Notes:** it runs outside of `jit`.
 
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979); Johnson & Frisch, J.
     Chem. Phys. 100, 7429 (1994).
@@ -55,18 +72,12 @@ def hessian(
     ```
     """
     functional = as_functional(functional)
-    settings = {
-        "tolerance": tolerance,
-        "max_steps": max_steps,
-        "level_shift": level_shift,
-        "damping": damping,
-        "temperature": temperature,
-    }
+    settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
     if isinstance(molecule, Molecule) and molecule.overlap.ndim != 2:
         raise ValueError("hessian() takes one molecule, got a batch: loop over its molecules.")
     check_one(molecule, "hessian(m, functional)")
     slopes = integral_slopes(molecule)
-    result = scf(molecule, functional, params, **settings)
+    result = scf(molecule, functional, params, guess=guess, throw=throw, **settings)
     response = _response(molecule, slopes, functional, params, result.density_matrix, settings)
     density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
     _, by_overlap = explicit_slopes(molecule, functional, params, density)
@@ -78,7 +89,8 @@ def hessian(
         np.asarray(density),
     )
     total = response + fixed
-    return 0.5 * (total + total.transpose(2, 3, 0, 1))
+    total = 0.5 * (total + total.transpose(2, 3, 0, 1))
+    return jnp.where(result.converged, total, jnp.nan)
 
 
 @eqx.filter_jit

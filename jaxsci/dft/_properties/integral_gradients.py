@@ -36,7 +36,7 @@ def integral_gradient(
     total = spins.sum(axis=0)
     gradient = np.zeros(coordinates.shape)
     gradient[: mol.natm] = _one_electron(mol, np.asarray(by_overlap)[:n, :n], total)
-    # A total density stands for two spins of half of it.
+    # A total density is that of two spins with half of it each.
     half = 0.5 if len(spins) == 1 else 1.0
     auxiliary = to_auxiliary_mole(tables, mol)
     for omega, share in exchange:
@@ -209,7 +209,7 @@ def _by_atom(mol, by_function: np.ndarray) -> np.ndarray:
 
 
 class Field:
-    """The little of a PySCF mean field that its gradient object looks at."""
+    """The part of a PySCF mean field that its gradient object reads."""
 
     def __init__(self, mol):
         self.mol, self.verbose, self.stdout, self.max_memory = mol, 0, mol.stdout, mol.max_memory

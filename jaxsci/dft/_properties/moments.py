@@ -1,4 +1,4 @@
-"""What a density says about a molecule: its dipole, its atoms' charges, its response to a field."""
+"""Properties from a density: dipole moment, atomic charges, and the polarisability."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._scf.result import SCFResult, density_of
+from .._scf.result import Guess, SCFResult, density_of
 from .._scf.scf import scf
+from .._scf.solvers.old_keywords import accepts_old_keywords
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 
@@ -24,7 +26,7 @@ def dipole(
     **Arguments:**
 
     - `molecule`: one molecule.
-    - `density_matrix`: of both spins together, or of each; or the result of `scf`.
+    - `density_matrix`: P, of both spins together or of each, or the result of `scf`.
 
     **Returns:** the moment in e Bohr (2.5417 debye), about the origin, on which it depends if the
     molecule is charged.
@@ -45,16 +47,21 @@ def dipole(
 def mulliken_charges(
     molecule: Molecule, density_matrix: Float[Array, "*spin nao nao"] | SCFResult
 ) -> Float[Array, " atoms"]:
-    """Charges of the atoms, by Mulliken's share of the electrons in each basis function.
+    """Mulliken charges of the atoms: each basis function's electrons belong to its own atom.
 
         q_A = Z_A - Σ_{i on A} (P S)_ii
 
-    **Arguments:** as in `dipole`.
+    **Arguments:**
 
-    **Returns:** charges in units of e, which add up to the molecule's; zero for atoms that fill up
-    a batch. They depend on the basis, and mean little in large or diffuse ones.
+    - `molecule`: one molecule.
+    - `density_matrix`: P, of both spins together or of each, or the result of `scf`.
+
+    **Returns:** charges in units of e, which add up to the molecule's; zero for atoms that pad a
+    batch.
 
     **Raises:** as `dipole`.
+
+    **Notes:** they depend on the basis, and mean little in large or diffuse ones.
 
     **Source:** Mulliken, J. Chem. Phys. 23, 1833 (1955).
 
@@ -69,18 +76,16 @@ def mulliken_charges(
     )
 
 
+@accepts_old_keywords
 def polarisability(
     molecule: Molecule,
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
     throw: bool = True,
 ) -> Float[Array, "3 3"]:
     """Static dipole polarisability, by the response of the self-consistent density.
@@ -91,7 +96,17 @@ def polarisability(
     fields. It may be differentiated once more, with respect to `params` for example, unless there
     is a temperature.
 
-    **Arguments:** as in `scf`; the tolerance is tighter, as the error is linear in the density's.
+    **Arguments:**
+
+    - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`.
+    - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of α
+        is linear in that of the density.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
+    - `throw`: raise without convergence, rather than return NaN.
 
     **Returns:** α in Bohr³; NaN without convergence and with `throw=False`.
 
@@ -117,9 +132,6 @@ def polarisability(
             guess=guess,
             tolerance=tolerance,
             max_steps=max_steps,
-            level_shift=level_shift,
-            damping=damping,
-            temperature=temperature,
             solver=solver,
             throw=throw,
         )

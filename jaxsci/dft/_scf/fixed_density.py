@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -12,32 +11,36 @@ from ...core import require_x64
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional, xc
 from .hamiltonian import Operators, operators
-from .kohn_sham import fock_matrix, total_energy
-from .projector import occupied_projector
-from .response import density_matrix, orthogonal_fock
+from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
+from .old_order import accepts_old_order
+from .projector import projectors
 from .result import SCFResult, density_of
 from .scf import scf
 
 
+@accepts_old_order("density_matrix")
 def fixed_density_energy(
     molecule: Molecule,
     functional: Functional | Callable,
-    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     params: Any = None,
+    *,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
 ) -> Float[Array, ""]:
     """The energy of a density that need not be the functional's own.
 
         E[P] = tr(P h) + ½ tr(P J) - ½ a Σ_s tr(P_s K_s) + E_xc[ρ] + E_nuc
 
-    For a density of orthonormal orbitals its error against the self-consistent energy is of second
-    order in the turn of these orbitals, and not negative at a minimum. With the density of
+    For a density of orthonormal orbitals, its error against the self-consistent energy is of second
+    order in the rotation of these orbitals, and not negative at a minimum. With the density of
     Hartree-Fock this is density-corrected DFT.
 
     **Arguments:**
 
-    - `molecule`, `functional`, `params`: as in `scf`.
-    - `density_matrix`: P, (nao, nao) or, unrestricted, (2, nao, nao); or the result of `scf` with
-        another functional.
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `density_matrix`: P, (nao, nao) if restricted, else (2, nao, nao); or the result of `scf`,
+        usually with another functional.
 
     **Returns:** the energy in Hartree.
 
@@ -46,21 +49,28 @@ def fixed_density_energy(
 
     ```python
     hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf"))
-    jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), hartree_fock)
+    jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), density_matrix=hartree_fock)
     ```
     """
     density = _with_channels(molecule, density_matrix, "fixed_density_energy")
-    return _fixed_density_energy(molecule, as_functional(functional), density, params)
+    return _fixed_density_energy(molecule, as_functional(functional), params, density)
 
 
 class DensityCorrection(NamedTuple):
-    """An energy at the density of Hartree-Fock, beside the functional's own.
+    """An energy at the density of Hartree-Fock, beside the self-consistent one.
+
+    **Arguments:**
 
     - `energy`: E[P_HF] in Hartree: what density-corrected DFT reports.
     - `self_consistent`: E[P] at the functional's own density.
-    - `density_driven`: E[P_HF] - E[P], not negative at a minimum. Where it is large the
-        functional's density is suspect, and the corrected energy usually the better one.
-    - `converged`: whether both fields did.
+    - `density_driven`: E[P_HF] - E[P], not negative at a minimum. Where it is large, the
+        functional's density is suspect and the corrected energy usually the better one.
+    - `converged`: whether both SCFs converged.
+
+    ```python
+    corrected = jsci.dft.density_corrected_energy(hydroxide, jsci.dft.xc("pbe"))
+    corrected.density_driven
+    ```
     """
 
     energy: Float[Array, ""]
@@ -76,14 +86,18 @@ def density_corrected_energy(
 
         E_DC = E[P_HF; θ],   ΔE_D = E[P_HF; θ] - min_P E[P; θ]
 
-    Densities of semilocal functionals are too spread out in anions, stretched bonds and
-    charge transfer, where that of Hartree-Fock helps.
+    Semilocal functionals delocalise the density too much in anions, stretched bonds and charge
+    transfer, where the density of Hartree-Fock helps.
 
-    **Arguments:** as in `scf`.
+    **Arguments:**
+
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
 
     **Returns:** a `DensityCorrection`, differentiable in the parameters.
 
-    **Raises:** what `scf` raises for bad input; without convergence it is flagged.
+    **Raises:** what `scf` raises for bad input. Without convergence the result is flagged.
 
     **Source:** Kim, Sim & Burke, Phys. Rev. Lett. 111, 073003 (2013).
 
@@ -94,64 +108,74 @@ def density_corrected_energy(
     """
     hartree_fock = scf(molecule, xc("hf"), throw=False, tolerance=1e-10)
     own = scf(molecule, functional, params, throw=False)
-    energy = fixed_density_energy(molecule, functional, hartree_fock.density_matrix, params)
+    energy = fixed_density_energy(molecule, functional, params, density_matrix=hartree_fock)
     converged = hartree_fock.converged & own.converged
     return DensityCorrection(energy, own.energy, energy - own.energy, converged)
 
 
+@accepts_old_order("density_matrix")
 def harris_energy(
     molecule: Molecule,
     functional: Functional | Callable,
-    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
     params: Any = None,
+    *,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
 ) -> Float[Array, ""]:
     """The energy after one diagonalisation, linear in the change of the density (Harris, Foulkes).
 
         E_H[P] = E[P] + Σ_s tr((P'_s - P_s) F_s[P]),   P' the lowest orbitals of F[P]
 
-    Its error is of second order in that of P, whether or not P is of orthonormal orbitals, usually
-    smaller than that of E[P], and of either sign.
+    Its error is of second order in that of P, also for a P that no set of orthonormal orbitals has.
+    It is usually smaller than that of E[P], and of either sign.
 
-    **Arguments:** and **Raises:** as in `fixed_density_energy`.
+    **Arguments:**
 
-    **Returns:** the energy in Hartree. Its derivative in `params` needs a gap of the orbitals.
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `density_matrix`: P, (nao, nao) if restricted, else (2, nao, nao); or the result of `scf`.
+
+    **Returns:** the energy in Hartree.
+
+    **Raises:** as `fixed_density_energy`.
+
+    **Notes:** the derivative in `params` exists only if the orbitals have a gap.
 
     **Source:** Harris, Phys. Rev. B 31, 1770 (1985); Foulkes & Haydock, Phys. Rev. B 39, 12520
     (1989).
 
     ```python
-    jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), molecule.guess)
+    jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), density_matrix=molecule.guess)
     ```
     """
     density = _with_channels(molecule, density_matrix, "harris_energy")
-    return _harris_energy(molecule, as_functional(functional), density, params)
+    return _harris_energy(molecule, as_functional(functional), params, density)
 
 
 @eqx.filter_jit
-def _fixed_density_energy(molecule, functional, density, params):
+def _fixed_density_energy(molecule, functional, params, density):
     return total_energy(functional, params, operators(molecule, functional.level), density)
 
 
 @eqx.filter_jit
-def _harris_energy(molecule, functional, density, params):
+def _harris_energy(molecule, functional, params, density):
     ops = operators(molecule, functional.level)
     fock = fock_matrix(functional, params, ops, density)
-    change = _next_density(molecule, functional, params, ops, density) - density
+    change = _next_density(functional, params, ops, density) - density
     return total_energy(functional, params, ops, density) + jnp.sum(change * fock)
 
 
-def _next_density(molecule, functional, params, ops: Operators, density):
-    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
+def _next_density(functional, params, ops: Operators, density):
     fock = orthogonal_fock(functional, params, ops, density)
-    return density_matrix(ops, jax.vmap(occupied_projector)(fock, counts))
+    return density_matrix(ops, projectors(fock, ops.counts))
 
 
 def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:
     require_x64("jsci.dft")
-    check_one(molecule, f"{name}(m, functional, density)")
+    check_one(molecule, f"{name}(m, functional, density_matrix=p)")
     density = density_of(density)
     n = molecule.size
-    expected = (n, n) if molecule.restricted else (2, n, n)
+    expected = molecule.spins.density_shape(n)
     if density.shape != expected:
         raise ValueError(
             f"density_matrix has shape {density.shape}; for this molecule it must be {expected}."

@@ -1,16 +1,18 @@
-"""What the energy of a density needs of a molecule, made once before the iterations."""
+"""What the Kohn-Sham equations need of a molecule, made once before the iterations."""
 
 import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .._basis.grid import Grid
 from .._basis.long_range import LongRange
 from .._basis.quadrature import Quadrature, quadrature
 from .._system.molecule import Molecule
+from .._system.spins import Spins
+from .._xc.features import Level
 
 
 class Operators(eqx.Module):
@@ -24,6 +26,8 @@ class Operators(eqx.Module):
     - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_repulsion`: in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
+    - `counts`: numbers of occupied orbitals, of both spins together or of each.
+    - `spins`: as in `Molecule`.
     """
 
     orthogonaliser: Float[Array, "nao nao"]
@@ -36,9 +40,11 @@ class Operators(eqx.Module):
     charges: Float[Array, " atoms"]
     atom_mask: Bool[Array, " atoms"]
     extras: dict[str, Array]
+    counts: Int[Array, " channels"]
+    spins: Spins = eqx.field(static=True)
 
 
-def operators(molecule: Molecule, level: str) -> Operators:
+def operators(molecule: Molecule, level: Level) -> Operators:
     """The operators of a molecule for a functional of this level, one of `features.LEVELS`."""
     return Operators(
         orthogonaliser=orthogonaliser(molecule.overlap),
@@ -51,17 +57,19 @@ def operators(molecule: Molecule, level: str) -> Operators:
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
         extras=molecule.extras,
+        counts=molecule.spins.counts(molecule.electrons),
+        spins=molecule.spins,
     )
 
 
-def on_coarse_grid(ops: Operators, molecule: Molecule, level: str) -> Operators:
+def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operators:
     """The same operators on the molecule's coarse grid, which it must have."""
     assert molecule.grid.coarse is not None
     coarse = _on(molecule, molecule.grid.coarse, level).kept()
     return dataclasses.replace(ops, quadrature=coarse)
 
 
-def _on(molecule: Molecule, grid: Grid, level: str) -> Quadrature:
+def _on(molecule: Molecule, grid: Grid, level: Level) -> Quadrature:
     return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level)
 
 

@@ -1,4 +1,4 @@
-"""How Fock matrices change with the density matrix, many times at one density."""
+"""The Fock-response operator with f_xc cached, for many products at one density."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .._basis.functions import Rows
 from .._xc import Functional
+from .._xc.features import Level
 from .hamiltonian import Operators
 from .kohn_sham import Density, Parts, features_of, fock_matrix, mean_field, spin_parts
 
@@ -24,9 +25,9 @@ def fock_and_response(
 
         δF = J[δP] - a K[δP] + ∫ f_xc δn
 
-    The second derivatives f_xc of the functional in ρ, ∇ρ, τ are made once and kept, at most 12²
-    numbers a point, so that a product costs two passes over the basis functions and none through
-    the functional, be it as deep as it may.
+    The second derivatives f_xc of the functional in ρ, ∇ρ, τ are computed once and kept, at most
+    12² numbers per point, so that a product costs two passes over the basis functions and none
+    through the functional, regardless of its depth.
     """
     if functional.nonlocal_terms or not functional.on_grid:
         return jax.linearize(lambda p: fock_matrix(functional, params, ops, p), density)
@@ -54,7 +55,7 @@ def _kernel(functional, params, ops: Operators, density) -> Float[Array, "blocks
     return ops.quadrature.each(of_block)
 
 
-def _potential(kernel, ops: Operators, change: Density, level: str) -> Density:
+def _potential(kernel, ops: Operators, change: Density, level: Level) -> Density:
     basis = ops.quadrature.basis
     rows = basis.to_rows(change)
 
@@ -68,11 +69,11 @@ def _potential(kernel, ops: Operators, change: Density, level: str) -> Density:
     return 0.5 * (potential + potential.transpose(0, 2, 1))
 
 
-def _pack(spins: Sequence[Parts], level: str) -> Float[Array, "spins k points"]:
+def _pack(spins: Sequence[Parts], level: Level) -> Float[Array, "spins k points"]:
     """Only what the level depends on."""
     return jnp.stack([jnp.stack([p[0], *p[1], *p[2:]][: _NUMBERS[level]]) for p in spins])
 
 
-def _unpack(numbers: Float[Array, " k"], level: str) -> Parts:
+def _unpack(numbers: Float[Array, " k"], level: Level) -> Parts:
     rho, *others = (*numbers, *jnp.zeros(6 - _NUMBERS[level]))
     return rho, jnp.stack(others[:3]), others[3], others[4]

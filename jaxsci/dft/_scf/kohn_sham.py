@@ -11,7 +11,7 @@ from .._basis.functions import Rows
 from .._basis.long_range import LongRange, check_range
 from .._xc import Functional
 from .._xc.density import MolecularDensity, both_spins
-from .._xc.features import DENSITY_CUTOFF, Features
+from .._xc.features import DENSITY_CUTOFF, Features, Level
 from .coulomb import coulomb, exchange
 from .hamiltonian import Operators
 
@@ -22,7 +22,18 @@ Density = Float[Array, "spins nao nao"]
 Parts = tuple[Array, Array, Array, Array]
 
 
-def density_features(ops: Operators, density: Density, level: str) -> Features:
+def electrons_per_orbital(channels: Array) -> float:
+    """2 if one channel stands for both spins, else 1."""
+    return 2.0 if channels.shape[0] == 1 else 1.0
+
+
+def density_matrix(ops: Operators, occupied: Density) -> Density:
+    """P = f X Π Xᵀ, with f electrons per orbital."""
+    x = ops.orthogonaliser
+    return electrons_per_orbital(occupied) * (x @ occupied @ x.T)
+
+
+def density_features(ops: Operators, density: Density, level: Level) -> Features:
     """Densities, gradients and kinetic energy densities at the grid points.
 
     ρ = Σ_ij P_ij χ_i χ_j,   ∇ρ = 2 Σ_ij P_ij χ_i ∇χ_j,   τ = ½ Σ_ij P_ij ∇χ_i·∇χ_j,
@@ -32,7 +43,7 @@ def density_features(ops: Operators, density: Density, level: str) -> Features:
     return ops.quadrature.map(lambda orbitals: _features(orbitals, rows, level))
 
 
-def _features(orbitals: Rows, density: Density, level: str) -> Features:
+def _features(orbitals: Rows, density: Density, level: Level) -> Features:
     return features_of([spin_parts(orbitals, p, level) for p in density])
 
 
@@ -49,7 +60,7 @@ def features_of(spins: Sequence[Parts]) -> Features:
     return Features(rho_a, rho_b, aa, ab, bb, tau_a, tau_b, lap_a, lap_b)
 
 
-def spin_parts(orbitals: Rows, density: Float[Array, "rows rows"], level: str) -> Parts:
+def spin_parts(orbitals: Rows, density: Float[Array, "rows rows"], level: Level) -> Parts:
     """ρ, ∇ρ, τ and ∇²ρ of one spin channel, zero where its level does not need them."""
     value = orbitals[0]
     half = density @ value
@@ -153,6 +164,14 @@ def energy_and_fock(
 def fock_matrix(functional: Functional, params: Any, ops: Operators, density: Density) -> Density:
     """F_s = ∂E/∂P_s."""
     return energy_and_fock(functional, params, ops, density)[1]
+
+
+def orthogonal_fock(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> Density:
+    """Xᵀ F[P] X."""
+    x = ops.orthogonaliser
+    return x.T @ fock_matrix(functional, params, ops, density) @ x
 
 
 def mean_field(

@@ -1,4 +1,4 @@
-"""The projector on the occupied orbitals, with a derivative that survives degeneracy."""
+"""Projectors on the occupied orbitals, with a derivative that allows degenerate orbitals."""
 
 import jax
 import jax.numpy as jnp
@@ -36,3 +36,15 @@ def _occupied_projector_jvp(primals, tangents):
 def occupied_orbitals(n: int, count: Int[Array, ""]):
     """Which of n orbitals in ascending order are occupied (aufbau)."""
     return jnp.arange(n) < count
+
+
+def projectors(
+    fock: Float[Array, "spins n n"], counts: Int[Array, " spins"]
+) -> Float[Array, "spins n n"]:
+    """The occupied projector of each spin channel, from Fock matrices in an orthonormal basis."""
+    return jax.vmap(occupied_projector)(fock, counts)
+
+
+def unoccupied(occupied: Float[Array, "spins n n"]) -> Float[Array, "spins n n"]:
+    """1 - Π."""
+    return jnp.eye(occupied.shape[-1], dtype=occupied.dtype)[None] - occupied

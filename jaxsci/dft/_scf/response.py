@@ -1,20 +1,17 @@
-"""How converged orbitals respond to a change of the functional or of the molecule."""
+"""Coupled-perturbed response of converged orbitals to the functional and the molecule."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
-from .._xc import Functional
-from .hamiltonian import Operators
-from .kernel import fock_and_response
-from .kohn_sham import Density, fock_matrix
-from .projector import occupied_orbitals, occupied_projector
+from .equations import Equations, explicit_change
+from .kohn_sham import Density
+from .projector import occupied_orbitals, projectors, unoccupied
 
 TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
 _WORST = 1e-7  # relative residual of a solution that is still used
@@ -24,65 +21,8 @@ _FLATTEST = 1e-3
 SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
 
 
-def projectors(fock: Density, counts: Int[Array, " spins"]) -> Density:
-    """The occupied projector of each spin channel, from Fock matrices in an orthonormal basis."""
-    return jax.vmap(occupied_projector)(fock, counts)
-
-
-def unoccupied(occupied: Density) -> Density:
-    """1 - Π."""
-    return jnp.eye(occupied.shape[-1], dtype=occupied.dtype)[None] - occupied
-
-
-def density_matrix(ops: Operators, occupied: Density) -> Density:
-    """P = f X Π Xᵀ, with f = 2 electrons an orbital if one channel stands for both spins."""
-    x = ops.orthogonaliser
-    return electrons_per_orbital(occupied) * (x @ occupied @ x.T)
-
-
-def electrons_per_orbital(channels: Array) -> float:
-    """2 if one channel stands for both spins, else 1."""
-    return 2.0 if channels.shape[0] == 1 else 1.0
-
-
-def orthogonal_fock(
-    functional: Functional, params: Any, ops: Operators, density: Density
-) -> Density:
-    """Xᵀ F[P] X."""
-    x = ops.orthogonaliser
-    return x.T @ fock_matrix(functional, params, ops, density) @ x
-
-
-def fock_of(functional: Functional, occupied: Density, params: Any, ops: Operators) -> Density:
-    """The Fock matrices of occupied projectors, in the orthonormal basis."""
-    return orthogonal_fock(functional, params, ops, density_matrix(ops, occupied))
-
-
-def explicit_change(
-    functional: Functional, occupied: Density, at: tuple[Any, Operators], tangents: tuple[Any, Any]
-) -> Density:
-    """How `fock_of` changes with parameters and operators while the orbitals stay."""
-    return eqx.filter_jvp(functools.partial(fock_of, functional, occupied), at, tangents)[1]
-
-
-def orthogonal_response(
-    functional: Functional, params: Any, ops: Operators, occupied: Density
-) -> tuple[Density, Callable[[Density], Density]]:
-    """Xᵀ F X of occupied orbitals, and the linear map from a change of these to that of it."""
-    x = ops.orthogonaliser
-    fock, response = fock_and_response(functional, params, ops, density_matrix(ops, occupied))
-    return x.T @ fock @ x, lambda change: x.T @ response(density_matrix(ops, change)) @ x
-
-
 @eqx.filter_custom_jvp
-def converged_projectors(
-    fock: Float[Array, "spins n n"],
-    params: Any,
-    ops: Operators,
-    counts: Int[Array, " spins"],
-    *,
-    functional: Functional,
-) -> Density:
+def converged_projectors(fock: Float[Array, "spins n n"], equations: Equations) -> Density:
     """The projectors of a converged Fock matrix, as functions of the parameters and the molecule.
 
     At convergence F Π = Π F. To first order in a change b of the Fock matrix at fixed orbitals,
@@ -100,19 +40,17 @@ def converged_projectors(
 
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979), in projector form.
     """
-    del params, ops, functional
-    return projectors(fock, counts)
+    return projectors(fock, equations.ops.counts)
 
 
 @converged_projectors.def_jvp
-def _converged_projectors_jvp(primals, tangents, *, functional):
-    fock, params, ops, counts = primals
-    _, d_params, d_ops, _ = tangents
-    occupied = converged_projectors(fock, params, ops, counts, functional=functional)
+def _converged_projectors_jvp(primals, tangents):
+    fock, equations = primals
+    occupied = converged_projectors(fock, equations)
     virtual = unoccupied(occupied)
 
-    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
-    at_solution, linear = orthogonal_response(functional, params, ops, occupied)
+    change = explicit_change(equations, tangents[1], occupied)
+    at_solution, linear = equations.fock_and_response(occupied)
 
     def coupled_perturbed(d):
         inner = virtual @ d @ occupied
@@ -124,7 +62,7 @@ def _converged_projectors_jvp(primals, tangents, *, functional):
     solution = jax.lax.custom_linear_solve(
         coupled_perturbed,
         -(virtual @ change @ occupied),
-        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, counts)),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, equations.ops.counts)),
         symmetric=True,
     )
     return occupied, solution + solution.transpose(0, 2, 1)

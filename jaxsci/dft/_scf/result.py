@@ -1,6 +1,6 @@
-"""What a self-consistent field has found."""
+"""The result of a self-consistent field calculation, and densities taken from it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -8,26 +8,37 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
+# Densities that an SCF can begin with, by name: see `scf`.
+Guess = Literal["minao", "atoms", "core"]
+
 
 class SCFResult(eqx.Module):
-    """A converged (or flagged) self-consistent field.
+    """A converged (or flagged) self-consistent solution.
 
     Restricted results have no spin axis; all others have α and β on axis 0 of all but the energy.
-    Restricted open shells have the same orbitals in both, and the energies of the effective matrix.
+    Restricted open shells have the same orbitals in both, and the eigenvalues of the effective
+    Fock matrix.
+
+    **Arguments:**
 
     - `energy`: total energy in Hartree.
-    - `free_energy`: energy less temperature times entropy, which is what is stationary at a
-        temperature; without one, the energy.
-    - `density_matrix`: of both spins together if restricted, else of each.
+    - `free_energy`: energy minus temperature times entropy, the quantity that is stationary at a
+        temperature; without a temperature, the energy.
+    - `density_matrix`: P, of both spins together if restricted, else of each.
     - `orbital_energies`: in Hartree, occupied and empty orbitals each ascending.
-    - `orbitals`: coefficients, one column an orbital. Signs, and rotations among degenerate
+    - `orbitals`: coefficients, one column per orbital. Signs, and rotations among degenerate
         orbitals, are arbitrary: differentiate what does not depend on them.
     - `occupations`: electrons in each orbital.
-    - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if there
-        is none of either. Nearly zero, it warns that derivatives may not exist (see `scf`);
-        negative, that a level shift or a Newton step holds electrons above an empty orbital.
+    - `gap`: from the highest occupied to the lowest empty orbital, in Hartree; infinite if either
+        is missing. A gap near zero warns that derivatives may not exist (see `scf`); a negative one
+        that a level shift or a Newton step holds electrons above an empty orbital.
     - `converged`: whether energy and orbital gradient fell below their tolerances.
     - `steps`: Fock matrices built.
+
+    ```python
+    result = jsci.dft.scf(water, jsci.dft.xc("pbe"))
+    result.energy, result.converged
+    ```
     """
 
     energy: Float[Array, ""]
@@ -63,5 +74,5 @@ def density_of(given: Any, name: str = "density_matrix") -> Array:
     """
     density = jnp.asarray(given.density_matrix if isinstance(given, SCFResult) else given)
     if jnp.iscomplexobj(density):
-        raise TypeError(f"{name} is complex; here densities are real: take its real part.")
+        raise TypeError(f"{name} is complex; densities are real here: take its real part.")
     return density

@@ -1,8 +1,9 @@
-"""The self-consistent field as one differentiable fixed point."""
+"""The self-consistent field as one differentiable function of functional and molecule."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import equinox as eqx
 import jax
@@ -14,94 +15,79 @@ from ...core import require_x64
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
+from .equations import Equations
 from .hamiltonian import on_coarse_grid, operators
-from .kohn_sham import energy_and_fock
-from .projector import occupied_orbitals
-from .response import (
-    converged_projectors,
-    density_matrix,
-    electrons_per_orbital,
-    fock_of,
-    orthogonal_fock,
-    unoccupied,
-)
-from .result import SCFResult as SCFResult, density_of
-from .solved import energy_of, known, stationary_energy
+from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
+from .projector import occupied_orbitals, unoccupied
+from .response import converged_projectors
+from .result import Guess, SCFResult as SCFResult, density_of
+from .solved import known, stationary_energy
 from .solvers.coarse_grid import converge
-from .solvers.diis import Iteration, fill, has_converged, iterate
+from .solvers.diis import fill, has_converged, iterate
 from .solvers.newton import minimise
+from .solvers.old_keywords import accepts_old_keywords
+from .solvers.options import DIIS, Iteration, Newton
 from .solvers.restricted_open import converged_shared_projectors, effective_fock
 from .solvers.smearing import converged_fermi_operators, entropy, occupations
 
-GUESSES = ("minao", "atoms", "core")
 
-
+@accepts_old_keywords
 def scf(
     molecule: Molecule,
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
     throw: bool = True,
 ) -> SCFResult:
     """Solve the Kohn-Sham equations of one molecule.
 
         F[P] C = S C ε,   P = C n Cᵀ
 
-    The fixed point is the Fock matrix in an orthonormal basis, found by DIIS on the commutator
-    of Fock and density matrix. Derivatives with respect to `params` and to every array of
-    `molecule` are implicit (the coupled-perturbed equations): memory and accuracy do not depend
-    on the number of steps, and degenerate orbitals do no harm. The energy's first derivative
-    needs no linear solve. Most steps are taken on a coarser grid, corrected until the field is
-    that of the molecule's own grid, on which alone convergence is judged.
-
-    All other derivatives need an energy that rises by more than 1e-3 Hartree along the orbitals'
-    response; elsewhere they are NaN. So they may be where `gap` is nearly zero, and they are in
-    open shells with a hole in a degenerate level (OH, NO, B) for whatever turns the hole, be the
-    gap large or small: a temperature mends both. They hold only if `converged`.
+    The unknown is the Fock matrix in an orthonormal basis, found by DIIS on the commutator of Fock
+    and density matrix. Derivatives with respect to `params` and to every array of `molecule` are
+    implicit (the coupled-perturbed equations): memory and accuracy do not depend on the number of
+    steps, and degenerate orbitals do no harm. The first derivative of the energy needs no linear
+    solve. Most steps are taken on a coarser grid and corrected until the solution is that of the
+    molecule's own grid, on which alone convergence is judged.
 
     **Arguments:**
 
-    - `molecule`: one molecule, which says how its spins are treated; for a batch use `jsci.vmap`
-        with `throw=False`.
+    - `molecule`: one molecule, whose `spins` says how α and β are treated. For a batch use
+        `jsci.vmap` with `throw=False`.
     - `functional`: `xc(name)`, `neural_functional(...)`, or a pure `exc(params, features)`.
-    - `params`: the functional's parameters.
-    - `guess`: "minao" (atomic densities in a minimal basis), "atoms" (Hartree-Fock densities of
-        spherical atoms), "core" (the core Hamiltonian's orbitals), or a density matrix, of both
-        spins together or of each, or a result: that for another geometry will do.
-    - `tolerance`: of the energy in Hartree. Stops when the energy changes by less (or by rounding)
-        from one step to the next and the largest element of the orbital gradient FP - PF, in
-        which the energy's error is quadratic, is below its square root.
+    - `params`: the functional's parameters, any pytree.
+    - `guess`: the initial guess: "minao" (atomic densities in a minimal basis), "atoms"
+        (Hartree-Fock densities of spherical atoms), "core" (orbitals of the core Hamiltonian), a
+        density matrix, of both spins together or of each, or an earlier result, also of another
+        geometry.
+    - `tolerance`: of the energy in Hartree. The iteration stops when the energy changes by less
+        from one step to the next (or by rounding only) and the largest element of the orbital
+        gradient FP - PF is below the square root of the tolerance.
     - `max_steps`: Fock matrices built before giving up.
-    - `level_shift`: added to the empty orbitals' energies (Hartree) while iterating, against
-        occupations that flip; the solution and its derivatives are those of zero.
-    - `damping`: share of the old Fock matrix in the new one, from 0 to below 1.
-    - `temperature`: of the electrons, k_B T in Hartree (0.01 is 3158 K): occupations after Fermi
-        and Dirac, each spin keeping its number of electrons. Derivatives are first ones, and the
-        free energy's second; higher ones are NaN.
-    - `solver`: "diis", or "newton": after at most 15 steps of DIIS, a trust-region Newton method
-        that only goes down in energy and leaves saddle points, for small gaps, stretched bonds and
-        metals. One of its steps costs about 5 to 20 of DIIS's.
+    - `solver`: `DIIS(level_shift=, damping=, temperature=)`, or `Newton()` for small gaps,
+        stretched bonds and metals.
     - `throw`: raise without convergence, rather than flag it in `.converged`.
 
     **Returns:** an `SCFResult`.
 
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
     density of the wrong shape, or float32; `TypeError` for something that is not a functional.
-    Small gaps, stretched bonds and 3d metals may not converge by DIIS, or to a state that is not
-    the lowest: see `solver`, `stability` and `stable_scf`.
 
-    **Good values:** the defaults; `solver="newton"` where they fail; `tolerance=1e-14` before
+    **Notes:** small gaps, stretched bonds and 3d metals may not converge by DIIS, or converge to a
+    solution that is not the lowest: see `Newton`, `stability` and `stable_scf`. Derivatives hold
+    only if `converged`. Except for the first derivative of the energy, they need an energy that
+    rises by more than 1e-3 Hartree along the response of the orbitals, and are NaN elsewhere: where
+    `gap` is nearly zero, and in open shells with a partially filled degenerate level (OH, NO, B)
+    for whatever rotates that level, regardless of the gap. A temperature removes both cases.
+
+    **Good values:** the defaults; `solver=Newton()` where they fail; `tolerance=1e-14` before
     differentiating anything but the energy to more than four digits.
 
-    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982);
-    Mermin, Phys. Rev. 137, A1441 (1965) for temperatures.
+    **Source:** Kohn & Sham, Phys. Rev. 140, A1133 (1965); Pulay, J. Comput. Chem. 3, 556 (1982).
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -112,33 +98,41 @@ def scf(
     require_x64("jsci.dft.scf")
     functional = as_functional(functional)
     check_one(molecule, "scf(m, functional, throw=False)")
-    if temperature and molecule.restricted_open:
+    iteration = Iteration.checked(tolerance, max_steps, solver)
+    if iteration.temperature and molecule.spins.shared:
         raise ValueError(
-            "a temperature needs orbitals of their own for α and β: build the molecule with "
+            "a temperature needs separate orbitals for α and β: build the molecule with "
             "restricted=False, or set temperature=0."
         )
     start = _initial_density(molecule, guess)
-    iteration = Iteration.checked(tolerance, max_steps, level_shift, damping, temperature, solver)
     result = _solve(molecule, functional, params, start, iteration)
     return _or_raise(result) if throw else result
 
 
+@accepts_old_keywords
 def energy(
     functional: Functional | Callable,
     *,
     tolerance: float = 1e-9,
     max_steps: int = 100,
-    level_shift: float = 0.0,
-    damping: float = 0.0,
-    temperature: float = 0.0,
-    solver: str = "diis",
+    solver: DIIS | Newton = DIIS(),
 ) -> Callable[[Any, Molecule], Float[Array, ""]]:
     """The self-consistent energy as a kernel `f(params, molecule)` for `objective` and `gram`.
 
-    **Arguments:** as in `scf`.
+        f(θ, molecule) = min_P E[P; θ, molecule]
+
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `tolerance`: of the energy in Hartree, as in `scf`.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
 
     **Returns:** a pure function of parameters and one molecule: the energy in Hartree (at a
-    temperature the free energy), or NaN where the field did not converge.
+    temperature the free energy), or NaN where the SCF did not converge.
+
+    **Raises:** `TypeError` for something that is not a functional; when called, what `scf` raises
+    for bad input.
 
     ```python
     f = jsci.dft.energy(functional)
@@ -154,9 +148,6 @@ def energy(
             params,
             tolerance=tolerance,
             max_steps=max_steps,
-            level_shift=level_shift,
-            damping=damping,
-            temperature=temperature,
             solver=solver,
             throw=False,
         )
@@ -167,106 +158,95 @@ def energy(
 
 @eqx.filter_jit
 def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
-    ops = operators(molecule, functional.level)
-    # Restricted: one channel with two electrons an orbital. Unrestricted: α and β.
-    counts = molecule.electrons[:1] if molecule.restricted else molecule.electrons
+    ops, temperature = operators(molecule, functional.level), iteration.temperature
+    equations = Equations(functional, params, ops)
 
     # How the solution was found has no derivative; how it responds is in `_converged`.
-    fixed, args, guess = _constant((molecule, (params, ops, counts), start))
-    solution, value, focks = _search(functional, fixed, args, guess, iteration)
-    state = solution.fock, params, ops, counts
-    occupied = _converged(functional, state, iteration.temperature)
-    energy, free_energy = _energies(
-        functional, value, (occupied, params, ops), iteration.temperature
-    )
-    orthogonal = functools.partial(fock_of, functional)
-    fock = known(focks, occupied, params, ops, f=orthogonal)
-    if molecule.restricted_open:
+    fixed = _constant((equations, molecule, start))
+    solution, value, focks = _search(*fixed, iteration=iteration)
+    occupied = _converged(equations, solution.fock, temperature)
+    energy, free_energy = _energies(equations, occupied, value, temperature)
+    fock = known(focks, equations, occupied, f=Equations.fock)
+    if ops.spins.shared:
         fock = effective_fock(fock, occupied)
-    levels, vectors, filled = _orbitals(
-        fock, occupied, counts, solution.shift, iteration.temperature
-    )
+    levels, vectors, filled = _orbitals(fock, occupied, ops, solution.shift, temperature)
     result = SCFResult(
         energy=energy,
         free_energy=free_energy,
         density_matrix=density_matrix(ops, occupied),
         orbital_energies=levels,
         orbitals=ops.orthogonaliser @ vectors,
-        occupations=electrons_per_orbital(counts) * filled,
-        gap=jax.vmap(_gap, (0, 0, None))(levels, counts, jnp.sum(molecule.basis_mask)),
+        occupations=electrons_per_orbital(occupied) * filled,
+        gap=jax.vmap(_gap, (0, 0, None))(levels, ops.counts, jnp.sum(molecule.basis_mask)),
         converged=has_converged(solution, iteration.tolerance),
         steps=solution.steps,
     )
-    return _without_channel(result) if molecule.restricted else result
+    return _without_channel(result) if ops.spins.channels == 1 else result
 
 
-def _search(functional, molecule, args, start, iteration: Iteration):
+def _search(equations: Equations, molecule, start, iteration: Iteration):
     """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
-    params, ops, counts = args
-    # Whatever depends on the points themselves has to stay on them.
-    coarse = molecule.grid.coarse is not None and not functional.nonlocal_terms
-    if coarse and functional.on_grid and iteration.solver == "diis":
+    functional, ops = equations.functional, equations.ops
+    # Nonlocal terms depend on the grid points, so they cannot use the coarse grid.
+    local = functional.on_grid and not functional.nonlocal_terms
+    if local and molecule.grid.coarse is not None and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
-        fock = _initial_fock(functional, params, rough, start, molecule, counts)
-        solution, focks = converge(functional, args, rough, fock, iteration)
-        return solution, solution.energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
-    fock = _initial_fock(functional, params, ops, start, molecule, counts)
-    solution, _ = iterate(functional, args, fock, iteration)
-    if iteration.solver == "newton":
-        solution = minimise(functional, args, solution, iteration)
-    density = density_matrix(ops, fill(solution.fock, counts, iteration.temperature))
-    energy, focks = energy_and_fock(functional, params, ops, density)
-    return solution, energy, ops.orthogonaliser.T @ focks @ ops.orthogonaliser
+        coarse = dataclasses.replace(equations, ops=rough)
+        solution, focks = converge(equations, coarse, _initial_fock(coarse, start), iteration)
+        return solution, solution.energy, focks
+    solution, _ = iterate(equations, _initial_fock(equations, start), iteration)
+    if iteration.newton:
+        solution = minimise(equations, solution, iteration)
+    occupied = fill(solution.fock, ops, iteration.temperature)
+    return solution, *equations.energy_and_fock(occupied)
 
 
-def _initial_fock(functional, params, ops, start, molecule, counts):
+def _initial_fock(equations: Equations, start):
+    ops = equations.ops
     if start is None:
-        bare = ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser
-        fock = jnp.stack([bare] * counts.shape[0])
+        fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * ops.spins.channels)
     else:
-        fock = orthogonal_fock(functional, params, ops, start)
-    return jnp.mean(fock, axis=0, keepdims=True) if molecule.restricted_open else fock
+        fock = orthogonal_fock(equations.functional, equations.params, ops, start)
+    return jnp.mean(fock, axis=0, keepdims=True) if ops.spins.shared else fock
 
 
-def _converged(functional, state, temperature):
+def _converged(equations: Equations, fock, temperature):
     """The occupied projectors, or operators, as differentiable functions."""
-    fock, _, _, counts = state
     if temperature:
-        return converged_fermi_operators(*state, functional=functional, temperature=temperature)
-    if fock.shape[0] < counts.shape[0]:
-        return converged_shared_projectors(*state, functional=functional)
-    return converged_projectors(*state, functional=functional)
+        return converged_fermi_operators(fock, equations, temperature=temperature)
+    if equations.ops.spins.shared:
+        return converged_shared_projectors(fock, equations)
+    return converged_projectors(fock, equations)
 
 
-def _energies(functional, value, at, temperature):
+def _energies(equations: Equations, occupied, value, temperature):
     """Energy and free energy: at a temperature only the latter is stationary."""
-    stationary = stationary_energy(value, *at, functional=functional)
+    stationary = stationary_energy(value, equations, occupied)
     if not temperature:
         return stationary, stationary
-    occupied = at[0]
     disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
-    energy = known(value, *at, f=functools.partial(energy_of, functional))
+    energy = known(value, equations, occupied, f=Equations.energy)
     return energy, stationary - temperature * disorder
 
 
-def _orbitals(fock, occupied, counts, shift, temperature):
+def _orbitals(fock, occupied, ops, shift, temperature):
     """Energies, orthonormal vectors and electrons of the orbitals of each channel."""
     if temperature:
         levels, vectors = jnp.linalg.eigh(fock)
         fill = functools.partial(occupations, temperature=temperature)
-        return levels, vectors, jax.vmap(fill)(levels, counts)
-    filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)
+        return levels, vectors, jax.vmap(fill)(levels, ops.counts)
+    filled = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], ops.counts)
     raised, empty = unoccupied(occupied), ~filled
-    if fock.shape[0] < counts.shape[0]:
+    if ops.spins.shared:
         raised, empty = (jnp.sum(x, axis=0, keepdims=True) for x in (raised, empty))
-    # The shift keeps those orbitals first that it held occupied.
+    # The level shift keeps the occupied orbitals lowest.
     levels, vectors = jnp.linalg.eigh(fock + shift * raised)
     levels = jnp.broadcast_to(levels - shift * empty, filled.shape)
     return levels, jnp.broadcast_to(vectors, occupied.shape), filled
 
 
 def _gap(energies, count, size):
-    """ε_LUMO - ε_HOMO among the `size` orbitals that do not only fill up a batch."""
+    """ε_LUMO - ε_HOMO among the `size` orbitals that are not padding."""
     exists = (count > 0) & (count < size)
     lumo = jnp.where(exists, count, 1)
     return jnp.where(exists, energies[lumo] - energies[lumo - 1], jnp.inf)
@@ -279,8 +259,9 @@ def _constant(tree):
 def _or_raise(result: SCFResult) -> SCFResult:
     """The result, or an error where it has not converged: at once, or when the program runs."""
     advice = (
-        "Try solver='newton', level_shift=0.2, another guess, more max_steps or a temperature; or "
-        "throw=False for a result with converged=False."
+        "Try solver=jsci.dft.Newton() or jsci.dft.DIIS(damping=0.2), its level_shift= or "
+        "temperature=, another guess or more max_steps; or throw=False for a result with "
+        "converged=False."
     )
     if isinstance(result.converged, Tracer):
         return eqx.error_if(result, ~result.converged, f"scf did not converge. {advice}")
@@ -296,15 +277,14 @@ def _without_channel(result: SCFResult) -> SCFResult:
     return eqx.tree_at(arrays, result, tuple(x[0] for x in arrays(result)))
 
 
-def _initial_density(molecule: Molecule, guess: str | Array | SCFResult) -> Array | None:
-    """The density to start from with its spin axis, or `None` for the core Hamiltonian."""
-    channels = 1 if molecule.restricted else 2
-    n = molecule.size
+def _initial_density(molecule: Molecule, guess: Guess | Array | SCFResult) -> Array | None:
+    """The initial density with its spin axis, or `None` for the core Hamiltonian."""
+    n, spins = molecule.size, molecule.spins
     if isinstance(guess, str):
-        if guess not in GUESSES:
+        if guess not in get_args(Guess):
+            names = ", ".join(map(repr, get_args(Guess)))
             raise ValueError(
-                f"guess is {guess!r}; allowed are {', '.join(map(repr, GUESSES))}, or a density "
-                f"matrix of shape ({n}, {n})."
+                f"guess is {guess!r}; allowed are {names}, or a density matrix of shape ({n}, {n})."
             )
         if guess == "core":
             return None
@@ -316,13 +296,13 @@ def _initial_density(molecule: Molecule, guess: str | Array | SCFResult) -> Arra
             )
     else:
         density = density_of(guess, "guess")
-        shapes = [(n, n)] if molecule.restricted else [(n, n), (2, n, n)]
+        shapes = sorted({(n, n), spins.density_shape(n)}, key=len)
         if density.shape not in shapes:
             raise ValueError(
                 f"guess has shape {density.shape}; allowed for this molecule are "
                 f"{' and '.join(map(str, shapes))}."
             )
-    if channels == 1:
+    if spins.channels == 1:
         return density[None]
     if density.ndim == 3:
         return density

@@ -1,4 +1,4 @@
-"""Values that an iteration has found already, with the derivatives of what gives them."""
+"""Implicit derivatives attached to values that an iteration has computed already."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._xc import Functional
-from .hamiltonian import Operators
-from .kohn_sham import Density, total_energy
-from .response import density_matrix
+from .equations import Equations
+from .kohn_sham import Density
 
 
 @eqx.filter_custom_jvp
@@ -30,12 +28,7 @@ def _known_jvp(primals, tangents, *, f):
 
 @eqx.filter_custom_jvp
 def stationary_energy(
-    value: Float[Array, ""],
-    occupied: Density,
-    params: Any,
-    ops: Operators,
-    *,
-    functional: Functional,
+    value: Float[Array, ""], equations: Equations, occupied: Density
 ) -> Float[Array, ""]:
     """The known energy of converged orbitals, whose change does not enter its first derivative.
 
@@ -44,23 +37,12 @@ def stationary_energy(
     dE/dθ = ∂E/∂θ at fixed orthonormal orbitals. The derivative itself is an ordinary function of
     the projectors, so that differentiating it once more brings in the orbitals' response.
     """
-    del occupied, params, ops, functional
+    del equations, occupied
     return value
 
 
 @stationary_energy.def_jvp
-def _stationary_energy_jvp(primals, tangents, *, functional):
-    _, occupied, params, ops = primals
-
-    def at_fixed_orbitals(params, ops):
-        return energy_of(functional, occupied, params, ops)
-
-    _, slope = eqx.filter_jvp(at_fixed_orbitals, (params, ops), tangents[2:])
-    return stationary_energy(*primals, functional=functional), slope
-
-
-def energy_of(
-    functional: Functional, occupied: Density, params: Any, ops: Operators
-) -> Float[Array, ""]:
-    """The energy of occupied projectors."""
-    return total_energy(functional, params, ops, density_matrix(ops, occupied))
+def _stationary_energy_jvp(primals, tangents):
+    _, equations, occupied = primals
+    _, slope = eqx.filter_jvp(lambda e: e.energy(occupied), (equations,), (tangents[1],))
+    return stationary_energy(*primals), slope

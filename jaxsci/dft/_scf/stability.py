@@ -1,4 +1,4 @@
-"""Whether a self-consistent field is a minimum of the energy, and what lies below if it is not."""
+"""Stability analysis: is an SCF solution a minimum, and if not, what lies below it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,14 @@ from ...core import require_x64
 from ...numerics import lowest_eigenpair
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .hamiltonian import Operators, operators
+from .equations import Equations
+from .hamiltonian import operators
 from .kernel import fock_and_response
-from .kohn_sham import Density, total_energy
+from .kohn_sham import Density, electrons_per_orbital, total_energy
+from .old_order import accepts_old_order
+from .result import Guess
 from .scf import SCFResult, scf
+from .solvers.options import DIIS, Newton, first_of
 
 # Eigenvalues above this (Hartree) count as stable: rotations that symmetry leaves free have zero.
 _FLAT = -1e-5
@@ -26,18 +30,26 @@ _ANGLES = (-1.2, -0.8, -0.4, -0.1, 0.1, 0.4, 0.8, 1.2)
 
 
 class Stability(eqx.Module):
-    """The softest rotations of a field's orbitals.
+    """The softest orbital rotations of an SCF solution.
+
+    **Arguments:**
 
     - `internal`: the lowest curvature λ (Hartree) among rotations of occupied into empty orbitals
-        of the same kind: a turn by θ changes the energy by f λ θ², with f electrons an orbital.
-        Without interaction it is the gap. Infinite if no orbital is empty.
-    - `external`: of a restricted field, the same among rotations opposite in α and β; of an
-        unrestricted one infinite.
-    - `stable`: neither is negative, and both have converged.
-    - `guess`: a density to start again from, the lowest in energy along the internal direction.
-    - `spin_guess`: of a restricted field, the α and β densities lowest in energy along the external
-        direction, for the same molecule made unrestricted; else `None`.
-    - `converged`: whether the eigenvalues are.
+        of the same spin: a rotation by θ changes the energy by f λ θ², with f electrons per
+        orbital. Without interaction it is the gap. Infinite if no orbital is empty.
+    - `external`: of a restricted solution, the same among rotations opposite in α and β; infinite
+        for an unrestricted one.
+    - `stable`: whether neither is negative, and both have converged.
+    - `guess`: an initial guess for another SCF: the density lowest in energy along the internal
+        direction.
+    - `spin_guess`: of a restricted solution, the α and β densities lowest in energy along the
+        external direction, for the same molecule made unrestricted; else `None`.
+    - `converged`: whether the eigenvalues have converged.
+
+    ```python
+    check = jsci.dft.stability(molecule, functional, result=result)
+    check.stable, check.internal
+    ```
     """
 
     internal: Float[Array, ""]
@@ -48,59 +60,63 @@ class Stability(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@accepts_old_order("result")
 def stability(
     molecule: Molecule,
     functional: Functional | Callable,
-    result: SCFResult,
     params: Any = None,
     *,
+    result: SCFResult,
     tolerance: float = 1e-4,
     max_steps: int = 200,
 ) -> Stability:
-    """Whether a converged field is a minimum of the energy.
+    """Whether a converged SCF solution is a minimum of the energy.
 
         λ = min ⟨κ| (ε_a - ε_i) δ + ∂F_ai/∂κ |κ⟩,   |κ| = 1,   C' = C exp(κ - κᵀ)
 
-    A field converged by any solver is only known to be stationary: at a saddle point its energy is
-    too high. The lowest eigenvalue of the real orbital Hessian tells, found by Davidson's method
-    from products with the response of the Fock matrix, no Hessian formed.
+    A converged solution is only known to be stationary: at a saddle point its energy is too high.
+    The lowest eigenvalue of the real orbital Hessian tells them apart. Davidson's method finds it
+    from products with the response of the Fock matrix, without forming the Hessian.
 
     **Arguments:**
 
-    - `molecule`, `functional`, `params`: as given to `scf`.
+    - `molecule`: one molecule, as given to `scf`; for a batch use `jsci.vmap`.
+    - `functional`: as given to `scf`.
+    - `params`: the functional's parameters, as given to `scf`.
     - `result`: what `scf` returned for them, without a temperature.
-    - `tolerance`: of the eigenvector's residual, in Hartree; the eigenvalue's error is about its
-        square over the distance to the next.
+    - `tolerance`: of the eigenvector's residual norm, in Hartree; the eigenvalue's error is about
+        its square over the distance to the next eigenvalue.
     - `max_steps`: products with the Hessian before giving up.
 
-    **Returns:** a `Stability`. A `stable` field is a minimum, which need not be the lowest one. All
-    of it means nothing unless `result` is converged; with fractional occupations it is NaN, and not
-    stable.
+    **Returns:** a `Stability`, meaningful only if `result` is converged. With fractional
+    occupations it is NaN and not stable.
 
     **Raises:** `ValueError` for float32, a batch (use `jsci.vmap`), a restricted open shell, or a
     result whose shape is not the molecule's.
+
+    **Notes:** a `stable` solution is a minimum, which need not be the lowest one.
 
     **Source:** Seeger & Pople, J. Chem. Phys. 66, 3045 (1977); Davidson, J. Comput. Phys. 17, 87
     (1975).
 
     ```python
-    check = jsci.dft.stability(molecule, functional, result)
+    check = jsci.dft.stability(molecule, functional, result=result)
     if check.internal < 0:  # follow the direction down
         result = jsci.dft.scf(molecule, functional, guess=check.guess)
-    if check.external < 0:  # α and β orbitals want to differ
-        open_shell = dataclasses.replace(molecule, restricted=False)
+    if check.external < 0:  # separate α and β orbitals are lower
+        open_shell = dataclasses.replace(molecule, spins="unrestricted")
         result = jsci.dft.scf(open_shell, functional, guess=check.spin_guess)
     ```
     """
     require_x64("jsci.dft.stability")
-    check_one(molecule, "stability(m, functional, ...)")
-    if molecule.restricted_open:
+    check_one(molecule, "stability(m, functional, result=r)")
+    if molecule.spins.shared:
         raise ValueError(
-            "stability() knows no restricted open shells; scf(..., solver='newton') leaves their "
-            "saddle points by itself."
+            "stability() knows no restricted open shells; scf(..., solver=jsci.dft.Newton()) "
+            "leaves their saddle points by itself."
         )
     n = molecule.size
-    expected = (n, n) if molecule.restricted else (2, n, n)
+    expected = molecule.spins.density_shape(n)
     if result.orbitals.shape != expected:
         raise ValueError(
             f"result holds orbitals of shape {result.orbitals.shape}, and this molecule's are "
@@ -114,28 +130,38 @@ def stable_scf(
     functional: Functional | Callable,
     params: Any = None,
     *,
-    guess: str | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-9,
     max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
     attempts: int = 5,
     throw: bool = True,
 ) -> SCFResult:
-    """A self-consistent field that is a minimum: instabilities are followed down, one by one.
+    """An SCF solution that is a minimum: instabilities are followed down, one by one.
 
-    DIIS first; where it fails, and below every saddle point that `stability` finds, Newton's method
-    from the lowest density along the softest rotation. Each check costs about as much as ten to
-    thirty Fock matrices.
+    `solver` comes first. Where it fails, and below every saddle point that `stability` finds,
+    Newton's method starts from the lowest density along the softest rotation. Each check costs
+    about as much as ten to thirty Fock matrices.
 
-    **Arguments:** as in `scf`, and
+    **Arguments:**
 
+    - `molecule`: one molecule.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `guess`: the initial guess, as in `scf`.
+    - `tolerance`: of the energy in Hartree, as in `scf`.
+    - `max_steps`: Fock matrices built in each descent before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)` of the first SCF, without a temperature.
     - `attempts`: descents before giving up.
+    - `throw`: raise if no minimum is found, rather than flag it in `.converged`.
 
-    **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum. A
-    closed shell stays closed: build the molecule with `restricted=False` to let α and β separate,
-    as stretched bonds and biradicals do. A minimum need not be the lowest one.
+    **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum.
 
-    **Raises:** as `scf` and `stability`; `ValueError` under `jit` or `vmap`, since it decides on
-    numbers: there use `scf(..., solver="newton")`, then `stability`.
+    **Raises:** as `scf` and `stability`; `ValueError` for a temperature, and under `jit` or `vmap`,
+    since it decides on numbers: there use `scf(..., solver=Newton())`, then `stability`.
+
+    **Notes:** a closed shell stays closed: build the molecule with `restricted=False` to let α and
+    β separate, as in stretched bonds and biradicals. A minimum need not be the lowest one.
 
     ```python
     stretched = jsci.dft.molecule("n2.xyz", "def2-svp", restricted=False)
@@ -146,22 +172,24 @@ def stable_scf(
     if isinstance(molecule.overlap, Tracer):
         raise ValueError(
             "stable_scf() decides on numbers, which jit and vmap do not have: there use "
-            "scf(..., solver='newton'), then stability()."
+            "scf(..., solver=jsci.dft.Newton()), then stability()."
         )
+
+    newton = Newton(first=first_of(solver))  # refuses a temperature
 
     def solve(guess, solver):
         options = {"tolerance": tolerance, "max_steps": max_steps, "throw": False}
         return scf(molecule, functional, params, guess=guess, solver=solver, **options)
 
-    result = solve(guess, "diis")
+    result = solve(guess, solver)
     if not bool(result.converged):
-        result = solve(result.density_matrix, "newton")
+        result = solve(result.density_matrix, newton)
     for attempt in range(attempts + 1):
-        check = stability(molecule, functional, result, params)
+        check = stability(molecule, functional, params, result=result)
         minimum = check.converged & (check.internal > _FLAT)
         if bool(minimum) or attempt == attempts:
             break
-        result = solve(check.guess, "newton")
+        result = solve(check.guess, newton)
     result = eqx.tree_at(lambda r: r.converged, result, result.converged & minimum)
     if throw and not bool(result.converged):
         raise RuntimeError(
@@ -176,12 +204,12 @@ def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stab
     ops = operators(molecule, functional.level)
     n = molecule.size
     orbitals, occupied = result.orbitals.reshape(-1, n, n), result.occupations.reshape(-1, n)
-    full = 2.0 if molecule.restricted else 1.0
-    whole = jnp.all((occupied == 0) | (occupied == full))
-    kinds = [(functional, params, ops, orbitals, occupied > 0, 1.0)]
+    whole = jnp.all((occupied == 0) | (occupied == electrons_per_orbital(occupied)))
+    equations = Equations(functional, params, ops)
+    kinds = [(equations, orbitals, occupied > 0, 1.0)]
     if molecule.restricted:
         both, filled = jnp.concatenate([orbitals] * 2), jnp.concatenate([occupied > 0] * 2)
-        kinds.append((functional, params, ops, both, filled, -1.0))
+        kinds.append((equations, both, filled, -1.0))
     softest = [_softest(*kind, tolerance, max_steps) for kind in kinds]
     values = [jnp.where(whole, value, jnp.nan) for value, _, _ in softest]
     converged = jnp.all(jnp.stack([done for _, _, done in softest]))
@@ -197,12 +225,13 @@ def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stab
     )
 
 
-def _softest(functional, params, ops: Operators, orbitals, filled, sign, tolerance, max_steps):
+def _softest(equations: Equations, orbitals, filled, sign, tolerance, max_steps):
     """Curvature along the softest rotation, the best density along it, and if it converged.
 
-    `sign` is -1 where β turns against α; else each channel turns freely.
+    `sign` is -1 where β rotates opposite to α; else each channel rotates freely.
     """
-    electrons = 2.0 if orbitals.shape[0] == 1 else 1.0
+    functional, params, ops = equations.functional, equations.params, equations.ops
+    electrons = electrons_per_orbital(orbitals)
     density = _density(orbitals, filled, electrons)
     fock, response = fock_and_response(functional, params, ops, density)
     between = ~filled[:, :, None] & filled[:, None, :]
@@ -228,7 +257,7 @@ def _softest(functional, params, ops: Operators, orbitals, filled, sign, toleran
         tolerance=tolerance,
         max_steps=max_steps,
     )
-    # Each of two channels turned by θ/√2 in both is a turn by θ in all.
+    # A rotation by θ/√2 in each of two channels is one by θ in all.
     direction = channels(kappa) * (1.0 if sign > 0 else 0.5**0.5)
 
     def along(angle):

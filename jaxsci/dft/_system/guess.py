@@ -1,4 +1,4 @@
-"""Densities to start from: superpositions of atoms, each kind of atom made once in a process."""
+"""Initial guesses: superpositions of atomic densities, each kind of atom made once per process."""
 
 import contextlib
 import warnings
@@ -19,8 +19,8 @@ _BLOCKS: dict[tuple, np.ndarray] = {}
 def minao_density(mol: Any) -> np.ndarray:
     """Total density from atomic occupations of a minimal basis, each atom in its own functions.
 
-    PySCF projects on the functions of all atoms. That costs milliseconds a molecule, and over ten
-    molecules, three functionals and three basis sets it saved no cycle.
+    PySCF projects on the functions of all atoms. That costs milliseconds per molecule, and over ten
+    molecules, three functionals and three basis sets it saved no iteration.
     """
     from pyscf.scf import hf
 
@@ -52,7 +52,7 @@ def _spherical_atom(atom: Any) -> np.ndarray:
 def atomic_density_of(
     tables: Libcint, coordinates: Float[Array, "atoms 3"], real: Bool[Array, " atoms"], n: int
 ) -> Float[Array, "nao nao"]:
-    """`atomic_density` from the tables of a `Molecule`, zero for what fills up a batch."""
+    """`atomic_density` from the tables of a `Molecule`, zero for the padding of a batch."""
 
     def on_host(tables, coordinates, real) -> np.ndarray:
         mol = to_mole(tables, np.asarray(coordinates), int(np.sum(real)))

@@ -4,7 +4,7 @@ import dataclasses
 import numbers
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,16 +24,20 @@ from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
 from .._basis.soundness import check_mole, check_overlap
 from .guess import minao_density
+from .old_fields import accepts_old_fields
+from .spins import Spins
 from .xyz import read_xyz
 
+Unit = Literal["angstrom", "bohr"]
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
 
 
+@accepts_old_fields
 class Molecule(eqx.Module):
-    """Arrays that a self-consistent field needs; make one with `molecule`, many with `stack`.
+    """The arrays that an SCF needs; make one molecule with `molecule`, a batch with `stack`.
 
     Every array may be differentiated. `coordinates` enters through the grid, the basis values on
-    it and the repulsion of the nuclei; the integrals are separate arrays, so the derivative with
+    it and the repulsion of the nuclei. The integrals are separate arrays, so the derivative with
     respect to `coordinates` alone is not the force: use `forces`.
 
     A uniform electric field F adds F·r to the electrons' energy: add the sum of F_k
@@ -41,19 +45,26 @@ class Molecule(eqx.Module):
 
     **Arguments:** (n basis functions, p = n (n + 1)/2 pairs; Hartree atomic units)
 
-    - `coordinates`, `charges`: positions (Bohr) and charges of the nuclei (less the cores that
-        an effective potential replaces).
+    - `coordinates`, `charges`: positions (Bohr) and charges of the nuclei (minus the core electrons
+        that an effective potential replaces).
     - `overlap`, `core_hamiltonian`: one-electron integrals.
     - `repulsion`: (ij|kl) over pairs i ≥ j, k ≥ l, or `None` with density fitting.
     - `fit`: B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl, or `None` with full integrals.
     - `dipole_integrals`: ⟨i|r|j⟩ about the origin.
-    - `guess`: total density matrix to start from.
+    - `guess`: total density matrix of the "minao" initial guess.
     - `electrons`: numbers of α and β electrons.
-    - `atom_mask`, `basis_mask`: false for what only fills up a batch.
+    - `atom_mask`, `basis_mask`: false for the padding of a batch.
     - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
-    - `restricted`: one set of orbitals for both spins.
+    - `spins`: "restricted" (a closed shell), "unrestricted" (orbitals for each spin), or
+        "restricted-open" (an open shell in one set of orbitals). To change it:
+        `dataclasses.replace(molecule, spins="unrestricted")`.
     - `extras`: arrays of your own, from `with_extras`.
-    - `long_range`: integrals for exact exchange that changes with distance, or `None`.
+    - `long_range`: integrals for range-separated exact exchange, or `None`.
+
+    ```python
+    water = jsci.dft.molecule("water.xyz", "def2-svp")
+    water.overlap.shape, water.electrons
+    ```
     """
 
     coordinates: Float[Array, "atoms 3"]
@@ -70,8 +81,7 @@ class Molecule(eqx.Module):
     basis: Basis
     grid: Grid
     libcint: Libcint
-    restricted: bool = eqx.field(static=True)
-    restricted_open: bool = eqx.field(static=True, default=False)
+    spins: Spins = eqx.field(static=True, converter=Spins)
     extras: dict[str, Array] = eqx.field(default_factory=dict)
     long_range: LongRange | None = None
 
@@ -79,6 +89,11 @@ class Molecule(eqx.Module):
     def size(self) -> int:
         """Number of basis functions, padding included."""
         return self.overlap.shape[-1]
+
+    @property
+    def restricted(self) -> bool:
+        """Whether one density matrix stands for both spins."""
+        return self.spins is Spins.RESTRICTED
 
     def with_extras(self, **arrays: Array) -> "Molecule":
         """The molecule with arrays of your own, which functionals find in `MolecularDensity`.
@@ -92,14 +107,8 @@ class Molecule(eqx.Module):
         return (
             f"Molecule({f'batch={batch}, ' if batch else ''}atoms={self.charges.shape[-1]}, "
             f"nao={self.size}, points={self.grid.size}, "
-            f"{self._spin_treatment()}, "
-            f"{'full integrals' if self.fit is None else 'density fitting'})"
+            f"{self.spins}, {'full integrals' if self.fit is None else 'density fitting'})"
         )
-
-    def _spin_treatment(self) -> str:
-        if self.restricted_open:
-            return "restricted open shell"
-        return "restricted" if self.restricted else "unrestricted"
 
 
 def molecule(
@@ -108,37 +117,39 @@ def molecule(
     *,
     charge: int = 0,
     spin: int = 0,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
     restricted: bool | None = None,
     omega: float | None = None,
 ) -> Molecule:
-    """A molecule in a basis set: integrals, grid and a starting density, as arrays.
+    """A molecule in a basis set: integrals, grid and an initial density, as arrays.
 
     **Arguments:**
 
     - `atoms`: a list of (symbol, (x, y, z)), the path of an .xyz file, or a PySCF `Mole`, which
         brings its own basis, charge, spin and unit, and may have ghost atoms.
-    - `basis`: any basis that PySCF knows, or a dictionary of one for each element, with "default"
-        for the others; effective core potentials that belong to the names are used.
+    - `basis`: any basis that PySCF knows, or a dictionary with one per element and "default" for
+        the others. Effective core potentials that belong to a basis are used.
     - `charge`: of the molecule, in units of e.
     - `spin`: number of unpaired electrons, N_α - N_β.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
-    - `grid`: PySCF's level, 0 to 9. 3 gives about 1e-5 Hartree, 5 is fine for meta-GGAs.
+    - `grid`: PySCF's grid level, 0 to 9. Level 3 gives about 1e-5 Hartree; 5 suits meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
         `False` for full integrals. `None` takes full integrals while they are below 1 GiB (about
         150 functions).
-    - `omega`: ω in Bohr⁻¹ of a functional with range separation, as `functional.omega` has it;
-        `None` for all others. It doubles the two-electron integrals.
+    - `restricted`: `True` for one set of orbitals (with unpaired electrons a restricted open
+        shell, ROKS), `False` for one for each spin. `None` restricts closed shells only.
+    - `omega`: ω in Bohr⁻¹ of a range-separated functional, `functional.omega`; `None` for all
+        others. It doubles the memory of the two-electron integrals.
 
     **Returns:** a `Molecule`; `stack` several to batch them.
 
     **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
-    basis without an atom's inner shell and no potential in its place, functions so nearly linearly
+    basis that lacks an atom's inner shell and its core potential, a basis so nearly linearly
     dependent that rounding would spoil the energy, two atoms at one point, a periodic `Cell`,
-    float32, or a need for more memory than the machine has. It warns of functions that depend on
-    each other less than that (smallest eigenvalue of the overlap below 1e-6).
+    float32, or more memory than the machine has. It warns of a nearly dependent basis (smallest
+    eigenvalue of the overlap below 1e-6).
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -172,8 +183,7 @@ def molecule(
         basis=_basis.from_mole(mol),
         grid=atom_grid,
         libcint=_libcint.from_mole(mol, auxiliary),
-        restricted=restricted is not False and mol.spin == 0,
-        restricted_open=bool(restricted) and mol.spin != 0,
+        spins=Spins.asked(restricted, mol.spin),
         long_range=None if omega is None else _long_range.from_mole(mol, omega, auxiliary),
     )
 

@@ -1,4 +1,4 @@
-"""Many molecules at once: several host processes, progress, and survival of one that dies."""
+"""Many molecules, built by several host processes, of which one may fail."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, in_processes, require_x64
 from .._basis.integrals import check_atoms
-from .molecule import Atoms, Molecule, is_mole, molecule
+from .molecule import Atoms, Molecule, Unit, is_mole, molecule
 from .xyz import read_xyz, read_xyz_frames
 
 # A process costs this many seconds before its first molecule: the time to load JAX and PySCF.
@@ -29,7 +29,7 @@ def molecules(
     *,
     charge: int | Sequence[int] = 0,
     spin: int | Sequence[int] = 0,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
     restricted: bool | None = None,
@@ -41,22 +41,26 @@ def molecules(
 ) -> list[Molecule]:
     """Many molecules, built by several processes.
 
-    Bad input is named before the work starts. A process that dies, for lack of memory say, costs
-    the molecule it had: that one is tried once more in a new process, then it counts as failed.
+    Bad input is reported before the work starts. The molecule of a process that dies (of memory,
+    say) is tried once more in a new process; then it counts as failed.
 
     **Arguments:**
 
     - `many`: a list of what `molecule` takes, or the path of an .xyz file with many frames.
-    - `charge`, `spin`: one for all, or one each.
-    - `workers`: processes of one thread each. `None` starts one for each core of this machine, but
-        only once the work has shown to be longer than their start and sending the arrays back; 1
-        starts none.
+    - `basis`: as in `molecule`, for all.
+    - `charge`, `spin`: as in `molecule`, one for all or one per molecule.
+    - `unit`: of the positions, "angstrom" or "bohr".
+    - `grid`: PySCF's grid level, 0 to 9.
+    - `density_fit`: `True`, `False`, the name of an auxiliary basis, or `None`, as in `molecule`.
+    - `restricted`: `True`, `False` or `None`, as in `molecule`.
+    - `omega`: ω in Bohr⁻¹ of a range-separated functional, or `None`.
+    - `workers`: processes of one thread each. `None` starts one per core of this machine, but only
+        once the remaining work outweighs starting them and sending the arrays back; 1 starts none.
     - `timeout`: seconds that one molecule may take, the start of its process included; `None` sets
         no limit. With a limit every molecule is built in a process.
-    - `progress`: show a bar where it takes more than two seconds.
-    - `throw`: raise at the first molecule that fails. Else `None` stands in its place, and a
-        warning counts and names what failed.
-    - the others: as in `molecule`.
+    - `progress`: show a progress bar once it takes more than two seconds.
+    - `throw`: raise at the first molecule that fails. Otherwise its place holds `None`, and a
+        warning counts and names the failures.
 
     **Returns:** a list of `Molecule`; `stack` those of similar size.
 

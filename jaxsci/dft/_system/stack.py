@@ -1,4 +1,4 @@
-"""Many molecules as one: padding to common shapes that changes no result."""
+"""A batch of molecules: padding to common shapes that changes no result."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ from .._basis.grid import Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
 from .molecule import Molecule
+from .spins import Spins
 
-# Orbital energy of a basis function that only fills up a batch (Hartree): above every occupied
-# orbital, so never occupied, and small enough that diagonalisation loses no digits.
+# Orbital energy of a padded basis function (Hartree): above every occupied orbital, so never
+# occupied, and small enough that diagonalisation loses no digits.
 PADDED_ORBITAL_ENERGY = 1e3
-# Distance between atoms that only fill up a batch (Bohr).
+# Distance between padded atoms (Bohr).
 _PADDED_SPACING = 1e2
 
 
@@ -25,9 +26,8 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     """Pad molecules to common shapes and stack them along a new leading axis.
 
     Padded basis functions are orthogonal to all others and far above every occupied orbital,
-    padded points weigh nothing and padded atoms own no space: results stay the same. Where any
-    molecule is unrestricted, closed shells are treated so; beside restricted open shells they are
-    treated as these.
+    padded points have no weight and padded atoms no space: results stay the same. If any molecule
+    is unrestricted or a restricted open shell, closed shells are treated the same way.
 
     **Arguments:**
 
@@ -35,11 +35,11 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
 
     **Returns:** a `Molecule` whose arrays carry the batch on axis 0, for `jsci.vmap`.
 
-    **Raises:** `ValueError` for an empty list, or a mixture of density fitting and full integrals,
-    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones, and
-    for more than fits into memory: the message says how many do.
+    **Raises:** `ValueError` for an empty list; for a mixture of density fitting and full integrals,
+    of spherical and Cartesian functions, or of restricted open shells and unrestricted ones; and
+    for more than fits into memory, with the number that fits.
 
-    **Good values:** group molecules of similar size; everyone pays for the largest.
+    **Good values:** molecules of similar size, as all are padded to the largest.
 
     ```python
     batch = jsci.dft.stack([water, ammonia])
@@ -54,7 +54,7 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
         ("spherical and Cartesian basis functions", {m.basis.cartesian for m in molecules}),
         (
             "restricted open shells and unrestricted ones",
-            {m.restricted_open for m in molecules if not m.restricted},
+            {m.spins for m in molecules if not m.restricted},
         ),
         ("different ranges omega", {m.long_range and m.long_range.omega for m in molecules}),
         ("molecules with different extras", {tuple(sorted(m.extras)) for m in molecules}),
@@ -100,8 +100,7 @@ class _Sizes:
         self.auxbas = largest(lambda m: m.libcint.auxbas.shape[0])
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
         self.soft_cores = any(m.libcint.soft_cores for m in molecules)
-        self.restricted = all(m.restricted for m in molecules)
-        self.restricted_open = any(m.restricted_open for m in molecules)
+        self.spins = next((m.spins for m in molecules if not m.restricted), Spins.RESTRICTED)
         self.extras = {
             name: np.max([np.shape(m.extras[name]) for m in molecules], axis=0)
             for name in molecules[0].extras
@@ -134,8 +133,7 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
         basis=pad_basis(m.basis, n.shells, n.nao),
         grid=_pad_grids(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
-        restricted=n.restricted,
-        restricted_open=n.restricted_open,
+        spins=n.spins,
         extras={name: _pad_to(x, *n.extras[name]) for name, x in m.extras.items()},
         long_range=m.long_range
         and LongRange(
@@ -166,7 +164,7 @@ def common_shells(bases: Sequence[Basis]) -> dict[tuple[int, int], int]:
 
 
 def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basis:
-    """With so many shells of each kind, and functions."""
+    """The basis with `shells_of` shells of each kind, and `nao` functions."""
     have, shells, rows, new_first = dict(zip(_kinds(b), b.shells, strict=True)), [], [], 0
     for (l, primitives), count in shells_of.items():
         s = have.get((l, primitives))

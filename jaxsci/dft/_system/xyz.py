@@ -21,19 +21,18 @@ class _Columns(NamedTuple):
 def read_xyz(path: str | pathlib.Path) -> Atoms:
     """Read the first molecule of an .xyz file: a count, a comment, then `symbol x y z` lines.
 
-    Further columns, charges or forces say, are left out, and so are remarks behind the atoms. An
-    extended .xyz file says in its comment, by `Properties=`, which columns are the symbol and the
+    Further columns, such as charges or forces, are ignored, and so are remarks after the atoms. The
+    comment of an extended .xyz file says by `Properties=` which columns hold the symbol and the
     position.
 
     **Arguments:**
 
-    - `path`: of the file, in UTF-8; what else a comment holds does not matter.
+    - `path`: of the file, in UTF-8; the comment may have any encoding.
 
     **Returns:** a list of (symbol, (x, y, z)), in the unit of the file (ångström by convention).
 
-    **Raises:** `FileNotFoundError`; `ValueError` naming the line that is wrong: a count that is not
-    that of the atoms, coordinates that are not finite numbers, columns that cannot be told apart,
-    or a periodic structure.
+    **Raises:** `FileNotFoundError`; `ValueError`, naming the line, for a count that is not that of
+    the atoms, coordinates that are not finite numbers, ambiguous columns, or a periodic structure.
 
     ```python
     atoms = jsci.dft.read_xyz("water.xyz")
@@ -54,13 +53,13 @@ def read_xyz(path: str | pathlib.Path) -> Atoms:
 
 
 def read_xyz_frames(path: str | pathlib.Path) -> list[Atoms]:
-    """Read every molecule of an .xyz file, e.g. of a trajectory, with nothing else between them.
+    """Read every molecule of an .xyz file, such as a trajectory.
 
     **Arguments:**
 
-    - `path`: as in `read_xyz`.
+    - `path`: of the file, in UTF-8, with nothing else between the molecules.
 
-    **Returns:** a list of what `read_xyz` returns.
+    **Returns:** a list with one list of (symbol, (x, y, z)) per molecule.
 
     **Raises:** as `read_xyz`.
 

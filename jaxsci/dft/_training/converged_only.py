@@ -1,4 +1,4 @@
-"""Derivatives of molecules that converged, and of no others."""
+"""Residuals whose derivative is zero where the SCF did not converge."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-# What a molecule without any finite error adds to the residual (Hartree): large, but a number.
+# The residual of a molecule without a finite error (Hartree): large, but finite.
 _FAILED = 1.0
 
 
@@ -17,8 +17,8 @@ def converged_only(
 ) -> Callable[[Any, Any], Float[Array, "*n"]]:
     """A residual `r(params, sample)` from one that also says whether it converged.
 
-    Without convergence the error still counts, at most one, but its derivative is zero, whatever
-    not-a-number the field holds: one bad molecule neither steers the training nor ends it.
+    Without convergence the error still counts, up to one, but its derivative is zero, even where
+    the SCF is NaN: one bad molecule neither steers the training nor ends it.
     """
 
     def residual(params: Any, sample: Any) -> Float[Array, "*n"]:

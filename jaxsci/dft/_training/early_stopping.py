@@ -1,30 +1,33 @@
-"""Watching a functional in training: errors in kcal/mol, and when to stop."""
+"""Validation of a functional during training: errors in kcal/mol, and early stopping."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tqdm import tqdm
 
+from .._scf.solvers.options import DIIS, Newton
 from .._xc import Functional, as_functional
 from .samples import Report, Sample, training_report
 
 
 class Validation:
-    """A callback for `jsci.fit` that validates, shows the errors, and stops in time.
+    """A callback for `jsci.fit` that validates, shows the errors, and stops early.
 
     At each report of `fit` it solves the validation batch, shows the mean absolute error in
     kcal/mol, the mean number of SCF steps and how many molecules did not converge, and keeps the
-    parameters of the smallest error.
+    parameters with the smallest error.
 
     **Arguments:**
 
     - `functional`: as in `scf`.
-    - `batch`: from `training_batch`: molecules that are not trained on.
+    - `batch`: held-out molecules, from `training_batch`.
+    - `max_steps`: Fock matrices built for one molecule before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
     - `patience`: reports without a smaller error after which training stops; `None` never stops.
     - `progress`: show a line below the progress bar.
 
-    **Attributes:** `best` (the `Report` of the smallest error), `best_params`, and `reports`, all
-    of them by step.
+    **Returns:** a callback with the attributes `best` (the `Report` with the smallest error),
+    `best_params`, and `reports`, all of them by step.
 
     **Raises:** `ValueError` for a patience below one; when called, what `training_report` raises.
 
@@ -42,12 +45,15 @@ class Validation:
         functional: Functional | Callable,
         batch: Sample,
         *,
+        max_steps: int = 100,
+        solver: DIIS | Newton = DIIS(),
         patience: int | None = None,
         progress: bool = True,
     ):
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1, got {patience}.")
-        self.functional, self.batch, self.patience = as_functional(functional), batch, patience
+        self.functional, self.batch = as_functional(functional), batch
+        self.max_steps, self.solver, self.patience = max_steps, solver, patience
         self.reports: dict[int, Report] = {}
         self.best: Report | None = None
         self.best_params: Any = None
@@ -55,7 +61,8 @@ class Validation:
         self._line = tqdm(bar_format="{desc}", position=1, disable=not progress, delay=2.0)
 
     def __call__(self, step: int, metrics: Mapping[str, float], params: Any) -> bool:
-        report = training_report(self.functional, params, self.batch)
+        options = {"max_steps": self.max_steps, "solver": self.solver}
+        report = training_report(self.functional, params, self.batch, **options)
         self.reports[step] = report
         self._line.set_description_str(
             f"MAE {report.mae:.3f} kcal/mol, {report.steps:.1f} SCF steps, "

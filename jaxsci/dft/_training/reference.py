@@ -1,4 +1,4 @@
-"""Energies and densities from wave functions: PySCF on the host, in several processes, cached."""
+"""Reference energies and densities by wave-function methods: PySCF on the host, cached."""
 
 import contextlib
 import hashlib
@@ -8,7 +8,7 @@ import os
 import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -16,47 +16,50 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, in_processes, load, save
 from .._basis.integrals import build_mole, import_pyscf, machine_memory
+from .._system.molecule import Unit
 
-METHODS = ("hf", "ccsd", "ccsd(t)", "fci")
+EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
+DensityMethod = Literal["hf", "ccsd", "fci"]
 
 
 def reference_energies(
     molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
     basis: str,
     *,
-    method: str = "ccsd(t)",
+    method: EnergyMethod = "ccsd(t)",
     charges: Sequence[int] | None = None,
     spins: Sequence[int] | None = None,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     cache: str | os.PathLike | None = None,
     workers: int = 1,
     timeout: float | None = None,
     progress: bool = True,
 ) -> Float[np.ndarray, " molecules"]:
-    """Total energies of molecules by a method of wave functions.
+    """Total energies of molecules by a wave-function method.
 
-    Unrestricted Hartree-Fock is underneath for open shells, restricted for closed ones; all
-    electrons are correlated.
+    The reference determinant is unrestricted Hartree-Fock for open shells, restricted for closed
+    ones; all electrons are correlated.
 
     **Arguments:**
 
     - `molecules`: for each a list of (symbol, position).
     - `basis`: as in `molecule`.
-    - `method`: "hf", "ccsd", "ccsd(t)" or "fci" (two electrons, or a handful in a small basis).
-    - `charges`, `spins`: of each molecule; zero by default.
-    - `unit`: of the positions.
-    - `cache`: a folder that keeps every energy, under a hash of all that determines it, the
-        numbers of the basis set included; what is there is not computed again, so an interrupted
-        run goes on where it was. A file that is damaged, or holds another calculation, is
-        computed again with a warning.
-    - `workers`: host processes, of one thread each.
+    - `method`: "hf", "ccsd", "ccsd(t)" or "fci" (two electrons, or a few in a small basis).
+    - `charges`: of each molecule in units of e; zero by default.
+    - `spins`: unpaired electrons of each molecule; zero by default.
+    - `unit`: of the positions, "angstrom" or "bohr".
+    - `cache`: a folder that keeps every energy under a hash of all that determines it, the numbers
+        of the basis set included, or `None`. Energies found there are not computed again, so an
+        interrupted run resumes. A file that is damaged, or holds another calculation, is computed
+        again with a warning.
+    - `workers`: host processes of one thread each.
     - `timeout`: seconds that one molecule may take, the start of its process included; `None` sets
         no limit. With a limit even one worker is a process.
     - `progress`: show a progress bar once it takes more than two seconds.
 
-    **Returns:** energies in Hartree, NaN where Hartree-Fock or coupled cluster did not converge,
-    where the time was up, and where PySCF failed or the molecule's process died twice, for lack of
-    memory say: a warning counts and names the last three.
+    **Returns:** energies in Hartree. They are NaN, with a warning that counts and names the
+    molecules, where Hartree-Fock or coupled cluster did not converge, the time was up, PySCF
+    failed, or the molecule's process died twice (of memory, say).
 
     **Raises:** `ValueError` for an unknown method, lists of different lengths, or an impossible
     molecule.
@@ -69,7 +72,7 @@ def reference_energies(
     ```
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
-    jobs = _jobs("energy", METHODS, method, molecules, basis, options)
+    jobs = _jobs("energy", get_args(EnergyMethod), method, molecules, basis, options)
     return np.array(_references(jobs, cache, workers, timeout, progress), float)
 
 
@@ -77,27 +80,40 @@ def reference_densities(
     molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
     basis: str,
     *,
-    method: str = "ccsd",
+    method: DensityMethod = "ccsd",
     charges: Sequence[int] | None = None,
     spins: Sequence[int] | None = None,
-    unit: str = "angstrom",
+    unit: Unit = "angstrom",
     cache: str | os.PathLike | None = None,
     workers: int = 1,
     timeout: float | None = None,
     progress: bool = True,
 ) -> list[Float[np.ndarray, "*spin nao nao"]]:
-    """One-particle density matrices of molecules by a method of wave functions.
+    """One-particle density matrices of molecules by a wave-function method.
 
-    Of coupled cluster the response density without relaxation of the orbitals (the Λ equations),
-    of full CI the exact one of the basis.
+    For coupled cluster this is the response density without orbital relaxation (from the Λ
+    equations), for full CI the exact density of the basis.
 
-    **Arguments:** as in `reference_energies`; `method` is "hf", "ccsd" or "fci".
+    **Arguments:**
+
+    - `molecules`: for each a list of (symbol, position).
+    - `basis`: as in `molecule`.
+    - `method`: "hf", "ccsd" or "fci".
+    - `charges`: of each molecule in units of e; zero by default.
+    - `spins`: unpaired electrons of each molecule; zero by default.
+    - `unit`: of the positions, "angstrom" or "bohr".
+    - `cache`: a folder that keeps every density, as in `reference_energies`.
+    - `workers`: host processes of one thread each.
+    - `timeout`: seconds that one molecule may take, or `None`, as in `reference_energies`.
+    - `progress`: show a progress bar once it takes more than two seconds.
 
     **Returns:** for each molecule P in its basis, of both spins together or, for open shells, of
-    each; NaN where `reference_energies` gives NaN. A correlated P is not idempotent: no
-    determinant has it, so `density_error` against it never quite vanishes.
+    each; NaN where `reference_energies` gives NaN.
 
     **Raises:** as `reference_energies`.
+
+    **Notes:** a correlated P is not idempotent. No determinant has it, so `density_error` against
+    it does not vanish.
 
     ```python
     frames = jsci.dft.read_xyz_frames("trajectory.xyz")
@@ -105,7 +121,7 @@ def reference_densities(
     ```
     """
     options = {"charges": charges, "spins": spins, "unit": unit}
-    jobs = _jobs("density", ("hf", "ccsd", "fci"), method, molecules, basis, options)
+    jobs = _jobs("density", get_args(DensityMethod), method, molecules, basis, options)
     return [np.array(p) for p in _references(jobs, cache, workers, timeout, progress)]
 
 
@@ -130,7 +146,7 @@ def _jobs(quantity, methods, method, molecules, basis, options):
 def _job(quantity, method, mol) -> dict[str, Any]:
     """All that determines a result, as JSON holds it.
 
-    The basis set stands there in numbers: what a name means may change, above all that of a file.
+    The basis set is given by its numbers, as the meaning of a name may change, above all of a file.
     """
     molecule = {
         "atom": mol._atom,  # in Bohr

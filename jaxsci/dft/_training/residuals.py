@@ -1,8 +1,9 @@
 """Residuals for training functionals with `jsci.objective` and `jsci.fit`."""
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,9 @@ from jaxtyping import Array, Bool, Float
 from .._properties.integral_tangents import moved
 from .._scf.fixed_density import fixed_density_energy, harris_energy
 from .._scf.hamiltonian import operators
-from .._scf.response import electrons_per_orbital, orthogonal_fock
+from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
 from .._scf.scf import scf
+from .._scf.solvers.options import DIIS, Newton
 from .._xc import Functional, as_functional
 from .converged_only import converged_only
 from .samples import Reaction, Sample
@@ -21,25 +23,37 @@ Residual = Callable[[Any, Any], Float[Array, "..."]]
 _WITHOUT_SCF = {"fixed": fixed_density_energy, "harris": harris_energy}
 # Distance of densities below which its square root is rounded off, so that it has a derivative.
 _NEGLIGIBLE = 1e-12
-_TIGHT = 1e-12  # tolerance where more than the energy counts: errors are roots of the energy's
+_LOOSE = 1e-9  # tolerance where the energy alone counts
+_TIGHT = 1e-12  # where more does: errors of densities are roots of the energy's
 
 
-def energy_error(functional: Functional | Callable, *, density: str = "scf") -> Residual:
+def energy_error(
+    functional: Functional | Callable,
+    *,
+    density: Literal["scf", "fixed", "harris"] = "scf",
+    tolerance: float = _LOOSE,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
+) -> Residual:
     """E(θ) - E_ref of one molecule, as a residual for `objective`.
 
     **Arguments:**
 
     - `functional`: as in `scf`.
     - `density`: "scf" solves the Kohn-Sham equations of the functional in training, with implicit
-        derivatives, starting from the density of the sample if it has one, which saves steps;
+        derivatives, with the density of the sample, if any, as the initial guess;
         "fixed" evaluates it at the density of the sample, which costs no iterations;
-        "harris" lets that density take one step first.
+        "harris" evaluates it after one diagonalisation from that density.
+    - `tolerance`: of the SCF energy in Hartree, as in `scf`.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energy is the free
+        energy. With `density="fixed"` or `"harris"` there is no SCF for these three to control.
 
-    **Returns:** `r(params, sample) -> ()` in Hartree. Where the field did not converge the error
+    **Returns:** `r(params, sample) -> ()` in Hartree. Where the SCF did not converge, the error
     counts in the loss, at most as 1 Hartree, but has no derivative: such a molecule does not steer
     the training.
 
-    **Raises:** `ValueError` for another `density`, or a sample without the density that is needed.
+    **Raises:** `ValueError` for another `density`, or a sample without the density it needs.
 
     ```python
     loss = jsci.objective({"energy": jsci.dft.energy_error(functional)})
@@ -49,7 +63,8 @@ def energy_error(functional: Functional | Callable, *, density: str = "scf") -> 
     if density not in ("scf", *_WITHOUT_SCF):
         raise ValueError(f"density is {density!r}; allowed are 'scf', 'fixed' and 'harris'.")
     if density == "scf":
-        return _only(mixed_error(functional, energy=1.0))
+        options = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
+        return _only(mixed_error(functional, energy=1.0, **options))
 
     def residual(params: Any, sample: Sample) -> Float[Array, ""]:
         if sample.density is None:
@@ -58,12 +73,19 @@ def energy_error(functional: Functional | Callable, *, density: str = "scf") -> 
                 "training_batch(..., densities=...)."
             )
         energy = _WITHOUT_SCF[density]
-        return energy(sample.molecule, functional, sample.density, params) - sample.energy
+        found = energy(sample.molecule, functional, params, density_matrix=sample.density)
+        return found - sample.energy
 
     return residual
 
 
-def density_error(functional: Functional | Callable, *, tolerance: float = _TIGHT) -> Residual:
+def density_error(
+    functional: Functional | Callable,
+    *,
+    tolerance: float = _TIGHT,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
+) -> Residual:
     """The distance of the self-consistent density matrix from the sample's, for `objective`.
 
         r = ‖S^½ (P(θ) - P_ref) S^½‖ / N
@@ -71,10 +93,13 @@ def density_error(functional: Functional | Callable, *, tolerance: float = _TIGH
     **Arguments:**
 
     - `functional`: as in `scf`.
-    - `tolerance`: of the field; tight, for the error of a density is the root of the energy's.
+    - `tolerance`: of the SCF energy in Hartree; tight, as the error of a density is the square
+        root of the energy's.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
 
     **Returns:** `r(params, sample) -> ()`, dimensionless: per electron. No derivative where the
-    field did not converge.
+    SCF did not converge.
 
     **Raises:** `ValueError` for a sample without a density.
 
@@ -83,21 +108,35 @@ def density_error(functional: Functional | Callable, *, tolerance: float = _TIGH
     loss = jsci.objective(terms, weights={"density": 0.1})
     ```
     """
-    return _only(mixed_error(functional, energy=0.0, density=1.0, tolerance=tolerance))
+    options = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
+    return _only(mixed_error(functional, energy=0.0, density=1.0, **options))
 
 
-def force_error(functional: Functional | Callable, *, tolerance: float = _TIGHT) -> Residual:
-    """The self-consistent forces less those of the sample, for `objective`.
+def force_error(
+    functional: Functional | Callable,
+    *,
+    tolerance: float = _TIGHT,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
+) -> Residual:
+    """The self-consistent forces minus those of the sample, for `objective`.
 
         r = (F(θ) - F_ref) / √(3 N_atoms),   F = -dE/dR
 
-    Differentiated in θ they need the orbitals' response, one linear solve for each derivative of
-    the whole loss, not one for each nucleus.
+    The derivative in θ needs the response of the orbitals: one linear solve per derivative of the
+    whole loss, not one per nucleus.
 
-    **Arguments:** as in `density_error`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `tolerance`: of the SCF energy in Hartree; tight, as the error of a force is the square root
+        of the energy's.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the forces are those of
+        the free energy.
 
     **Returns:** `r(params, sample) -> (3 atoms,)` in Hartree/Bohr: the square is a mean over the
-    molecule. No derivative where the field did not converge.
+    molecule. No derivative where the SCF did not converge.
 
     **Raises:** `ValueError` for a sample without forces.
 
@@ -106,7 +145,8 @@ def force_error(functional: Functional | Callable, *, tolerance: float = _TIGHT)
     loss = jsci.objective({"force": jsci.dft.force_error(functional)})
     ```
     """
-    return mixed_error(functional, energy=0.0, force=1.0, tolerance=tolerance)
+    options = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
+    return mixed_error(functional, energy=0.0, force=1.0, **options)
 
 
 def mixed_error(
@@ -116,24 +156,30 @@ def mixed_error(
     density: float = 0.0,
     force: float = 0.0,
     tolerance: float | None = None,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
 ) -> Residual:
-    """Energy, density and forces of one self-consistent field against the sample's.
+    """Energy, density and forces of one SCF against the sample's.
 
         ‖r‖² = w_E r_energy² + w_P r_density² + w_F ‖r_force‖²
 
-    The same as three terms of an objective, at the cost of one field.
+    The same as three terms of an objective, at the cost of one SCF.
 
     **Arguments:**
 
     - `functional`: as in `scf`.
-    - `energy`, `density`, `force`: weights of what `energy_error`, `density_error` and
-        `force_error` are; what has no weight is not computed.
-    - `tolerance`: of the field; 1e-9 Hartree for energies alone, else 1e-12.
+    - `energy`, `density`, `force`: weights of the squares of `energy_error`, `density_error` and
+        `force_error`; a term of weight zero is not computed.
+    - `tolerance`: of the SCF energy; `None` takes 1e-9 Hartree for energies alone, else 1e-12.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energy is the free
+        energy.
 
-    **Returns:** `r(params, sample) -> (k,)`.
+    **Returns:** `r(params, sample) -> (k,)`: the terms, each times the square root of its weight.
+    No derivative where the SCF did not converge.
 
-    **Raises:** `ValueError` for weights that are negative or all zero, or a sample without what has
-    a weight.
+    **Raises:** `ValueError` for weights that are negative or all zero, or a sample without a
+    quantity that has a weight.
 
     ```python
     both = jsci.dft.mixed_error(functional, force=0.1)
@@ -145,11 +191,14 @@ def mixed_error(
     if not all(w >= 0 for w in weights.values()) or not any(weights.values()):
         raise ValueError(f"weights must be positive or zero, one of them positive, got {weights}.")
     if tolerance is None:
-        tolerance = _TIGHT if density or force else 1e-9
+        tolerance = _TIGHT if density or force else _LOOSE
+    solve = functools.partial(
+        scf, tolerance=tolerance, max_steps=max_steps, solver=solver, throw=False
+    )
 
     def residual(params: Any, sample: Sample) -> tuple[Array, Bool[Array, ""]]:
         _need(sample, density=density, force=force)
-        found = _solve(functional, params, sample, tolerance, bool(force))
+        found = _found(solve, functional, params, sample, bool(force))
         parts = []
         if energy:
             parts.append(math.sqrt(energy) * (found.energy - sample.energy)[None])
@@ -164,38 +213,57 @@ def mixed_error(
     return converged_only(residual)
 
 
-def reaction_error(functional: Functional | Callable) -> Residual:
+def reaction_error(
+    functional: Functional | Callable,
+    *,
+    tolerance: float = _LOOSE,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
+) -> Residual:
     """Σ_i ν_i E_i(θ) - ΔE of one reaction, as a residual for `objective`.
 
-    **Arguments:** `functional`: as in `scf`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `tolerance`: of each SCF energy in Hartree, as in `scf`.
+    - `max_steps`: Fock matrices built before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energies are free
+        energies.
 
     **Returns:** `r(params, reaction) -> ()` in Hartree, without a derivative unless every species
     converged.
+
+    **Raises:** `TypeError` for something that is not a functional.
 
     ```python
     jsci.objective({"energy": energy_error(functional), "reaction": reaction_error(functional)})
     ```
     """
     functional = as_functional(functional)
+    solve = functools.partial(
+        scf, tolerance=tolerance, max_steps=max_steps, solver=solver, throw=False
+    )
 
     def residual(params: Any, r: Reaction) -> tuple[Array, Bool[Array, ""]]:
-        results = jax.vmap(lambda m: scf(m, functional, params, throw=False))(r.species)
-        change = jnp.vdot(r.coefficients, results.energy) - r.energy
+        results = jax.vmap(lambda m: solve(m, functional, params))(r.species)
+        change = jnp.vdot(r.coefficients, results.free_energy) - r.energy
         return change, jnp.all(results.converged)
 
     return converged_only(residual)
 
 
 def self_consistency_error(functional: Functional | Callable) -> Residual:
-    """How far the sample's density is from being the functional's own, for `objective`.
+    """How far the sample's density is from self-consistency, for `objective`.
 
         r = ‖F Π - Π F‖ / N,   F = Xᵀ F[P_ref; θ] X,   Π the projector of P_ref
 
-    Zero where P_ref is a solution of the Kohn-Sham equations. It takes no iterations and always has
-    a derivative, so it trains densities before the field converges, and as a regulariser holds the
-    field near a known density.
+    Zero where P_ref solves the Kohn-Sham equations. It runs no SCF and always has a derivative, so
+    it trains densities before the SCF converges, and as a regulariser it keeps the solution near a
+    known density.
 
-    **Arguments:** `functional`: as in `scf`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
 
     **Returns:** `r(params, sample) -> ()` in Hartree per electron.
 
@@ -204,8 +272,8 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
     **Good values:** a weight of 0.1 to 1 beside `energy_error`.
 
     ```python
-    terms = {"energy": energy_error(functional), "field": self_consistency_error(functional)}
-    loss = jsci.objective(terms, weights={"field": 0.1})
+    terms = {"energy": energy_error(functional), "density": self_consistency_error(functional)}
+    loss = jsci.objective(terms, weights={"density": 0.1})
     ```
     """
     functional = as_functional(functional)
@@ -229,7 +297,7 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
 
 
 class _Found(NamedTuple):
-    """What the residuals need of a self-consistent field."""
+    """What the residuals need of an SCF."""
 
     energy: Float[Array, ""]
     density: Float[Array, "... nao nao"]
@@ -237,21 +305,21 @@ class _Found(NamedTuple):
     converged: Bool[Array, ""]
 
 
-def _solve(functional, params, sample: Sample, tolerance, with_forces) -> _Found:
+def _found(solve, functional, params, sample: Sample, with_forces) -> _Found:
     molecule, slopes = sample.molecule, sample.slopes
     guess = "minao" if sample.density is None else sample.density
 
     def energy(shift):
         m = moved(molecule, slopes, shift) if slopes is not None and with_forces else molecule
-        result = scf(m, functional, params, guess=guess, tolerance=tolerance, throw=False)
-        return result.energy, result
+        result = solve(m, functional, params, guess=guess)
+        return result.free_energy, result
 
     at_rest = jnp.zeros_like(molecule.coordinates)
     if with_forces:
         (_, result), slope = jax.value_and_grad(energy, has_aux=True)(at_rest)
     else:
         (_, result), slope = energy(at_rest), at_rest
-    return _Found(result.energy, result.density_matrix, -slope, result.converged)
+    return _Found(result.free_energy, result.density_matrix, -slope, result.converged)
 
 
 def _distance(density, sample: Sample) -> Float[Array, ""]:

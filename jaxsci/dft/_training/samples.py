@@ -1,4 +1,4 @@
-"""Batches of molecules with what is known of them, and how well a functional does on them."""
+"""Batches of molecules with reference values, and how well a functional reproduces them."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -15,19 +15,27 @@ from .._basis.units import HARTREE_IN_KCAL_PER_MOL
 from .._properties.integral_tangents import IntegralSlopes, integral_slopes, pad_slopes
 from .._scf.result import SCFResult, density_of
 from .._scf.scf import scf
+from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule
 from .._system.stack import stack
 from .._xc import Functional, as_functional
 
 
 class Sample(eqx.Module):
-    """A molecule with what is known of it; made by `training_batch`.
+    """A molecule with its reference values; made by `training_batch`.
+
+    **Arguments:**
 
     - `molecule`: one, or many on a leading axis.
     - `energy`: total energy in Hartree.
     - `density`: density matrix in the shape of `SCFResult.density_matrix`, or `None`.
-    - `force`: on each nucleus in Hartree/Bohr, or `None`; then also `slopes`, the derivatives of
-        the integrals.
+    - `force`: on each nucleus in Hartree/Bohr, or `None`.
+    - `slopes`: derivatives of the integrals, which forces in a loss need, or `None`.
+
+    ```python
+    data = jsci.dft.training_batch([water, ammonia], [-76.33, -56.50])
+    data.energy
+    ```
     """
 
     molecule: Molecule
@@ -40,9 +48,16 @@ class Sample(eqx.Module):
 class Reaction(eqx.Module):
     """ΔE = Σ_i ν_i E_i; made by `reaction`. Several reactions of k species each stack.
 
+    **Arguments:**
+
     - `species`: molecules on a leading axis.
     - `coefficients`: ν, positive for products, negative for reactants, zero for padding.
     - `energy`: ΔE in Hartree.
+
+    ```python
+    atomisation = jsci.dft.reaction([h2, h], (-1, 2), 0.1745)
+    atomisation.coefficients
+    ```
     """
 
     species: Molecule
@@ -62,20 +77,20 @@ def training_batch(
 
     **Arguments:**
 
-    - `molecules`: of similar size; everyone pays for the largest.
-    - `energies`: total energies in Hartree, one a molecule.
+    - `molecules`: of similar size, as all are padded to the largest.
+    - `energies`: total energies in Hartree, one per molecule.
     - `densities`: density matrices of the stacked molecules, or the results of `scf` for them:
         `jsci.vmap(lambda m: scf(m, reference, throw=False))(stack(molecules))`; or a list of those
-        of single molecules, as from `reference_densities`.
-    - `forces`: for each molecule the forces on its nuclei in Hartree/Bohr, (atoms, 3). The
-        derivatives of the integrals are then kept with the molecules: 12 n⁴ bytes each for n basis
-        functions.
+        of single molecules, as from `reference_densities`. `None` for none.
+    - `forces`: for each molecule the forces on its nuclei in Hartree/Bohr, (atoms, 3), or `None`.
+        The derivatives of the integrals are then kept with the molecules: 12 n⁴ bytes each for n
+        basis functions.
     - `names`: for error messages; "molecule 0", ... by default.
 
     **Returns:** a `Sample` with the batch on axis 0.
 
-    **Raises:** `ValueError` for a number of targets or a shape that does not fit, and for a target
-    that is not finite, naming the molecule; `TypeError` for complex targets.
+    **Raises:** `ValueError` if the number or the shape of the targets does not match the molecules,
+    or a target is not finite, naming the molecule; `TypeError` for complex targets.
 
     ```python
     data = jsci.dft.training_batch([water, ammonia], [-76.33, -56.50], names=["H2O", "NH3"])
@@ -91,7 +106,7 @@ def training_batch(
     _check_molecules(molecules, names)
     sample = Sample(batch, _checked("energies", energies, (n,), names))
     if densities is not None:
-        shape = (n, nao, nao) if batch.restricted else (n, 2, nao, nao)
+        shape = (n, *batch.spins.density_shape(nao))
         if isinstance(densities, list | tuple):
             densities = _padded(densities, molecules, batch)
         known = _checked("densities", density_of(densities, "densities"), shape, names)
@@ -131,7 +146,7 @@ def _check_molecules(molecules, names):
     if wrong:
         raise ValueError(
             f"molecules hold numbers that are not finite: {', '.join(wrong)}. Look at their "
-            "positions and at what with_extras gave them."
+            "positions and the arrays given to with_extras."
         )
 
 
@@ -162,7 +177,7 @@ def reaction(species: Sequence[Molecule], coefficients: Sequence[float], energy:
 
     **Returns:** a `Reaction`.
 
-    **Raises:** `ValueError` for as many coefficients as species not given, or a ΔE not finite.
+    **Raises:** `ValueError` if `len(coefficients) != len(species)` or the energy is not finite.
 
     ```python
     atomisation = jsci.dft.reaction([h2, h], (-1, 2), 0.1745)
@@ -174,10 +189,10 @@ def reaction(species: Sequence[Molecule], coefficients: Sequence[float], energy:
 
 
 class Report(NamedTuple):
-    """How well a functional does on a batch.
+    """How well a functional reproduces the energies of a batch.
 
     - `mae`: mean absolute error of the converged energies in kcal/mol.
-    - `errors`: of each molecule in kcal/mol, NaN where unconverged.
+    - `errors`: of each molecule in kcal/mol, NaN where the SCF did not converge.
     - `steps`: mean number of Fock matrices built.
     - `unconverged`: how many molecules did not converge.
     """
@@ -188,10 +203,24 @@ class Report(NamedTuple):
     unconverged: int
 
 
-def training_report(functional: Functional | Callable, params: Any, batch: Sample) -> Report:
+def training_report(
+    functional: Functional | Callable,
+    params: Any,
+    batch: Sample,
+    *,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
+) -> Report:
     """Self-consistent energies of a batch against their references.
 
-    **Arguments:** `functional` and `params` as in `scf`; `batch` from `training_batch`.
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `batch`: from `training_batch`.
+    - `max_steps`: Fock matrices built for one molecule before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`; at a temperature the energies are free
+        energies.
 
     **Returns:** a `Report`.
 
@@ -204,11 +233,11 @@ def training_report(functional: Functional | Callable, params: Any, batch: Sampl
     jsci.fit(loss, params, {"energy": data}, optimizer, steps=100, callback=show)
     ```
     """
-    solved = _solve_all(as_functional(functional), params, batch.molecule)
+    solved = _solve_all(as_functional(functional), params, batch.molecule, max_steps, solver)
     energy, converged, steps = map(np.asarray, solved)
     if not converged.any():
         raise RuntimeError(
-            f"None of the {converged.size} molecules converged with these parameters: start nearer "
+            f"None of the {converged.size} molecules converged with these parameters: start closer "
             "to a classical functional (a smaller last layer), or train at a fixed density first."
         )
     errors = HARTREE_IN_KCAL_PER_MOL * np.where(converged, energy - batch.energy, np.nan)
@@ -217,10 +246,10 @@ def training_report(functional: Functional | Callable, params: Any, batch: Sampl
 
 
 @eqx.filter_jit
-def _solve_all(functional, params, molecules):
+def _solve_all(functional, params, molecules, max_steps, solver):
     def one(m):
-        r = scf(m, functional, params, throw=False)
-        return r.energy, r.converged, r.steps
+        r = scf(m, functional, params, max_steps=max_steps, solver=solver, throw=False)
+        return r.free_energy, r.converged, r.steps
 
     return jax.lax.map(one, molecules)
 
@@ -235,5 +264,5 @@ def _checked(what, values, shape, names) -> Array:
     rows = np.asarray(values).reshape(len(names), -1)
     wrong = [n for n, row in zip(names, rows, strict=True) if not np.isfinite(row).all()]
     if wrong:
-        raise ValueError(f"{what} not finite for {', '.join(wrong)}: mend or leave out.")
+        raise ValueError(f"{what} not finite for {', '.join(wrong)}: fix or remove them.")
     return values

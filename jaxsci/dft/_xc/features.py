@@ -1,6 +1,6 @@
 """The density at one point in space, as functionals see it."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,7 +11,13 @@ from jaxtyping import Array, Float
 # totals of 1 to 1000 Hartree.
 DENSITY_CUTOFF = 1e-15
 
-LEVELS = ("lda", "gga", "mgga", "laplacian")
+Level = Literal["lda", "gga", "mgga", "laplacian"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+def highest_level(a: Level, b: Level) -> Level:
+    """The one that needs more of the density."""
+    return max(a, b, key=LEVELS.index)
 
 
 class Features(eqx.Module):

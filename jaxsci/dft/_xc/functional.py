@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .density import MolecularDensity
-from .features import DENSITY_CUTOFF, LEVELS, Features
+from .features import DENSITY_CUTOFF, LEVELS, Features, Level, highest_level
 
 EnergyDensity = Callable[[Any, Features], Float[Array, "*n"]]
 NonlocalEnergy = Callable[[Any, MolecularDensity], Float[Array, ""]]
@@ -45,7 +45,7 @@ class Functional(eqx.Module):
     """
 
     terms: tuple[tuple[float, EnergyDensity], ...] = eqx.field(static=True)
-    level: str = eqx.field(static=True, default="mgga")
+    level: Level = eqx.field(static=True, default="mgga")
     exact_exchange: float = eqx.field(static=True, default=0.0)
     name: str = eqx.field(static=True, default="")
     nonlocal_terms: tuple[tuple[float, NonlocalEnergy], ...] = eqx.field(static=True, default=())
@@ -105,7 +105,7 @@ class Functional(eqx.Module):
             )
         return Functional(
             self.terms + other.terms,
-            max(self.level, other.level, key=LEVELS.index),
+            highest_level(self.level, other.level),
             self.exact_exchange + other.exact_exchange,
             f"{self.name} + {other.name}",
             self.nonlocal_terms + other.nonlocal_terms,

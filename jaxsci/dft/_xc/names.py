@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from .b88 import b88, b88_sr
 from .b97 import wb97x_local, wb97x_v_local
+from .features import Level
 from .functional import Functional
 from .hse import pbe_x_sr
 from .lyp import lyp
@@ -19,7 +20,7 @@ from .vv10 import VV10
 from .vwn import vwn5, vwn_rpa
 
 
-def _single(name: str, level: str, energy: Callable, *constants: float) -> Functional:
+def _single(name: str, level: Level, energy: Callable, *constants: float) -> Functional:
     return Functional(((1.0, _WithoutParams(energy, constants)),), level, name=name)
 
 

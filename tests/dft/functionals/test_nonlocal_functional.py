@@ -129,7 +129,7 @@ def energy_of_guess(functional, params, atoms, spin=0):
     m = molecule(atoms, "sto-3g", grid=0, spin=spin)
     share = m.electrons / jnp.sum(m.electrons)
     density = m.guess if m.restricted else share[:, None, None] * m.guess
-    return float(fixed_density_energy(m, functional, density, params)), m
+    return float(fixed_density_energy(m, functional, params, density_matrix=density)), m
 
 
 # Without base and Hartree terms: what the messages alone say of moved and of distant molecules.
@@ -140,7 +140,7 @@ def test_messages_do_not_depend_on_position_and_add_up(messages):
 
     def alone(atoms):
         with_, m = energy_of_guess(messages_only, params, atoms)
-        without = float(fixed_density_energy(m, plain, m.guess, params))
+        without = float(fixed_density_energy(m, plain, params, density_matrix=m.guess))
         return with_ - without
 
     water = [("O", (0.0, 0.0, 0.1)), ("H", (0.0, 0.8, -0.5)), ("H", (0.1, -0.7, -0.5))]
@@ -157,7 +157,7 @@ def test_messages_do_not_depend_on_position_and_add_up(messages):
 def test_messages_reach_across_and_have_the_right_potential(messages):
     functional, params = messages
     m = lih()
-    f = jax.jit(lambda p: fixed_density_energy(m, functional, p, params))
+    f = jax.jit(lambda p: fixed_density_energy(m, functional, params, density_matrix=p))
     slope = jax.grad(f)(m.guess)
     change = jax.random.normal(jax.random.key(1), m.guess.shape)
     change = change + change.T
@@ -175,7 +175,8 @@ def test_dispersion_falls_as_the_sixth_power_and_gives_forces():
         m = molecule(helium, "sto-3g", unit="bohr", grid=0)
         zero = nonlocal_functional(lambda p, d: jnp.zeros(()))
         with_, without = (
-            fixed_density_energy(m, f, m.guess, jnp.array(0.0)) for f in (functional, zero)
+            fixed_density_energy(m, f, jnp.array(0.0), density_matrix=m.guess)
+            for f in (functional, zero)
         )
         return float(with_ - without)
 

@@ -108,7 +108,7 @@ def test_a_fitted_density_starts_the_field_near_its_end(water):
     np.testing.assert_allclose(aux.charge @ coefficients, 10, atol=1e-2)
     start = density_guess(water, aux, coefficients)
     np.testing.assert_allclose(jnp.sum(start * water.overlap), 10, atol=1e-10)
-    excess = fixed_density_energy(water, pbe, start) - solved.energy
+    excess = fixed_density_energy(water, pbe, density_matrix=start) - solved.energy
     assert 0 <= excess < 1e-5
     assert scf(water, pbe, guess=start).steps < solved.steps
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxsci.dft import fixed_density_energy, molecule, scf, stack, xc
+from jaxsci.dft import DIIS, fixed_density_energy, molecule, scf, stack, xc
 from jaxsci.dft._basis import quadrature
+from jaxsci.dft._scf.equations import Equations
 from jaxsci.dft._scf.hamiltonian import operators
-from jaxsci.dft._scf.kohn_sham import energy_and_fock
-from jaxsci.dft._scf.response import density_matrix
 from jaxsci.dft._scf.solvers import coarse_grid as two_grids
-from jaxsci.dft._scf.solvers.diis import Iteration, departure, iterate, next_fock, with_potential
+from jaxsci.dft._scf.solvers.diis import departure, iterate, next_fock, with_potential
+from jaxsci.dft._scf.solvers.options import Iteration
 
 WATER = [("O", (0.0, 0.0, 0.1173)), ("H", (0.0, 0.757, -0.4692)), ("H", (0.0, -0.757, -0.4692))]
 NITROXYL = [("N", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.04))]
@@ -43,15 +43,14 @@ def on_one_grid(m):
 )
 def test_two_grids_give_the_field_of_one(atoms, options, temperature):
     m = molecule(atoms, "sto-3g", grid=1, **options)
-    both, one = (
-        scf(x, xc("pbe"), tolerance=1e-12, temperature=temperature) for x in (m, on_one_grid(m))
-    )
+    solver = DIIS(temperature=temperature)
+    both, one = (scf(x, xc("pbe"), tolerance=1e-12, solver=solver) for x in (m, on_one_grid(m)))
     # What is stationary: at a temperature the energy itself is not.
     np.testing.assert_allclose(both.free_energy, one.free_energy, rtol=0, atol=1e-11)
     # The orbital gradient is below 1e-6, and the gap half a Hartree.
     np.testing.assert_allclose(both.density_matrix, one.density_matrix, rtol=0, atol=1e-5)
     # The energy is that of the density, exactly.
-    again = fixed_density_energy(m, xc("pbe"), both.density_matrix)
+    again = fixed_density_energy(m, xc("pbe"), density_matrix=both)
     np.testing.assert_allclose(both.energy, again, rtol=0, atol=1e-11)
 
 
@@ -89,7 +88,7 @@ def test_blocks_change_nothing(monkeypatch):
 
     def energy(scale):
         moved = dataclasses.replace(m, coordinates=scale * m.coordinates)
-        return fixed_density_energy(moved, xc("pbe"), m.guess)
+        return fixed_density_energy(moved, xc("pbe"), density_matrix=m.guess)
 
     def found():
         jax.clear_caches()
@@ -106,20 +105,19 @@ def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted)
     m = molecule(NITROXYL, "sto-3g", grid=0, spin=2, restricted=restricted)
     functional = xc("lda,vwn")
     ops = operators(m, functional.level)
-    iteration = Iteration.checked(1e-9, 3, level_shift=0.1)
-    fock = jnp.stack([ops.orthogonaliser.T @ ops.core_hamiltonian @ ops.orthogonaliser] * 2)
+    equations = Equations(functional, None, ops)
+    iteration = Iteration.checked(1e-9, 3, DIIS(level_shift=0.1))
+    fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * 2)
     fock = fock[:1] if restricted else fock
-    _, memory = iterate(functional, (None, ops, m.electrons), fock, iteration)
+    _, memory = iterate(equations, fock, iteration)
     noise = jax.random.normal(jax.random.key(0), (2, m.size, m.size))
     potential = noise + jnp.swapaxes(noise, 1, 2)
-    x = ops.orthogonaliser
-    moved = with_potential(memory, x.T @ potential @ x, fock, iteration)
-    there = dataclasses.replace(ops, core_hamiltonian=ops.core_hamiltonian[None] + potential)
+    moved = with_potential(memory, equations.orthogonal(potential), fock, m.spins, iteration)
+    core = ops.core_hamiltonian[None] + potential
+    there = Equations(functional, None, dataclasses.replace(ops, core_hamiltonian=core))
     for candidate, error in zip(moved.candidates[:3], moved.errors[:3], strict=True):
         new, occupied = ravel_pytree((fock, potential))[1](candidate)
-        density = density_matrix(ops, occupied)
-        focks = energy_and_fock(functional, None, there, density)[1]
-        expected = next_fock(focks, fock, occupied, ops, iteration)
+        expected = next_fock(there.fock(occupied), fock, occupied, m.spins, iteration)
         np.testing.assert_allclose(new, expected, rtol=0, atol=1e-10)
-        turned = departure(fock, expected, occupied, iteration)
+        turned = departure(fock, expected, occupied, m.spins, iteration)
         np.testing.assert_allclose(error, turned.reshape(-1), rtol=0, atol=1e-10)

@@ -34,7 +34,8 @@ def solved(request):
 def test_at_the_functionals_own_density_all_energies_agree(solved):
     m, result = solved
     for energy in (fixed_density_energy, harris_energy):
-        np.testing.assert_allclose(energy(m, PBE, result.density_matrix), result.energy, atol=1e-10)
+        found = energy(m, PBE, density_matrix=result)
+        np.testing.assert_allclose(found, result.energy, atol=1e-10)
 
 
 def turned(result, t):
@@ -56,7 +57,8 @@ def mixed(result, t):
 )
 def test_errors_are_of_second_order_in_the_density(solved, energy, path):
     m, result = solved
-    errors = [float(energy(m, PBE, path(result, t)) - result.energy) for t in (0.01, 0.005)]
+    densities = [path(result, t) for t in (0.01, 0.005)]
+    errors = [float(energy(m, PBE, density_matrix=p) - result.energy) for p in densities]
     # halving t quarters the error, but for terms of third order
     assert abs(errors[0] / errors[1] - 4) < 0.4
     if energy is fixed_density_energy:
@@ -71,7 +73,9 @@ def test_energy_of_a_density_is_pyscfs():
     field = dft.RKS(gto.M(atom=WATER, basis="sto-3g", verbose=0), xc="pbe,pbe")
     field.grids.level = 0
     wanted = field.energy_tot(dm=np.asarray(density))
-    np.testing.assert_allclose(fixed_density_energy(m, PBE, density), wanted, atol=1e-9)
+    np.testing.assert_allclose(
+        fixed_density_energy(m, PBE, density_matrix=density), wanted, atol=1e-9
+    )
 
 
 @pytest.mark.slow
@@ -79,7 +83,7 @@ def test_derivative_of_the_harris_energy_in_a_parameter():
     m = molecule(WATER, "sto-3g", grid=0)
 
     def energy(a):
-        return harris_energy(m, lambda p, f: p * PBE(None, f), m.guess, a)
+        return harris_energy(m, lambda p, f: p * PBE(None, f), a, density_matrix=m.guess)
 
     h = 1e-4
     difference = (energy(1.0 + h) - energy(1.0 - h)) / (2 * h)
@@ -89,13 +93,15 @@ def test_derivative_of_the_harris_energy_in_a_parameter():
 def test_a_density_of_another_shape_is_refused():
     m = molecule(WATER, "sto-3g", grid=0)
     with pytest.raises(ValueError, match=r"shape \(3, 3\); for this molecule it must be \(7, 7\)"):
-        fixed_density_energy(m, PBE, jnp.eye(3))
+        fixed_density_energy(m, PBE, density_matrix=jnp.eye(3))
 
 
 def test_density_correction_is_the_energy_at_the_density_of_hartree_fock():
     m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
     found = density_corrected_energy(m, xc("pbe"))
     density = scf(m, xc("hf"), tolerance=1e-10).density_matrix
-    np.testing.assert_allclose(found.energy, fixed_density_energy(m, xc("pbe"), density), atol=1e-9)
+    np.testing.assert_allclose(
+        found.energy, fixed_density_energy(m, xc("pbe"), density_matrix=density), atol=1e-9
+    )
     assert found.converged
     assert 1e-6 < found.density_driven < 1e-2

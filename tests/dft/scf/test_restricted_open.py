@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import forces, molecule, scf, stability, stack, xc
+from jaxsci.dft import DIIS, Newton, forces, molecule, scf, stability, stack, xc
 
 pytest.importorskip("pyscf")
 
@@ -49,7 +49,7 @@ def test_more_energies(atoms, spin, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["hf", "pbe"])
 def test_energies_by_newton(name):
-    check_energy(METHYL, 1, name, "6-31g", solver="newton")
+    check_energy(METHYL, 1, name, "6-31g", solver=Newton())
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +105,11 @@ def test_batch_with_a_closed_shell(methyl):
 
 
 def test_what_it_does_not_go_with_is_explained(methyl):
-    with pytest.raises(ValueError, match="a temperature needs orbitals of their own"):
-        scf(methyl, xc("hf"), temperature=0.01)
+    with pytest.raises(ValueError, match="a temperature needs separate orbitals"):
+        scf(methyl, xc("hf"), solver=DIIS(temperature=0.01))
     unrestricted = molecule([("H", (0, 0, 0))], "sto-3g", spin=1, grid=0)
     with pytest.raises(ValueError, match="cannot mix restricted open shells and unrestricted"):
         stack([methyl, unrestricted])
     result = scf(unrestricted, xc("hf"))
     with pytest.raises(ValueError, match="knows no restricted open shells"):
-        stability(methyl, xc("hf"), result)
+        stability(methyl, xc("hf"), result=result)

@@ -106,7 +106,7 @@ def test_density_fitting(name):
 
 def test_unrestricted_equals_restricted_for_a_closed_shell():
     water = molecule(WATER, "sto-3g", grid=0)
-    both_spins = dataclasses.replace(water, restricted=False)
+    both_spins = dataclasses.replace(water, spins="unrestricted")
     restricted, unrestricted = (scf(m, xc("svwn"), tolerance=1e-12) for m in (water, both_spins))
     np.testing.assert_allclose(unrestricted.energy, restricted.energy, atol=1e-10, rtol=0)
     total = unrestricted.density_matrix.sum(0)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import forces, molecule, scf, stability, stable_scf, xc
+from jaxsci.dft import DIIS, forces, molecule, scf, stability, stable_scf, xc
 from jaxsci.numerics import lowest_eigenpair
 
 pytest.importorskip("pyscf")
@@ -43,7 +43,7 @@ def reference(atoms, name, spin=0):
 def nitrogen():
     m = molecule(NITROGEN, "sto-3g", grid=0)
     result = scf(m, xc("hf"), tolerance=1e-12)
-    return m, result, stability(m, xc("hf"), result)
+    return m, result, stability(m, xc("hf"), result=result)
 
 
 def test_stretched_bond_is_flagged(nitrogen):
@@ -58,10 +58,10 @@ def test_following_the_direction_leads_down(nitrogen):
     m, result, check = nitrogen
     electrons = jnp.sum(check.guess * m.overlap)
     np.testing.assert_allclose(electrons, 14, rtol=1e-12)
-    inner = scf(m, xc("hf"), guess=check.guess, level_shift=0.3)
+    inner = scf(m, xc("hf"), guess=check.guess, solver=DIIS(level_shift=0.3))
     assert float(inner.energy) < float(result.energy) - 0.05
-    open_shell = dataclasses.replace(m, restricted=False)
-    outer = scf(open_shell, xc("hf"), guess=check.spin_guess, level_shift=0.3)
+    open_shell = dataclasses.replace(m, spins="unrestricted")
+    outer = scf(open_shell, xc("hf"), guess=check.spin_guess, solver=DIIS(level_shift=0.3))
     assert float(outer.energy) < float(inner.energy) - 0.1
 
 
@@ -103,7 +103,7 @@ def test_forces_of_a_field_below_the_symmetric_one():
 def test_analysis_of_a_batch(nitrogen):
     m, result, check = nitrogen
     both = jax.tree.map(lambda x: jnp.stack([x, x]), (m, result))
-    batch = jax.jit(jax.vmap(lambda m, r: stability(m, xc("hf"), r)))(*both)
+    batch = jax.jit(jax.vmap(lambda m, r: stability(m, xc("hf"), result=r)))(*both)
     np.testing.assert_allclose(batch.internal, [check.internal] * 2, atol=1e-7)
     np.testing.assert_allclose(batch.external, [check.external] * 2, atol=1e-7)
     np.testing.assert_array_equal(batch.stable, [False, False])
@@ -121,7 +121,7 @@ def test_density_functionals(atoms, spin):
     m = molecule(atoms, "sto-3g", spin=spin, grid=0)
     functional = xc("svwn")
     result = scf(m, functional, tolerance=1e-12)
-    check = stability(m, functional, result)
+    check = stability(m, functional, result=result)
     internal, external = reference(atoms, "lda,vwn", spin)
     np.testing.assert_allclose(check.internal, internal, atol=1e-5)
     np.testing.assert_allclose(check.external, external, atol=1e-5)
@@ -131,7 +131,7 @@ def test_density_functionals(atoms, spin):
 
 def test_without_empty_orbitals_nothing_can_turn():
     helium = molecule([("He", (0.0, 0.0, 0.0))], "sto-3g", grid=0)
-    check = stability(helium, xc("hf"), scf(helium, xc("hf")))
+    check = stability(helium, xc("hf"), result=scf(helium, xc("hf")))
     assert bool(check.stable) and bool(check.converged)
     assert np.isposinf(check.internal) and np.isposinf(check.external)
 
@@ -139,7 +139,7 @@ def test_without_empty_orbitals_nothing_can_turn():
 def test_fractional_occupations_have_no_answer(nitrogen):
     m, result, _ = nitrogen
     warm = dataclasses.replace(result, occupations=0.99 * result.occupations)
-    check = stability(m, xc("hf"), warm)
+    check = stability(m, xc("hf"), result=warm)
     assert np.isnan(check.internal) and not bool(check.stable)
 
 
@@ -175,4 +175,4 @@ def test_lowest_eigenpair():
 def test_result_of_another_molecule_is_refused(nitrogen):
     m, result, _ = nitrogen
     with pytest.raises(ValueError, match=r"shape \(10, 10\), and this molecule's are \(2, 10, 10"):
-        stability(dataclasses.replace(m, restricted=False), xc("hf"), result)
+        stability(dataclasses.replace(m, spins="unrestricted"), xc("hf"), result=result)

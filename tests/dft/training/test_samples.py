@@ -1,5 +1,7 @@
 """Training functionals: known ones are recovered, failures do not steer, runs resume exactly."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,8 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.dft import (
+    DIIS,
+    Newton,
     Validation,
     density_error,
     energy_error,
@@ -24,12 +28,15 @@ from jaxsci.dft import (
     stack,
     training_batch,
     training_report,
+    xc,
 )
+from jaxsci.dft._training import residuals
 from jaxsci.dft._training.converged_only import converged_only
 
 pytest.importorskip("pyscf")
 
 FUNCTIONAL = neural_exchange(lambda w, d: 1 + w[0] + w[1] * d[0], level="lda")
+LOCAL = xc("vwn5") + neural_exchange(lambda w, d: 1 + w[0] + w[1] * d[0], level="lda")
 TRUTH, START = jnp.array([0.05, 0.1]), jnp.zeros(2)
 
 
@@ -201,3 +208,46 @@ def test_bad_input_is_explained(molecules):
     wild = training_batch(molecules, [1.0, 2.0])
     with pytest.raises(RuntimeError, match="None of the 2 molecules converged"):
         training_report(FUNCTIONAL, jnp.array([jnp.nan, 0.0]), wild)
+
+
+@pytest.fixture(scope="module")
+def hard():
+    """Stretched lithium hydride, which oscillates by plain DIIS, beside one that does not."""
+    lengths = 1.6, 4.8
+    batch = [
+        molecule([("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, d))], "sto-3g", grid=0) for d in lengths
+    ]
+    solve = jax.jit(jax.vmap(lambda m: scf(m, LOCAL, TRUTH, solver=Newton(), throw=False)))
+    exact = solve(stack(batch))
+    assert bool(exact.converged.all())
+    return training_batch(batch, exact.energy)
+
+
+@pytest.mark.parametrize(
+    "solver", [DIIS(level_shift=0.2), pytest.param(Newton(), marks=pytest.mark.slow)]
+)
+def test_a_hard_molecule_trains_with_the_solver_that_it_needs(hard, solver):
+    assert training_report(LOCAL, START, hard).unconverged == 1
+    loss = jsci.objective({"energy": energy_error(LOCAL, solver=solver)})
+    optimizer = jsci.levenberg_marquardt()
+    found = jsci.fit(loss, START, {"energy": hard}, optimizer, steps=8, progress=False)
+    report = training_report(LOCAL, found.params, hard, solver=solver)
+    assert report.unconverged == 0
+    assert report.mae < 1e-3
+
+
+@pytest.mark.parametrize(
+    "residual", [energy_error, density_error, force_error, mixed_error, reaction_error]
+)
+def test_every_residual_through_the_scf_takes_a_solver(data, molecules, residual, monkeypatch):
+    taken = []
+
+    def spy(*args, solver, **options):
+        taken.append(solver)
+        return scf(*args, solver=solver, **options)
+
+    monkeypatch.setattr(residuals, "scf", spy)
+    sample = dataclasses.replace(jax.tree.map(lambda x: x[1], data), force=jnp.zeros((2, 3)))
+    given = reaction(molecules, (-1.0, 2.0), 0.3) if residual is reaction_error else sample
+    jax.eval_shape(residual(FUNCTIONAL, solver=DIIS(damping=0.3)), START, given)
+    assert taken == [DIIS(damping=0.3)]

@@ -98,7 +98,7 @@ def test_response_and_stability():
     f, h = jax.jit(spread), 1e-3
     near, far = (f(1 + h) - f(1 - h)) / (2 * h), (f(1 + 2 * h) - f(1 - 2 * h)) / (4 * h)
     np.testing.assert_allclose(jax.jit(jax.grad(spread))(1.0), (4 * near - far) / 3, rtol=1e-6)
-    assert bool(stability(m, SCREENED, scf(m, SCREENED, 1.0), 1.0).stable)
+    assert bool(stability(m, SCREENED, 1.0, result=scf(m, SCREENED, 1.0)).stable)
 
 
 def test_missing_integrals_are_explained():

@@ -1,20 +1,17 @@
-"""A field converged on its full grid by iterations on a coarse one."""
+"""An SCF converged on its full grid by iterations on a coarse one."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ....core import History, empty_history, extrapolate, push
-from ..._xc import Functional
-from ..hamiltonian import Operators
-from ..kohn_sham import Density, mean_field, xc_energy_and_potential
-from ..response import density_matrix
+from ..equations import Equations
+from ..kohn_sham import Density, density_matrix, mean_field, xc_energy_and_potential
 from .diis import (
     HISTORY,
-    Iteration,
     Solution,
     departure,
     fill,
@@ -23,6 +20,7 @@ from .diis import (
     next_fock,
     with_potential,
 )
+from .options import Iteration
 
 _CORRECTIONS = 6  # after which the coarse grid is left alone
 # Of the first, uncorrected iterations, whose result is wrong by the coarse grid's error anyway.
@@ -31,7 +29,7 @@ _INNER_TOLERANCE = 0.1  # of the others, in that of the whole
 
 
 class _Model(NamedTuple):
-    """The field on the coarse grid with its correction, and where its iterations start.
+    """The energy on the coarse grid with its correction, and where its iterations start.
 
         E_model[P] = E_coarse[P] + energy + tr(P potential)
 
@@ -45,7 +43,7 @@ class _Model(NamedTuple):
 
 
 class _Reached(NamedTuple):
-    """Where the search is, and the Fock matrices of it.
+    """Where the search is, and the Fock matrices F[Π] of it.
 
     `memory` is that of the coarse grid's iterations, with the correction `potential` in it.
     """
@@ -56,100 +54,132 @@ class _Reached(NamedTuple):
     potential: Density
 
 
+class _Progress(NamedTuple):
+    """What a correction needs to know of those before it."""
+
+    reached: _Reached
+    corrections: Int[Array, ""]
+
+
+class _Search(NamedTuple):
+    """The loop over corrections: the next model, the history that extrapolates it, the last."""
+
+    model: _Model
+    history: History
+    reached: _Reached
+
+
 def converge(
-    functional: Functional,
-    args: Any,
-    coarse: Operators,
+    equations: Equations,
+    coarse: Equations,
     fock: Float[Array, "sets n n"],
     iteration: Iteration,
 ) -> tuple[Solution, Density]:
-    """The field on the full grid from few evaluations there, most often two.
+    """The SCF solution on the full grid from few evaluations there, most often two.
 
         V ← V_full[P] - V_coarse[P],   P the solution of F_coarse[P] + V
 
-    The difference of the grids in energy and potential, at the coarse grid's field, is added to
-    that field as a constant and a matrix. What it then lacks is of second order: the grids'
-    difference times the change of the orbitals. Convergence is judged on the full grid alone, by
-    the orbital gradient and by how well the corrected field predicted the energy.
+    The difference of the grids in energy and potential, at the solution on the coarse grid, is
+    added to the coarse model as a constant and a matrix. The remaining error is of second order:
+    the grids' difference times the change of the orbitals. Convergence is judged on the full grid
+    alone, by the orbital gradient and by how well the corrected model predicted the energy.
 
-    Corrections are extrapolated by DIIS. If a few of them do not do, as in a field that is soft
-    along some rotation, the steps that follow are plain ones of DIIS on the full grid.
+    Corrections are extrapolated by DIIS. If a few of them do not suffice, as where some rotation is
+    soft, the steps that follow are plain DIIS steps on the full grid.
 
-    **Arguments:** as in `iterate`, the `Operators` in `args` those of the full grid.
+    **Arguments:** as in `iterate`; `coarse` the equations on the coarse grid.
 
     **Returns:** the solution, whose `energy` is that of the orbitals of its `fock`; and the Fock
     matrices of these orbitals.
 
     **Source:** Brandt, Math. Comp. 31, 333 (1977): the full approximation scheme, on two grids.
     """
-    params, fine, counts = args
 
-    def correct(model: _Model, progress) -> tuple[_Model, _Reached]:
-        last, corrections = progress
-        steps = last.solution.steps
-        corrected = dataclasses.replace(
-            coarse,
-            nuclear_repulsion=coarse.nuclear_repulsion + model.energy,
-            core_hamiltonian=coarse.core_hamiltonian[None] + model.potential,
-        )
-        inner = _inner_iteration(iteration, steps, corrections)
-        change = orthogonal(model.potential - last.potential)
-        found, memory = iterate(
-            functional,
-            (params, corrected, counts),
-            model.fock,
-            inner,
-            memory=with_potential(last.memory, change, model.fock, inner),
-            settled=_is_level,
-        )
-        occupied = fill(found.fock, counts, iteration.temperature)
-        density = density_matrix(fine, occupied)
-        energy, focks = mean_field(functional, fine, density)
-        full, potential = xc_energy_and_potential(functional, params, fine, density)
-        rough, rough_potential = xc_energy_and_potential(functional, params, coarse, density)
-        difference = potential - rough_potential
-        predicted = rough + model.energy + jnp.sum(model.potential * density)
-        focks = focks + potential
-        new = next_fock(focks, found.fock, occupied, fine, iteration)
-        error = departure(found.fock, new, occupied, iteration)
-        shift = full - rough - jnp.sum(difference * density)
-        solution = Solution(
-            found.fock,
-            found.shift,
-            energy + full,
-            jnp.max(jnp.abs(error)),
-            full - predicted,
-            steps + found.steps + 1,
-        )
-        reached = _Reached(solution, focks, memory, model.potential)
-        return _Model(shift, difference, new, error), reached
+    def correct(model: _Model, progress: _Progress) -> tuple[_Model, _Reached]:
+        inner = _inner_iteration(iteration, progress.reached.solution.steps, progress.corrections)
+        found, memory = _solve_model(coarse, model, progress.reached, inner)
+        following, judged, focks = _corrected(equations, coarse, model, found, iteration)
+        judged = judged._replace(steps=progress.reached.solution.steps + judged.steps)
+        return following, _Reached(judged, focks, memory, model.potential)
 
-    def orthogonal(potential):
-        return fine.orthogonaliser.T @ potential @ fine.orthogonaliser
-
-    def unfinished(state):
-        solution = state[1].solution
+    def unfinished(search: _Search):
+        solution = search.reached.solution
         return ~has_converged(solution, iteration.tolerance) & (
             solution.steps < iteration.max_steps
         )
 
-    def advance(state):
-        model, reached, history = state
-        new, reached = correct(model, (reached, history.count))
-        history = push(history, new, new.departure)
-        return extrapolate(history, new), reached, history
+    def advance(search: _Search) -> _Search:
+        progress = _Progress(search.reached, search.history.count)
+        model, reached = correct(search.model, progress)
+        history = push(search.history, model, model.departure)
+        return _Search(extrapolate(history, model), history, reached)
 
-    n = fine.core_hamiltonian.shape[-1]
-    potential = jnp.zeros((counts.shape[0], n, n), fock.dtype)
+    model, reached = _start(coarse, fock, iteration)
+    history = empty_history(HISTORY, model, model.departure)
+    end = jax.lax.while_loop(unfinished, advance, _Search(model, history, reached))
+    return end.reached.solution, end.reached.focks
+
+
+def _start(coarse: Equations, fock, iteration: Iteration) -> tuple[_Model, _Reached]:
+    """Before the first iteration: no correction, and an empty memory."""
+    ops = coarse.ops
+    n = ops.core_hamiltonian.shape[-1]
+    potential = jnp.zeros((ops.spins.channels, n, n), fock.dtype)
     inf = jnp.asarray(jnp.inf, fock.dtype)
     solution = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     model = _Model(jnp.zeros((), fock.dtype), potential, fock, jnp.zeros_like(fock))
     nothing = dataclasses.replace(iteration, max_steps=jnp.zeros((), int))
-    _, memory = iterate(functional, (params, coarse, counts), fock, nothing)
-    reached = _Reached(solution, potential, memory, potential)
-    history = empty_history(HISTORY, model, model.departure)
-    _, reached, _ = jax.lax.while_loop(unfinished, advance, (model, reached, history))
-    return reached.solution, reached.focks
+    _, memory = iterate(coarse, fock, nothing)
+    return model, _Reached(solution, potential, memory, potential)
+
+
+def _solve_model(
+    coarse: Equations, model: _Model, last: _Reached, inner: Iteration
+) -> tuple[Solution, History]:
+    """The solution of the corrected model on the coarse grid, and the memory of its iterations."""
+    ops = coarse.ops
+    corrected = dataclasses.replace(
+        ops,
+        nuclear_repulsion=ops.nuclear_repulsion + model.energy,
+        core_hamiltonian=ops.core_hamiltonian[None] + model.potential,
+    )
+    change = coarse.orthogonal(model.potential - last.potential)
+    return iterate(
+        dataclasses.replace(coarse, ops=corrected),
+        model.fock,
+        inner,
+        memory=with_potential(last.memory, change, model.fock, ops.spins, inner),
+        settled=_is_level,
+    )
+
+
+def _corrected(
+    equations: Equations,
+    coarse: Equations,
+    model: _Model,
+    found: Solution,
+    iteration: Iteration,
+) -> tuple[_Model, Solution, Density]:
+    """The next model from the full grid at the solution of the last, which is judged there."""
+    functional, params, fine = equations.functional, equations.params, equations.ops
+    occupied = fill(found.fock, fine, iteration.temperature)
+    density = density_matrix(fine, occupied)
+    energy, focks = mean_field(functional, fine, density)
+    full, potential = xc_energy_and_potential(functional, params, fine, density)
+    rough, rough_potential = xc_energy_and_potential(functional, params, coarse.ops, density)
+    difference = potential - rough_potential
+    predicted = rough + model.energy + jnp.sum(model.potential * density)
+    focks = equations.orthogonal(focks + potential)
+    new = next_fock(focks, found.fock, occupied, fine.spins, iteration)
+    error = departure(found.fock, new, occupied, fine.spins, iteration)
+    shift = full - rough - jnp.sum(difference * density)
+    judged = found._replace(
+        energy=energy + full,
+        gradient=jnp.max(jnp.abs(error)),
+        change=full - predicted,
+        steps=found.steps + 1,
+    )
+    return _Model(shift, difference, new, error), judged, focks
 
 
 def _is_level(solution: Solution, tolerance: Float[Array, ""]) -> Bool[Array, ""]:

@@ -1,21 +1,21 @@
-"""The self-consistent field as a minimum of the energy over rotations of the orbitals."""
+"""Second-order SCF: a trust-region minimisation of the energy over orbital rotations."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ....numerics import trust_region_step
-from ..._xc import Functional
-from ..kohn_sham import energy_and_fock
+from ..equations import Equations
+from ..kohn_sham import electrons_per_orbital, energy_and_fock
 from ..projector import occupied_orbitals
-from ..response import electrons_per_orbital
-from .diis import Iteration, Solution, has_converged
+from .diis import Solution, has_converged
+from .options import Iteration
 
 _RADIUS, _LARGEST_RADIUS = 0.4, 2.0  # of the first step and of any, in radians √Hartree
 _SMALLEST_GAP = 0.1  # in the preconditioner (Hartree)
-# The first turn of the orbitals, in radians times gap: without it symmetry can hold a saddle point.
+# The first rotation, in radians times gap: without it symmetry can hold a saddle point.
 _NOISE = 0.02
 _CLEAR_GAP = 0.1  # of the Fock matrix that is returned (Hartree)
 _TRIES = 3  # descents, as long as the last one left an empty orbital below a filled one
@@ -26,39 +26,37 @@ _ROUNDING = 1e-13  # of the energy: a smaller rise is none
 class _Spins(NamedTuple):
     """Which orbitals are filled, for s spins that have their own orbitals or share one set (c = 1).
 
-    - `weight`: n_q - n_p of orbitals p, q for each spin: what a turn of q into p moves.
-    - `between`: the turns that change the density, from fuller orbitals q into emptier p.
+    - `weight`: n_q - n_p of orbitals p, q for each spin: what a rotation of q into p moves.
+    - `between`: the rotations that change the density, from fuller orbitals q into emptier p.
     - `emptiness`: for how many of the spins of its set an orbital is empty.
+    - `shared`: whether two spins share one set.
     """
 
     filled: Bool[Array, "s n"]
     weight: Float[Array, "s n n"]
     between: Bool[Array, "c n n"]
     emptiness: Int[Array, "c n"]
+    shared: bool
 
     def summed(self, matrices):
         """Over spins that share their orbitals."""
-        shared = self.between.shape[0] < matrices.shape[0]
-        return jnp.sum(matrices, axis=0, keepdims=True) if shared else matrices
+        return jnp.sum(matrices, axis=0, keepdims=True) if self.shared else matrices
 
     def effective(self, focks: Float[Array, "s n n"]) -> Float[Array, "c n n"]:
         """The matrix whose off-diagonal blocks vanish with the gradient, and F of one spin."""
         moved = self.summed(self.weight)
-        mean = self.summed(focks) / (focks.shape[0] // self.between.shape[0])
+        mean = self.summed(focks) / (2 if self.shared else 1)
         mixed = self.summed(self.weight * focks) / jnp.where(moved == 0, 1, moved)
         return jnp.where(moved == 0, mean, mixed)
 
 
-def _spins(n: int, counts: Int[Array, " s"], sets: int) -> _Spins:
+def _spins(n: int, counts: Int[Array, " s"], shared: bool) -> _Spins:
     filled = jax.vmap(occupied_orbitals, (None, 0))(n, counts)
     weight = filled[:, None, :].astype(float) - filled[:, :, None]
-    spins = _Spins(filled, weight, weight > 0, (~filled).astype(int))
-    if sets == len(filled):
-        return spins
-    return spins._replace(
-        between=jnp.sum(weight, 0, keepdims=True) > 0,
-        emptiness=jnp.sum(~filled, axis=0, keepdims=True),
-    )
+    if not shared:
+        return _Spins(filled, weight, weight > 0, (~filled).astype(int), shared)
+    between = jnp.sum(weight, 0, keepdims=True) > 0
+    return _Spins(filled, weight, between, jnp.sum(~filled, axis=0, keepdims=True), shared)
 
 
 class _Tries(NamedTuple):
@@ -71,7 +69,7 @@ class _Tries(NamedTuple):
 
 
 class _Descent(NamedTuple):
-    """Orbitals with their Fock matrices, and the turn to try next with what is expected of it."""
+    """Orbitals with their Fock matrices, and the rotation to try next with its predicted change."""
 
     orbitals: Float[Array, "c n n"]
     focks: Float[Array, "s n n"]
@@ -85,31 +83,31 @@ class _Descent(NamedTuple):
     steps: Int[Array, ""]
 
 
-def minimise(functional: Functional, args: Any, start: Solution, iteration: Iteration) -> Solution:
-    """Go down in energy from the orbitals of `start`, to a minimum.
+def minimise(equations: Equations, start: Solution, iteration: Iteration) -> Solution:
+    """Minimise the energy over rotations of the orbitals of `start`.
 
         C ← C exp(κ - κᵀ),   E(κ) ≈ E + 2f (⟨g,κ⟩ + ½⟨κ,H κ⟩),   g_pq = Σ_s (n_q - n_p) F_s,pq
 
-    with f electrons an orbital. κ is a trust-region Newton step from products with the orbital
+    with f electrons per orbital. κ is a trust-region Newton step from products with the orbital
     Hessian: the energy never rises, and saddle points are left. The exponential is taken in
     Cayley's form, which is orthogonal to rounding. One set of orbitals for two spins is allowed.
 
-    A minimum may hold an empty orbital below a filled one, which tells that another minimum may be
-    lower: from their exchange the search begins again, and the lowest minimum counts.
+    At a minimum an empty orbital may lie below a filled one, a sign that another minimum may be
+    lower: the search begins again with the two exchanged, and the lowest minimum is returned.
 
     **Arguments:** as in `iterate`.
 
     **Source:** Helmich-Paris, J. Chem. Phys. 154, 164104 (2021).
     """
-    params, ops, counts = args
-    x, electrons = ops.orthogonaliser, electrons_per_orbital(counts)
-    spins = _spins(start.fock.shape[-1], counts, start.fock.shape[0])
+    ops = equations.ops
+    x, electrons = ops.orthogonaliser, electrons_per_orbital(ops.counts)
+    spins = _spins(start.fock.shape[-1], ops.counts, ops.spins.shared)
 
     def advance(s: _Descent) -> _Descent:
         tried = _turned(s.orbitals, s.turn)
         occupied = (x @ tried) * spins.filled[:, None]
         (energy, focks), response = jax.linearize(
-            lambda p: energy_and_fock(functional, params, ops, p),
+            lambda p: energy_and_fock(equations.functional, equations.params, ops, p),
             electrons * (occupied @ occupied.transpose(0, 2, 1)),
         )
         accepted = energy - s.energy <= jnp.maximum(0.01 * s.expected, _ROUNDING * jnp.abs(energy))
@@ -180,7 +178,7 @@ def minimise(functional: Functional, args: Any, start: Solution, iteration: Iter
 
 
 def _begin(start: Solution, spins: _Spins) -> _Descent:
-    """The orbitals of a Fock matrix, to be turned at random, the soft directions most."""
+    """The orbitals of a Fock matrix, to be rotated at random, most in the soft directions."""
     energies, orbitals = jnp.linalg.eigh(start.fock)
     levels = jnp.broadcast_to(energies, spins.filled.shape)
     noise = jax.random.normal(jax.random.key(0), orbitals.shape, orbitals.dtype)
@@ -201,7 +199,7 @@ def _turned(orbitals, kappa):
 
 
 def _canonical(orbitals, focks, spins: _Spins):
-    """Orbitals turned among those filled alike, until they diagonalise their block."""
+    """Orbitals rotated among those with equal occupation, so that they diagonalise their block."""
     alike = spins.emptiness[:, :, None] == spins.emptiness[:, None]
     blocks = jnp.where(alike, spins.effective(focks), 0)
     # Far apart, so that the fuller orbitals stay first.
@@ -211,7 +209,7 @@ def _canonical(orbitals, focks, spins: _Spins):
 
 
 def _gaps(levels, spins: _Spins):
-    """ε_p - ε_q of the turns that change the density, and at least `_SMALLEST_GAP`; 1 elsewhere."""
+    """ε_p - ε_q where a rotation changes the density, at least `_SMALLEST_GAP`; 1 elsewhere."""
     gaps = spins.summed(spins.weight * (levels[:, :, None] - levels[:, None]))
     return jnp.where(spins.between, jnp.maximum(jnp.abs(gaps), _SMALLEST_GAP), 1)
 

@@ -1,25 +1,16 @@
 """Restricted open shells: α and β electrons in one set of orbitals."""
 
 import functools
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..._xc import Functional
-from ..hamiltonian import Operators
+from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
-from ..projector import occupied_orbitals
-from ..response import (
-    SMALLEST_GAP,
-    explicit_change,
-    orthogonal_response,
-    projectors,
-    solve_or_nan,
-    unoccupied,
-)
+from ..projector import occupied_orbitals, projectors, unoccupied
+from ..response import SMALLEST_GAP, solve_or_nan
 
 
 def shared_projectors(fock: Float[Array, "1 n n"], counts: Int[Array, " 2"]) -> Density:
@@ -41,41 +32,32 @@ def effective_fock(focks: Density, occupied: Density) -> Float[Array, "1 n n"]:
 
 
 @eqx.filter_custom_jvp
-def converged_shared_projectors(
-    fock: Float[Array, "1 n n"],
-    params: Any,
-    ops: Operators,
-    counts: Int[Array, " 2"],
-    *,
-    functional: Functional,
-) -> Density:
+def converged_shared_projectors(fock: Float[Array, "1 n n"], equations: Equations) -> Density:
     """The projectors of a converged effective Fock matrix, as functions of parameters and molecule.
 
-    At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices turns all orbitals by one
-    antisymmetric A, dΠ_s = [A, Π_s], with
+    At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices rotates all orbitals by
+    one antisymmetric A, dΠ_s = [A, Π_s], with
 
         Σ_s ½ [F_s, [A, Π_s]] + ½ [[F_s, A], Π_s] + [(∂F/∂Π) dΠ, Π]_s = -Σ_s [b_s, Π_s]
 
     between orbitals that are filled differently: symmetric, and solved as for one spin in
     `converged_projectors`, with the same warnings.
     """
-    del params, ops, functional
-    return shared_projectors(fock, counts)
+    return shared_projectors(fock, equations.ops.counts)
 
 
 @converged_shared_projectors.def_jvp
-def _converged_shared_projectors_jvp(primals, tangents, *, functional):
-    fock, params, ops, counts = primals
-    _, d_params, d_ops, _ = tangents
-    occupied = converged_shared_projectors(fock, params, ops, counts, functional=functional)
+def _converged_shared_projectors_jvp(primals, tangents):
+    fock, equations = primals
+    occupied = converged_shared_projectors(fock, equations)
 
     def relevant(a):
-        """The part of a turn that changes the density: not among orbitals filled alike."""
+        """The part of a rotation that changes the density: between different occupations."""
         closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
         return a - sum(p @ a @ p for p in (closed, single, empty))
 
-    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
-    focks, linear = orthogonal_response(functional, params, ops, occupied)
+    change = explicit_change(equations, tangents[1], occupied)
+    focks, linear = equations.fock_and_response(occupied)
 
     def coupled_perturbed(a):
         inner = relevant(a)
@@ -89,7 +71,7 @@ def _converged_shared_projectors_jvp(primals, tangents, *, functional):
     turn = jax.lax.custom_linear_solve(
         coupled_perturbed,
         -relevant(jnp.sum(_commutator(change, occupied), axis=0)),
-        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, counts)),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, equations.ops.counts)),
         symmetric=True,
     )
     return occupied, _commutator(relevant(turn)[None], occupied)

@@ -1,17 +1,14 @@
 """Fermi-Dirac occupations at an electronic temperature, and how they respond."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Float, Int
 
-from ..._xc import Functional
-from ..hamiltonian import Operators
+from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
-from ..response import TOLERANCE, explicit_change, is_solution, orthogonal_response
+from ..response import TOLERANCE, is_solution
 
 _BISECTIONS = 80  # of the chemical potential: to the last digit
 _WIDEST = 60.0  # temperatures from the chemical potential to an orbital without electrons
@@ -54,7 +51,6 @@ def _shift_of_mu(weight, d_energies):
 
 def entropy(occupations: Float[Array, "*spin n"]) -> Float[Array, ""]:
     """-Σ [f ln f + (1-f) ln(1-f)], in units of Boltzmann's constant."""
-
     f = jnp.clip(occupations, 0, 1)  # beyond by rounding only
     return jnp.sum(jax.scipy.special.entr(f) + jax.scipy.special.entr(1 - f))
 
@@ -116,13 +112,7 @@ def fermi_operators(fock: Density, counts: Int[Array, " spins"], temperature: fl
 
 @eqx.filter_custom_jvp
 def converged_fermi_operators(
-    fock: Float[Array, "spins n n"],
-    params: Any,
-    ops: Operators,
-    counts: Int[Array, " spins"],
-    *,
-    functional: Functional,
-    temperature: float,
+    fock: Float[Array, "spins n n"], equations: Equations, *, temperature: float
 ) -> Density:
     """The occupation operators of a converged Fock matrix, as functions of parameters and molecule.
 
@@ -132,22 +122,19 @@ def converged_fermi_operators(
 
     solved by GMRES: the operator is not symmetric.
     """
-    del params, ops, functional
-    return fermi_operators(fock, counts, temperature)
+    return fermi_operators(fock, equations.ops.counts, temperature)
 
 
 @converged_fermi_operators.def_jvp
-def _converged_fermi_operators_jvp(primals, tangents, *, functional, temperature):
-    fock, params, ops, counts = primals
-    _, d_params, d_ops, _ = tangents
+def _converged_fermi_operators_jvp(primals, tangents, *, temperature):
+    fock, equations = primals
+    counts = equations.ops.counts
     # By the function itself, and the Fock matrix from it: what is differentiated once more must
     # see that both depend on the parameters.
-    occupied = converged_fermi_operators(
-        fock, params, ops, counts, functional=functional, temperature=temperature
-    )
+    occupied = converged_fermi_operators(fock, equations, temperature=temperature)
 
-    change = explicit_change(functional, occupied, (params, ops), (d_params, d_ops))
-    at_solution, induced = orthogonal_response(functional, params, ops, occupied)
+    change = explicit_change(equations, tangents[1], occupied)
+    at_solution, induced = equations.fock_and_response(occupied)
     _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
     d_fock = jax.lax.custom_linear_solve(
         lambda d: d - induced(refilled(d)), change, _solve_or_nan, transpose_solve=_solve_or_nan

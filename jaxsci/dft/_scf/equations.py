@@ -1,0 +1,57 @@
+"""The Kohn-Sham equations of one molecule, which solvers and responses take as one value."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._xc import Functional
+from .hamiltonian import Operators
+from .kernel import fock_and_response
+from .kohn_sham import Density, density_matrix, energy_and_fock, total_energy
+
+
+class Equations(eqx.Module):
+    """F[Π] Π = Π F[Π] for the occupied projectors Π in an orthonormal basis, F = Xᵀ F[P] X.
+
+    - `functional`, `params`: as in `scf`.
+    - `ops`: the molecule's integrals, grid and numbers of electrons.
+    """
+
+    functional: Functional
+    params: Any
+    ops: Operators
+
+    def orthogonal(self, matrix: Float[Array, "*spins n n"]) -> Float[Array, "*spins n n"]:
+        """Xᵀ M X."""
+        x = self.ops.orthogonaliser
+        return x.T @ matrix @ x
+
+    def energy(self, occupied: Density) -> Float[Array, ""]:
+        """E[P]."""
+        density = density_matrix(self.ops, occupied)
+        return total_energy(self.functional, self.params, self.ops, density)
+
+    def energy_and_fock(self, occupied: Density) -> tuple[Float[Array, ""], Density]:
+        """E[P] and Xᵀ F[P] X."""
+        density = density_matrix(self.ops, occupied)
+        energy, fock = energy_and_fock(self.functional, self.params, self.ops, density)
+        return energy, self.orthogonal(fock)
+
+    def fock(self, occupied: Density) -> Density:
+        """Xᵀ F[P] X."""
+        return self.energy_and_fock(occupied)[1]
+
+    def fock_and_response(self, occupied: Density) -> tuple[Density, Callable[[Density], Density]]:
+        """Xᵀ F[P] X, and the linear map from a change of Π to that of it."""
+        density = density_matrix(self.ops, occupied)
+        fock, response = fock_and_response(self.functional, self.params, self.ops, density)
+        return self.orthogonal(fock), lambda change: self.orthogonal(
+            response(density_matrix(self.ops, change))
+        )
+
+
+def explicit_change(equations: Equations, tangent: Any, occupied: Density) -> Density:
+    """How the Fock matrices change with parameters and operators while the orbitals stay."""
+    return eqx.filter_jvp(lambda e: e.fock(occupied), (equations,), (tangent,))[1]

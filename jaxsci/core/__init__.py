@@ -25,6 +25,12 @@ from ._run.processes import Failure as Failure, attempt as attempt, in_processes
 from ._run.vmap import vmap as vmap
 from ._solve.extrapolation import DIIS as DIIS, Anderson as Anderson
 from ._solve.fixed_point import fixed_point as fixed_point
+from ._solve.history import (
+    History as History,
+    empty_history as empty_history,
+    extrapolate as extrapolate,
+    push as push,
+)
 from ._train.averaging import averaged as averaged
 from ._train.line_search import best_halving as best_halving
 from ._train.objective import (

@@ -1,26 +1,26 @@
 """Anderson and DIIS: fixed-point solvers that extrapolate from a short history.
 
 Both choose weights cᵢ with Σ cᵢ = 1 that minimise ‖Σ cᵢ eᵢ‖ over the last iterates. Anderson's
-error is the step g(y) - y itself; DIIS takes any error that vanishes at the solution, such as
-the commutator FPS - SPF of a self-consistent field.
+error is the step g(y) - y itself; DIIS takes any error that vanishes at the solution, such as a
+commutator.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import optimistix as optx
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar, Shaped
+from jaxtyping import Array, Bool, Float, PyTree, Scalar
+
+from .history import History, empty_history, extrapolate, push
 
 
-class _History(eqx.Module):
-    """The last m candidates for y and their errors, flattened; `size` is the newest error's."""
+class _State(NamedTuple):
+    """`size` is that of the newest error, infinite before the first."""
 
-    candidates: Shaped[Array, "m n"]
-    errors: Shaped[Array, "m k"]
-    count: Int[Array, ""]
+    history: History
     size: Float[Array, ""]
 
 
@@ -40,28 +40,17 @@ class _Extrapolation(optx.AbstractFixedPointSolver):
 
     def init(self, fn, y, args, options, f_struct, aux_struct, tags):
         del options, f_struct, aux_struct, tags
-        candidate = ravel_pytree(y)[0]
-        error = eqx.filter_eval_shape(lambda: ravel_pytree(self._error(args, y, fn(y, args)[0]))[0])
-        return _History(
-            jnp.zeros((self.history, candidate.size), candidate.dtype),
-            jnp.zeros((self.history, error.size), error.dtype),
-            jnp.array(0),
-            jnp.array(jnp.inf, jnp.finfo(error.dtype).dtype),
-        )
+        error = eqx.filter_eval_shape(lambda: self._error(args, y, fn(y, args)[0]))
+        history = empty_history(self.history, y, error)
+        return _State(history, jnp.array(jnp.inf, jnp.finfo(history.errors.dtype).dtype))
 
     def step(self, fn, y, args, options, state, tags):
         del options, tags
         gy, aux = fn(y, args)
         error = self._error(args, y, gy)
-        flat_error = ravel_pytree(error)[0]
-        candidate, unravel = ravel_pytree(self._candidate(y, gy))
-        slot = state.count % self.history
-        candidates = state.candidates.at[slot].set(candidate)
-        errors = state.errors.at[slot].set(flat_error)
-        weights = _weights(errors, slot, state.count + 1)
-        size = self.norm(flat_error / self._scale(y, error))
-        new_state = _History(candidates, errors, state.count + 1, size)
-        return unravel(weights.astype(candidate.dtype) @ candidates), new_state, aux
+        history = push(state.history, self._candidate(y, gy), error)
+        size = self.norm(ravel_pytree(error)[0] / self._scale(y, error))
+        return extrapolate(history, gy), _State(history, size), aux
 
     def terminate(self, fn, y, args, options, state, tags) -> tuple[Bool[Array, ""], optx.RESULTS]:
         del fn, y, args, options, tags
@@ -160,27 +149,6 @@ class DIIS(_Extrapolation):
         if self.error is not None:
             return self.atol
         return self.atol + self.rtol * jnp.abs(ravel_pytree(y)[0])
-
-
-def _weights(errors, newest, count) -> Shaped[Array, " m"]:
-    """argmin ‖Σ cᵢ eᵢ‖ with Σ cᵢ = 1, over the first `count` slots in use.
-
-    Solved in the differences eₙ - eᵢ, each scaled to length one: unlike the bordered matrix of
-    the textbooks, this stays solvable when the errors vanish or coincide.
-    """
-    m = errors.shape[0]
-    used = (jnp.arange(m) < count) & (jnp.arange(m) != newest)
-    differences = jnp.where(used[:, None], errors[newest][None] - errors, 0)
-    lengths = jnp.linalg.norm(differences, axis=1)
-    safe = jnp.where(lengths > 0, lengths, 1)
-    unit = differences / safe[:, None]
-    gram = unit.conj() @ unit.T
-    ridge = 10 * jnp.finfo(errors.dtype).eps * m
-    gamma = jnp.linalg.solve(
-        gram + ridge * jnp.eye(m, dtype=gram.dtype), unit.conj() @ errors[newest]
-    )
-    weights = jnp.where(used, gamma / safe, 0)
-    return weights.at[newest].set(1 - weights.sum())
 
 
 def _check_options(solver):

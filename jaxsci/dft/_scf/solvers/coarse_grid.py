@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ....core import DIIS
+from ....core import History, empty_history, extrapolate, push
 from ..._xc import Functional
 from ..hamiltonian import Operators
 from ..kohn_sham import Density, mean_field, xc_energy_and_potential
 from ..response import density_matrix
 from .diis import (
+    HISTORY,
     Iteration,
     Solution,
     departure,
@@ -51,7 +52,7 @@ class _Reached(NamedTuple):
 
     solution: Solution
     focks: Density
-    memory: Any
+    memory: History
     potential: Density
 
 
@@ -134,12 +135,10 @@ def converge(
 
     def advance(state):
         model, reached, history = state
-        model, history, reached = diis.step(
-            correct, model, (reached, history.count), {}, history, frozenset()
-        )
-        return model, reached, history
+        new, reached = correct(model, (reached, history.count))
+        history = push(history, new, new.departure)
+        return extrapolate(history, new), reached, history
 
-    diis = DIIS(0.0, 1.0, error=lambda _, old, new: new.departure)
     n = fine.core_hamiltonian.shape[-1]
     potential = jnp.zeros((counts.shape[0], n, n), fock.dtype)
     inf = jnp.asarray(jnp.inf, fock.dtype)
@@ -147,9 +146,9 @@ def converge(
     model = _Model(jnp.zeros((), fock.dtype), potential, fock, jnp.zeros_like(fock))
     nothing = dataclasses.replace(iteration, max_steps=jnp.zeros((), int))
     _, memory = iterate(functional, (params, coarse, counts), fock, nothing)
-    start = model, _Reached(solution, potential, memory, potential)
-    history = diis.init(correct, model, (start[1], solution.steps), {}, None, None, frozenset())
-    _, reached, _ = jax.lax.while_loop(unfinished, advance, (*start, history))
+    reached = _Reached(solution, potential, memory, potential)
+    history = empty_history(HISTORY, model, model.departure)
+    _, reached, _ = jax.lax.while_loop(unfinished, advance, (model, reached, history))
     return reached.solution, reached.focks
 
 

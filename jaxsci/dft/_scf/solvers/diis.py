@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from ....core import DIIS
+from ....core import History, empty_history, extrapolate, push
 from ..._xc import Functional
 from ..hamiltonian import Operators
 from ..kohn_sham import Density, energy_and_fock
@@ -21,6 +21,7 @@ from .smearing import fermi_operators
 
 # Energies are sums of many terms: changes below this fraction of them are rounding.
 _ROUNDING = 1e-14
+HISTORY = 8  # Fock matrices that DIIS extrapolates
 SOLVERS = ("diis", "newton")
 _FIRST = 15  # steps of DIIS before Newton's
 
@@ -163,9 +164,9 @@ def iterate(
     fock: Density,
     iteration: Iteration,
     *,
-    memory: Any = None,
+    memory: History | None = None,
     settled: Callable[[Solution, Float[Array, ""]], Bool[Array, ""]] = has_converged,
-) -> tuple[Solution, Any]:
+) -> tuple[Solution, History]:
     """Find the fixed point of Fock matrices in an orthonormal basis, from `fock`.
 
         F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
@@ -179,18 +180,7 @@ def iterate(
 
     **Returns:** the solution, and the memory of its extrapolation.
     """
-
-    def step(state, args):
-        (params, ops, counts), (old, _) = args, state
-        occupied = fill(old, counts, iteration.temperature)
-        energy, new = energy_and_fock(functional, params, ops, density_matrix(ops, occupied))
-        return (next_fock(new, old, occupied, ops, iteration), occupied), energy
-
-    def error(_, old, new):
-        return departure(old[0], new[0], new[1], iteration)
-
-    diis = DIIS(0.0, 1.0, error=error)
-    first = fock, jnp.zeros((args[2].shape[0], *fock.shape[1:]), fock.dtype)
+    params, ops, counts = args
 
     def unfinished(state: _Search):
         reached = state.solution
@@ -198,14 +188,16 @@ def iterate(
 
     def advance(state: _Search):
         last = state.solution
-        following, history, energy = diis.step(
-            step, (last.fock, first[1]), args, {}, state.history, frozenset()
-        )
-        change = energy - last.energy
-        reached = Solution(following[0], last.shift, energy, history.size, change, last.steps + 1)
+        occupied = fill(last.fock, counts, iteration.temperature)
+        energy, new = energy_and_fock(functional, params, ops, density_matrix(ops, occupied))
+        new = next_fock(new, last.fock, occupied, ops, iteration)
+        error = departure(last.fock, new, occupied, iteration)
+        history = push(state.history, (new, occupied), error)
+        following, _ = extrapolate(history, (new, occupied))
+        gradient, change = jnp.max(jnp.abs(error)), energy - last.energy
         lower = energy < state.lowest
         return _Search(
-            reached,
+            Solution(following, last.shift, energy, gradient, change, last.steps + 1),
             history,
             jnp.where(lower, energy, state.lowest),
             jnp.where(lower, last.fock, state.best),
@@ -214,7 +206,8 @@ def iterate(
     inf = jnp.asarray(jnp.inf, fock.dtype)
     start = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     if memory is None:
-        memory = diis.init(step, first, args, {}, None, None, frozenset())
+        occupied = jnp.zeros((counts.shape[0], *fock.shape[1:]), fock.dtype)
+        memory = empty_history(HISTORY, (fock, occupied), fock)
     end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock))
     # Another solver goes on from where the energy was lowest.
     diis_alone = iteration.solver == "diis"
@@ -223,8 +216,8 @@ def iterate(
 
 
 def with_potential(
-    memory: Any, change: Density, fock: Float[Array, "sets n n"], iteration: Iteration
-) -> Any:
+    memory: History, change: Density, fock: Float[Array, "sets n n"], iteration: Iteration
+) -> History:
     """The memory as it would be, had `change` been added to all Fock matrices F[Π] of it.
 
     Each remembers its projector Π, in which alone F[Π] is not linear, so this is exact.
@@ -246,6 +239,6 @@ def with_potential(
 
 class _Search(NamedTuple):
     solution: Solution
-    history: Any
+    history: History
     lowest: Float[Array, ""]
     best: Density

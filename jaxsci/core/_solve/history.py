@@ -1,0 +1,66 @@
+"""The history of an iteration and what it extrapolates to, as pure functions.
+
+`Anderson` and `DIIS` wrap them for `fixed_point`; a loop with a stopping rule of its own calls
+them directly.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Int, PyTree, Shaped
+
+
+class History(eqx.Module):
+    """The last m candidates for the solution and their errors, flattened, of `count` so far."""
+
+    candidates: Shaped[Array, "m n"]
+    errors: Shaped[Array, "m k"]
+    count: Int[Array, ""]
+
+
+def empty_history(length: int, candidate: PyTree, error: PyTree) -> History:
+    """Room for `length` candidates and errors of these shapes and dtypes."""
+
+    def slots(tree):
+        flat = eqx.filter_eval_shape(lambda tree: ravel_pytree(tree)[0], tree)
+        return jnp.zeros((length, flat.size), flat.dtype)
+
+    return History(slots(candidate), slots(error), jnp.array(0))
+
+
+def push(history: History, candidate: PyTree, error: PyTree) -> History:
+    """The history with one more entry, in place of the oldest once it is full."""
+    slot = history.count % history.errors.shape[0]
+    return History(
+        history.candidates.at[slot].set(ravel_pytree(candidate)[0]),
+        history.errors.at[slot].set(ravel_pytree(error)[0]),
+        history.count + 1,
+    )
+
+
+def extrapolate(history: History, like: PyTree) -> PyTree:
+    """Σ cᵢ candidateᵢ, structured as `like`: c = argmin ‖Σ cᵢ errorᵢ‖, Σ cᵢ = 1."""
+    newest = (history.count - 1) % history.errors.shape[0]
+    weights = _weights(history.errors, newest, history.count)
+    return ravel_pytree(like)[1](weights.astype(history.candidates.dtype) @ history.candidates)
+
+
+def _weights(errors, newest, count) -> Shaped[Array, " m"]:
+    """argmin ‖Σ cᵢ eᵢ‖ with Σ cᵢ = 1, over the first `count` slots in use.
+
+    Solved in the differences eₙ - eᵢ, each scaled to length one: unlike the bordered matrix of
+    the textbooks, this stays solvable when the errors vanish or coincide.
+    """
+    m = errors.shape[0]
+    used = (jnp.arange(m) < count) & (jnp.arange(m) != newest)
+    differences = jnp.where(used[:, None], errors[newest][None] - errors, 0)
+    lengths = jnp.linalg.norm(differences, axis=1)
+    safe = jnp.where(lengths > 0, lengths, 1)
+    unit = differences / safe[:, None]
+    gram = unit.conj() @ unit.T
+    ridge = 10 * jnp.finfo(errors.dtype).eps * m
+    gamma = jnp.linalg.solve(
+        gram + ridge * jnp.eye(m, dtype=gram.dtype), unit.conj() @ errors[newest]
+    )
+    weights = jnp.where(used, gamma / safe, 0)
+    return weights.at[newest].set(1 - weights.sum())

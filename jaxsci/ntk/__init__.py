@@ -1,8 +1,8 @@
 """Tangent kernels: of any model, their spectra, and what they predict about training."""
 
+from ..core import gram as kernel
 from . import infinite
 from ._empirical.descent import gradient_descent
-from ._empirical.kernel import kernel
 from ._empirical.linearized import linearize, taylor
 from ._empirical.predict import Posterior, posterior, predict
 from ._empirical.spectrum import Spectrum, max_learning_rate, spectrum

@@ -50,7 +50,8 @@ def gram(
     - `x1`, `x2`: pytrees whose leaves share a leading axis of examples, n and m of them. Without
         `x2` the kernel of `x1` with itself is computed, at about half the work.
     - `trace_axes`: output axes to average over, (1/|a|) Σₐ Kₐₐ. The batch axis is not counted:
-        `trace_axes=-1` averages over the outputs of a classifier.
+        `trace_axes=-1` averages over the outputs of a classifier: the usual surrogate for wide
+        networks, whose kernel is nearly diagonal in the outputs.
     - `diagonal_axes`: output axes of which only equal indices are kept.
     - `implementation`: `"auto"` chooses for each parameter leaf by operation counts; `"structured"`
         contracts activations with cotangents wherever the use of a leaf is understood;
@@ -75,6 +76,9 @@ def gram(
 
     One program is compiled for each function object `f`: define it once, outside of loops, or call
     `gram` inside a function of your own under `jax.jit`; a new lambda in each call compiles anew.
+
+    `f` must treat examples one by one: batch normalisation in training mode has no kernel of one
+    example; use its running averages.
 
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.

@@ -15,7 +15,7 @@ from ._fit.fit import Fit, fit
 from ._gram.dense import gram
 from ._gram.operator import gram_operator
 from ._pure import pure
-from ._run.memory import machine_memory, peak_memory
+from ._run.memory import host_memory, machine_memory, peak_memory
 from ._run.platform import PlatformReport, check_platform, require_x64
 from ._run.processes import Failure, attempt, in_processes
 from ._run.vmap import vmap
@@ -45,8 +45,8 @@ __all__ = [
     # The platform
     "check_platform", "PlatformReport", "require_x64",
     # What the packages above build on
-    "History", "empty_history", "push", "extrapolate", "best_halving", "in_processes", "attempt",
-    "Failure", "warn_deprecated",
+    "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
+    "in_processes", "attempt", "Failure", "warn_deprecated",
 ]  # fmt: skip
 
 

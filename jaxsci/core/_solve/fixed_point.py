@@ -44,8 +44,8 @@ def fixed_point(
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` if `step` changes the
     structure of `y`. Implicit gradients hold only at a converged solution.
 
-    **Good values:** for contractions the default; for self-consistent fields `DIIS` on the Fock
-    matrix with the commutator as error.
+    **Good values:** for contractions the default; `DIIS` where another error than the step vanishes
+    faster, such as the commutator of a matrix with a projector made from it.
 
     ```python
     step = lambda a, y: jnp.cos(a * y)

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class Dense(eqx.Module):
@@ -40,7 +40,7 @@ class Dense(eqx.Module):
         in_size: int,
         out_size: int,
         *,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         bias_scale: float = 0.0,
         dtype: jnp.dtype | type | None = None,
     ):

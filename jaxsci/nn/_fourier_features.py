@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes
 
@@ -40,7 +40,7 @@ class FourierFeatures(eqx.Module):
         in_size: int,
         count: int,
         *,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         scale: float = 1.0,
         trainable: bool = False,
         dtype: jnp.dtype | type | None = None,

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._bases import BSpline, Mixture, continued, count, warn_outside
 from ._dense import Dense
@@ -56,7 +56,7 @@ class KANLayer(eqx.Module):
         out_size: int,
         *,
         basis: Callable = BSpline(),  # noqa: B008 (immutable)
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         dtype: jnp.dtype | type | None = None,
     ):
         keys = jax.random.split(key)
@@ -144,7 +144,7 @@ class KAN(FieldNetwork):
         width: int,
         depth: int,
         basis: Callable = BSpline(),  # noqa: B008 (immutable)
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         dtype: jnp.dtype | type | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth)

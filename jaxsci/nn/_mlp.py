@@ -5,7 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense
 from ._field_network import FieldNetwork, OutSize, dense_layers, layer_sizes
@@ -49,7 +49,7 @@ class MLP(FieldNetwork):
         *,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
         embedding: Callable | None = None,
         dtype: jnp.dtype | type | None = None,

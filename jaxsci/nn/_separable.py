@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes
 from ._field_network import FieldNetwork, OutSize, output_size
@@ -58,7 +58,7 @@ class Separable(FieldNetwork):
         rank: int,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
         dtype: jnp.dtype | type | None = None,
     ):

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense
 from ._field_network import FieldNetwork, OutSize, layer_sizes
@@ -47,7 +47,7 @@ class SIREN(FieldNetwork):
         *,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         frequency: float = 3.0,
         dtype: jnp.dtype | type | None = None,
     ):

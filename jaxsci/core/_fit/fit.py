@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Int, Key, PyTree
+from jaxtyping import Array, Bool, Int, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from .._train.objective import Objective
@@ -77,7 +77,7 @@ def fit(
     optimizer: optax.GradientTransformation,
     *,
     steps: int,
-    key: Key[Array, ""] | None = None,
+    key: PRNGKeyArray | None = None,
     report_every: int | None = None,
     callback: Callable | None = None,
     checkpoint: str | os.PathLike | None = None,

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._scf.hamiltonian import operators
 from .._scf.response import electrons_per_orbital, orthogonal_fock
@@ -62,7 +62,7 @@ class DensityModel(eqx.Module):
         radial: int = 8,
         cutoff: float = 8.0,
         width: int = 32,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
     ):
         if not examples:
             raise ValueError("DensityModel() needs examples of the molecules it will see.")

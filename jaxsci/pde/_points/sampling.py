@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._geometry.regions import Region, kept_fraction
 from .lowdiscrepancy import LARGEST_DIMENSION, sobol_points
 
-Sampler = Callable[[Key[Array, ""]], Float[Array, "n dim"]]
+Sampler = Callable[[PRNGKeyArray], Float[Array, "n dim"]]
 
 
 def uniform(region: Region, n: int) -> Sampler:

@@ -1,11 +1,13 @@
-"""Numerical methods without physics that more than one pillar uses."""
+"""Numerical methods without physics."""
 
+from ._bisection import bisect
 from ._davidson import lowest_eigenpair
 from ._etdrk4 import etdrk4
+from ._quadrature import gauss_legendre
 from ._trust_region import trust_region_step
 
 __all__ = [
-    "etdrk4", "lowest_eigenpair", "trust_region_step",
+    "bisect", "etdrk4", "gauss_legendre", "lowest_eigenpair", "trust_region_step",
 ]  # fmt: skip
 
 

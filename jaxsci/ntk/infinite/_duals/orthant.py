@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr
 
+from ....numerics import gauss_legendre
 from .angle import safe_sqrt
 from .duals import Covariance, Dual, rectifier, root_determinant
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_NODES, _WEIGHTS = gauss_legendre(np.array([0.0, 1.0]), 24)
 
 
 def scaled_orthant(
@@ -26,7 +27,7 @@ def scaled_orthant(
     sign = jnp.where(cosine < 0, -1.0, 1.0).astype(cosine.dtype)
     low = safe_sqrt(safe_sqrt(sine / (1 + jnp.abs(cosine))))
     far, near = (h - sign * k) ** 2 / 8, sign * h * k / 2
-    nodes, weights = (jnp.asarray(a, cosine.dtype) for a in ((_NODES + 1) / 2, _WEIGHTS / 2))
+    nodes, weights = (jnp.asarray(a, cosine.dtype) for a in (_NODES, _WEIGHTS))
 
     def add(i, total):
         w = low + (1 - low) * nodes[i]

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -37,6 +37,9 @@ _SECONDS_A_REPORT = 1.0
 _NO_STEP = 2**32 - 1
 
 
+Status = Literal["completed", "stopped", "interrupted", "non_finite"]
+
+
 class Fit(NamedTuple):
     """What `fit` returns.
 
@@ -54,7 +57,7 @@ class Fit(NamedTuple):
     params: PyTree
     history: dict[str, Array]
     steps: int
-    status: str
+    status: Status
     message: str
     state: PyTree
     validation: dict[str, Array]

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax
@@ -21,7 +21,6 @@ from .structured.contract import contract_features
 from .structured.features import linearise
 
 Implementation = Literal["auto", "structured", "jacobian", "products"]
-_IMPLEMENTATIONS = ("auto", "structured", "jacobian", "products")
 # Examples in a block of a kernel computed with progress: products of this size run at full speed.
 _STREAMED = 256
 
@@ -271,10 +270,9 @@ def _ravel_order(sizes, count):
 
 
 def _check_options(implementation, batch_size):
-    if implementation not in _IMPLEMENTATIONS:
-        raise ValueError(
-            f"implementation={implementation!r} is unknown; choose one of {_IMPLEMENTATIONS}."
-        )
+    allowed = get_args(Implementation)
+    if implementation not in allowed:
+        raise ValueError(f"implementation={implementation!r} is unknown; choose one of {allowed}.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
 

@@ -17,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from .._run.platform import require_x64
-from .damped_least_squares import linear_model
+from .damped_least_squares import Space, linear_model
 from .line_search import best_halving
 from .objective import BatchResiduals
 
@@ -51,7 +51,7 @@ def levenberg_marquardt(
     factor: float = 4.0,
     max_tries: int = 12,
     acceleration: bool = True,
-    space: str = "auto",
+    space: Space = "auto",
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton steps whose damping adapts until the loss falls.
 
@@ -141,7 +141,7 @@ def levenberg_marquardt(
 
 
 def gauss_newton(
-    damping: float = 1e-6, *, line_search_steps: int = 20, space: str = "auto"
+    damping: float = 1e-6, *, line_search_steps: int = 20, space: Space = "auto"
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton steps of fixed damping and the best of the lengths 1, 1/2, 1/4, ….
 
@@ -194,7 +194,7 @@ def natural_gradient(
     *,
     damping: float = 1e-6,
     momentum: float = 0.9,
-    space: str = "auto",
+    space: Space = "auto",
 ) -> optax.GradientTransformationExtraArgs:
     """Natural gradient of fixed learning rate with momentum, for batches that change every step.
 

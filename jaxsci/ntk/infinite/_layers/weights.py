@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import equinox as eqx
 import jax
@@ -11,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .layer import AbstractLayer
 from .pair import Pair
-from .windows import padded, paired_window_mean, per_axis
+from .windows import Padding, padded, paired_window_mean, per_axis
 
 
 class Dense(AbstractLayer):
@@ -78,9 +77,7 @@ class Conv(AbstractLayer):
     features: int = eqx.field(static=True)
     window: tuple[int, ...] = eqx.field(static=True, converter=tuple)
     strides: int | Sequence[int] = eqx.field(static=True, default=1, kw_only=True)
-    padding: Literal["same", "valid", "circular"] = eqx.field(
-        static=True, default="same", kw_only=True
-    )
+    padding: Padding = eqx.field(static=True, default="same", kw_only=True)
     weight_std: Array | float = eqx.field(default=1.0, kw_only=True)
     bias_std: Array | float = eqx.field(default=0.0, kw_only=True)
 
@@ -134,7 +131,7 @@ class _FiniteDense(eqx.Module):
 class _FiniteConv(eqx.Module):
     weights: _Weights
     strides: tuple[int, ...] = eqx.field(static=True)
-    padding: str = eqx.field(static=True)
+    padding: Padding = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "*positions inputs"]) -> Float[Array, "*strided outputs"]:
         rank = len(self.strides)

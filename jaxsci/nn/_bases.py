@@ -39,7 +39,7 @@ class BSpline(eqx.Module):
     low: float = eqx.field(static=True, default=-1.0, converter=float)
     high: float = eqx.field(static=True, default=1.0, converter=float)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(intervals=self.intervals)
         _check_interval(self.low, self.high)
 
@@ -65,7 +65,7 @@ class Chebyshev(eqx.Module):
 
     degree: int = eqx.field(static=True, default=7)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(degree=self.degree)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
@@ -90,7 +90,7 @@ class Fourier(eqx.Module):
 
     degree: int = eqx.field(static=True, default=4)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(degree=self.degree)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
@@ -120,7 +120,7 @@ class Gaussians(eqx.Module):
     low: float = eqx.field(static=True, default=-1.0, converter=float)
     high: float = eqx.field(static=True, default=1.0, converter=float)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(centres=self.centres)
         _check_interval(self.low, self.high)
         if self.centres < 2:
@@ -158,7 +158,7 @@ class ActivationProducts(eqx.Module):
     high: float = eqx.field(static=True, default=1.0, converter=float)
     activation: Callable = eqx.field(static=True, default=jax.nn.silu)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(intervals=self.intervals)
         _check_interval(self.low, self.high)
 

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -42,7 +43,7 @@ class Dense(eqx.Module):
         *,
         key: PRNGKeyArray,
         bias_scale: float = 0.0,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, out_size=out_size)
         dtype = jnp.dtype(dtype or jnp.result_type(float))

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes
@@ -43,7 +44,7 @@ class FourierFeatures(eqx.Module):
         key: PRNGKeyArray,
         scale: float = 1.0,
         trainable: bool = False,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, count=count)
         dtype = jnp.dtype(dtype or jnp.result_type(float))

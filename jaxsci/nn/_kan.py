@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._bases import BSpline, Mixture, continued, count, warn_outside
@@ -57,7 +58,7 @@ class KANLayer(eqx.Module):
         *,
         basis: Callable = BSpline(),  # noqa: B008 (immutable)
         key: PRNGKeyArray,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         keys = jax.random.split(key)
         self.base = Dense(in_size, out_size, key=keys[0], dtype=dtype)
@@ -145,7 +146,7 @@ class KAN(FieldNetwork):
         depth: int,
         basis: Callable = BSpline(),  # noqa: B008 (immutable)
         key: PRNGKeyArray,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
         self.layers = tuple(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense
@@ -52,7 +53,7 @@ class MLP(FieldNetwork):
         key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
         embedding: Callable | None = None,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth, embedding=embedding)
         self.layers = dense_layers(sizes, jax.random.split(key, depth + 1), dtype=dtype)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense, check_sizes
@@ -59,7 +60,7 @@ class PirateNet(FieldNetwork):
         embedding: Callable,
         key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(depth=depth)
         width = embedded_size(in_size, embedding)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes
@@ -60,7 +61,7 @@ class Separable(FieldNetwork):
         depth: int,
         key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, rank=rank)
         self.factors = tuple(

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense
@@ -49,7 +50,7 @@ class SIREN(FieldNetwork):
         depth: int,
         key: PRNGKeyArray,
         frequency: float = 3.0,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
         if not frequency > 0:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -35,7 +36,7 @@ class Basis(ABC):
         """
 
     @abstractmethod
-    def position(self, grid: Sequence[int], dtype) -> Float[Array, "*grid channels"]:
+    def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid channels"]:
         """Where the points of a grid are, as functions that are smooth in the basis.
 
         **Arguments:**

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import mesh
@@ -24,7 +25,7 @@ class _OnBasisPoints(Basis):
     ) -> BasisConv:
         return BasisConv(in_channels, out_channels, modes=modes, basis=self.name, key=key)
 
-    def position(self, grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
+    def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid dim"]:
         return jnp.asarray(self._smooth(mesh([basis_points(self.name, n) for n in grid])), dtype)
 
     def _smooth(self, x):

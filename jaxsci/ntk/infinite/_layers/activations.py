@@ -221,7 +221,7 @@ class Elementwise(AbstractActivation):
     activation: Callable = eqx.field(static=True)
     degree: int = eqx.field(static=True, default=64, kw_only=True)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         if self.degree < 1:
             raise ValueError(f"degree must be 1 or more, got {self.degree}.")
 

@@ -67,7 +67,7 @@ def _sample(residuals, params, vector, flat):
     return LinearModel(r, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
 
 
-def _parameter(residuals, params, vector, flat):
+def _parameter(residuals, params, *_):
     r, jacobian = residuals.jacobian(params)
     normal = jacobian.T @ jacobian
     squares = jnp.sum(jacobian**2, axis=1)

@@ -101,6 +101,7 @@ def levenberg_marquardt(
         residual_fn: Any = None,
         **extra_args,
     ):
+        del updates, extra_args
         model = _model(residual_fn, params, space, "levenberg_marquardt()")
         flat, unravel = ravel_pytree(params)
 
@@ -180,6 +181,7 @@ def gauss_newton(
         residual_fn: Any = None,
         **extra_args,
     ):
+        del updates, state, extra_args
         model = _model(residual_fn, params, space, "gauss_newton()")
         unravel = ravel_pytree(params)[1]
         direction = -model.damped(damping * model.trace)(model.residual)
@@ -228,6 +230,7 @@ def natural_gradient(
         return NaturalGradientState(start, jnp.ones((), jnp.float64))
 
     def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
+        del updates, extra_args
         model = _model(residual_fn, params, space, "natural_gradient()")
         carried = momentum * state.direction
         misfit = model.residual - model.apply(carried)

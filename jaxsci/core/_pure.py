@@ -11,7 +11,9 @@ from jax.typing import DTypeLike
 from jaxtyping import PyTree
 
 
-def pure(model: Any, *init: Any, dtype: DTypeLike | None = None) -> tuple[Callable, PyTree]:
+def pure(
+    model: Any, *init: Any, dtype: DTypeLike | None = None
+) -> tuple[Callable[..., Any], PyTree]:
     """Split a model into a pure function and its parameters.
 
         f(params, *x) == model(*x),   params: a pytree of inexact arrays

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -194,10 +195,10 @@ class Mixture(eqx.Module):
     ```
     """
 
-    bases: tuple[Callable, ...]
+    bases: tuple[Callable[..., Any], ...]
     logits: Float[Array, " bases"]
 
-    def __init__(self, bases: Sequence[Callable]):
+    def __init__(self, bases: Sequence[Callable[..., Any]]):
         if not bases:
             raise ValueError("Mixture needs at least one basis, got none.")
         self.bases = tuple(bases)

@@ -74,7 +74,7 @@ class _Carry(NamedTuple):
 
 
 def fit(
-    objective: Objective | Callable,
+    objective: Objective | Callable[..., Any],
     params: PyTree,
     data: Any,
     optimizer: optax.GradientTransformation,
@@ -83,7 +83,7 @@ def fit(
     key: PRNGKeyArray | None = None,
     report_every: int | None = None,
     callback: Callable | None = None,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     resume: Resume = "same",
     validation: Any = None,
     progress: bool = True,

@@ -18,11 +18,11 @@ def fixed_point(
     params: PyTree,
     y0: PyTree,
     *,
-    solver: optx.AbstractFixedPointSolver | None = None,
+    solver: optx.AbstractFixedPointSolver[Any, Any, Any] | None = None,
     max_steps: int = 256,
     throw: bool = True,
     adjoint: optx.AbstractAdjoint | None = None,
-) -> optx.Solution:
+) -> optx.Solution[Any, Any]:
     """Solve y = step(params, y), with gradients that do not depend on how it was solved.
 
         y* = g(θ, y*),   dy*/dθ = (1 - ∂g/∂y)⁻¹ ∂g/∂θ

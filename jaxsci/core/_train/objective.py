@@ -24,7 +24,7 @@ class Objective(eqx.Module):
     """A weighted sum of mean squared residuals; made by `objective`."""
 
     names: tuple[str, ...] = eqx.field(static=True)
-    functions: tuple[Callable, ...] = eqx.field(static=True)
+    functions: tuple[Callable[..., Any], ...] = eqx.field(static=True)
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
@@ -197,7 +197,7 @@ def _trace(r, params, points, batch_size, mesh):
 
 
 def objective(
-    terms: Mapping[str, Callable],
+    terms: Mapping[str, Callable[..., Any]],
     weights: Mapping[str, Any] | None = None,
     *,
     batch_size: int | None = None,

@@ -44,7 +44,7 @@ class SineBasis(_OnBasisPoints):
     ```
     """
 
-    name = "sine"
+    name: ClassVar[BoundaryBasis] = "sine"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CosineBasis(_OnBasisPoints):
     ```
     """
 
-    name = "cosine"
+    name: ClassVar[BoundaryBasis] = "cosine"
 
     def _smooth(self, x):
         return np.cos(np.pi * x)
@@ -73,4 +73,4 @@ class ChebyshevBasis(_OnBasisPoints):
     ```
     """
 
-    name = "chebyshev"
+    name: ClassVar[BoundaryBasis] = "chebyshev"

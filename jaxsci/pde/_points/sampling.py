@@ -7,6 +7,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -148,7 +149,7 @@ def residual_adaptive(
     return sample
 
 
-def joint(samplers: Mapping[str, Callable]) -> Callable:
+def joint(samplers: Mapping[str, Callable[..., Any]]) -> Callable:
     """One sampler for all terms of an objective: `joint({name: sampler})(key) -> {name: points}`.
 
     **Arguments:**

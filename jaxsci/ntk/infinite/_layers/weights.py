@@ -1,14 +1,14 @@
 """Layers of weights: dense and convolutional."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
 from .windows import Padding, padded, paired_window_mean, per_axis
 
@@ -44,7 +44,7 @@ class Dense(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         return _FiniteDense(_Weights(self, shape[-1:], key)), (*shape[:-1], self.features)
 
 
@@ -89,7 +89,7 @@ class Conv(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         strides = per_axis(self.window, self.strides, len(shape) - 1)
         weights = _Weights(self, (*self.window, shape[-1]), key)
         module = _FiniteConv(weights, strides, self.padding)

@@ -35,11 +35,10 @@ _NAME = re.compile(r"(?<![\[`])`((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(\(.*?\))?`(?![
 
 def public_names():
     """Dotted names of the functions and classes that the packages offer."""
-    for package in PACKAGES:
-        for name, value in vars(importlib.import_module(package)).items():
-            inside = getattr(value, "__module__", "").startswith("jaxsci.")
-            if inside and not name.startswith("_") and not isinstance(value, types.ModuleType):
-                yield f"{package}.{name}"
+    for package in map(importlib.import_module, PACKAGES):
+        for name in package.__all__:
+            if not isinstance(getattr(package, name), types.ModuleType):
+                yield f"{package.__name__}.{name}"
 
 
 def on_files(files, config):

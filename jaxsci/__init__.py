@@ -1,47 +1,76 @@
 """Differentiable scientific computing: PDE residuals, SCF loops, operator layers, tangent kernels.
 
-Every kernel is a pure function f(params, x) of one point, one molecule, one input function.
-Batching is `vmap`, speed is `jit`, derivatives are transforms. The verbs are in `jaxsci.core`
-and re-exported here; the four pillars are `pde`, `dft`, `operators` and `ntk`.
+Every kernel is a pure function f(params, x) of one point, one molecule or one input function.
+Batching is `vmap`, speed is `jit`, derivatives are transforms.
+
+Packages:
+
+    pde         equations: domains, points, exact conditions, eigenproblems, reference solutions
+    dft         Kohn-Sham density functional theory, functionals that can be trained
+    operators   neural operators: networks that map functions to functions
+    ntk         tangent kernels, finite and infinite, and what they predict about training
+    nn          networks and embeddings that more than one of these uses
+
+Verbs:
+
+    pure                      a Flax or Equinox model as a function f(params, x)
+    derivative, grad, jacobian, hessian, divergence, laplacian, biharmonic
+                              derivatives of fields, as functions of the same arguments
+    residual                  an operator applied to a field: what training drives to zero
+    objective                 residuals, data and losses as one weighted sum
+    fit                       the training loop, with progress, checkpoints and exact resume
+    averaged                  the running average of the parameters, around any optimiser
+    levenberg_marquardt, gauss_newton, natural_gradient
+                              second-order optimisers in sample space
+    gram, gram_operator       J Jᵀ of any function: the tangent kernel
+    fixed_point               the solution of y = step(params, y), with implicit derivatives
+    vmap                      jax.vmap in chunks, over devices
+    peak_memory, machine_memory
+                              the bytes that a call needs, and that there are
+    save, load                any pytree in one file, checked when it is read
+    check_platform, require_x64
+                              whether this machine computes right numbers, and in float64
+
+Help on one of them: `help(jaxsci.fit)`. `python -m jaxsci doctor` tests an installation.
 """
 
 from importlib.metadata import version as _version
 
-from . import dft as dft, nn as nn, ntk as ntk, operators as operators, pde as pde
+from . import dft, nn, ntk, operators, pde
 from .core import (
-    DIIS as DIIS,
-    Anderson as Anderson,
-    BatchResiduals as BatchResiduals,
-    Fit as Fit,
-    Objective as Objective,
-    PlatformReport as PlatformReport,
-    Weighted as Weighted,
-    averaged as averaged,
-    biharmonic as biharmonic,
-    check_platform as check_platform,
-    compilation_cache as compilation_cache,
-    derivative as derivative,
-    divergence as divergence,
-    fit as fit,
-    fixed_point as fixed_point,
-    gauss_newton as gauss_newton,
-    grad as grad,
-    gram as gram,
-    gram_operator as gram_operator,
-    hessian as hessian,
-    jacobian as jacobian,
-    laplacian as laplacian,
-    levenberg_marquardt as levenberg_marquardt,
-    load as load,
-    machine_memory as machine_memory,
-    natural_gradient as natural_gradient,
-    objective as objective,
-    peak_memory as peak_memory,
-    pure as pure,
-    require_x64 as require_x64,
-    residual as residual,
-    save as save,
-    vmap as vmap,
+    DIIS,
+    Anderson,
+    BatchResiduals,
+    Fit,
+    Objective,
+    PlatformReport,
+    Weighted,
+    averaged,
+    biharmonic,
+    check_platform,
+    compilation_cache,
+    derivative,
+    divergence,
+    fit,
+    fixed_point,
+    gauss_newton,
+    grad,
+    gram,
+    gram_operator,
+    hessian,
+    jacobian,
+    laplacian,
+    levenberg_marquardt,
+    load,
+    machine_memory,
+    natural_gradient,
+    objective,
+    peak_memory,
+    pure,
+    require_x64,
+    residual,
+    save,
+    vmap,
 )
 from .core._run.compilation_cache import use_cache_of_environment as _use_cache_of_environment
 from .core._run.platform import warn_if_known_wrong as _warn_if_known_wrong
@@ -49,3 +78,26 @@ from .core._run.platform import warn_if_known_wrong as _warn_if_known_wrong
 __version__ = _version("jaxsci")
 _warn_if_known_wrong(_version("jaxlib"))
 _use_cache_of_environment()
+
+__all__ = [
+    # Packages
+    "dft", "nn", "ntk", "operators", "pde",
+    # Models and derivatives
+    "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
+    # Residuals and training
+    "residual", "objective", "Objective", "Weighted", "BatchResiduals", "fit", "Fit", "averaged",
+    # Second-order optimisers
+    "levenberg_marquardt", "gauss_newton", "natural_gradient",
+    # J Jᵀ
+    "gram", "gram_operator",
+    # Fixed points
+    "fixed_point", "Anderson", "DIIS",
+    # Batches, memory, files
+    "vmap", "peak_memory", "machine_memory", "save", "load",
+    # The platform
+    "check_platform", "PlatformReport", "require_x64", "compilation_cache",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

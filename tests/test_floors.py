@@ -1,7 +1,6 @@
 """The floors: imports only go down, between packages and between the rooms of each."""
 
 import ast
-import importlib
 import os
 import pathlib
 import pkgutil
@@ -10,8 +9,7 @@ import sys
 import types
 
 import pytest
-
-import jaxsci
+from public import packages
 
 ROOT = pathlib.Path(__file__).parents[1] / "jaxsci"
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
@@ -64,14 +62,6 @@ def circle(arrows):
         return found
 
     return next(filter(None, (walk(room, []) for room in arrows)), [])
-
-
-def packages(package=jaxsci):
-    """jaxsci and every public package in it."""
-    yield package
-    for found in pkgutil.iter_modules(package.__path__):
-        if found.ispkg and not found.name.startswith("_"):
-            yield from packages(importlib.import_module(f"{package.__name__}.{found.name}"))
 
 
 @pytest.mark.parametrize("floor", sorted(ALLOWED))

@@ -1,49 +1,56 @@
 """The functional API: verbs on pure functions f(params, x), knowing no physics."""
 
 from ._calculus.derivatives import (
-    biharmonic as biharmonic,
-    derivative as derivative,
-    divergence as divergence,
-    grad as grad,
-    hessian as hessian,
-    jacobian as jacobian,
-    laplacian as laplacian,
+    biharmonic,
+    derivative,
+    divergence,
+    grad,
+    hessian,
+    jacobian,
+    laplacian,
 )
-from ._deprecation import warn_deprecated as warn_deprecated
-from ._files.io import load as load, save as save
-from ._fit.fit import Fit as Fit, fit as fit
-from ._gram.dense import gram as gram
-from ._gram.operator import gram_operator as gram_operator
-from ._pure import pure as pure
-from ._run.compilation_cache import compilation_cache as compilation_cache
-from ._run.memoised import memoised as memoised
-from ._run.memory import machine_memory as machine_memory, peak_memory as peak_memory
-from ._run.platform import (
-    PlatformReport as PlatformReport,
-    check_platform as check_platform,
-    require_x64 as require_x64,
-)
-from ._run.processes import Failure as Failure, attempt as attempt, in_processes as in_processes
-from ._run.vmap import vmap as vmap
-from ._solve.extrapolation import DIIS as DIIS, Anderson as Anderson
-from ._solve.fixed_point import fixed_point as fixed_point
-from ._solve.history import (
-    History as History,
-    empty_history as empty_history,
-    extrapolate as extrapolate,
-    push as push,
-)
-from ._train.averaging import averaged as averaged
-from ._train.line_search import best_halving as best_halving
-from ._train.objective import (
-    BatchResiduals as BatchResiduals,
-    Objective as Objective,
-    objective as objective,
-)
-from ._train.residual import residual as residual
-from ._train.second_order import (
-    gauss_newton as gauss_newton,
-    levenberg_marquardt as levenberg_marquardt,
-    natural_gradient as natural_gradient,
-)
-from ._train.weighted import Weighted as Weighted
+from ._deprecation import warn_deprecated
+from ._files.io import load, save
+from ._fit.fit import Fit, fit
+from ._gram.dense import gram
+from ._gram.operator import gram_operator
+from ._pure import pure
+from ._run.compilation_cache import compilation_cache
+from ._run.memoised import memoised
+from ._run.memory import host_memory, machine_memory, peak_memory
+from ._run.platform import PlatformReport, check_platform, require_x64
+from ._run.processes import Failure, attempt, in_processes
+from ._run.vmap import vmap
+from ._solve.extrapolation import DIIS, Anderson
+from ._solve.fixed_point import fixed_point
+from ._solve.history import History, empty_history, extrapolate, push
+from ._train.averaging import averaged
+from ._train.line_search import best_halving
+from ._train.objective import BatchResiduals, Objective, objective
+from ._train.residual import residual
+from ._train.second_order import gauss_newton, levenberg_marquardt, natural_gradient
+from ._train.weighted import Weighted
+
+__all__ = [
+    # Models and derivatives
+    "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
+    # Residuals and training
+    "residual", "objective", "Objective", "Weighted", "BatchResiduals", "fit", "Fit", "averaged",
+    # Second-order optimisers
+    "levenberg_marquardt", "gauss_newton", "natural_gradient",
+    # J Jᵀ
+    "gram", "gram_operator",
+    # Fixed points
+    "fixed_point", "Anderson", "DIIS",
+    # Batches, memory, files
+    "vmap", "peak_memory", "machine_memory", "save", "load",
+    # The platform
+    "check_platform", "PlatformReport", "require_x64", "compilation_cache",
+    # What the packages above build on
+    "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
+    "in_processes", "attempt", "Failure", "memoised", "warn_deprecated",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -13,7 +13,7 @@ def warn_deprecated(old: str, *, instead: str, since: str, stacklevel: int = 3) 
 
     **Arguments:**
 
-    - `old`: what is deprecated, as a user writes it: "scf(molecule, functional)".
+    - `old`: what is deprecated, as a user writes it: "area(tall=)".
     - `instead`: what to write now.
     - `since`: the first release that warns, "major.minor".
     - `stacklevel`: 3 names the line that called the function which calls this one; one more for

@@ -8,10 +8,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import PyTree
 
 
-def pure(model: Any, *init: Any, dtype: Any = None) -> tuple[Callable, PyTree]:
+def pure(
+    model: Any, *init: Any, dtype: DTypeLike | None = None
+) -> tuple[Callable[..., Any], PyTree]:
     """Split a model into a pure function and its parameters.
 
         f(params, *x) == model(*x),   params: a pytree of inexact arrays

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -43,7 +44,7 @@ class BSpline(eqx.Module):
     low: float = eqx.field(static=True, default=-1.0, converter=float)
     high: float = eqx.field(static=True, default=1.0, converter=float)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(intervals=self.intervals)
         _check_interval(self.low, self.high)
 
@@ -73,7 +74,7 @@ class Chebyshev(eqx.Module):
 
     degree: int = eqx.field(static=True, default=7)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(degree=self.degree)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
@@ -102,7 +103,7 @@ class Fourier(eqx.Module):
 
     degree: int = eqx.field(static=True, default=4)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(degree=self.degree)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "inputs functions"]:
@@ -136,7 +137,7 @@ class Gaussians(eqx.Module):
     low: float = eqx.field(static=True, default=-1.0, converter=float)
     high: float = eqx.field(static=True, default=1.0, converter=float)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(centres=self.centres)
         _check_interval(self.low, self.high)
         if self.centres < 2:
@@ -179,7 +180,7 @@ class ActivationProducts(eqx.Module):
     high: float = eqx.field(static=True, default=1.0, converter=float)
     activation: Callable = eqx.field(static=True, default=jax.nn.silu)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         check_sizes(intervals=self.intervals)
         _check_interval(self.low, self.high)
 
@@ -220,10 +221,10 @@ class Mixture(eqx.Module):
     ```
     """
 
-    bases: tuple[Callable, ...]
+    bases: tuple[Callable[..., Any], ...]
     logits: Float[Array, " bases"]
 
-    def __init__(self, bases: Sequence[Callable]):
+    def __init__(self, bases: Sequence[Callable[..., Any]]):
         if not bases:
             raise ValueError("Mixture needs at least one basis, got none.")
         self.bases = tuple(bases)

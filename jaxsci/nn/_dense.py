@@ -5,7 +5,8 @@ from numbers import Integral
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, Shaped
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 
 class Dense(eqx.Module):
@@ -42,9 +43,9 @@ class Dense(eqx.Module):
         in_size: int,
         out_size: int,
         *,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         bias_scale: float = 0.0,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, out_size=out_size)
         dtype = jnp.dtype(dtype or jnp.result_type(float))

@@ -7,6 +7,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
 from ._dense import Dense, check_sizes
@@ -48,7 +49,7 @@ def layer_sizes(
 
 
 def dense_layers(
-    sizes: Sequence[int], keys: Key[Array, " layers"], *, dtype: jnp.dtype | type | None
+    sizes: Sequence[int], keys: Key[Array, " layers"], *, dtype: DTypeLike | None
 ) -> tuple[Dense, ...]:
     """A `Dense` from each size to the next: biases are spread in all but the last."""
     last = len(sizes) - 2

@@ -3,7 +3,8 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes, check_vector
 
@@ -42,10 +43,10 @@ class FourierFeatures(eqx.Module):
         in_size: int,
         count: int,
         *,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         scale: float = 1.0,
         trainable: bool = False,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, count=count)
         dtype = jnp.dtype(dtype or jnp.result_type(float))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes
 from ._mlp import MLP
@@ -52,7 +52,7 @@ class Hypernetwork(eqx.Module):
         *,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
     ):
         check_sizes(coefficients=coefficients)
         flat, _ = ravel_pytree(eqx.filter(network, eqx.is_inexact_array))

@@ -6,7 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._bases import BSpline, Mixture, continued, count, warn_outside
 from ._dense import Dense, as_floats
@@ -57,8 +58,8 @@ class KANLayer(eqx.Module):
         out_size: int,
         *,
         basis: Callable = BSpline(),  # noqa: B008 (immutable)
-        key: Key[Array, ""],
-        dtype: jnp.dtype | type | None = None,
+        key: PRNGKeyArray,
+        dtype: DTypeLike | None = None,
     ):
         keys = jax.random.split(key)
         self.base = Dense(in_size, out_size, key=keys[0], dtype=dtype)
@@ -149,8 +150,8 @@ class KAN(FieldNetwork):
         width: int,
         depth: int,
         basis: Callable = BSpline(),  # noqa: B008 (immutable)
-        key: Key[Array, ""],
-        dtype: jnp.dtype | type | None = None,
+        key: PRNGKeyArray,
+        dtype: DTypeLike | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
         self.layers = tuple(

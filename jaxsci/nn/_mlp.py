@@ -5,7 +5,8 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense
 from ._field_network import FieldNetwork, OutSize, dense_layers, layer_sizes
@@ -49,10 +50,10 @@ class MLP(FieldNetwork):
         *,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
         embedding: Callable | None = None,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth, embedding=embedding)
         self.layers = dense_layers(sizes, jax.random.split(key, depth + 1), dtype=dtype)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense, check_sizes
 from ._field_network import FieldNetwork, OutSize, embedded_size, output_size
@@ -57,9 +58,9 @@ class PirateNet(FieldNetwork):
         *,
         depth: int,
         embedding: Callable,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(depth=depth)
         width = embedded_size(in_size, embedding)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import check_sizes, check_vector
 from ._field_network import FieldNetwork, OutSize, output_size
@@ -59,9 +60,9 @@ class Separable(FieldNetwork):
         rank: int,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         activation: Callable = jnp.tanh,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, rank=rank)
         self.factors = tuple(

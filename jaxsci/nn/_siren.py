@@ -3,7 +3,8 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._dense import Dense
 from ._field_network import FieldNetwork, OutSize, layer_sizes
@@ -48,9 +49,9 @@ class SIREN(FieldNetwork):
         *,
         width: int,
         depth: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
         frequency: float = 3.0,
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ):
         sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
         if not frequency > 0:

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from ..numerics import gauss_legendre
+
 _HALF_WIDTH, _PANEL_NODES = 12, 24
 
 
@@ -15,10 +17,8 @@ def _panels() -> tuple[np.ndarray, np.ndarray]:
     The cut tails hold less than 1e-32. A panel ends at zero whatever the variance, so functions
     with a kink or jump there (ReLU, SELU, sign) are integrated as accurately as smooth ones.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(_PANEL_NODES)
-    z = (np.arange(-_HALF_WIDTH, _HALF_WIDTH)[:, None] + (nodes + 1) / 2).ravel()
-    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    return z, np.tile(weights / 2, 2 * _HALF_WIDTH) * density
+    z, weights = gauss_legendre(np.arange(-_HALF_WIDTH, _HALF_WIDTH + 1.0), _PANEL_NODES)
+    return z, weights * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
 
 NODES, WEIGHTS = _panels()

@@ -1,5 +1,15 @@
-"""Numerical methods without physics that more than one pillar uses."""
+"""Numerical methods without physics."""
 
-from ._davidson import lowest_eigenpair as lowest_eigenpair
-from ._etdrk4 import etdrk4 as etdrk4
-from ._trust_region import trust_region_step as trust_region_step
+from ._bisection import bisect
+from ._davidson import lowest_eigenpair
+from ._etdrk4 import etdrk4
+from ._quadrature import gauss_legendre
+from ._trust_region import trust_region_step
+
+__all__ = [
+    "bisect", "etdrk4", "gauss_legendre", "lowest_eigenpair", "trust_region_step",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

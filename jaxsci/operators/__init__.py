@@ -1,37 +1,46 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
-from . import data as data
-from ._bases.basis import Basis as Basis
-from ._bases.boundary import (
-    ChebyshevBasis as ChebyshevBasis,
-    CosineBasis as CosineBasis,
-    SineBasis as SineBasis,
-)
-from ._bases.fourier import FourierBasis as FourierBasis
-from ._bases.sphere import SphereBasis as SphereBasis
-from ._fields.fields import normalise as normalise
-from ._fields.losses import h1 as h1, relative_l2 as relative_l2
-from ._fields.points import (
-    Attention as Attention,
-    BallIntegral as BallIntegral,
-    attention as attention,
-)
-from ._networks.convolution import DifferentialConv as DifferentialConv, KernelConv as KernelConv
-from ._networks.deeponet import (
-    DeepONet as DeepONet,
-    MIONet as MIONet,
-    PODDeepONet as PODDeepONet,
-    pod_modes as pod_modes,
-)
-from ._networks.fno import FNO as FNO
-from ._networks.gino import GINO as GINO
-from ._networks.gno import GNO as GNO
-from ._networks.mgno import MgNO as MgNO, VCycle as VCycle
-from ._networks.transformer import Transformer as Transformer
-from ._networks.unet import UNet as UNet
-from ._networks.uno import UNO as UNO
-from ._spectral.basis_conv import BasisConv as BasisConv, basis_points as basis_points
-from ._spectral.fourier import resample as resample, spectral_derivative as spectral_derivative
-from ._spectral.harmonics import spherical_harmonics as spherical_harmonics
-from ._spectral.spectral import SpectralConv as SpectralConv
-from ._spectral.spherical_conv import SphericalConv as SphericalConv, sphere_grid as sphere_grid
+from . import data
+from ._bases.basis import Basis
+from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
+from ._bases.fourier import FourierBasis
+from ._bases.sphere import SphereBasis
+from ._fields.fields import normalise
+from ._fields.losses import h1, relative_l2
+from ._fields.points import Attention, BallIntegral, attention
+from ._networks.convolution import DifferentialConv, KernelConv
+from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
+from ._networks.fno import FNO
+from ._networks.gino import GINO
+from ._networks.gno import GNO
+from ._networks.mgno import MgNO, VCycle
+from ._networks.transformer import Transformer
+from ._networks.unet import UNet
+from ._networks.uno import UNO
+from ._spectral.basis_conv import BasisConv, basis_points
+from ._spectral.fourier import resample, spectral_derivative
+from ._spectral.harmonics import spherical_harmonics
+from ._spectral.spectral import SpectralConv
+from ._spectral.spherical_conv import SphericalConv, sphere_grid
+
+__all__ = [
+    # Packages
+    "data",
+    # Networks on grids
+    "FNO", "UNO", "UNet", "MgNO", "VCycle",
+    # Networks on sensors and points
+    "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
+    # Layers
+    "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
+    "Attention", "attention", "normalise",
+    # Bases
+    "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "SphereBasis", "Basis",
+    # Fields and grids
+    "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
+    # Losses
+    "relative_l2", "h1",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

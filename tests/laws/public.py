@@ -1,6 +1,8 @@
 """The public names of jaxsci, which of them a file uses, and which are not fuzzed, and why."""
 
 import ast
+import importlib
+import pkgutil
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,16 +10,23 @@ from pathlib import Path
 import jaxsci
 
 
-def public_names(package: types.ModuleType = jaxsci, prefix: str = "") -> Iterator[str]:
-    """Dotted names of everything that the packages offer, below `jaxsci`."""
-    for name, value in vars(package).items():
-        if name.startswith("_") or name in ("core", "numerics"):
+def packages(package: types.ModuleType = jaxsci) -> Iterator[types.ModuleType]:
+    """jaxsci and every public package in it."""
+    yield package
+    for found in pkgutil.iter_modules(package.__path__):
+        if found.ispkg and not found.name.startswith("_"):
+            yield from packages(importlib.import_module(f"{package.__name__}.{found.name}"))
+
+
+def public_names() -> Iterator[str]:
+    """Dotted names of everything that the packages for users offer, below `jaxsci`."""
+    for package in packages():
+        prefix = package.__name__.removeprefix("jaxsci").lstrip(".")
+        if prefix in ("core", "numerics"):
             continue
-        if isinstance(value, types.ModuleType):
-            if value.__name__ == f"{package.__name__}.{name}":
-                yield from public_names(value, f"{prefix}{name}.")
-        elif callable(value) and str(value.__module__).startswith("jaxsci."):
-            yield prefix + name
+        for name in package.__all__:
+            if not isinstance(getattr(package, name), types.ModuleType):
+                yield f"{prefix}.{name}".lstrip(".")
 
 
 def used_names(source: Path) -> set[str]:

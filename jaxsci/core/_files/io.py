@@ -29,7 +29,7 @@ _SEAL = b', "header_sha256": "'
 
 
 def save(
-    path: str | os.PathLike, tree: PyTree, *, metadata: Mapping[str, Any] | None = None
+    path: str | os.PathLike[str], tree: PyTree, *, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Write a pytree of arrays to one file, atomically.
 
@@ -59,7 +59,7 @@ def save(
 
 
 def save_keeping(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     tree: PyTree,
     metadata: Mapping[str, Any],
     previous: pathlib.Path | None,
@@ -79,7 +79,7 @@ def save_keeping(
     write_file(pathlib.Path(path), (_sealed(header), b"\n", data), previous)
 
 
-def load(path: str | os.PathLike, like: PyTree) -> PyTree:
+def load(path: str | os.PathLike[str], like: PyTree) -> PyTree:
     """Read a pytree written by `save`.
 
     **Arguments:**
@@ -109,7 +109,7 @@ def load(path: str | os.PathLike, like: PyTree) -> PyTree:
     return with_keys(arrays, like)
 
 
-def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The metadata given to `save`, after checking that the file is complete."""
     return _read(path)[0]["metadata"]
 

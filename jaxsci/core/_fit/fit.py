@@ -6,14 +6,14 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from .._train.objective import Objective
@@ -40,6 +40,9 @@ _SECONDS_A_REPORT = 1.0
 _NO_STEP = 2**32 - 1
 
 
+Status = Literal["completed", "stopped", "interrupted", "non_finite"]
+
+
 class Fit(NamedTuple):
     """What `fit` returns.
 
@@ -57,23 +60,23 @@ class Fit(NamedTuple):
     params: PyTree
     history: dict[str, Array]
     steps: int
-    status: str
+    status: Status
     message: str
     state: PyTree
     validation: dict[str, Array]
 
 
 def fit(
-    objective: Objective | Callable,
+    objective: Objective | Callable[..., Any],
     params: PyTree,
     data: Any,
     optimizer: optax.GradientTransformation,
     *,
     steps: int,
-    key: Key[Array, ""] | None = None,
+    key: PRNGKeyArray | None = None,
     report_every: int | None = None,
     callback: Callable | None = None,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     resume: Resume = "same",
     validation: Any = None,
     progress: bool = True,

@@ -93,6 +93,7 @@ def one_step(objective, optimizer, carry, batch):
 
     # optax's line searches refuse extra arguments that value_fn does not name.
     def value_fn(params, residual_fn=None):
+        del residual_fn
         return loss(params)
 
     def grad_fn(params, _):

@@ -65,8 +65,8 @@ def warn_of_no_progress(objective, params, batch, value_and_grad, stacklevel):
     elif not jnp.any(slopes):
         message = (
             f"The loss is {float(value):.3g} and has no slope in any parameter. Either it does not "
-            "depend on them, or every sample failed: a molecule that does not converge counts "
-            "towards the loss, but has no gradient. Change the initial parameters."
+            "depend on them, or every sample failed: one whose solver does not converge counts, "
+            "but has no gradient. Take other initial parameters."
         )
     else:
         return

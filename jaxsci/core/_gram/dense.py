@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax
@@ -22,7 +22,6 @@ from .structured.contract import contract_features
 from .structured.features import linearise
 
 Implementation = Literal["auto", "structured", "jacobian", "products"]
-_IMPLEMENTATIONS = ("auto", "structured", "jacobian", "products")
 # Examples per block of a kernel with a progress bar: products of this size run at full speed.
 _STREAMED = 256
 
@@ -51,7 +50,8 @@ def gram(
     - `x1`, `x2`: pytrees whose leaves share a leading axis of examples, n and m of them. Without
         `x2` the kernel of `x1` with itself is computed, at about half the work.
     - `trace_axes`: output axes to average over, (1/|a|) Σₐ Kₐₐ. The batch axis is not counted:
-        `trace_axes=-1` averages over the outputs of a classifier.
+        `trace_axes=-1` averages over the outputs of a classifier: the usual surrogate for wide
+        networks, whose kernel is nearly diagonal in the outputs.
     - `diagonal_axes`: output axes for which only equal indices are kept.
     - `implementation`: `"auto"` chooses for each parameter leaf by operation counts; `"structured"`
         contracts activations with cotangents wherever the use of a leaf is understood;
@@ -75,6 +75,9 @@ def gram(
 
     Functions that compute the same compile once, as do networks of other seeds; so does one with
     other coefficients, unless these are multiples of 1/2.
+
+    `f` must treat examples one by one: batch normalisation in training mode has no kernel of one
+    example; use its running averages.
 
     In float32 the small eigenvalues of a kernel are rounding noise and half of them come out
     negative: add a damping of at least 10⁻⁶ times the largest, or use float64.
@@ -273,10 +276,9 @@ def _ravel_order(sizes, count):
 
 
 def _check_options(implementation, batch_size):
-    if implementation not in _IMPLEMENTATIONS:
-        raise ValueError(
-            f"implementation={implementation!r} is unknown; choose one of {_IMPLEMENTATIONS}."
-        )
+    allowed = get_args(Implementation)
+    if implementation not in allowed:
+        raise ValueError(f"implementation={implementation!r} is unknown; choose one of {allowed}.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
 

@@ -302,7 +302,7 @@ def _nystrom(product: Callable, test: Array) -> LowRank:
 
 @lx.is_symmetric.register(GramOperator)
 @lx.is_positive_semidefinite.register(GramOperator)
-def _(operator):
+def _(_):
     return True
 
 
@@ -312,7 +312,7 @@ def _(operator):
 @lx.is_upper_triangular.register(GramOperator)
 @lx.has_unit_diagonal.register(GramOperator)
 @lx.is_negative_semidefinite.register(GramOperator)
-def _(operator):
+def _(_):
     return False
 
 

@@ -31,8 +31,8 @@ def peak_memory(f: Callable, /, *args: Any) -> int:
     **Raises:** what `f` raises when it is traced.
 
     ```python
-    energies = jsci.vmap(energy, (None, 0), batch_size=16)
-    assert jsci.peak_memory(energies, params, molecules) < jsci.machine_memory()
+    outputs = jsci.vmap(f, (None, 0), batch_size=16)
+    assert jsci.peak_memory(outputs, params, x) < jsci.machine_memory()
     ```
     """
     compiled = _lowered(f, args).compile()
@@ -73,17 +73,27 @@ def machine_memory() -> float:
     ```
     """
     limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()]
-    return float(sum(limits)) if all(limits) else _host_memory()
+    return float(sum(limits)) if all(limits) else host_memory()
 
 
 def device_memory(mesh: Mesh | None = None) -> float:
     """Bytes per device of the mesh, or of the default device; CPU devices share theirs."""
     devices = jax.local_devices()[:1] if mesh is None else list(mesh.local_devices)
     limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in devices]
-    return float(min(limits)) if all(limits) else _host_memory() / len(devices)
+    return float(min(limits)) if all(limits) else host_memory() / len(devices)
 
 
-def _host_memory() -> float:
+def host_memory() -> float:
+    """Bytes of main memory that this process may take: all of the machine's, or its container's.
+
+    The bound of what is made on the host, by NumPy or another library, whatever the devices hold.
+
+    **Returns:** bytes, infinite where the system does not tell.
+
+    ```python
+    host_memory() / 2**30
+    ```
+    """
     try:
         memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError):

@@ -131,7 +131,7 @@ def require_x64(what: str = "this computation") -> None:
     **Raises:** `ValueError` if `jax_enable_x64` is off.
 
     ```python
-    jsci.require_x64("SCF")
+    jsci.require_x64("my_solver()")
     ```
     """
     if not _x64():

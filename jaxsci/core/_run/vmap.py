@@ -38,7 +38,7 @@ def vmap(
     batch is empty.
 
     ```python
-    energies = jsci.vmap(energy, in_axes=(None, 0), batch_size=16)(params, molecules)
+    outputs = jsci.vmap(f, in_axes=(None, 0), batch_size=16)(params, x)
     ```
     """
     if batch_size is not None and batch_size < 1:
@@ -150,10 +150,6 @@ def _axes(in_axes: Any, args: tuple) -> tuple[int | None, ...]:
 
 
 _SHOWN = 4  # lengths in the message
-_OF_LISTS = (
-    " To map over the items of a list, stack them first: jsci.dft.stack(molecules), and for others "
-    "jax.tree.map(lambda *x: jnp.stack(x), *items)."
-)
 
 
 def _batch_size_of(args, mapped):
@@ -165,6 +161,7 @@ def _batch_size_of(args, mapped):
     }
     distinct = set(sizes.values())
     if len(distinct) != 1 or distinct <= {(), (0,)}:
+        lists = [a for a, m in zip(args, mapped, strict=True) if m and isinstance(a, list | tuple)]
         first_of_each: dict[tuple, str] = {}
         for name, size in sizes.items():
             first_of_each.setdefault(size, name)
@@ -175,6 +172,13 @@ def _batch_size_of(args, mapped):
                 for size, name in list(first_of_each.items())[:_SHOWN]
             )
             + (", ..." if len(first_of_each) > _SHOWN else ".")
-            + (_OF_LISTS if any(isinstance(a, list | tuple) for a in args) else "")
+            + next((_how_to_stack(a) for a in lists if a), "")
         )
     return distinct.pop()[0]
+
+
+def _how_to_stack(items):
+    """A class whose instances differ in shape names its own function in `stacked_by`."""
+    own = getattr(items[0], "stacked_by", None)
+    stack = f"{own}(items)" if own else "jax.tree.map(lambda *x: jnp.stack(x), *items)"
+    return f" To map over the items of a list, stack them first: {stack}."

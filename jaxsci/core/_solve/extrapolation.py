@@ -24,7 +24,7 @@ class _State(NamedTuple):
     size: Float[Array, ""]
 
 
-class _Extrapolation(optx.AbstractFixedPointSolver):
+class _Extrapolation(optx.AbstractFixedPointSolver[Any, Any, _State]):
     """The common part of Anderson and DIIS; they differ in `_candidate` and `_error`."""
 
     history: eqx.AbstractVar[int]
@@ -38,13 +38,30 @@ class _Extrapolation(optx.AbstractFixedPointSolver):
     def _scale(self, y: PyTree, error: PyTree) -> Any:
         raise NotImplementedError
 
-    def init(self, fn, y, args, options, f_struct, aux_struct, tags):
+    def init(
+        self,
+        fn: Callable,
+        y: PyTree,
+        args: PyTree,
+        options: dict[str, Any],
+        f_struct: PyTree,
+        aux_struct: PyTree,
+        tags: frozenset[object],
+    ) -> _State:
         del options, f_struct, aux_struct, tags
         error = eqx.filter_eval_shape(lambda: self._error(args, y, fn(y, args)[0]))
         history = empty_history(self.history, y, error)
         return _State(history, jnp.array(jnp.inf, jnp.finfo(history.errors.dtype).dtype))
 
-    def step(self, fn, y, args, options, state, tags):
+    def step(
+        self,
+        fn: Callable,
+        y: PyTree,
+        args: PyTree,
+        options: dict[str, Any],
+        state: _State,
+        tags: frozenset[object],
+    ) -> tuple[PyTree, _State, PyTree]:
         del options, tags
         gy, aux = fn(y, args)
         error = self._error(args, y, gy)
@@ -52,11 +69,29 @@ class _Extrapolation(optx.AbstractFixedPointSolver):
         size = self.norm(ravel_pytree(error)[0] / self._scale(y, error))
         return extrapolate(history, gy), _State(history, size), aux
 
-    def terminate(self, fn, y, args, options, state, tags) -> tuple[Bool[Array, ""], optx.RESULTS]:
+    def terminate(
+        self,
+        fn: Callable,
+        y: PyTree,
+        args: PyTree,
+        options: dict[str, Any],
+        state: _State,
+        tags: frozenset[object],
+    ) -> tuple[Bool[Array, ""], optx.RESULTS]:
         del fn, y, args, options, tags
         return state.size < 1, optx.RESULTS.successful
 
-    def postprocess(self, fn, y, aux, args, options, state, tags, result):
+    def postprocess(
+        self,
+        fn: Callable,
+        y: PyTree,
+        aux: PyTree,
+        args: PyTree,
+        options: dict[str, Any],
+        state: _State,
+        tags: frozenset[object],
+        result: optx.RESULTS,
+    ) -> tuple[PyTree, PyTree, dict[str, Any]]:
         del fn, args, options, state, tags, result
         return y, aux, {}
 
@@ -87,7 +122,7 @@ class Anderson(_Extrapolation):
     mixing: float = 1.0
     norm: Callable[[PyTree], Scalar] = optx.max_norm
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         _check_options(self)
         if not 0 < self.mixing <= 1:
             raise ValueError(f"mixing must lie in (0, 1], got {self.mixing}.")
@@ -133,7 +168,7 @@ class DIIS(_Extrapolation):
     error: Callable[[PyTree, PyTree, PyTree], PyTree] | None = None
     norm: Callable[[PyTree], Scalar] = optx.max_norm
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         _check_options(self)
 
     def _candidate(self, y, gy):

@@ -19,11 +19,11 @@ def fixed_point(
     params: PyTree,
     y0: PyTree,
     *,
-    solver: optx.AbstractFixedPointSolver | None = None,
+    solver: optx.AbstractFixedPointSolver[Any, Any, Any] | None = None,
     max_steps: int = 256,
     throw: bool = True,
     adjoint: optx.AbstractAdjoint | None = None,
-) -> optx.Solution:
+) -> optx.Solution[Any, Any]:
     """Solve y = step(params, y), with gradients that do not depend on how it was solved.
 
         y* = g(θ, y*),   dy*/dθ = (1 - ∂g/∂y)⁻¹ ∂g/∂θ
@@ -47,8 +47,8 @@ def fixed_point(
 
     **Notes:** implicit gradients hold only at a converged solution.
 
-    **Good values:** the default for contractions; for SCF iterations `DIIS` on the Fock matrix with
-    the commutator as error.
+    **Good values:** for contractions the default; `DIIS` where another error than the step vanishes
+    faster, such as the commutator of a matrix with a projector made from it.
 
     ```python
     step = lambda a, y: jnp.cos(a * y)

@@ -1,6 +1,7 @@
 """The damped linear problem of one second-order step, in whichever space is smaller."""
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from .objective import BatchResiduals
 
 # Above this many rows a dense n x n matrix and its factorisation no longer pay.
 _LARGEST_DENSE = 8192
-_SPACES = ("auto", "sample", "parameter", "matrix_free")
+Space = Literal["auto", "sample", "parameter", "matrix_free"]
 
 Samples = Float[Array, " n"]
 Parameters = Float[Array, " p"]
@@ -34,10 +35,10 @@ class LinearModel(eqx.Module):
     damped: Callable[[Float[Array, ""]], Callable[[Samples], Parameters]]
 
 
-def linear_model(residuals: BatchResiduals, params: PyTree, space: str) -> LinearModel:
+def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> LinearModel:
     """Linearise the residuals at `params` in the smaller space, or in the one asked for."""
-    if space not in _SPACES:
-        raise ValueError(f"space must be one of {_SPACES}, got {space!r}.")
+    if space not in get_args(Space):
+        raise ValueError(f"space must be one of {get_args(Space)}, got {space!r}.")
     flat, unravel = ravel_pytree(params)
 
     def vector(w):
@@ -66,7 +67,7 @@ def _sample(residuals, params, vector, flat):
     return LinearModel(r, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
 
 
-def _parameter(residuals, params, vector, flat):
+def _parameter(residuals, params, *_):
     r, jacobian = residuals.jacobian(params)
     normal = jacobian.T @ jacobian
     squares = jnp.sum(jacobian**2, axis=1)

@@ -31,7 +31,7 @@ class Objective(eqx.Module):
     - `sampled`: whether the samples represent a continuum, rather than a checked quadrature."""
 
     names: tuple[str, ...] = eqx.field(static=True)
-    functions: tuple[Callable, ...]
+    functions: tuple[Callable[..., Any], ...]
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
@@ -216,7 +216,7 @@ def _trace(r, params, points, batch_size, mesh):
 
 
 def objective(
-    terms: Mapping[str, Callable],
+    terms: Mapping[str, Callable[..., Any]],
     weights: Mapping[str, Any] | None = None,
     *,
     batch_size: int | None = None,

@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from .._run.platform import require_x64
-from .damped_least_squares import linear_model
+from .damped_least_squares import Space, linear_model
 from .line_search import best_halving
 from .objective import BatchResiduals
 
@@ -57,7 +57,7 @@ def levenberg_marquardt(
     factor: float = 4.0,
     max_tries: int = 12,
     acceleration: bool = True,
-    space: str = "auto",
+    space: Space = "auto",
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton steps whose damping adapts until the loss falls.
 
@@ -99,6 +99,7 @@ def levenberg_marquardt(
         return LevenbergMarquardtState(jnp.array(damping, jnp.float64), jnp.ones((), jnp.float64))
 
     def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
+        del updates, extra_args
         model = _model(residual_fn, params, space, "levenberg_marquardt()")
         flat, unravel = ravel_pytree(params)
         # Below this by more than rounding: a step that only rounding favours could raise the loss.
@@ -163,7 +164,7 @@ def _best_step(residual, r, solve, flat, acceleration):
 
 @functools.lru_cache(maxsize=None, typed=True)
 def gauss_newton(
-    damping: float = 1e-6, *, line_search_steps: int = 20, space: str = "auto"
+    damping: float = 1e-6, *, line_search_steps: int = 20, space: Space = "auto"
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton steps with fixed damping and the best of the step lengths 1, 1/2, 1/4, ….
 
@@ -202,6 +203,7 @@ def gauss_newton(
         residual_fn: Any = None,
         **extra_args,
     ):
+        del updates, state, extra_args
         model = _model(residual_fn, params, space, "gauss_newton()")
         unravel = ravel_pytree(params)[1]
         direction = -model.damped(damping * model.trace)(model.residual)
@@ -217,7 +219,7 @@ def natural_gradient(
     *,
     damping: float = 1e-6,
     momentum: float = 0.9,
-    space: str = "auto",
+    space: Space = "auto",
 ) -> optax.GradientTransformationExtraArgs:
     """Natural gradient with fixed learning rate and momentum, for batches that change every step.
 
@@ -251,6 +253,7 @@ def natural_gradient(
         return NaturalGradientState(start, jnp.ones((), jnp.float64))
 
     def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
+        del updates, extra_args
         model = _model(residual_fn, params, space, "natural_gradient()")
         carried = momentum * state.direction
         misfit = model.residual - model.apply(carried)

@@ -1,7 +1,5 @@
 """Everything that is computed once per molecule on the host, by libcint through PySCF."""
 
-import functools
-import os
 import warnings
 from typing import Any
 
@@ -146,9 +144,3 @@ def dipole(mol: Any) -> np.ndarray:
     """⟨i|r|j⟩ about the origin, three matrices."""
     with mol.with_common_orig((0.0, 0.0, 0.0)):
         return mol.intor_symmetric("int1e_r", comp=3)
-
-
-@functools.cache
-def machine_memory() -> int:
-    """Bytes of memory in this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

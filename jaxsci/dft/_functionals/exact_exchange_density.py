@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...core import host_memory
 from .._basis import functions as basis
 from .._basis.grid import points_and_weights
-from .._basis.integrals import machine_memory
 from .._basis.libcint import to_mole
 from .._scf.result import SCFResult, density_of
 from .._system.molecule import Molecule, check_one
@@ -49,7 +49,7 @@ def pair_potentials(
         raise ValueError(f"omega is {omega!r}; it must be positive, or None for no separation.")
     points, _ = points_and_weights(molecule.grid, molecule.coordinates, molecule.atom_mask)
     i, j = np.tril_indices(molecule.size)
-    need, have = 8 * len(points) * len(i), machine_memory()
+    need, have = 8 * len(points) * len(i), host_memory()
     if need > have:
         raise ValueError(
             f"{len(points)} points and {len(i)} pairs of basis functions need "

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key, Num
+from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
 from .._basis.functions import Basis, solid_harmonics
 from .gaunt import gaunt_coefficients
@@ -57,7 +57,7 @@ class AtomFeatures(eqx.Module):
         radial: int,
         cutoff: float,
         width: int,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
     ):
         if min(channels, radial, width) < 1 or not cutoff > _NEAREST:
             raise ValueError(

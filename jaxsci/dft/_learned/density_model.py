@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
@@ -64,7 +64,7 @@ class DensityModel(eqx.Module):
         radial: int = 8,
         cutoff: float = 8.0,
         width: int = 32,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
     ):
         if not examples:
             raise ValueError("DensityModel() needs examples: at least one molecule.")

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._scf.scf import SCFResult
 from .._system.molecule import Molecule
@@ -88,7 +88,7 @@ class HamiltonianModel(eqx.Module):
         radial: int = 8,
         cutoff: float = 8.0,
         width: int = 32,
-        key: Key[Array, ""],
+        key: PRNGKeyArray,
     ):
         if not examples:
             raise ValueError("HamiltonianModel() needs examples: at least one molecule.")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._basis.integrals import machine_memory
+from ...core import host_memory
 from .._basis.libcint import to_mole
 from .._system.molecule import Molecule
 from .integral_gradients import Field
@@ -39,7 +39,7 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
             "density_fit=False and without omega."
         )
     need = 12 * molecule.size**4
-    if need > machine_memory():
+    if need > host_memory():
         raise ValueError(
             f"the derivatives of {molecule.size} basis functions need {need / 2**30:.1f} GiB: "
             "train forces on smaller molecules or in a smaller basis."

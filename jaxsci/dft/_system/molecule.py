@@ -4,13 +4,13 @@ import dataclasses
 import numbers
 import pathlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ...core import require_x64
+from ...core import host_memory, require_x64
 from .._basis import (
     functions as _basis,
     grid as _grid,
@@ -84,6 +84,8 @@ class Molecule(eqx.Module):
     spins: Spins = eqx.field(static=True, converter=Spins)
     extras: dict[str, Array] = eqx.field(default_factory=dict)
     long_range: LongRange | None = None
+
+    stacked_by: ClassVar[str] = "jsci.dft.stack"  # what `vmap` advises for a list of molecules
 
     @property
     def size(self) -> int:
@@ -248,7 +250,7 @@ def _check_memory(mol, auxiliary: str | None, points: int, kinds: int) -> None:
     two_electron = 8 * 4 * mol.nao * mol.nao**2 // 2 if auxiliary else _repulsion_bytes(mol)
     # Basis functions on the grid are made block by block; integrals exist twice while they move.
     need = 2 * kinds * two_electron + 8 * 16 * points
-    have = integrals.machine_memory()
+    have = host_memory()
     if need > have:
         advice = "a coarser grid or a smaller basis" if auxiliary else "density_fit=True"
         raise ValueError(

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from ...core import Failure, attempt, in_processes, load, save
-from .._basis.integrals import build_mole, import_pyscf, machine_memory
+from ...core import Failure, attempt, host_memory, in_processes, load, save
+from .._basis.integrals import build_mole, import_pyscf
 from .._system.molecule import Unit
 
 EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
@@ -203,7 +203,7 @@ def _value(job: dict[str, Any]) -> float | np.ndarray:
     mol = _mole(job)
     # In a process whose arrays exceed PySCF's own limit it would work on disk, where the path for
     # a spin without empty orbitals fails.
-    mol.max_memory = machine_memory() / 1e6
+    mol.max_memory = host_memory() / 1e6
     field = (scf.UHF if mol.spin else scf.RHF)(mol)
     field.conv_tol = 1e-11
     # Left to the garbage collector, PySCF's temporary file warns that it is open.

@@ -52,7 +52,7 @@ class Functional(eqx.Module):
     long_range_exchange: float = eqx.field(static=True, default=0.0)
     omega: float | None = eqx.field(static=True, default=None)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         if self.level not in LEVELS:
             raise ValueError(f"level is {self.level!r}; allowed are {', '.join(LEVELS)}.")
         if self.long_range_exchange and not (self.omega and self.omega > 0):

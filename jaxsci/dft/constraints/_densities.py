@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._xc.features import Features
 
@@ -86,7 +86,7 @@ def second_order(functional: Functional, params: Any, rho: Float[Array, ""]) -> 
     return by_s2 + 5 / 3 * a - rho * slope
 
 
-def sample_features(key: Key[Array, ""], n: int) -> Features:
+def sample_features(key: PRNGKeyArray, n: int) -> Features:
     """Random points to test constraints on: ρ 1e-3 to 1e2 and s 1e-2 to 10 (both log-uniform),
     |ζ| < 0.98 and α = (τ - τ_W)/τ_TF from 0 to 4 (both uniform).
 

@@ -1,10 +1,12 @@
 """Tables of reference data, and batches for training."""
 
-from ._batches import buckets as buckets, minibatch as minibatch
-from ._tables import (
-    Curve as Curve,
-    Dimer as Dimer,
-    atom_spins as atom_spins,
-    dimers as dimers,
-    dissociation_curve as dissociation_curve,
-)
+from ._batches import buckets, minibatch
+from ._tables import Curve, Dimer, atom_spins, dimers, dissociation_curve
+
+__all__ = [
+    "dimers", "Dimer", "dissociation_curve", "Curve", "atom_spins", "minibatch", "buckets",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

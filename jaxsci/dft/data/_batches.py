@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Key
+from jaxtyping import PRNGKeyArray
 
 from .._system.molecule import Molecule
 from .._training.samples import Sample, training_batch
@@ -52,7 +52,7 @@ def buckets(
     )
 
 
-def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[Key[Array, ""]], Any]:
+def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[PRNGKeyArray], Any]:
     """Random molecules of a batch, without repetition, as a pure function of a key for `fit`.
 
     **Arguments:**
@@ -89,7 +89,7 @@ def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[Ke
     n = _count(samples)
     _check_size(size, n, at_least=1)
 
-    def draw(key: Key[Array, ""]) -> Sample:
+    def draw(key: PRNGKeyArray) -> Sample:
         chosen = jax.random.choice(key, n, (size,), replace=False)
         return jax.tree.map(lambda x: x[chosen], samples)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...core import require_x64
+from ...numerics import bisect
 from .._gaussian import expectation, real_number
 
 UniversalityClass = Literal["scale-invariant", "K* = 0", "half-stable", "none"]
@@ -149,8 +150,12 @@ def criticality(activation: Callable) -> Criticality:
     slope = _stable_slope_at_zero(activation)
     if slope is not None:
         return Criticality("K* = 0", 0.0, slope**-2, 0.0)
+
+    def gap(kernel):
+        return _relative_gap(moments(jnp.asarray([kernel])))[0]
+
     for i in np.flatnonzero(gaps[:-1] * gaps[1:] < 0):
-        kernel = _bisect(lambda k: _relative_gap(moments(k)), _SCAN[i], _SCAN[i + 1])
+        kernel = bisect(lambda k, first=gaps[i]: gap(k) * first > 0, _SCAN[i], _SCAN[i + 1])
         square, _, slopes = np.asarray(moments(jnp.asarray([kernel]))[0])
         if kernel - square / slopes >= 0:
             return Criticality(
@@ -183,15 +188,3 @@ def _stable_slope_at_zero(activation: Callable) -> float | None:
         return None
     stable = at[3] / at[1] + 0.75 * (at[2] / at[1]) ** 2 < 0
     return float(at[1]) if stable else None
-
-
-def _bisect(gap: Callable, low: float, high: float) -> float:
-    """The root of a function of one-entry arrays between two points of opposite sign."""
-    sign = np.sign(gap(jnp.asarray([low]))[0])
-    while high - low > 4 * np.spacing(high):
-        middle = (low + high) / 2
-        if np.sign(gap(jnp.asarray([middle]))[0]) == sign:
-            low = middle
-        else:
-            high = middle
-    return float(low)

@@ -11,6 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
 from ...core import require_x64
+from ...numerics import bisect
 from .._gaussian import expectation
 from ..infinite import Elementwise, Polynomial
 from ..infinite._duals import hermite
@@ -176,20 +177,14 @@ def optimal_activation(dimension: int) -> Elementwise:
     if dimension < 1:
         raise ValueError(f"dimension must be 1 or more, got {dimension}.")
     k = 3 if dimension > 1 else 5
-    higher = _root(lambda s: dimension * np.log1p((k - 1) * s) + 2 * np.log1p(-s), 1e-6, 1 - 1e-12)
+    higher = bisect(
+        lambda s: dimension * np.log1p((k - 1) * s) + 2 * np.log1p(-s) > 0, 1e-6, 1 - 1e-12
+    )
     first, last = np.sqrt(1 - higher), np.sqrt(higher)
     scaled = {3: (0, -3, 0, 1), 5: (0, 15, 0, -10, 0, 1)}[k]  # √k! h_k
     polynomial = last / np.sqrt(np.prod(np.arange(1.0, k + 1))) * np.array(scaled)
     polynomial[1] += first
     return Polynomial(polynomial)
-
-
-def _root(f: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a decreasing function between two points, by bisection."""
-    while high - low > 2 * np.spacing(high):
-        middle = (low + high) / 2
-        low, high = (middle, high) if f(middle) > 0 else (low, middle)
-    return low
 
 
 def deep_kernel(

@@ -1,30 +1,39 @@
 """Infinitely wide networks: closed-form kernels, and the finite networks that tend to them."""
 
 from ._layers.activations import (
-    Abs as Abs,
-    Cos as Cos,
-    Elementwise as Elementwise,
-    Elu as Elu,
-    Erf as Erf,
-    Gelu as Gelu,
-    LeakyRelu as LeakyRelu,
-    Polynomial as Polynomial,
-    Rbf as Rbf,
-    Relu as Relu,
-    Selu as Selu,
-    Sigmoid as Sigmoid,
-    Sin as Sin,
-    Tanh as Tanh,
+    Abs,
+    Cos,
+    Elementwise,
+    Elu,
+    Erf,
+    Gelu,
+    LeakyRelu,
+    Polynomial,
+    Rbf,
+    Relu,
+    Selu,
+    Sigmoid,
+    Sin,
+    Tanh,
 )
-from ._layers.attention import SelfAttention as SelfAttention
-from ._layers.compose import (
-    Identity as Identity,
-    concatenate as concatenate,
-    parallel as parallel,
-    serial as serial,
-)
-from ._layers.layer import AbstractLayer as AbstractLayer, Kernels as Kernels
-from ._layers.norm import LayerNorm as LayerNorm
-from ._layers.pooling import AvgPool as AvgPool, Flatten as Flatten, GlobalAvgPool as GlobalAvgPool
-from ._layers.weights import Conv as Conv, Dense as Dense
-from ._monte_carlo import monte_carlo as monte_carlo
+from ._layers.attention import SelfAttention
+from ._layers.compose import Identity, concatenate, parallel, serial
+from ._layers.layer import AbstractLayer, Kernels
+from ._layers.norm import LayerNorm
+from ._layers.pooling import AvgPool, Flatten, GlobalAvgPool
+from ._layers.weights import Conv, Dense
+from ._monte_carlo import monte_carlo
+
+__all__ = [
+    # Networks
+    "serial", "parallel", "concatenate", "Identity", "AbstractLayer", "Kernels", "monte_carlo",
+    # Layers
+    "Dense", "Conv", "AvgPool", "GlobalAvgPool", "Flatten", "LayerNorm", "SelfAttention",
+    # Activations
+    "Relu", "LeakyRelu", "Abs", "Erf", "Gelu", "Sigmoid", "Tanh", "Sin", "Cos", "Elu", "Selu",
+    "Rbf", "Polynomial", "Elementwise",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

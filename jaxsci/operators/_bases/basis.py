@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -36,8 +37,8 @@ class Basis(ABC):
         """
 
     @abstractmethod
-    def position(self, grid: Sequence[int], dtype) -> Float[Array, "*grid channels"]:
-        """The positions of the points of a grid, as functions that are smooth in the basis.
+    def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid channels"]:
+        """Where the points of a grid are, as functions that are smooth in the basis.
 
         **Arguments:**
 

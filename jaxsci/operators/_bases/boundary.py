@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import mesh
@@ -24,7 +25,7 @@ class _OnBasisPoints(Basis):
     ) -> BasisConv:
         return BasisConv(in_channels, out_channels, modes=modes, basis=self.name, key=key)
 
-    def position(self, grid: Sequence[int], dtype) -> Float[Array, "*grid dim"]:
+    def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid dim"]:
         return jnp.asarray(self._smooth(mesh([basis_points(self.name, n) for n in grid])), dtype)
 
     def _smooth(self, x):
@@ -44,7 +45,7 @@ class SineBasis(_OnBasisPoints):
     ```
     """
 
-    name = "sine"
+    name: ClassVar[BoundaryBasis] = "sine"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class CosineBasis(_OnBasisPoints):
     ```
     """
 
-    name = "cosine"
+    name: ClassVar[BoundaryBasis] = "cosine"
 
     def _smooth(self, x):
         return np.cos(np.pi * x)
@@ -75,4 +76,4 @@ class ChebyshevBasis(_OnBasisPoints):
     ```
     """
 
-    name = "chebyshev"
+    name: ClassVar[BoundaryBasis] = "chebyshev"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import grid_coordinates
@@ -44,7 +45,7 @@ class FourierBasis(Basis):
     factorisation: Factorisation | None = None
     rank: float = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_padding(self.padding)
         if self.factorisation is not None:
             check_factorisation(self.factorisation, self.rank)
@@ -62,8 +63,8 @@ class FourierBasis(Basis):
             key=key,
         )
 
-    def position(self, grid: Sequence[int], dtype) -> Float[Array, "*grid channels"]:
-        """x itself with padding, otherwise cos 2πx and sin 2πx, which are periodic."""
+    def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid channels"]:
+        """x itself with padding, else cos 2πx and sin 2πx, which are periodic."""
         x = grid_coordinates(grid, dtype)
         if self.padding:
             return x

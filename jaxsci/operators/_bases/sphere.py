@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._spectral.spherical_conv import SphereGrid, SphericalConv, as_sphere_grid, sphere_grid
@@ -43,7 +44,9 @@ class SphereBasis(Basis):
     ) -> SphericalConv:
         return SphericalConv(in_channels, out_channels, degree=modes[0], grid=self.grid, key=key)
 
-    def position(self, grid: Sequence[int], dtype) -> Float[Array, "latitudes longitudes 3"]:
+    def position(
+        self, grid: Sequence[int], dtype: DTypeLike
+    ) -> Float[Array, "latitudes longitudes 3"]:
         """The unit vector."""
         theta, phi, _ = sphere_grid(*grid, grid=as_sphere_grid(self.grid))
         t, p = np.meshgrid(theta, phi, indexing="ij")

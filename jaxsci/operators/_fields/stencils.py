@@ -35,7 +35,7 @@ def _correlate_jvp(widths, primals, tangents):
     return correlate(a, stencil, widths), by_field + _as_product(a, dstencil, widths)
 
 
-def _convolve(a, kernel, widths, channels: str):
+def _convolve(a, kernel, widths, channels):
     axes = "xyz"[: a.ndim - 1].upper()
     return jax.lax.conv_general_dilated(
         a[None],

@@ -1,6 +1,7 @@
 """The Fourier neural operator."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -65,7 +66,7 @@ class FNO(eqx.Module):
     """
 
     lift: Pointwise
-    convolutions: list[Callable]
+    convolutions: list[Callable[..., Any]]
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)

@@ -24,7 +24,7 @@ _VARYING = 100
 
 
 class Eigenproblem(NamedTuple):
-    """What `eigenproblem` returns: the first three arguments of `fit`.
+    """What `eigenproblem` returns: the first three arguments of `fit`, under its names.
 
     - `objective`: the equation and the normalisation.
     - `params`: `{"field": ..., "eigenvalue": ...}` at the Ritz initial guess.

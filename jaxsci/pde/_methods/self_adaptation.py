@@ -5,24 +5,36 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective
+from ...core import Objective, warn_deprecated
 
 
 class SelfAdaptive(NamedTuple):
-    """What `self_adaptive` returns: arguments of `fit`, in its order.
+    """What `self_adaptive` returns: the first four arguments of `fit`, under its names.
 
-    - `loss`: `loss(params, batch)`.
-    - `params`: `{"model": ..., "weights": {term: (points,)}}`.
-    - `batch`: the points, unchanged, since the weights belong to them.
+    - `objective`: `objective(params, data)`, a scalar.
+    - `params`: `{"model": ..., "weights": {term: (n,)}}`, with one weight for each point.
+    - `data`: the points, unchanged: the weights belong to them.
     - `optimizer`: descends in the model and ascends in the weights.
     """
 
-    loss: Callable
+    objective: Callable[[PyTree, Mapping[str, PyTree]], Float[Array, ""]]
     params: dict[str, PyTree]
-    batch: Mapping[str, PyTree]
+    data: Mapping[str, PyTree]
     optimizer: optax.GradientTransformation
+
+    @property
+    def loss(self) -> Callable[[PyTree, Mapping[str, PyTree]], Float[Array, ""]]:
+        """The former name of `objective`."""
+        warn_deprecated("SelfAdaptive.loss", instead="SelfAdaptive.objective", since="0.2")
+        return self.objective
+
+    @property
+    def batch(self) -> Mapping[str, PyTree]:
+        """The former name of `data`."""
+        warn_deprecated("SelfAdaptive.batch", instead="SelfAdaptive.data", since="0.2")
+        return self.data
 
 
 def self_adaptive(
@@ -69,7 +81,7 @@ def self_adaptive(
         for name, r in objective.residuals(params["model"], batch).items():
             square = jnp.sum(r.reshape(r.shape[0], -1) ** 2, axis=1)
             total = total + jnp.sum(params["weights"][name] ** 2 * square)
-        return total
+        return jnp.asarray(total)
 
     ascent = optax.chain(optax.scale(-1.0), weight_optimizer or optax.adam(5e-3))
     both = optax.multi_transform(

@@ -63,12 +63,14 @@ def sobolev_gradient(
     metric = slopes.at({"h1": Weighted(points, weights)})
 
     def init(params):
+        del params
         require_x64("sobolev_gradient()")
         return optax.EmptyState()
 
     def update(
         updates, state, params=None, *, value: Any = None, value_fn: Any = None, **extra_args
     ):
+        del extra_args
         if params is None:
             raise ValueError("sobolev_gradient() needs the parameters: update(..., params).")
         gradient, unravel = ravel_pytree(updates)

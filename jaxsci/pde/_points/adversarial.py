@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...core import fit
 from ...nn import MLP
@@ -27,7 +27,7 @@ class Flow(eqx.Module):
     couplings: tuple[MLP, ...]
     dim: int = eqx.field(static=True)
 
-    def __init__(self, dim: int, *, depth: int, width: int, bins: int, key: Key[Array, ""]):
+    def __init__(self, dim: int, *, depth: int, width: int, bins: int, key: PRNGKeyArray):
         def coupling(layer, key):
             kept, moved = _halves(dim, layer)
             size = len(moved) * spline_parameters(bins)
@@ -70,9 +70,9 @@ class Adversarial(NamedTuple):
     """
 
     flow: Flow
-    sample: Callable[[Key[Array, ""], Flow], Float[Array, "n dim"]]
+    sample: Callable[[PRNGKeyArray, Flow], Float[Array, "n dim"]]
     density: Callable[[Flow, Float[Array, " dim"]], Float[Array, ""]]
-    train: Callable[[Key[Array, ""], Flow, PyTree], Flow]
+    train: Callable[[PRNGKeyArray, Flow, PyTree], Flow]
 
 
 def adversarial(
@@ -80,7 +80,7 @@ def adversarial(
     n: int,
     residual: Callable,
     *,
-    key: Key[Array, ""],
+    key: PRNGKeyArray,
     smoothness: float = 1e-2,
     depth: int = 4,
     width: int = 24,

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 _BITS = 30
 # Primitive polynomials (degree, coefficients) and initial direction numbers of Joe & Kuo (2008).
@@ -27,7 +27,7 @@ _JOE_KUO = (
 LARGEST_DIMENSION = len(_JOE_KUO) + 1
 
 
-def sobol_points(key: Key[Array, ""], n: int, dim: int) -> Float[Array, "n dim"]:
+def sobol_points(key: PRNGKeyArray, n: int, dim: int) -> Float[Array, "n dim"]:
     """n points of the Sobol sequence in [0, 1)^dim under a random digital shift."""
     if dim == 0:
         return jnp.zeros((n, 0))

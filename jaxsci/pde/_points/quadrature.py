@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ... import numerics
 from .._geometry.domains import Box
 
 Quadrature = tuple[Float[Array, "m dim"], Float[Array, " m"]]
@@ -48,7 +49,7 @@ def gauss_legendre(
         ends = np.array([start, *sorted(inner), end])
         if not np.all(np.diff(ends) > 0):
             raise ValueError(f"breaks must lie inside ({start}, {end}), each once, got {inner}.")
-        axes.append(_panels(ends, n))
+        axes.append(numerics.gauss_legendre(ends, n))
     points = np.array(list(itertools.product(*(x for x, _ in axes))))
     weights = np.array([np.prod(w) for w in itertools.product(*(w for _, w in axes))])
     return jnp.asarray(points), jnp.asarray(weights)
@@ -69,10 +70,3 @@ def points_and_weights(quadrature: Any) -> Quadrature:
             f"{jnp.shape(points)} and {jnp.shape(weights)}."
         )
     return points, weights
-
-
-def _panels(ends, n):
-    z, w = np.polynomial.legendre.leggauss(n)
-    middle, half = (ends[1:] + ends[:-1]) / 2, (ends[1:] - ends[:-1]) / 2
-    points = middle[:, None] + half[:, None] * z
-    return points.ravel(), (half[:, None] * w).ravel()

@@ -7,15 +7,16 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._geometry.regions import Region, kept_fraction
 from .lowdiscrepancy import LARGEST_DIMENSION, sobol_points
 
-Sampler = Callable[[Key[Array, ""]], Float[Array, "n dim"]]
+Sampler = Callable[[PRNGKeyArray], Float[Array, "n dim"]]
 
 
 def uniform(region: Region, n: int) -> Sampler:
@@ -161,7 +162,7 @@ def residual_adaptive(
     return sample
 
 
-def joint(samplers: Mapping[str, Callable]) -> Callable:
+def joint(samplers: Mapping[str, Callable[..., Any]]) -> Callable:
     """One sampler for all terms of an objective: `joint({name: sampler})(key) -> {name: points}`.
 
     **Arguments:**

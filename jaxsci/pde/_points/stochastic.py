@@ -5,14 +5,14 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._geometry.regions import Region
 from .sampling import uniform
 
 
 def random_directions(
-    key: Key[Array, ""], count: int, dim: int, *, kind: Literal["axes", "signs"] = "axes"
+    key: PRNGKeyArray, count: int, dim: int, *, kind: Literal["axes", "signs"] = "axes"
 ) -> Float[Array, "count dim"]:
     """Random directions whose second derivatives sum to the Laplacian in expectation.
 

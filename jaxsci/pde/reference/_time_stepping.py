@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from ... import numerics
 
 
 def etdrk4(
@@ -52,9 +53,9 @@ def etdrk4(
         )
     n = initial.size
     k = 2 * np.pi / length * np.arange(n // 2 + 1)
+    v0 = jnp.fft.rfft(initial)
     # The highest mode of an even grid has no derivative of its own.
-    ik = jnp.asarray(np.where(np.arange(n // 2 + 1) * 2 == n, 0, 1j * k))
-    full, half, weights = _coefficients(np.asarray(symbol(k)), time / steps)
+    ik = jnp.asarray(np.where(np.arange(n // 2 + 1) * 2 == n, 0, 1j * k), v0.dtype)
 
     def derivative(u):
         return jnp.fft.irfft(ik * jnp.fft.rfft(u), n)
@@ -62,34 +63,5 @@ def etdrk4(
     def force(v):
         return jnp.fft.rfft(nonlinear(jnp.fft.irfft(v, n), derivative))
 
-    def step(_, v):
-        q, f1, f2, f3 = weights
-        n0 = force(v)
-        a = half * v + q * n0
-        na = force(a)
-        nb = force(half * v + q * na)
-        nc = force(half * a + q * (2 * nb - n0))
-        return full * v + f1 * n0 + 2 * f2 * (na + nb) + f3 * nc
-
-    final = jax.lax.fori_loop(0, steps, step, jnp.fft.rfft(initial))
+    final = numerics.etdrk4(np.asarray(symbol(k)), force, v0, time=time, steps=steps)
     return jnp.fft.irfft(final, n)
-
-
-def _coefficients(linear, h):
-    """The φ-functions by means over a circle, where their formulas do not cancel."""
-    z = h * linear
-    circle = np.exp(2j * np.pi * (np.arange(1, 33) - 0.5) / 32)
-    r = z[:, None] + circle
-    e = np.exp(r)
-
-    def mean(values):
-        m = values.mean(axis=1)
-        return jnp.asarray(h * (m.real if np.isrealobj(linear) else m))
-
-    weights = (
-        mean((np.exp(r / 2) - 1) / r),
-        mean((-4 - r + e * (4 - 3 * r + r**2)) / r**3),
-        mean((2 + r + e * (r - 2)) / r**3),
-        mean((-4 - 3 * r - r**2 + e * (4 - r)) / r**3),
-    )
-    return jnp.asarray(np.exp(z)), jnp.asarray(np.exp(z / 2)), weights

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...numerics import bisect
+
 
 def well_energies(
     edges: Sequence[float], potential: Sequence[float], *, states: int = 1
@@ -41,15 +43,12 @@ def well_energies(
     widths = np.diff(ends)
     # A box of the same length under the highest potential bounds every energy.
     ceiling = v.max() + (states * np.pi / widths.sum()) ** 2 + 1
-    energies = []
-    for state in range(states):
-        low, high = v.min(), ceiling
-        while (middle := (low + high) / 2) not in (low, high):
-            if _nodes(middle, widths, v) > state:
-                high = middle
-            else:
-                low = middle
-        energies.append((low + high) / 2)
+
+    def lies_below(state):
+        """Below the energy of state n the solution has at most n zeros."""
+        return lambda energy: _nodes(energy, widths, v) <= state
+
+    energies = [bisect(lies_below(state), v.min(), ceiling) for state in range(states)]
     return jnp.asarray(energies)
 
 

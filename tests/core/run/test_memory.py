@@ -106,8 +106,8 @@ def test_a_model_too_large_for_any_batch_is_said(monkeypatch):
 def test_the_limit_of_a_container_counts(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(_memory, "_LIMITS", (str(limit),))
-    machine = _memory._host_memory()
+    machine = _memory.host_memory()
     limit.write_text("1048576\n")
-    assert _memory._host_memory() == 2**20 < machine
+    assert _memory.host_memory() == 2**20 < machine
     limit.write_text("max\n")
-    assert _memory._host_memory() == machine
+    assert _memory.host_memory() == machine

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
+from jaxsci.core._run import memory
 from jaxsci.dft._basis import functions as basis, grid, libcint
 
 pytest.importorskip("pyscf")
@@ -220,6 +221,14 @@ def test_what_a_mole_has_beyond_a_molecule_is_refused_or_warned_of():
         jsci.dft.molecule(mole("ghost-He 0 0 0", "sto-3g"), grid=0)
     with pytest.warns(UserWarning, match="magmom=.* is not used"):
         jsci.dft.molecule(mole("H 0 0 0; H 0 0 3", "sto-3g", magmom=[1, -1]), grid=0)
+
+
+def test_the_memory_of_a_container_is_what_a_molecule_may_take(monkeypatch, tmp_path):
+    limit = tmp_path / "memory.max"
+    limit.write_text("1024\n")
+    monkeypatch.setattr(memory, "_LIMITS", (str(limit),))
+    with pytest.raises(ValueError, match="this machine has 0.0"):
+        jsci.dft.molecule([("He", (0.0, 0.0, 0.0))], "sto-3g", grid=0)
 
 
 def test_too_much_memory_is_refused_before_the_work():

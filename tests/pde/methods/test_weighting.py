@@ -1,3 +1,5 @@
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +79,7 @@ def test_self_adaptive_weights_grow_where_the_residual_stays(key):
         loss, jnp.array(0.5), batch, optax.sgd(0.05), weight_optimizer=optax.sgd(0.05)
     )
     np.testing.assert_allclose(
-        problem.loss(problem.params, batch), loss.value(jnp.array(0.5), batch)
+        problem.objective(problem.params, problem.data), loss.value(jnp.array(0.5), batch)
     )
     fit = jsci.fit(*problem, steps=40, progress=False)
     weights = fit.params["weights"]["data"]
@@ -85,6 +87,21 @@ def test_self_adaptive_weights_grow_where_the_residual_stays(key):
     assert 0.25 < fit.params["model"] < 0.5
     with pytest.raises(TypeError, match="needs one fixed batch"):
         pde.self_adaptive(loss, jnp.array(0.5), lambda k: batch, optax.sgd(0.1))
+
+
+def test_problems_begin_with_the_arguments_of_fit_under_its_names():
+    arguments = list(inspect.signature(jsci.fit).parameters)
+    assert list(pde.SelfAdaptive._fields) == arguments[:4]
+    assert list(pde.Eigenproblem._fields[:3]) == arguments[:3]
+
+
+def test_former_names_of_a_self_adaptive_problem_still_work():
+    loss = jsci.objective({"data": lambda p, x: p - x})
+    problem = pde.self_adaptive(loss, jnp.array(0.5), {"data": jnp.ones(2)}, optax.sgd(0.1))
+    with pytest.warns(DeprecationWarning, match=r"SelfAdaptive\.loss .*SelfAdaptive\.objective"):
+        assert problem.loss is problem.objective
+    with pytest.warns(DeprecationWarning, match=r"SelfAdaptive\.batch .*SelfAdaptive\.data"):
+        assert problem.batch is problem.data
 
 
 def test_bad_input():

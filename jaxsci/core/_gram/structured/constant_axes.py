@@ -59,13 +59,13 @@ def _elementwise(program, equation, constant):
     return frozenset.intersection(*(constant[v] for v in operands)) if operands else frozenset()
 
 
-def _broadcast(program, equation, constant):
+def _broadcast(_, equation, constant):
     target, kept = equation.params["shape"], equation.params["broadcast_dimensions"]
     inside = _of(equation.inputs[0], constant)
     return frozenset(i for i in range(len(target)) if i not in kept or kept.index(i) in inside)
 
 
-def _transpose(program, equation, constant):
+def _transpose(_, equation, constant):
     inside = _of(equation.inputs[0], constant)
     return frozenset(i for i, p in enumerate(equation.params["permutation"]) if p in inside)
 

@@ -95,7 +95,7 @@ def linearise(
         for program, (sites, _), x in zip(programs, taps, examples, strict=True)
     ]
     _check_differentiable(traced)
-    keys = _keys_of_factors(traced, examples, sizes, implementation)
+    keys = _keys_of_factors(traced, sizes, implementation)
     return [Linearised(_features(t, keys, leaves)) for t in traced]
 
 
@@ -135,7 +135,7 @@ def _trace_features(program, sites, direct, shapes, example) -> _Traced:
                 values[i] = leaf
             operands: dict[int, Any] = {}
 
-            def add_tap(number, equation, outputs, read):
+            def add_tap(number, _, outputs, read):
                 if number not in tapped:
                     return outputs
                 for i, site in enumerate(sites):
@@ -217,7 +217,7 @@ def _rows(jacobian):
     return jacobian.reshape(diagonal, full, trace * size)
 
 
-def _keys_of_factors(traced, examples, sizes, implementation) -> frozenset[str]:
+def _keys_of_factors(traced, sizes, implementation) -> frozenset[str]:
     """Keys that are contracted as factors rather than as Jacobians."""
     if implementation == "structured":
         return frozenset(site.key for t in traced for site in t.sites)

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr
 
+from ....numerics import gauss_legendre
 from .angle import safe_sqrt
 from .duals import Covariance, Dual, rectifier, root_determinant
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_NODES, _WEIGHTS = gauss_legendre(np.array([0.0, 1.0]), 24)
 
 
 def scaled_orthant(
@@ -26,7 +27,7 @@ def scaled_orthant(
     sign = jnp.where(cosine < 0, -1.0, 1.0).astype(cosine.dtype)
     low = safe_sqrt(safe_sqrt(sine / (1 + jnp.abs(cosine))))
     far, near = (h - sign * k) ** 2 / 8, sign * h * k / 2
-    nodes, weights = (jnp.asarray(a, cosine.dtype) for a in ((_NODES + 1) / 2, _WEIGHTS / 2))
+    nodes, weights = (jnp.asarray(a, cosine.dtype) for a in (_NODES, _WEIGHTS))
 
     def add(i, total):
         w = low + (1 - low) * nodes[i]
@@ -63,7 +64,7 @@ def elu(c: Covariance, q1: Covariance, q2: Covariance, alpha: float, scale: floa
     ramps, steps = rectifier(c, q1, q2, 0.0, 1.0)
     tails = both - first - second + steps  # both are negative as often as both are positive
 
-    def ramp_and_tail(q1, s1, q2, s2):
+    def ramp_and_tail(s1, q2, s2):
         """E relu(u) (eᵛ - 1) 1(v < 0), and E 1(u > 0) eᵛ 1(v < 0)."""
         inside = across(c, s1, q2, s2, q2 / 2)
         spread = root / s1
@@ -71,8 +72,8 @@ def elu(c: Covariance, q1: Covariance, q2: Covariance, alpha: float, scale: floa
         ramp = c * inside + edge * (jnp.exp(spread**2 / 2 + log_ndtr(-spread)) - 0.5)
         return ramp, inside
 
-    ramp1, step1 = ramp_and_tail(q1, s1, q2, s2)
-    ramp2, step2 = ramp_and_tail(q2, s2, q1, s1)
+    ramp1, step1 = ramp_and_tail(s1, q2, s2)
+    ramp2, step2 = ramp_and_tail(s2, q1, s1)
     value = ramps + alpha * (ramp1 + ramp2) + alpha**2 * tails
     slope = steps + alpha * (step1 + step2) + alpha**2 * both
     return scale**2 * value, scale**2 * slope

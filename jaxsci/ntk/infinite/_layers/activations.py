@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._duals import duals, hermite
 from .._duals.duals import Covariance, Dual
 from .._duals.orthant import elu
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
 from .pooling import finite
 
@@ -43,7 +43,7 @@ class AbstractActivation(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return False
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         return finite(self.function, shape)
 
 
@@ -267,7 +267,7 @@ class Elementwise(AbstractActivation):
     activation: Callable = eqx.field(static=True)
     degree: int = eqx.field(static=True, default=64, kw_only=True)
 
-    def __check_init__(self):
+    def __check_init__(self) -> None:
         if self.degree < 1:
             raise ValueError(f"degree must be 1 or more, got {self.degree}.")
 

@@ -1,14 +1,13 @@
 """Self-attention in the limit of a wide key space."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
 
 
@@ -67,7 +66,7 @@ class SelfAttention(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         check_sequence(len(shape) - 1)
         return _FiniteAttention(self, shape[-1], key), (*shape[:-1], self.features)
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
 
 
@@ -131,7 +131,7 @@ class _Serial(AbstractLayer):
             before = layer.independent(before)
         return before
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         modules = []
         for layer, k in zip(self.layers, jax.random.split(key, len(self.layers)), strict=True):
             module, shape = layer.init(shape, k)
@@ -178,7 +178,7 @@ class _Parallel(_Branches):
     def propagate(self, pair: Pair) -> Pair:
         return self.weighted_sum(pair, (1.0,) * len(self.branches))
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         modules, shapes = self.init_branches(shape, key)
         if len(set(shapes)) > 1:
             raise ValueError(f"Branches of different shapes cannot be added: {shapes}.")
@@ -192,7 +192,7 @@ class _Concatenated(_Branches):
     def propagate(self, pair: Pair) -> Pair:
         return replace(self.weighted_sum(pair, self.shares), gaussian=False)
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         modules, shapes = self.init_branches(shape, key)
         channels = [s[-1] for s in shapes]
         total = sum(channels)
@@ -216,7 +216,7 @@ class Identity(AbstractLayer):
     def propagate(self, pair: Pair) -> Pair:
         return pair
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         return eqx.nn.Identity(), shape
 
 

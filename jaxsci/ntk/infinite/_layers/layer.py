@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,6 +23,9 @@ class Kernels(NamedTuple):
 
     nngp: Float[Array, "n m *positions"]
     ntk: Float[Array, "n m *positions"]
+
+
+FiniteLayer = tuple[Callable[..., Any], tuple[int, ...]]  # the layer, and the shape of its output
 
 
 class AbstractLayer(eqx.Module):
@@ -50,7 +53,7 @@ class AbstractLayer(eqx.Module):
         """The kernels after this layer, for one pair of inputs."""
 
     @abc.abstractmethod
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         """A finite layer for inputs (*positions, channels), and the shape of its output."""
 
     def needs_crossed(self, after: bool) -> bool:

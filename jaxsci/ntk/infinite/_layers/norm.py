@@ -1,6 +1,5 @@
 """Layer normalisation over channels, in the limit of many."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import equinox as eqx
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
 from .pooling import finite
 
@@ -51,7 +50,7 @@ class LayerNorm(AbstractLayer):
         cov2, _ = normalised(pair.of_second())
         return replace(pair, nngp=nngp, ntk=ntk, cov1=cov1, cov2=cov2)
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         def normalise(x):
             centred = x - jnp.mean(x, axis=-1, keepdims=True)
             return centred * jax.lax.rsqrt(jnp.mean(centred**2, -1, keepdims=True) + self.epsilon)

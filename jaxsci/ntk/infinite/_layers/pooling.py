@@ -1,6 +1,6 @@
 """Layers that combine positions: pooling and flattening."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import equinox as eqx
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
 from .windows import crossed_window_sum, per_axis
 
@@ -47,7 +47,7 @@ class AvgPool(AbstractLayer):
     def needs_crossed(self, after: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         strides = (*self._strides(len(shape) - 1), 1)
         window = (*self.window, 1)
         area = float(np.prod(self.window))
@@ -82,7 +82,7 @@ class GlobalAvgPool(AbstractLayer):
     def needs_crossed(self, after: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         return finite(lambda x: jnp.mean(x, axis=tuple(range(x.ndim - 1))), shape)
 
 
@@ -108,11 +108,11 @@ class Flatten(AbstractLayer):
     def needs_crossed(self, after: bool) -> bool:
         return False
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         return finite(jnp.ravel, shape)
 
 
-def finite(function, shape: tuple[int, ...]) -> tuple[Callable, tuple[int, ...]]:
+def finite(function, shape: tuple[int, ...]) -> FiniteLayer:
     """A layer without parameters, and the shape of its output."""
     output = jax.eval_shape(function, jax.ShapeDtypeStruct(shape, jnp.result_type(float)))
     return eqx.nn.Lambda(function), output.shape

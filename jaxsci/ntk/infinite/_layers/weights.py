@@ -1,17 +1,16 @@
 """Layers of weights: dense and convolutional."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .layer import AbstractLayer
+from .layer import AbstractLayer, FiniteLayer
 from .pair import Pair
-from .windows import padded, paired_window_mean, per_axis
+from .windows import Padding, padded, paired_window_mean, per_axis
 
 
 class Dense(AbstractLayer):
@@ -46,7 +45,7 @@ class Dense(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         return _FiniteDense(_Weights(self, shape[-1:], key)), (*shape[:-1], self.features)
 
 
@@ -78,9 +77,7 @@ class Conv(AbstractLayer):
     features: int = eqx.field(static=True)
     window: tuple[int, ...] = eqx.field(static=True, converter=tuple)
     strides: int | Sequence[int] = eqx.field(static=True, default=1, kw_only=True)
-    padding: Literal["same", "valid", "circular"] = eqx.field(
-        static=True, default="same", kw_only=True
-    )
+    padding: Padding = eqx.field(static=True, default="same", kw_only=True)
     weight_std: Array | float = eqx.field(default=1.0, kw_only=True)
     bias_std: Array | float = eqx.field(default=0.0, kw_only=True)
 
@@ -92,7 +89,7 @@ class Conv(AbstractLayer):
     def independent(self, before: bool) -> bool:
         return True
 
-    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> tuple[Callable, tuple[int, ...]]:
+    def init(self, shape: tuple[int, ...], key: PRNGKeyArray) -> FiniteLayer:
         strides = per_axis(self.window, self.strides, len(shape) - 1)
         weights = _Weights(self, (*self.window, shape[-1]), key)
         module = _FiniteConv(weights, strides, self.padding)
@@ -134,7 +131,7 @@ class _FiniteDense(eqx.Module):
 class _FiniteConv(eqx.Module):
     weights: _Weights
     strides: tuple[int, ...] = eqx.field(static=True)
-    padding: str = eqx.field(static=True)
+    padding: Padding = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "*positions inputs"]) -> Float[Array, "*strided outputs"]:
         rank = len(self.strides)

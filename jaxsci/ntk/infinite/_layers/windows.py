@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+Padding = Literal["same", "valid", "circular"]
 
 
 def per_axis(window: Sequence[int], strides: int | Sequence[int], rank: int) -> tuple[int, ...]:
@@ -24,10 +27,10 @@ def padded(
     axes: Iterable[int],
     window: Sequence[int],
     strides: Sequence[int],
-    padding: str,
+    padding: Padding,
 ) -> Float[Array, "..."]:
     """Pad the given axes with zeros ("same") or wrapped values ("circular"), in XLA's layout."""
-    if padding not in ("same", "valid", "circular"):
+    if padding not in get_args(Padding):
         raise ValueError(f'padding must be "same", "valid" or "circular", got {padding!r}.')
     if padding == "valid":
         return k
@@ -40,7 +43,7 @@ def padded(
 
 
 def paired_window_mean(
-    k: Float[Array, "..."], window: Sequence[int], strides: Sequence[int], padding: str
+    k: Float[Array, "..."], window: Sequence[int], strides: Sequence[int], padding: Padding
 ) -> Float[Array, "..."]:
     """Σ_δ K(s + δ, s' + δ) / |window|: both sets of positions move together, if there are two.
 

@@ -17,7 +17,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 def highest_level(a: Level, b: Level) -> Level:
     """The one that needs more of the density."""
-    return max(a, b, key=LEVELS.index)
+    return a if LEVELS.index(a) > LEVELS.index(b) else b
 
 
 class Features(eqx.Module):

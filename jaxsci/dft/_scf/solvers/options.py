@@ -141,7 +141,7 @@ class Iteration(eqx.Module):
         diis = first_of(solver)
         return cls(
             tolerance=jnp.asarray(tolerance, float),
-            max_steps=jnp.asarray(max_steps),
+            max_steps=jnp.asarray(int(max_steps)),
             level_shift=jnp.asarray(diis.level_shift, float),
             damping=jnp.asarray(diis.damping, float),
             temperature=diis.temperature,

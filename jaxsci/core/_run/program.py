@@ -87,7 +87,7 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     return Program(_KNOWN.setdefault(trace, trace), constants)
 
 
-def as_pytree(f: Callable) -> Callable:
+def as_pytree(f: Callable) -> Any:
     """`f` with its arrays as leaves; one without is part of the structure, by its identity."""
     return f if isinstance(f, eqx.Module | Partial) else Partial(f)
 
@@ -196,7 +196,7 @@ def _coefficient(equation):
     value = np.asarray(literals[0].val)
     if value.ndim or not np.issubdtype(value.dtype, np.floating) or not np.isfinite(value):
         return None
-    round_ = abs(value) <= _LARGEST_ROUND and (2 * value).is_integer()
+    round_ = abs(value) <= _LARGEST_ROUND and float(2 * value).is_integer()
     return None if round_ else literals[0]
 
 

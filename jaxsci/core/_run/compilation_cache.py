@@ -13,7 +13,7 @@ _SECONDS = 0.2
 _VARIABLE = "JSCI_COMPILATION_CACHE"
 
 
-def compilation_cache(path: str | os.PathLike | None = None) -> Path:
+def compilation_cache(path: str | os.PathLike[str] | None = None) -> Path:
     """Keep compiled programs in a folder, where the next process finds them.
 
     A program is compiled where none is there for the same computation, of the same shapes. Each

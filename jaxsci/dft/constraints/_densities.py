@@ -32,6 +32,14 @@ def from_reduced(
     return Features(a * rho, b * rho, a * a * sigma, a * b * sigma, b * b * sigma, *tau)
 
 
+def unpolarised(features: Features) -> Features:
+    """The point of the same total ρ, |∇ρ|² and τ without polarisation, at the least with τ_W."""
+    rho = features.rho
+    von_weizsaecker = features.sigma / (8 * rho)
+    alpha = jnp.maximum(features.tau - von_weizsaecker, 0) / (_KINETIC * rho ** (5 / 3))
+    return from_reduced(rho, jnp.zeros_like(rho), reduced_gradient_squared(features), alpha)
+
+
 def uniform_gas(rho: Float[Array, "*n"], zeta: Float[Array, "*n"]) -> Features:
     """No gradient, and the kinetic energy density of Thomas and Fermi."""
     return from_reduced(rho, zeta, jnp.zeros_like(rho), jnp.ones_like(rho))

@@ -15,6 +15,7 @@ from ._densities import (
     scale_uniformly,
     second_order,
     uniform_gas,
+    unpolarised,
 )
 
 GRADIENT_EXPANSION = 10 / 81
@@ -219,10 +220,8 @@ def exchange_lieb_oxford(
     jax.vmap(lambda point: constraint(f, None, point))(points)  # zeros
     ```
     """
-    rho, s2 = features.rho, reduced_gradient_squared(features)
-    alpha = jnp.maximum(features.tau - features.sigma / (8 * rho), 0) / (rho ** (5 / 3))
-    point = from_reduced(rho, 0 * rho, s2, alpha)
-    return jax.nn.relu(functional(params, point) / uniform_exchange(rho) - LIEB_OXFORD)
+    enhancement = functional(params, unpolarised(features)) / uniform_exchange(features.rho)
+    return jax.nn.relu(enhancement - LIEB_OXFORD)
 
 
 def exchange_of_two_electrons(

@@ -179,7 +179,13 @@ class BallIntegral(eqx.Module):
         window = jnp.maximum(1 - square, 0) ** 2 * weights[None]
         return jnp.einsum("qp,qpc,pc->qc", window, k, self.mix(a))
 
-    def warn_unseen(self, y, x, advice: str, stacklevel: int = 3) -> None:
+    def warn_unseen(
+        self,
+        y: np.ndarray | None,
+        x: np.ndarray | None,
+        advice: str,
+        stacklevel: int = 3,
+    ) -> None:
         """Warn of points y whose balls hold no point x, where both are known."""
         if y is None or x is None:
             return

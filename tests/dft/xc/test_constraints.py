@@ -123,3 +123,24 @@ def test_bad_input_is_explained():
         constraint_table()
     with pytest.raises(ValueError, match="has a part that is no function.*test its semilocal part"):
         constraint_table(exchange=xc("pbe0"))
+
+
+def test_the_local_bound_is_checked_at_the_densities_that_are_given():
+    """An enhancement of 1 + α/2 breaks F_x ≤ 1.804 by α/2 - 0.804, with α of the total density."""
+    rho, sigma, alpha = 0.7, 0.3, jnp.array([0.5, 1.0, 1.6, 2.0, 5.0])
+    of_uniform_gas = 0.3 * (3 * jnp.pi**2) ** (2 / 3) * rho ** (5 / 3)
+    tau = sigma / (8 * rho) + alpha * of_uniform_gas
+
+    def exchange(params, f):
+        found = (f.tau - f.sigma / (8 * f.rho)) / (0.3 * (3 * jnp.pi**2) ** (2 / 3))
+        slater = -0.75 * (3 / jnp.pi) ** (1 / 3) * f.rho ** (4 / 3)
+        return (1 + 0.5 * found / f.rho ** (5 / 3)) * slater
+
+    # Three quarters of everything in one spin: the bound is for the total.
+    a, b = 0.75, 0.25
+    spins = [jnp.full_like(alpha, x) for x in (a * rho, b * rho)]
+    gradients = [jnp.full_like(alpha, x * sigma) for x in (a * a, a * b, b * b)]
+    points = Features(*spins, *gradients, a * tau, b * tau)
+    residual = constraints.exchange_lieb_oxford
+    found = jax.vmap(lambda point: residual(exchange, None, point))(points)
+    np.testing.assert_allclose(found, jnp.maximum(0.5 * alpha - 0.804, 0), atol=1e-12)

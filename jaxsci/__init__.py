@@ -27,6 +27,7 @@ Verbs:
     vmap                      jax.vmap in chunks, over devices
     peak_memory, machine_memory
                               the bytes that a call needs, and that there are
+    compilation_cache         compiled programs, kept for the next process
     save, load                any pytree in one file, checked when it is read
     check_platform, require_x64
                               whether this machine computes right numbers, and in float64

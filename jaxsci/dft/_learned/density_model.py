@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ...core import memoised
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
 from .._system.molecule import Molecule
@@ -123,6 +124,7 @@ def set_means(
     return eqx.tree_at(lambda m: m.means, model, means)
 
 
+@memoised
 def coefficient_error(f: Callable[[Any, Auxiliary], Array]) -> Callable:
     """The error of the learned density in the Coulomb metric, as a residual for `objective`.
 
@@ -152,6 +154,7 @@ def coefficient_error(f: Callable[[Any, Auxiliary], Array]) -> Callable:
     return residual
 
 
+@memoised
 def guess_error(
     f: Callable[[Any, Auxiliary], Array], functional: Functional | Callable
 ) -> Callable:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ...core import memoised
 from .._scf.scf import SCFResult
 from .._system.molecule import Molecule
 from .atom_features import AtomFeatures, degrees, elements_of, shells_of
@@ -284,6 +285,7 @@ def set_blocks(
     return eqx.tree_at(lambda m: m.blocks, model, total / jnp.maximum(count, 1))
 
 
+@memoised
 def hamiltonian_error(f: Callable[[Any, Molecule], Array]) -> Callable:
     """The error of the learned Kohn-Sham matrix, as a residual for `objective`.
 

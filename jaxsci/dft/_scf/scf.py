@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ...core import require_x64
+from ...core import memoised, require_x64
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
@@ -110,6 +110,7 @@ def scf(
 
 
 @accepts_old_keywords
+@memoised
 def energy(
     functional: Functional | Callable,
     *,

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ...core import memoised
 from .._properties.integral_tangents import moved
 from .._scf.fixed_density import fixed_density_energy, harris_energy
 from .._scf.hamiltonian import operators
@@ -27,6 +28,7 @@ _LOOSE = 1e-9  # tolerance where the energy alone counts
 _TIGHT = 1e-12  # where more does: errors of densities are roots of the energy's
 
 
+@memoised
 def energy_error(
     functional: Functional | Callable,
     *,
@@ -79,6 +81,7 @@ def energy_error(
     return residual
 
 
+@memoised
 def density_error(
     functional: Functional | Callable,
     *,
@@ -112,6 +115,7 @@ def density_error(
     return _only(mixed_error(functional, energy=0.0, density=1.0, **options))
 
 
+@memoised
 def force_error(
     functional: Functional | Callable,
     *,
@@ -149,6 +153,7 @@ def force_error(
     return mixed_error(functional, energy=0.0, force=1.0, **options)
 
 
+@memoised
 def mixed_error(
     functional: Functional | Callable,
     *,
@@ -213,6 +218,7 @@ def mixed_error(
     return converged_only(residual)
 
 
+@memoised
 def reaction_error(
     functional: Functional | Callable,
     *,
@@ -252,6 +258,7 @@ def reaction_error(
     return converged_only(residual)
 
 
+@memoised
 def self_consistency_error(functional: Functional | Callable) -> Residual:
     """How far the sample's density is from self-consistency, for `objective`.
 

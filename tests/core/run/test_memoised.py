@@ -90,3 +90,6 @@ def test_functionals_made_of_networks_of_one_kind_are_equal(level):
         return jsci.dft.neural_functional(f, base=jsci.dft.xc("pbe"), level=level)
 
     assert make(0) == make(1)
+    for factory in (jsci.dft.energy, jsci.dft.energy_error, jsci.dft.self_consistency_error):
+        assert factory(make(0)) is factory(make(1))
+    assert jsci.dft.energy_error(make(0)) is not jsci.dft.energy_error(make(0), density="fixed")

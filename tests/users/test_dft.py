@@ -242,7 +242,7 @@ def test_counterpoise_energy_of_water_in_the_basis_of_its_dimer():
 def test_nearly_dependent_functions_are_warned_of_or_refused():
     """Hydrogen chains at 1 Bohr. In aug-cc-pVDZ rounding rules (-3.9 million Hartree for ten atoms,
     right: about -4.071); six atoms miss convergence by rounding; ten in cc-pVDZ are right."""
-    with pytest.raises(ValueError, match=r"eigenvalue of its overlap is 6\.\de-14.*leave out"):
+    with pytest.raises(ValueError, match=r"eigenvalue of its overlap is 6\.\de-14.*remove"):
         chain(10, "aug-cc-pvdz")
     with pytest.warns(UserWarning, match=r"eigenvalue of its overlap is 4\.9e-09"):
         chain(6, "aug-cc-pvdz")

@@ -29,7 +29,7 @@ def warn_unless_periodic(a, axes: Iterable[int], name: str, advice: str, stackle
         lines = lines.reshape(len(lines), -1, values.shape[-1])
         with np.errstate(all="ignore"):  # fields may hold infinities
             if np.any(_bends_at_the_seam(lines, noise)):
-                what = "does not go on smoothly from its last point to its first"
+                what = "does not continue smoothly from its last point to its first"
             elif np.any(_repeats_an_end(lines, noise)):
                 what = "has its first point once more at its end, as linspace(0, 1, N) does"
             else:

@@ -14,6 +14,8 @@ def bisect(is_below: Callable[[float], bool], low: float, high: float) -> float:
     **Returns:** the last number for which `is_below` held; the next one in floating point is not.
 
     ```python
+    from jaxsci.numerics import bisect
+
     root = bisect(lambda x: x**2 < 2, 1.0, 2.0)  # 1.4142135623730950
     ```
     """

@@ -17,6 +17,8 @@ def gauss_legendre(
     **Returns:** points, ascending, and weights, both `(n panels,)`, in float64 on the host.
 
     ```python
+    from jaxsci.numerics import gauss_legendre
+
     points, weights = gauss_legendre(np.array([-1.0, 0.0, 2.0]), 8)
     ```
     """

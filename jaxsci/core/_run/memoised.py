@@ -24,6 +24,9 @@ def memoised(factory: Callable[_P, _R]) -> Callable[_P, _R]:
     **Returns:** the factory, with its name and signature.
 
     ```python
+    from jaxsci.core import memoised
+
+
     @memoised
     def scaled(f, factor):
         return lambda x: factor * f(x)

@@ -91,6 +91,8 @@ def host_memory() -> float:
     **Returns:** bytes, infinite where the system does not tell.
 
     ```python
+    from jaxsci.core import host_memory
+
     host_memory() / 2**30
     ```
     """

@@ -90,7 +90,9 @@ def test_own_features_and_any_energy():
 
 def test_bad_input_is_explained():
     m = lih()
-    with pytest.raises(ValueError, match=r"needs the extra 'pair_potentials'.*with_pair_potentials"):
+    with pytest.raises(
+        ValueError, match=r"needs the extra 'pair_potentials'.*with_pair_potentials"
+    ):
         scf(m, EXACT)
     with pytest.raises(ValueError, match="must return one energy, got shape"):
         scf(m, nonlocal_functional(lambda p, d: d.weights))

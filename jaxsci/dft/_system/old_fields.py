@@ -1,13 +1,15 @@
 """The field of a molecule that said before 0.2 how its spins are treated."""
 
 import functools
-from typing import Any
+from typing import Any, TypeVar
 
 from ...core import warn_deprecated
 from .spins import Spins
 
+_T = TypeVar("_T")
 
-def accepts_old_fields(cls: type) -> type:
+
+def accepts_old_fields(cls: type[_T]) -> type[_T]:
     """The class, made also with `restricted=`, as in `dataclasses.replace(m, restricted=False)`."""
     init = cls.__init__
 

@@ -56,7 +56,7 @@ class DIIS:
     damping: float = 0.0
     temperature: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             number = getattr(self, field.name)
             _check_number(field.name, number)
@@ -104,7 +104,7 @@ class Newton:
 
     first: DIIS = DIIS()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.first, DIIS):
             raise TypeError(f"first must be a jsci.dft.DIIS(...), got {self.first!r}.")
         if self.first.temperature:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -114,8 +115,9 @@ class Functional(eqx.Module):
         )
 
     def __mul__(self, factor: float) -> "Functional":
-        if not isinstance(factor, int | float):
+        if not isinstance(factor, Real):
             return NotImplemented
+        factor = float(factor)  # a NumPy scalar as well
         return Functional(
             tuple((factor * weight, term) for weight, term in self.terms),
             self.level,

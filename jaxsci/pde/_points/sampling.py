@@ -7,6 +7,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -197,7 +198,7 @@ def joint(samplers: Mapping[str, Callable[..., Any]]) -> Callable:
 
 def _sampler(region: Region, n: int, unit: Callable) -> Sampler:
     """Draw in the unit cube, map, and drop points that the region rejects, with static shapes."""
-    if not isinstance(n, int) or n < 1:
+    if not isinstance(n, Integral) or n < 1:
         raise ValueError(f"The number of points must be a positive integer, got {n!r}.")
     fraction = kept_fraction(region)
     if fraction == 0:

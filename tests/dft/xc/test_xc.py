@@ -275,3 +275,8 @@ def test_bad_names_are_explained():
         xc(3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="allowed are lda, gga, mgga"):
         Functional((), "hyper")
+
+
+@pytest.mark.parametrize("factor", [np.float32(0.5), np.float64(0.5), jnp.float32(0.5).item()])
+def test_factors_of_numpy_are_numbers(factor):
+    assert factor * xc("pbe") == 0.5 * xc("pbe") == xc("pbe") * factor

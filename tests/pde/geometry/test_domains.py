@@ -214,3 +214,10 @@ def test_a_sampler_of_a_combination_can_be_made_inside_of_jit(where, key):
     region = keyhole if where == "inside" else keyhole.boundary["first.x0_upper"]
     draw = lambda key: pde.uniform(region, 8)(key)  # noqa: E731
     np.testing.assert_allclose(jax.jit(draw)(key), draw(key), rtol=1e-12)
+
+
+def test_a_number_of_points_may_be_numpys(key):
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+    assert pde.uniform(square, np.int64(5))(key).shape == (5, 2)
+    with pytest.raises(ValueError, match=r"positive integer, got 4\.5"):
+        pde.uniform(square, 4.5)  # pyright: ignore[reportArgumentType]

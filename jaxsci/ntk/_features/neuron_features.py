@@ -23,7 +23,7 @@ class AbstractNeuronFeatures(eqx.Module):
 
     @abc.abstractmethod
     def of_weights(
-        self, weight: Num[Array, " in_size"], bias: Num[Array, ""]
+        self, weight: Num[Array, " in_size"], bias: float | Num[Array, ""]
     ) -> Float[Array, " features"]:
         """Ψ(w, b) of one neuron."""
 
@@ -102,7 +102,7 @@ class FourierNeuronFeatures(AbstractNeuronFeatures):
         return jnp.concatenate([one, size * jnp.cos(phase), -size * jnp.sin(phase)])
 
     def of_weights(
-        self, weight: Num[Array, " in_size"], bias: Num[Array, ""]
+        self, weight: Num[Array, " in_size"], bias: float | Num[Array, ""]
     ) -> Float[Array, " features"]:
         weight = inexact(weight)
         size, phase = self._wave(weight)
@@ -161,7 +161,7 @@ class ArcCosineNeuronFeatures(AbstractNeuronFeatures):
         return self.of_weights(x, jnp.ones((), x.dtype))
 
     def of_weights(
-        self, weight: Num[Array, " in_size"], bias: Num[Array, ""]
+        self, weight: Num[Array, " in_size"], bias: float | Num[Array, ""]
     ) -> Float[Array, " features"]:
         weight = inexact(weight)
         directions = jax.lax.stop_gradient(self.directions).astype(weight.dtype)

@@ -34,6 +34,22 @@ def test_arrays_are_not_remembered():
     assert jnp.allclose(power(jnp.sin, 2, shift=shift)(jnp.zeros(2)), shift)
 
 
+EXPONENT = 2
+
+
+def test_what_reads_a_global_is_made_anew(monkeypatch):
+    """As a cell of a notebook that is run again after the value was changed."""
+
+    def own(x):
+        return x**EXPONENT
+
+    assert power(own, 2) is not power(own, 2)
+    compiled = jax.jit(lambda f, x: f(x), static_argnums=0)
+    assert compiled(power(own, 2), 3.0) == 81
+    monkeypatch.setitem(globals(), "EXPONENT", 1)
+    assert compiled(power(own, 2), 3.0) == 9
+
+
 def test_it_keeps_its_name_and_signature():
     assert power.__doc__ == "f(x)ⁿ + shift."
     assert list(inspect.signature(power).parameters) == ["f", "exponent", "shift"]

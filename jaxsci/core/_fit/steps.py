@@ -84,12 +84,24 @@ def _record_dtype(carry):
 
 
 def one_step(objective, optimizer, carry, batch):
+    updates, state, value, terms = _step_of(objective, optimizer, carry, batch)
+    value_is_finite = jnp.isfinite(value)
+    finite = value_is_finite & _all_finite(updates)
+    # Not finite at these parameters: the step that led here is undone. Not finite in the
+    # update alone: it is not taken.
+    keep = _where(value_is_finite, carry.params, carry.previous)
+    params = _where(finite, optax.apply_updates(carry.params, updates), keep)
+    new = Carry(params, carry.params, _where(finite, state, carry.state), carry.step + 1, finite)
+    return new, {"loss": value, **terms}
+
+
+def _step_of(objective, optimizer, carry, batch):
+    """The optimiser's updates and state, the loss and its terms."""
     loss, value_and_grad, residual_fn = loss_of(objective, batch)
     if isinstance(optimizer, SecondOrder) and residual_fn is not None:
-        terms = objective.terms(carry.params, batch)
-        value, gradient = objective.weighted(terms), carry.params  # in its place, and not read
-    else:
-        (value, terms), gradient = value_and_grad(carry.params)
+        updates, state, terms = optimizer.update.step(carry.state, carry.params, residual_fn)
+        return updates, state, objective.weighted(terms), terms
+    (value, terms), gradient = value_and_grad(carry.params)
 
     # optax's line searches refuse extra arguments that value_fn does not name.
     def value_fn(params, residual_fn=None):
@@ -104,14 +116,7 @@ def one_step(objective, optimizer, carry, batch):
     )
     extra = accepted(optimizer.update, extra)
     updates, state = optimizer.update(gradient, carry.state, carry.params, **extra)
-    value_is_finite = jnp.isfinite(value)
-    finite = value_is_finite & _all_finite(updates)
-    # Not finite at these parameters: the step that led here is undone. Not finite in the
-    # update alone: it is not taken.
-    keep = _where(value_is_finite, carry.params, carry.previous)
-    params = _where(finite, optax.apply_updates(carry.params, updates), keep)
-    new = Carry(params, carry.params, _where(finite, state, carry.state), carry.step + 1, finite)
-    return new, {"loss": value, **terms}
+    return updates, state, value, terms
 
 
 def loss_of(objective, batch):

@@ -24,11 +24,14 @@ Parameters = Float[Array, " p"]
 class LinearModel(eqx.Module):
     """r + J δ around one point: `damped(λ)(b)` = argmin ‖J δ - b‖² + λ ‖δ‖².
 
+    The mean squares of the `terms` come with r, which needs no evaluation of its own.
+
     One factorisation in `damped(λ)` serves every b. This is not only an optimization: two
     independent factorisations, each of a whole batch, can deadlock XLA's threads.
     """
 
     residual: Samples
+    terms: dict[str, Float[Array, ""]]
     trace: Float[Array, ""]
     imbalance: Float[Array, ""]
     apply: Callable[[Parameters], Samples]
@@ -42,10 +45,10 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
     flat, unravel = ravel_pytree(params)
 
     def vector(w):
-        return residuals.vector(unravel(w))
+        return residuals.vector_and_terms(unravel(w))
 
     if space == "auto":
-        n = jax.eval_shape(vector, flat).size
+        n = jax.eval_shape(vector, flat)[0].size
         if min(n, flat.size) > _LARGEST_DENSE:
             space = "matrix_free"
         else:
@@ -56,7 +59,7 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
 
 def _sample(residuals, params, vector, flat):
     kernel = residuals.kernel(params)
-    r, pullback = jax.vjp(vector, flat)
+    r, pullback, terms = jax.vjp(vector, flat, has_aux=True)
     squares = jnp.diagonal(kernel)
     spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
 
@@ -64,11 +67,11 @@ def _sample(residuals, params, vector, flat):
         solve = _positive_solver(kernel, damping)
         return lambda b: pullback(solve(b))[0]
 
-    return LinearModel(r, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
+    return LinearModel(r, terms, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
 
 
 def _parameter(residuals, params, *_):
-    r, jacobian = residuals.jacobian(params)
+    r, jacobian, terms = residuals.jacobian_and_terms(params)
     normal = jacobian.T @ jacobian
     squares = jnp.sum(jacobian**2, axis=1)
     spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
@@ -77,11 +80,11 @@ def _parameter(residuals, params, *_):
         solve = _positive_solver(normal, damping)
         return lambda b: solve(jacobian.T @ b)
 
-    return LinearModel(r, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
+    return LinearModel(r, terms, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
 
 
 def _matrix_free(residuals, params, vector, flat):
-    r, pullback = jax.vjp(vector, flat)
+    r, pullback, terms = jax.vjp(vector, flat, has_aux=True)
     pushforward = _pushforward(vector, flat)
     structure = jax.eval_shape(lambda: flat)
 
@@ -103,11 +106,11 @@ def _matrix_free(residuals, params, vector, flat):
     rows = rows_of_terms(residuals, params)
     traces = [mean_square(jnp.zeros_like(signs[:1]).at[:, k].set(signs[:1, k])) for k in rows]
     spread = imbalance(residuals, traces)
-    return LinearModel(r, mean_square(signs), spread, pushforward, damped)
+    return LinearModel(r, terms, mean_square(signs), spread, pushforward, damped)
 
 
 def _pushforward(vector, flat):
-    return lambda v: jax.jvp(vector, (flat,), (v,))[1]
+    return lambda v: jax.jvp(vector, (flat,), (v,), has_aux=True)[1]
 
 
 def _positive_solver(matrix, damping):

@@ -49,10 +49,8 @@ class Objective(eqx.Module):
 
     def terms(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Float[Array, ""]]:
         """Each term's mean square, without its weight."""
-        divisors = self._divisors(batch)
-        return {
-            name: jnp.sum(r**2) / divisors[name] for name, r in self._raw(params, batch).items()
-        }
+        self._sizes(batch)  # checks the batch
+        return self._mean_squares(self._raw(params, batch), batch)
 
     def value_and_grad(
         self, params: PyTree, batch: Mapping[str, PyTree]
@@ -121,6 +119,10 @@ class Objective(eqx.Module):
             for name, r in zip(self.names, self.functions, strict=True)
         }
 
+    def _mean_squares(self, raw, batch):
+        divisors = self._divisors(batch)
+        return {name: jnp.sum(r**2) / divisors[name] for name, r in raw.items()}
+
     def _sizes(self, batch):
         return sizes_of(self.names, batch)
 
@@ -150,15 +152,34 @@ class BatchResiduals(eqx.Module):
         """The scaled residuals, a dict of arrays."""
         return self.objective.residuals(params, self.batch)
 
+    def value(self, params: PyTree) -> Float[Array, ""]:
+        """The loss."""
+        return self.objective.value(params, self.batch)
+
     def vector(self, params: PyTree) -> Float[Array, " n"]:
         """The scaled residuals as one vector, in the order of `ravel_pytree`."""
         return ravel_pytree(self(params))[0]
+
+    def vector_and_terms(
+        self, params: PyTree
+    ) -> tuple[Float[Array, " n"], dict[str, Float[Array, ""]]]:
+        """`vector(params)`, and each term's mean square without its weight."""
+        raw = self.objective._raw(params, self.batch)
+        scales = self.objective._scales(self.batch)
+        vector = jnp.concatenate([(scales[name] * raw[name]).reshape(-1) for name in raw])
+        return vector, self.objective._mean_squares(raw, self.batch)
 
     def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
         """The residual vector r and its Jacobian J in the order of `ravel_pytree(params)`.
 
         One reverse pass per residual and sample, never one per residual over the whole batch.
         """
+        return self.jacobian_and_terms(params)[:2]
+
+    def jacobian_and_terms(
+        self, params: PyTree
+    ) -> tuple[Float[Array, " n"], Float[Array, "n p"], dict[str, Float[Array, ""]]]:
+        """`jacobian(params)`, and each term's mean square without its weight."""
         check_params(params)
         flat, unravel = ravel_pytree(params)
         scales = self.objective._scales(self.batch)
@@ -172,11 +193,16 @@ class BatchResiduals(eqx.Module):
                 return y, jacobian
 
             y, jacobian = self.objective._map(sample)(flat, self.batch[name])
-            return scales[name] * y.reshape(-1), scales[name] * jacobian.reshape(-1, flat.size)
+            return y.reshape(-1), jacobian.reshape(-1, flat.size)
 
         named = zip(self.objective.names, self.objective.functions, strict=True)
-        blocks = [rows(name, r) for name, r in named]
-        return jnp.concatenate([b[0] for b in blocks]), jnp.concatenate([b[1] for b in blocks])
+        blocks = {name: rows(name, r) for name, r in named}
+        vector, jacobian = (
+            jnp.concatenate([scales[name] * block[i] for name, block in blocks.items()])
+            for i in range(2)
+        )
+        raw = {name: block[0] for name, block in blocks.items()}
+        return vector, jacobian, self.objective._mean_squares(raw, self.batch)
 
     def traces(self, params: PyTree) -> dict[str, Float[Array, ""]]:
         """Each term's mean square gradient, meanᵢ ‖∂rₖ(xᵢ)/∂params‖², without its weight.

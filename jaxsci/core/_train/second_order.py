@@ -9,13 +9,14 @@ Damping is given relative to the trace of J Jᵀ, so that it has no units.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._run.platform import require_x64
 from .damped_least_squares import Space, linear_model
@@ -41,6 +42,20 @@ class NaturalGradientState(NamedTuple):
 
     direction: Float[Array, " p"]
     imbalance: Float[Array, ""]
+
+
+class Update(NamedTuple):
+    """The `update` of an optax transformation, made of a step on residuals.
+
+    `step(state, params, residuals)` also returns the mean squares of the terms at `params`, so that
+    `fit` need not evaluate the residuals once more for its history.
+    """
+
+    step: Callable[[Any, PyTree, BatchResiduals], tuple[PyTree, Any, dict[str, Array]]]
+
+    def __call__(self, updates, state, params=None, *, residual_fn: Any = None, **extra_args):
+        del updates, extra_args
+        return self.step(state, params, residual_fn)[:2]
 
 
 class SecondOrder(optax.GradientTransformationExtraArgs):
@@ -98,9 +113,8 @@ def levenberg_marquardt(
         _require_float64(params, "levenberg_marquardt()")
         return LevenbergMarquardtState(jnp.array(damping, jnp.float64), jnp.ones((), jnp.float64))
 
-    def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
-        del updates, extra_args
-        model = _model(residual_fn, params, space, "levenberg_marquardt()")
+    def step(state, params, residuals):
+        model = _model(residuals, params, space, "levenberg_marquardt()")
         flat, unravel = ravel_pytree(params)
         # Below this by more than rounding: a step that only rounding favours could raise the loss.
         goal = jnp.sum(model.residual**2) * (1 - 8 * jnp.finfo(flat.dtype).eps)
@@ -116,7 +130,7 @@ def levenberg_marquardt(
             solve = model.damped(damping * model.trace)
 
             def residual(step):
-                return residual_fn.vector(unravel(flat + step))
+                return residuals.vector(unravel(flat + step))
 
             step, new_value = _best_step(residual, model.residual, solve, flat, acceleration)
             return tries + 1, damping, step, new_value
@@ -127,9 +141,9 @@ def levenberg_marquardt(
         damping = jnp.where(better, damping / factor, damping * factor)
         damping = jnp.clip(damping, smallest, largest)
         new_state = LevenbergMarquardtState(damping, model.imbalance)
-        return unravel(jnp.where(better, step, 0.0)), new_state
+        return unravel(jnp.where(better, step, 0.0)), new_state, model.terms
 
-    return SecondOrder(init, update)
+    return SecondOrder(init, Update(step))
 
 
 def _best_step(residual, r, solve, flat, acceleration):
@@ -193,24 +207,16 @@ def gauss_newton(
         _require_float64(params, "gauss_newton()")
         return GaussNewtonState(jnp.ones((), jnp.float64))
 
-    def update(
-        updates,
-        state,
-        params=None,
-        *,
-        value: Any = None,
-        value_fn: Any = None,
-        residual_fn: Any = None,
-        **extra_args,
-    ):
-        del updates, state, extra_args
-        model = _model(residual_fn, params, space, "gauss_newton()")
+    def step(state, params, residuals):
+        del state
+        model = _model(residuals, params, space, "gauss_newton()")
         unravel = ravel_pytree(params)[1]
         direction = -model.damped(damping * model.trace)(model.residual)
-        step = best_halving(direction, params, value, value_fn, line_search_steps)
-        return unravel(step), GaussNewtonState(model.imbalance)
+        value = jnp.sum(model.residual**2)
+        length = best_halving(direction, params, value, residuals.value, line_search_steps)
+        return unravel(length), GaussNewtonState(model.imbalance), model.terms
 
-    return SecondOrder(init, update)
+    return SecondOrder(init, Update(step))
 
 
 @functools.lru_cache(maxsize=None, typed=True)
@@ -252,26 +258,25 @@ def natural_gradient(
         start = jnp.zeros_like(ravel_pytree(params)[0])
         return NaturalGradientState(start, jnp.ones((), jnp.float64))
 
-    def update(updates, state, params=None, *, residual_fn: Any = None, **extra_args):
-        del updates, extra_args
-        model = _model(residual_fn, params, space, "natural_gradient()")
+    def step(state, params, residuals):
+        model = _model(residuals, params, space, "natural_gradient()")
         carried = momentum * state.direction
         misfit = model.residual - model.apply(carried)
         direction = carried + model.damped(damping * model.trace)(misfit)
         unravel = ravel_pytree(params)[1]
         new_state = NaturalGradientState(direction, model.imbalance)
-        return unravel(-learning_rate * direction), new_state
+        return unravel(-learning_rate * direction), new_state, model.terms
 
-    return SecondOrder(init, update)
+    return SecondOrder(init, Update(step))
 
 
-def _model(residual_fn, params, space, name):
-    if not isinstance(residual_fn, BatchResiduals):
+def _model(residuals, params, space, name):
+    if not isinstance(residuals, BatchResiduals):
         raise TypeError(
             f"{name} needs the residuals, not only the loss: give fit() an objective made by "
             "jsci.objective({...}) instead of a plain loss function."
         )
-    return linear_model(residual_fn, params, space)
+    return linear_model(residuals, params, space)
 
 
 def _require_float64(params, name):

@@ -8,6 +8,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
+from jaxsci.core._fit.steps import one_step, start_of_training
 from jaxsci.core._train.damped_least_squares import linear_model
 
 # 15 residuals and 16 parameters: what happens between the samples is no matter here.
@@ -112,6 +113,17 @@ def test_a_batch_of_steps_factorises_once():
     many = jax.vmap(lambda scale: jax.tree.map(lambda p: scale * p, make_params()))(jnp.ones(4))
     program = jax.jit(jax.vmap(step)).lower(many).compile().as_text()
     assert program.count('custom_call_target="lapack_dpotrf_ffi"') == 1
+
+
+@pytest.mark.parametrize("space", ["sample", "parameter"])
+def test_a_training_step_traces_the_residuals_thrice_at_most(space):
+    """Once for the kernel, once for r with its transpose, once for all trials: what each further
+    copy costs is seconds of compilation."""
+    loss = jsci.objective({"r": f})
+    optimizer = jsci.levenberg_marquardt(space=space)
+    carry = start_of_training(make_params(), optimizer)
+    program = jax.make_jaxpr(lambda carry: one_step(loss, optimizer, carry, {"r": X}))(carry)
+    assert str(program).count("= tanh ") <= (3 if space == "sample" else 2)
 
 
 def test_singular_kernel_gives_no_nan():

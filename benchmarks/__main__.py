@@ -26,6 +26,7 @@ from .report.table import table
 from .report.terminal import terminal
 from .runner.case import SIZES, Case, Size
 from .runner.environment import environment
+from .runner.measure.speed import slowness
 from .runner.peers import explain
 from .runner.result import Report
 from .runner.runner import run_cases
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     tier = command.add_mutually_exclusive_group()
     about = {
         "smoke": "smallest problems, about a minute: does everything still run and agree?",
-        "quick": "the default: under five minutes on two cores",
+        "quick": "the default: under five minutes on two cores, repeating less on slow ones",
         "full": "large problems and twenty pairs a comparison: the numbers to quote",
     }
     for size in SIZES:
@@ -142,12 +143,14 @@ def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bo
 
     The platform has been checked before, and the reports say so.
     """
-    report = Report(size, environment() | {"check_platform": "right numbers"})
+    slow = slowness()
+    found = {"check_platform": "right numbers", "slowness": round(slow, 2)}
+    report = Report(size, environment() | found)
     code = 0
     # A time limit ends a run as Ctrl-C does: hours of finished cases are not lost.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run_cases(cases, Session.of(size, peers=peers), report=report)
+        run_cases(cases, Session.of(size, peers=peers, slowness=slow), report=report)
     except KeyboardInterrupt:
         print("\ninterrupted: reporting the cases that finished", file=sys.stderr)
         code = INTERRUPTED

@@ -33,6 +33,6 @@ class Session:
     clock: Clock = time.perf_counter
 
     @classmethod
-    def of(cls, size: Size, *, peers: bool = False) -> "Session":
-        """A session with the tier's own budget."""
-        return cls(size, BUDGETS[size], peers=peers)
+    def of(cls, size: Size, *, peers: bool = False, slowness: float = 1.0) -> "Session":
+        """A session with the tier's own budget, on a machine so many times slower."""
+        return cls(size, BUDGETS[size].on(slowness), peers=peers)

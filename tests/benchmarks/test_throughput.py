@@ -10,6 +10,7 @@ import pytest
 from benchmarks.runner.case import Case, Run
 from benchmarks.runner.measure.budget import BUDGETS, Budget
 from benchmarks.runner.measure.loop import WrongBatch, relative_difference
+from benchmarks.runner.measure.speed import slowness
 from benchmarks.runner.measure.throughput import throughput
 from benchmarks.runner.runner import run_case
 from benchmarks.runner.session import Session
@@ -110,6 +111,17 @@ def test_relative_difference_is_scaled_by_the_largest_entry():
         relative_difference([np.zeros(2)], [np.zeros(3)])
     with pytest.raises(WrongBatch, match="another structure"):
         relative_difference([np.zeros(2)], np.zeros(2))
+
+
+def test_a_slow_machine_repeats_less_and_measures_the_same():
+    quick, full = BUDGETS["quick"], BUDGETS["full"]
+    assert quick.on(1.0) == quick
+    slow = quick.on(2.0)
+    assert slow.pair_seconds == quick.pair_seconds / 2
+    assert slow.batch_seconds == quick.batch_seconds / 2
+    assert (slow.pairs, slow.memory_bytes) == (quick.pairs, quick.memory_bytes)
+    assert full.on(2.0) == full
+    assert slowness() >= 1.0
 
 
 def test_budgets_shrink_as_time_runs_out():

@@ -1,5 +1,6 @@
 """How much time and memory each tier may spend."""
 
+import math
 from dataclasses import dataclass, replace
 
 from ..case import Size
@@ -34,6 +35,19 @@ class Budget:
             self,
             pair_seconds=min(self.pair_seconds, 0.2 * fair),
             batch_seconds=min(self.batch_seconds, max(0.4 * fair, 0.75 * self.batch_seconds)),
+        )
+
+    def on(self, slowness: float) -> "Budget":
+        """The budget of a machine so many times slower: shorter repetitions of the same problems.
+
+        A run that aims at no total, as the full one, repeats as often everywhere.
+        """
+        if math.isinf(self.total_seconds):
+            return self
+        return replace(
+            self,
+            pair_seconds=self.pair_seconds / slowness,
+            batch_seconds=self.batch_seconds / slowness,
         )
 
 

@@ -1,4 +1,4 @@
-"""The chemical elements by symbol, and the labels of atoms: an element, maybe a ghost or numbered."""
+"""The chemical elements by symbol, and the labels of atoms, which may be ghosts or numbered."""
 
 import difflib
 import re

@@ -156,10 +156,10 @@ def molecule(
     **Returns:** a `Molecule`; `stack` several to batch them.
 
     **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
-    text that is SMILES, a basis that lacks an atom's inner shell and its core potential, a basis so nearly linearly
-    dependent that rounding would spoil the energy, two atoms at one point, a periodic `Cell`,
-    float32, or more memory than the machine has. It warns of a nearly dependent basis (smallest
-    eigenvalue of the overlap below 1e-6).
+    text that is SMILES, a basis that lacks an atom's inner shell and its core potential, a basis so
+    nearly linearly dependent that rounding would spoil the energy, two atoms at one point, a
+    periodic `Cell`, float32, or more memory than the machine has. It warns of a nearly dependent
+    basis (smallest eigenvalue of the overlap below 1e-6).
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")

@@ -166,7 +166,7 @@ def _columns(where: str, comment: str) -> _Columns:
             'box, write pbc="F F F".'
         )
     if "properties" not in entries:
-        return _Columns()
+        return _PLAIN
     starts, count = {}, 0
     try:
         name, kind, width = (entries["properties"].split(":")[k::3] for k in range(3))
@@ -181,8 +181,11 @@ def _columns(where: str, comment: str) -> _Columns:
         ) from None
 
 
+_PLAIN = _Columns()
+
+
 def atom_of(
-    where: str, line: str, columns: _Columns = _Columns()
+    where: str, line: str, columns: _Columns = _PLAIN
 ) -> tuple[str, tuple[float, float, float]]:
     """The label and position on a line, which `where` names."""
     fields = line.split()

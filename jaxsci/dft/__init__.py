@@ -16,6 +16,8 @@ from ._functionals.nonlocal_functional import (
     nonlocal_functional,
     with_pair_potentials,
 )
+from ._interfaces.pyscf_field import from_pyscf, to_pyscf
+from ._interfaces.pyscf_xc import to_pyscf_xc
 from ._learned.auxiliary_density import Auxiliary, auxiliary, fit_density, stack_auxiliary
 from ._learned.density_model import DensityModel, coefficient_error, guess_error, set_means
 from ._learned.guesses import density_guess, hamiltonian_guess
@@ -71,6 +73,8 @@ __all__ = [
     "fixed_density_energy", "harris_energy", "density_corrected_energy", "DensityCorrection",
     # Properties
     "forces", "hessian", "dipole", "polarisability", "mulliken_charges",
+    # Other programs
+    "to_pyscf", "from_pyscf", "to_pyscf_xc",
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",

@@ -32,6 +32,7 @@ SLOW = {
     "dft.Stability",
     "dft.Validation",
     "dft.auxiliary",
+    "dft.calculator",
     "dft.coefficient_error",
     "dft.constraint_table",
     "dft.data.dissociation_curve",

@@ -16,6 +16,7 @@ from ._functionals.nonlocal_functional import (
     nonlocal_functional,
     with_pair_potentials,
 )
+from ._interfaces.calculator import calculator
 from ._interfaces.pyscf_field import from_pyscf, to_pyscf
 from ._interfaces.pyscf_xc import to_pyscf_xc
 from ._learned.auxiliary_density import Auxiliary, auxiliary, fit_density, stack_auxiliary
@@ -74,7 +75,7 @@ __all__ = [
     # Properties
     "forces", "hessian", "dipole", "polarisability", "mulliken_charges",
     # Other programs
-    "to_pyscf", "from_pyscf", "to_pyscf_xc",
+    "to_pyscf", "from_pyscf", "to_pyscf_xc", "calculator",
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",

@@ -103,8 +103,8 @@ class _Evaluation(NamedTuple):
         exact = self.functional.exact_exchange or self.functional.long_range_exchange
         if exact and not libxc.is_hybrid_xc(xc_code):
             raise ValueError(
-                f"the functional has exact exchange, which PySCF leaves out where mf.xc ({xc_code!r}) "
-                "names none: set mf.xc = 'hf' before the calculation."
+                "the functional has exact exchange, which PySCF leaves out where mf.xc names none, "
+                f"as {xc_code!r}: set mf.xc = 'hf' before the calculation."
             )
         if libxc.is_nlc(xc_code):
             raise ValueError(

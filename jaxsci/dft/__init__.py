@@ -29,6 +29,16 @@ from ._learned.hamiltonian_model import (
     prune,
     set_blocks,
 )
+from ._properties._analysis.cube import cube, write_cube
+from ._properties._analysis.esp import chelpg_charges
+from ._properties._analysis.fields import density_at, orbitals_at, potential_at
+from ._properties._analysis.hirshfeld import hirshfeld_charges
+from ._properties._analysis.populations import (
+    loewdin_charges,
+    mayer_bond_orders,
+    spin_populations,
+    wiberg_bond_orders,
+)
 from ._properties.forces import forces
 from ._properties.hessian import hessian
 from ._properties.moments import dipole, mulliken_charges, polarisability
@@ -74,6 +84,10 @@ __all__ = [
     "fixed_density_energy", "harris_energy", "density_corrected_energy", "DensityCorrection",
     # Properties
     "forces", "hessian", "dipole", "polarisability", "mulliken_charges",
+    # Charges, bonds, and values in space
+    "loewdin_charges", "hirshfeld_charges", "chelpg_charges", "spin_populations",
+    "mayer_bond_orders", "wiberg_bond_orders", "density_at", "orbitals_at", "potential_at", "cube",
+    "write_cube",
     # Other programs
     "to_pyscf", "from_pyscf", "to_pyscf_xc", "calculator",
     # Machine-learned functionals

@@ -17,7 +17,7 @@ from .._xc import Functional
 class JaxsciCalculator(Calculator):
     """Made by `jsci.dft.calculator`, which describes it."""
 
-    name = "jaxsci"
+    name = "jaxsci"  # pyright: ignore[reportAssignmentType]
     implemented_properties = ["energy", "free_energy", "forces", "dipole"]  # noqa: RUF012
     ignored_changes = {"cell"}  # noqa: RUF012
 
@@ -44,24 +44,25 @@ class JaxsciCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         if system_changes or self.solution is None:
             self.molecule = molecule(self.atoms, **self.structure)
-            self.solution = self._solve()
+            self.solution = self._solve(self.molecule)
         assert self.molecule is not None
         energy = float(self.solution.energy) * HARTREE_IN_EV
         free_energy = float(self.solution.free_energy) * HARTREE_IN_EV
         moment = np.array(dipole(self.molecule, self.solution)) * BOHR_IN_ANGSTROM
         self.results |= {"energy": energy, "free_energy": free_energy, "dipole": moment}
         if "forces" in properties:
-            self.results["forces"] = self._forces() * (HARTREE_IN_EV / BOHR_IN_ANGSTROM)
+            args = self.molecule, self.functional, self.functional_params
+            found = forces(*args, guess=self.solution, **self.iteration)
+            self.results["forces"] = np.array(found) * (HARTREE_IN_EV / BOHR_IN_ANGSTROM)
 
-    def _solve(self) -> SCFResult:
+    def _solve(self, molecule: Molecule) -> SCFResult:
         """From the last density if it has the same shape, and from atomic ones if that fails."""
-        assert self.molecule is not None
-        shape = self.molecule.spins.density_shape(self.molecule.size)
+        shape = molecule.spins.density_shape(molecule.size)
         guesses: list[Any] = ["minao"]
         if self.solution is not None and self.solution.density_matrix.shape == shape:
             guesses.insert(0, self.solution)
         for guess in guesses:
-            args = self.molecule, self.functional, self.functional_params
+            args = molecule, self.functional, self.functional_params
             result = scf(*args, guess=guess, throw=False, **self.iteration)
             if result.converged:
                 return result
@@ -69,7 +70,3 @@ class JaxsciCalculator(Calculator):
         raise SCFError(
             "the SCF did not converge: try solver=jsci.dft.Newton() or jsci.dft.DIIS(damping=0.2)."
         )
-
-    def _forces(self) -> np.ndarray:
-        args = self.molecule, self.functional, self.functional_params
-        return np.array(forces(*args, guess=self.solution, **self.iteration))

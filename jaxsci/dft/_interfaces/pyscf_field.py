@@ -111,7 +111,8 @@ def _empty_field(mol: Any, molecule: Molecule, functional: Functional, params: A
         return (scf.RHF, scf.UHF, scf.ROHF)[kinds](mol)
     field = (dft.RKS, dft.UKS, dft.ROKS)[kinds](mol, xc="hf" if exact else "lda")
     field.grids.level = _level(mol, molecule)
-    return field.define_xc_(*to_pyscf_xc(functional, params))
+    definition: Any = to_pyscf_xc(functional, params)
+    return field.define_xc_(*definition)
 
 
 def _level(mol: Any, molecule: Molecule) -> int:

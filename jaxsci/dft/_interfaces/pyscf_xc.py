@@ -81,7 +81,7 @@ class _Evaluation(NamedTuple):
         count = points.shape[1]
         # Few sizes, so few programs: PySCF's blocks are of any size.
         size = 1 << max(count - 1, 255).bit_length()
-        padded = np.pad(points, ((0, 0), (0, size - count)), constant_values=1.0)
+        padded = jnp.asarray(np.pad(points, ((0, 0), (0, size - count)), constant_values=1.0))
         found = _derivatives(self.functional, self.params, padded, polarised, order=deriv)
         energy, *slopes = (np.asarray(x)[:count] for x in found)
         density = points[:2].sum(axis=0) if polarised else points[0]
@@ -161,7 +161,7 @@ def _derivatives(
         return functional(params, _features(x, functional.level, polarised))
 
     kernels = [energy, jax.grad(energy), jax.hessian(energy)][: order + 1]
-    return [jax.vmap(kernel, in_axes=1)(jnp.asarray(points)) for kernel in kernels]
+    return [jax.vmap(kernel, in_axes=1)(points) for kernel in kernels]
 
 
 def _first(slope: np.ndarray, level: str, polarised: bool) -> tuple:

@@ -74,10 +74,10 @@ def write_cube(
     ```
     """
     check_one(molecule, "write_cube(path, m, points, values)")
-    grid, values = np.asarray(points), np.asarray(values)
-    if grid.ndim != 4 or grid.shape[-1] != 3 or values.shape != grid.shape[:-1]:
+    grid, on_grid = np.asarray(points), np.asarray(values)
+    if grid.ndim != 4 or grid.shape[-1] != 3 or on_grid.shape != grid.shape[:-1]:
         raise ValueError(
-            f"points of shape {grid.shape} and values of shape {values.shape}: expected (x, y, z, "
+            f"points of shape {grid.shape} and values of shape {on_grid.shape}: expected (x, y, z, "
             "3) and (x, y, z), as of cube() and density_at()."
         )
     steps = _steps(grid)
@@ -87,9 +87,9 @@ def write_cube(
         for x in (molecule.libcint.elements, molecule.charges, molecule.coordinates)
     )
     lines = ["jaxsci", comment.replace("\n", " "), _row(len(numbers), *grid[0, 0, 0])]
-    lines += [_row(n, *step) for n, step in zip(values.shape, steps, strict=True)]
+    lines += [_row(n, *step) for n, step in zip(on_grid.shape, steps, strict=True)]
     lines += [_row(z, q, *x) for z, q, x in zip(numbers, charges, places, strict=True)]
-    for row in values.reshape(-1, values.shape[2]):
+    for row in on_grid.reshape(-1, on_grid.shape[2]):
         texts = [f"{x:13.5E}" for x in row]
         lines += ["".join(texts[i : i + 6]) for i in range(0, len(texts), 6)]
     pathlib.Path(path).write_text("\n".join(lines) + "\n")

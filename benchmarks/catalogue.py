@@ -41,8 +41,9 @@ def load_cases() -> list[Case]:
 
 def _modules() -> list[tuple[str, str]]:
     """Pillar and dotted name of every module of cases, pillar by pillar."""
-    paths = sorted(Path(cases_package.__path__[0]).glob("*/[!_]*.py"))
-    found = [(p.parent.name, f"{cases_package.__name__}.{p.parent.name}.{p.stem}") for p in paths]
+    folder = Path(cases_package.__path__[0])
+    paths = [p.relative_to(folder).with_suffix("") for p in sorted(folder.glob("*/**/[!_]*.py"))]
+    found = [(p.parts[0], ".".join((cases_package.__name__, *p.parts))) for p in paths]
     return sorted(found, key=lambda module: place(module[0]))
 
 

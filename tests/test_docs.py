@@ -85,6 +85,7 @@ def test_names_and_options_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_our_code_runs(page):
+def test_our_code_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # for the files that it writes
     with jax.numpy_rank_promotion("allow"):  # users have JAX's defaults
         exec(compile(program(page, 2), str(page), "exec"), {"__name__": page.stem})

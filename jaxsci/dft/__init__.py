@@ -16,6 +16,9 @@ from ._functionals.nonlocal_functional import (
     nonlocal_functional,
     with_pair_potentials,
 )
+from ._interfaces.calculator import calculator
+from ._interfaces.pyscf_field import from_pyscf, to_pyscf
+from ._interfaces.pyscf_xc import to_pyscf_xc
 from ._learned.auxiliary_density import Auxiliary, auxiliary, fit_density, stack_auxiliary
 from ._learned.density_model import DensityModel, coefficient_error, guess_error, set_means
 from ._learned.guesses import density_guess, hamiltonian_guess
@@ -25,6 +28,16 @@ from ._learned.hamiltonian_model import (
     hamiltonian_error,
     prune,
     set_blocks,
+)
+from ._properties._analysis.cube import cube, write_cube
+from ._properties._analysis.esp import chelpg_charges
+from ._properties._analysis.fields import density_at, orbitals_at, potential_at
+from ._properties._analysis.hirshfeld import hirshfeld_charges
+from ._properties._analysis.populations import (
+    loewdin_charges,
+    mayer_bond_orders,
+    spin_populations,
+    wiberg_bond_orders,
 )
 from ._properties.forces import forces
 from ._properties.hessian import hessian
@@ -71,6 +84,12 @@ __all__ = [
     "fixed_density_energy", "harris_energy", "density_corrected_energy", "DensityCorrection",
     # Properties
     "forces", "hessian", "dipole", "polarisability", "mulliken_charges",
+    # Charges, bonds, and values in space
+    "loewdin_charges", "hirshfeld_charges", "chelpg_charges", "spin_populations",
+    "mayer_bond_orders", "wiberg_bond_orders", "density_at", "orbitals_at", "potential_at", "cube",
+    "write_cube",
+    # Other programs
+    "to_pyscf", "from_pyscf", "to_pyscf_xc", "calculator",
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",

@@ -371,12 +371,19 @@ CONSTRAINTS = (
     "correlation_low_density_limit correlation_scaling_inequality "
     "correlation_adiabatic_concavity correlation_rapidly_varying spin_symmetry lieb_oxford"
 )
-DENSITIES = "dipole mulliken_charges harris_energy fixed_density_energy"
+P = jnp.array([[0.6, 0.6], [0.6, 0.6]])
+DENSITIES = """
+    dipole mulliken_charges loewdin_charges hirshfeld_charges spin_populations mayer_bond_orders
+    wiberg_bond_orders harris_energy fixed_density_energy
+"""
 DFT = [
     *map(_of_density, DENSITIES.split()),
     _of_places("energy", lambda m, f: jsci.dft.energy(f)(None, m)),
     _of_places("forces", lambda m, f: jsci.dft.forces(m, f, throw=False)),
     _of_places("density_corrected_energy", jsci.dft.density_corrected_energy),
+    Entry("dft.density_at", lambda x: jsci.dft.density_at(_hydrogen(), P, x), _rows(3)),
+    Entry("dft.orbitals_at", lambda x: jsci.dft.orbitals_at(_hydrogen(), P, x), _rows(3)),
+    Entry("dft.potential_at", lambda x: jsci.dft.potential_at(_hydrogen(), P, x), _rows(3)),
     _of_features("descriptors", lambda features: jsci.dft.descriptors(features, "gga")),
     _neural("neural_functional"),
     _neural("neural_exchange", (0, 1, 2, 4)),  # no gradient of one spin times that of the other

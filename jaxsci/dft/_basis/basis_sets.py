@@ -1,45 +1,54 @@
 """The functions of each element in a basis, with the core potentials that belong to them."""
 
 import functools
+import importlib.util
 import pathlib
 import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from .elements import NUMBERS, check_symbol
+from .elements import NUMBERS, Label, check_symbol
 
 # Families of one core potential for basis sets of many names.
 _FAMILIES = re.compile("ccecp(he|reg|28|36)?|bfd")
 _LAST_BARE_OF_DEF2 = 36  # krypton: heavier atoms have a core potential
 
 
-def read(basis: Any, symbols: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """For each element its functions, and where its basis set has one its core potential.
+def read(basis: Any, labels: Iterable[Label]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """For each atom's label its functions, and where its basis set has one its core potential.
 
-    **Arguments:** `basis` is what PySCF takes: a name or functions, for all elements or in a
-    dictionary by element, where "default" stands for those that it does not name.
+    **Arguments:** `basis` is what PySCF takes: a name or functions, for all atoms or in a
+    dictionary by label ("H1", "ghost-O") or element, where "default" stands for all others. Ghosts
+    have functions alone.
 
-    **Raises:** `ValueError` for a name that PySCF does not have, an element without functions, or
-    a set that is made for a potential which PySCF does not have under its name.
+    **Raises:** `ValueError` for a name that PySCF does not have, an atom without functions, a label
+    that no atom has, or a set that is made for a potential which PySCF does not have under its
+    name.
     """
-    symbols = tuple(sorted(symbols))
+    labels = sorted(set(labels))
     functions, potentials = {}, {}
-    for symbol, entry in _by_element(basis, symbols).items():
-        functions[symbol] = _load(entry, symbol, symbols) if isinstance(entry, str) else entry
-        potential = _potential(entry, symbol)
-        if potential:
-            potentials[symbol] = potential
+    for label, entry in _by_label(basis, labels).items():
+        element, named = label.element, isinstance(entry, str)
+        functions[str(label)] = _load(entry, element, labels) if named else entry
+        if not label.ghost and (potential := _potential(entry, element)):
+            potentials[str(label)] = potential
     return functions, potentials
 
 
-def _by_element(basis: Any, symbols: tuple[str, ...]) -> dict[str, Any]:
+def _by_label(basis: Any, labels: list[Label]) -> dict[Label, Any]:
     if not isinstance(basis, dict):
-        return dict.fromkeys(symbols, basis)
+        return dict.fromkeys(labels, basis)
     entries = {k if k == "default" else check_symbol(k, "basis"): v for k, v in basis.items()}
-    default = entries.get("default")
-    found = {symbol: entries.get(symbol, default) for symbol in symbols}
-    missing = [symbol for symbol, entry in found.items() if not entry]
+    names = {str(label) for label in labels} | {label.element + label.tag for label in labels}
+    unused = [k for k in entries if k not in names and any(c.isdigit() for c in k)]
+    if unused:
+        raise ValueError(
+            f"the basis names {', '.join(unused)}, and no atom has that label: the atoms are "
+            f"{', '.join(map(str, labels))}."
+        )
+    found = {label: _entry(entries, label) for label in labels}
+    missing = [str(label) for label, entry in found.items() if not entry]
     if missing:
         raise ValueError(
             f"the basis has no functions for {', '.join(missing)}: add them, or a 'default'. Got "
@@ -48,15 +57,29 @@ def _by_element(basis: Any, symbols: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _load(name: str, symbol: str, symbols: tuple[str, ...]) -> list:
+def _entry(entries: dict[str, Any], label: Label) -> Any:
+    """Of the atom's own label, of ghosts of its element, of its element, or the default."""
+    of_ghosts = [str(label._replace(tag=""))] if label.ghost else []
+    places = [str(label), *of_ghosts, label.element + label.tag, label.element, "default"]
+    return next((entries[name] for name in places if name in entries), None)
+
+
+def _load(name: str, symbol: str, labels: list[Label]) -> list:
     found = _functions(name, symbol, _content(name))
     if not found:
+        elements = ", ".join(sorted({label.element for label in labels}))
         raise ValueError(
-            f"PySCF has no basis {name!r} for {symbol}. Use one that covers "
-            f"{', '.join(symbols)} (sto-3g, 6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a "
-            "PySCF basis dictionary."
+            f"PySCF has no basis {name!r} for {symbol}. Use one that covers {elements} (sto-3g, "
+            f"6-31g*, cc-pvdz, def2-svp, def2-tzvp, ...), or a PySCF basis dictionary.{_advice()}"
         )
     return found
+
+
+def _advice() -> str:
+    """How to have the names of the Basis Set Exchange, where they are missing."""
+    if importlib.util.find_spec("basis_set_exchange"):
+        return " The Basis Set Exchange has none either."
+    return " More names are known with the Basis Set Exchange: pip install basis-set-exchange."
 
 
 def _potential(entry: Any, symbol: str) -> list | None:
@@ -101,6 +124,11 @@ def _plain(name: str) -> str:
     return re.sub("[-_ ]", "", name.lower())
 
 
+def _canonical(name: str) -> str:
+    """The name without what stands between "unc" and a set, which would hide it from PySCF."""
+    return re.sub("^unc[-_ ]*", "unc", name, flags=re.IGNORECASE)
+
+
 def _content(name: str) -> str | None:
     """What a file holds now, so that an edited file is read again; `None` for other names."""
     if "\n" in name:
@@ -117,7 +145,7 @@ def _functions(name: str, symbol: str, content: str | None) -> list | None:
     del content  # a part of the key
     try:
         with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
-            return gto.format_basis({symbol: name})[symbol]
+            return gto.format_basis({symbol: _canonical(name)})[symbol]
     except (KeyError, RuntimeError, OSError):
         return None
 
@@ -142,7 +170,7 @@ def _places_of_potential(name: str) -> list[str]:
 
     # Uncontracted or truncated, a set keeps its potential.
     name = name.partition("@")[0]
-    name = name[3:] if name.lower().startswith("unc") else name
+    name = re.sub("^unc", "", _canonical(name), flags=re.IGNORECASE)
     plain = _plain(name)
     if family := _FAMILIES.match(plain):
         return [family[0]]

@@ -1,7 +1,8 @@
-"""The chemical elements, by symbol."""
+"""The chemical elements by symbol, and the labels of atoms, which may be ghosts or numbered."""
 
 import difflib
 import re
+from typing import NamedTuple
 
 _TABLE = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -10,23 +11,58 @@ _TABLE = (
 )
 SYMBOLS = tuple(_TABLE.split())
 NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, 1)}
+# Nuclei of hydrogen with symbols of their own: here only charges count.
+_HYDROGENS = {"D": "H", "T": "H"}
+
+_GHOST = re.compile(r"(?:ghost[-_:. ]?|gh\(|x[-_:.]|@)(?P<rest>.*?)\)?", re.IGNORECASE)
+_LABEL = re.compile(r"(?P<symbol>[A-Za-z]+)[-_:.]?(?P<tag>[0-9]{0,6})")
 
 
-def check_symbol(symbol: str, where: str) -> str:
-    """The symbol in standard spelling; a number stands for its element.
+class Label(NamedTuple):
+    """An atom as it is named: "O", "H1", "ghost-O".
+
+    - `element`: its symbol.
+    - `tag`: digits that tell it from others of its element, or nothing.
+    - `ghost`: whether it has basis functions and grid points alone.
+    """
+
+    element: str
+    tag: str = ""
+    ghost: bool = False
+
+    def __str__(self) -> str:
+        return f"{'ghost-' if self.ghost else ''}{self.element}{self.tag}"
+
+    @property
+    def number(self) -> int:
+        """Protons, none of a ghost."""
+        return 0 if self.ghost else NUMBERS[self.element]
+
+
+def read_label(text: str, where: str) -> Label:
+    """The label that is written: "H", "h1", "ghost-O", "X-O", "@O", "Gh(O)", "D", or a number.
 
     **Raises:** `ValueError` naming `where` and the nearest known symbols.
     """
-    text = str(symbol).strip()
+    text = str(text).strip()
     if re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= len(SYMBOLS):
-        return SYMBOLS[int(text) - 1]
-    if text.capitalize() in NUMBERS:
-        return text.capitalize()
-    if text.lower().startswith(("ghost", "gh(", "x-", "@")) or text.lower() == "x":
+        return Label(SYMBOLS[int(text) - 1])
+    ghost = _GHOST.fullmatch(text)
+    written = _LABEL.fullmatch(ghost["rest"] if ghost else text)
+    symbol = written["symbol"].capitalize() if written else ""
+    symbol = _HYDROGENS.get(symbol, symbol)
+    if written and symbol in NUMBERS:
+        return Label(symbol, written["tag"], bool(ghost))
+    if ghost or text.lower() == "x":
         raise ValueError(
-            f"{where}: {symbol!r} is a ghost atom, which comes by a PySCF Mole: "
-            'molecule(pyscf.gto.M(atom="He 0 0 0; ghost-He 0 0 1", basis=...)).'
+            f"{where}: the ghost {text!r} needs a known element, whose basis functions and grid "
+            'points it has: "ghost-O", "X-O" or "@O".'
         )
     near = difflib.get_close_matches(text.capitalize(), SYMBOLS, n=3, cutoff=0.3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ValueError(f"{where}: unknown element {symbol!r}.{hint} Known: H to Rn.")
+    raise ValueError(f"{where}: unknown element {text!r}.{hint} Known: H to Rn.")
+
+
+def check_symbol(text: str, where: str) -> str:
+    """The label in standard spelling; see `read_label`."""
+    return str(read_label(text, where))

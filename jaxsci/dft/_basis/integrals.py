@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import basis_sets
-from .elements import NUMBERS, check_symbol
+from .elements import Label, read_label
 from .soundness import check_functions
 
 # Full four-centre integrals up to this size, density fitting beyond (bytes of packed matrix).
@@ -33,7 +33,7 @@ def build_mole(atoms: list, basis: Any, charge: int, spin: int, unit: str) -> An
     """
     gto = import_pyscf().gto
     atoms = check_atoms(atoms, basis, charge, spin)
-    sets, potentials = basis_sets.read(basis, {symbol for symbol, _ in atoms})
+    sets, potentials = basis_sets.read(basis, _labels(atoms))
     mol = gto.Mole()
     mol.build(
         dump_input=False,
@@ -63,9 +63,14 @@ def check_atoms(atoms: list, basis: Any, charge: int, spin: int) -> list:
     if not isinstance(basis, str | dict | list):
         raise ValueError(f"basis must be a name or a PySCF basis dictionary, got {basis!r:.200}.")
     _check_distances(atoms)
-    basis_sets.read(basis, {symbol for symbol, _ in atoms})
-    _check_electrons(sum(NUMBERS[s] for s, _ in atoms), charge, spin)
+    labels = _labels(atoms)
+    basis_sets.read(basis, labels)
+    _check_electrons(sum(label.number for label in labels), charge, spin)
     return atoms
+
+
+def _labels(atoms: list) -> list[Label]:
+    return [read_label(name, f"atom {i}") for i, (name, _) in enumerate(atoms)]
 
 
 def _atom(i: int, atom: Any) -> tuple[str, tuple[float, ...]]:
@@ -76,7 +81,7 @@ def _atom(i: int, atom: Any) -> tuple[str, tuple[float, ...]]:
         raise ValueError(f"atom {i}: expected (symbol, (x, y, z)), got {atom!r:.200}.") from None
     if len(position) != 3 or not np.isfinite(position).all():
         raise ValueError(f"atom {i}: its position is three finite numbers, got {position!r:.200}.")
-    return check_symbol(symbol, f"atom {i}"), position
+    return str(read_label(symbol, f"atom {i}")), position
 
 
 def _check_distances(atoms) -> None:
@@ -117,7 +122,8 @@ def _check_electrons(protons: int, charge: int, spin: int) -> None:
     if spin < 0 or spin > electrons or (electrons - spin) % 2:
         raise ValueError(
             f"{electrons} electrons cannot have spin={spin} (N_alpha - N_beta): allowed are "
-            f"{electrons % 2}, {electrons % 2 + 2}, ... up to {electrons}. Set spin or charge."
+            f"{electrons % 2}, {electrons % 2 + 2}, ... up to {electrons}. Set spin (the "
+            "multiplicity less one) or charge."
         )
 
 

@@ -15,7 +15,8 @@ class Libcint(eqx.Module):
 
     `elements` are the atomic numbers, 0 for ghosts and padding. `auxbas` are the shells of the
     density-fitting basis, none without fitting. `soft_cores` is true for pseudopotentials of
-    Goedecker, Teter and Hutter, which these tables do not contain.
+    Goedecker, Teter and Hutter, which these tables do not contain. `ghosts` are the elements whose
+    functions ghosts have, 0 for all other atoms, or `None` for the molecules of a batch.
     """
 
     elements: Int[Array, " atoms"]
@@ -26,6 +27,7 @@ class Libcint(eqx.Module):
     auxbas: Int[Array, "auxiliary_shells bas_slots"]
     cartesian: bool = eqx.field(static=True)
     soft_cores: bool = eqx.field(static=True, default=False)
+    ghosts: Int[Array, " atoms"] | None = None
 
     def check_cores(self, what: str) -> None:
         """Raise if integrals of GTH pseudopotentials would be needed."""
@@ -42,8 +44,9 @@ def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
 
     auxbas, numbers = _auxiliary_shells(mol, auxiliary)
     ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
+    numbers_of = [(gto.charge(s), _element(s)) for s in map(mol.atom_symbol, range(mol.natm))]
     return Libcint(
-        jnp.asarray([gto.charge(mol.atom_symbol(i)) for i in range(mol.natm)]),
+        jnp.asarray([z for z, _ in numbers_of]),
         jnp.asarray(mol._atm),
         jnp.asarray(mol._bas),
         jnp.asarray(np.concatenate([mol._env, numbers])),
@@ -51,7 +54,15 @@ def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
         jnp.asarray(auxbas),
         bool(mol.cart),
         bool(mol._pseudo),
+        jnp.asarray([element - z for z, element in numbers_of]),
     )
+
+
+def _element(symbol: str) -> int:
+    """The atomic number, for a ghost that of the element whose functions it has."""
+    from pyscf.data import elements
+
+    return elements.charge(elements._std_symbol_without_ghost(symbol))
 
 
 def _auxiliary_shells(mol, name):

@@ -24,9 +24,9 @@ from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
 from .._basis.soundness import check_mole, check_overlap
 from .guess import minao_density
+from .inputs import geometry_of
 from .old_fields import accepts_old_fields
 from .spins import Spins
-from .xyz import read_xyz
 
 Unit = Literal["angstrom", "bohr"]
 Atoms = Sequence[tuple[str, Sequence[float]]] | str | pathlib.Path
@@ -117,8 +117,8 @@ def molecule(
     atoms: Any,
     basis: Any = None,
     *,
-    charge: int = 0,
-    spin: int = 0,
+    charge: int | None = None,
+    spin: int | None = None,
     unit: Unit = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
@@ -129,12 +129,20 @@ def molecule(
 
     **Arguments:**
 
-    - `atoms`: a list of (symbol, (x, y, z)), the path of an .xyz file, or a PySCF `Mole`, which
-        brings its own basis, charge, spin and unit, and may have ghost atoms.
-    - `basis`: any basis that PySCF knows, or a dictionary with one per element and "default" for
-        the others. Effective core potentials that belong to a basis are used.
-    - `charge`: of the molecule, in units of e.
-    - `spin`: number of unpaired electrons, N_α - N_β.
+    - `atoms`: a text such as "O 0 0 0; H 0 0 1" (or a Z-matrix, with angles in degrees), a list of
+        (symbol, (x, y, z)), the path of an .xyz file, `ase.Atoms` (in ångström), or a PySCF `Mole`,
+        which brings its own basis, charge, spin and unit. Symbols may be numbered ("H1") for a
+        basis of their own. Ghosts ("ghost-O", "X-O", "@O") have basis functions and grid points
+        without a nucleus or electrons. "D" and "T" are hydrogen, as masses do not enter.
+    - `basis`: any basis that PySCF knows, by name ("unc-" before it decontracts it), the names of
+        the Basis Set Exchange where its package is installed, functions as PySCF takes them (such
+        as the even-tempered ones of `pyscf.gto.expand_etbs`), or a dictionary of these by label or
+        element, with "default" for the others. Effective core potentials that belong to a basis are
+        used.
+    - `charge`: of the molecule, in units of e; `None` takes it from `atoms` (`charge=1` in the
+        comment of an .xyz file, or in `ase.Atoms.info`), and zero where they have none.
+    - `spin`: number of unpaired electrons, N_α - N_β; `None` takes it from `atoms` (`spin=1` or
+        `multiplicity=2`, or ASE's initial magnetic moments), and zero where they have none.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
     - `grid`: PySCF's grid level, 0 to 9. Level 3 gives about 1e-5 Hartree; 5 suits meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
@@ -148,10 +156,10 @@ def molecule(
     **Returns:** a `Molecule`; `stack` several to batch them.
 
     **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
-    basis that lacks an atom's inner shell and its core potential, a basis so nearly linearly
-    dependent that rounding would spoil the energy, two atoms at one point, a periodic `Cell`,
-    float32, or more memory than the machine has. It warns of a nearly dependent basis (smallest
-    eigenvalue of the overlap below 1e-6).
+    text that is SMILES, a basis that lacks an atom's inner shell and its core potential, a basis so
+    nearly linearly dependent that rounding would spoil the energy, two atoms at one point, a
+    periodic `Cell`, float32, or more memory than the machine has. It warns of a nearly dependent
+    basis (smallest eigenvalue of the overlap below 1e-6).
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -226,9 +234,14 @@ def _mole(atoms, basis, charge, spin, unit):
         return atoms
     if str(unit).lower() not in ("angstrom", "bohr"):
         raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
-    if isinstance(atoms, str | pathlib.Path):
-        atoms = read_xyz(atoms)
-    return integrals.build_mole(list(atoms), basis, charge, spin, unit)
+    found = geometry_of(atoms, str(unit))
+    charge, spin = given_or_found(charge, found.charge), given_or_found(spin, found.spin)
+    return integrals.build_mole(found.atoms, basis, charge, spin, unit)
+
+
+def given_or_found(given: Any, found: int | None) -> Any:
+    """An argument, or what the atoms say, or zero."""
+    return given if given is not None else found or 0
 
 
 def _auxiliary_basis(mol, density_fit) -> str | None:

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, in_processes, require_x64
 from .._basis.integrals import check_atoms
-from .molecule import Atoms, Molecule, Unit, is_mole, molecule
-from .xyz import read_xyz, read_xyz_frames
+from .inputs import geometry_of
+from .molecule import Atoms, Molecule, Unit, given_or_found, is_mole, molecule
+from .xyz import read_geometries
 
 # A process costs this many seconds before its first molecule: the time to load JAX and PySCF.
 _START = 5.0
@@ -27,8 +28,8 @@ def molecules(
     many: Sequence[Atoms | Any] | str | pathlib.Path,
     basis: Any = None,
     *,
-    charge: int | Sequence[int] = 0,
-    spin: int | Sequence[int] = 0,
+    charge: int | Sequence[int] | None = None,
+    spin: int | Sequence[int] | None = None,
     unit: Unit = "angstrom",
     grid: int = 3,
     density_fit: bool | str | None = None,
@@ -48,7 +49,8 @@ def molecules(
 
     - `many`: a list of what `molecule` takes, or the path of an .xyz file with many frames.
     - `basis`: as in `molecule`, for all.
-    - `charge`, `spin`: as in `molecule`, one for all or one per molecule.
+    - `charge`, `spin`: as in `molecule`, one for all or one per molecule; `None` takes what each
+        molecule says, and zero where it says nothing.
     - `unit`: of the positions, "angstrom" or "bohr".
     - `grid`: PySCF's grid level, 0 to 9.
     - `density_fit`: `True`, `False`, the name of an auxiliary basis, or `None`, as in `molecule`.
@@ -73,7 +75,7 @@ def molecules(
     ```
     """
     require_x64("jsci.dft")
-    many = read_xyz_frames(many) if isinstance(many, str | pathlib.Path) else list(many)
+    many = read_geometries(many) if isinstance(many, str | pathlib.Path) else list(many)
     charges, spins = _each(charge, "charge", len(many)), _each(spin, "spin", len(many))
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}.")
@@ -119,8 +121,11 @@ def _job(i: int, atoms: Any, basis: Any, options: dict) -> tuple:
     """What a process needs, once the cheap checks have passed."""
     try:
         if not is_mole(atoms):
-            atoms = read_xyz(atoms) if isinstance(atoms, str | pathlib.Path) else list(atoms)
-            atoms = check_atoms(atoms, basis, options["charge"], options["spin"])
+            found = geometry_of(atoms, str(options["unit"]))
+            charge, spin = (
+                given_or_found(options[name], getattr(found, name)) for name in ("charge", "spin")
+            )
+            atoms = found._replace(atoms=check_atoms(found.atoms, basis, charge, spin))
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"molecule {i}: {error}") from None
     return atoms, basis, options

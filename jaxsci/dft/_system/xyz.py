@@ -3,11 +3,11 @@
 import math
 import pathlib
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .._basis.elements import check_symbol
-
-Atoms = list[tuple[str, tuple[float, float, float]]]
+from .geometry import Atoms, Geometry, charge_and_spin, comment_entries
 
 
 class _Columns(NamedTuple):
@@ -38,7 +38,35 @@ def read_xyz(path: str | pathlib.Path) -> Atoms:
     atoms = jsci.dft.read_xyz("water.xyz")
     ```
     """
+    return _first(pathlib.Path(path))[0]
+
+
+def read_geometry(path: str | pathlib.Path) -> Geometry:
+    """The first molecule of a file, with the charge and spin in its comment."""
     path = pathlib.Path(path)
+    atoms, lines = _first(path)
+    return _with_comment(atoms, path, lines, 0)
+
+
+def read_geometries(path: str | pathlib.Path) -> list[Geometry]:
+    """Every molecule of a file, as `read_geometry`."""
+    path = pathlib.Path(path)
+    lines = _lines(path)
+    return [_with_comment(atoms, path, lines, start) for start, atoms in _frames(path, lines)]
+
+
+def frame_of(where: str, lines: list[str], start: int) -> Geometry:
+    """The molecule whose count stands on line `start`, counted from zero."""
+    return _with_comment(_frame(where, lines, start), where, lines, start)
+
+
+def _with_comment(atoms: Atoms, where, lines: list[str], start: int) -> Geometry:
+    entries = comment_entries(lines[start + 1])
+    return Geometry(atoms, *charge_and_spin(entries, f"{where}, line {start + 2}"))
+
+
+def _first(path: pathlib.Path) -> tuple[Atoms, list[str]]:
+    """The first molecule and all lines, behind which there may be remarks or other molecules."""
     lines = _lines(path)
     atoms = _frame(path, lines, 0)
     for number, line in enumerate(lines[2 + len(atoms) :], 3 + len(atoms)):
@@ -49,7 +77,7 @@ def read_xyz(path: str | pathlib.Path) -> Atoms:
                 f"{path}, line {number}: more atoms than the {len(atoms)} that line 1 announces, "
                 f"got {line.strip()!r:.200}."
             )
-    return atoms
+    return atoms, lines
 
 
 def read_xyz_frames(path: str | pathlib.Path) -> list[Atoms]:
@@ -69,21 +97,24 @@ def read_xyz_frames(path: str | pathlib.Path) -> list[Atoms]:
     ```
     """
     path = pathlib.Path(path)
-    lines = _lines(path)
-    frames: list[Atoms] = []
+    return [atoms for _, atoms in _frames(path, _lines(path))]
+
+
+def _frames(path: pathlib.Path, lines: list[str]) -> Iterator[tuple[int, Atoms]]:
+    """Where each molecule begins, and its atoms."""
     start: int | None = 0
     while start is not None:
-        frames.append(_frame(path, lines, start))
-        end = start + 2 + len(frames[-1])
+        atoms = _frame(path, lines, start)
+        yield start, atoms
+        end = start + 2 + len(atoms)
         start = next((i for i in range(end, len(lines)) if lines[i].strip()), None)
-    return frames
 
 
 def _lines(path: pathlib.Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(
-            f"no such .xyz file: {path}. Give a path, a list of (symbol, (x, y, z)), or a PySCF "
-            "Mole."
+            f"no such .xyz file: {path}. Give a path, a text such as 'O 0 0 0; H 0 0 1', a list of "
+            "(symbol, (x, y, z)), ase.Atoms, or a PySCF Mole."
         )
     # A comment may be in any encoding. Not splitlines: a form feed in it ends no line.
     return path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
@@ -122,15 +153,12 @@ def _frame(path, lines, start) -> Atoms:
             "follow."
         )
     columns = _columns(f"{path}, line {start + 2}", lines[start + 1])
-    return [_atom(f"{path}, line {n}", line, columns) for n, line in enumerate(body, start + 3)]
+    return [atom_of(f"{path}, line {n}", line, columns) for n, line in enumerate(body, start + 3)]
 
 
 def _columns(where: str, comment: str) -> _Columns:
     """What the comment of an extended .xyz file says; by default `symbol x y z`."""
-    entries = {
-        name.lower(): quoted or plain
-        for name, quoted, plain in re.findall(r'(\w+)\s*=\s*(?:"([^"]*)"|(\S+))', comment)
-    }
+    entries = comment_entries(comment)
     # A lattice alone repeats in all three directions.
     if re.search("[tT1]", entries.get("pbc", "T" if "lattice" in entries else "F")):
         raise ValueError(
@@ -138,7 +166,7 @@ def _columns(where: str, comment: str) -> _Columns:
             'box, write pbc="F F F".'
         )
     if "properties" not in entries:
-        return _Columns()
+        return _PLAIN
     starts, count = {}, 0
     try:
         name, kind, width = (entries["properties"].split(":")[k::3] for k in range(3))
@@ -153,7 +181,13 @@ def _columns(where: str, comment: str) -> _Columns:
         ) from None
 
 
-def _atom(where: str, line: str, columns: _Columns) -> tuple[str, tuple[float, float, float]]:
+_PLAIN = _Columns()
+
+
+def atom_of(
+    where: str, line: str, columns: _Columns = _PLAIN
+) -> tuple[str, tuple[float, float, float]]:
+    """The label and position on a line, which `where` names."""
     fields = line.split()
     position = fields[columns.position : columns.position + 3]
     if columns.count not in (None, len(fields)):

@@ -198,7 +198,11 @@ def test_an_edited_basis_file_is_read_again(tmp_path):
     ("basis", "message"),
     [
         ({"He": "sto-3g"}, "no functions for Na: add them, or a 'default'"),
-        ({"He1": "sto-3g", "default": "sto-3g"}, "basis: unknown element 'He1'"),
+        (
+            {"He1": "sto-3g", "default": "sto-3g"},
+            "names He1, and no atom has that label: the atoms are He, Na",
+        ),
+        ({"Hx": "sto-3g", "default": "sto-3g"}, "basis: unknown element 'Hx'"),
         ({"default": "sto-3", "He": "sto-3g"}, "no basis 'sto-3' for Na"),
         ({"default": ["lanl2dz", "stuttgart"]}, "joins sets with different core potentials"),
         # Valence functions of their own, and no potential in place of the core.

@@ -1,0 +1,72 @@
+"""The calculator class, which only those import who have ASE."""
+
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator, SCFError, all_changes
+
+from .._basis.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
+from .._properties.forces import forces
+from .._properties.moments import dipole
+from .._scf.result import SCFResult
+from .._scf.scf import scf
+from .._system.molecule import Molecule, molecule
+from .._xc import Functional
+
+
+class JaxsciCalculator(Calculator):
+    """Made by `jsci.dft.calculator`, which describes it."""
+
+    name = "jaxsci"  # pyright: ignore[reportAssignmentType]
+    implemented_properties = ["energy", "free_energy", "forces", "dipole"]  # noqa: RUF012
+    ignored_changes = {"cell"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        functional: Functional,
+        params: Any,
+        structure: dict[str, Any],
+        iteration: dict[str, Any],
+    ):
+        super().__init__()
+        self.functional, self.functional_params = functional, params
+        self.structure, self.iteration = structure, iteration
+        self.molecule: Molecule | None = None
+        self.solution: SCFResult | None = None
+
+    def calculate(
+        self,
+        atoms: Any = None,
+        properties: Any = ("energy",),
+        system_changes: Any = all_changes,
+    ) -> None:
+        """What ASE asks for at a geometry, which is solved once."""
+        super().calculate(atoms, properties, system_changes)
+        if system_changes or self.solution is None:
+            self.molecule = molecule(self.atoms, **self.structure)
+            self.solution = self._solve(self.molecule)
+        assert self.molecule is not None
+        energy = float(self.solution.energy) * HARTREE_IN_EV
+        free_energy = float(self.solution.free_energy) * HARTREE_IN_EV
+        moment = np.array(dipole(self.molecule, self.solution)) * BOHR_IN_ANGSTROM
+        self.results |= {"energy": energy, "free_energy": free_energy, "dipole": moment}
+        if "forces" in properties:
+            args = self.molecule, self.functional, self.functional_params
+            found = forces(*args, guess=self.solution, **self.iteration)
+            self.results["forces"] = np.array(found) * (HARTREE_IN_EV / BOHR_IN_ANGSTROM)
+
+    def _solve(self, molecule: Molecule) -> SCFResult:
+        """From the last density if it has the same shape, and from atomic ones if that fails."""
+        shape = molecule.spins.density_shape(molecule.size)
+        guesses: list[Any] = ["minao"]
+        if self.solution is not None and self.solution.density_matrix.shape == shape:
+            guesses.insert(0, self.solution)
+        for guess in guesses:
+            args = molecule, self.functional, self.functional_params
+            result = scf(*args, guess=guess, throw=False, **self.iteration)
+            if result.converged:
+                return result
+        self.solution = None
+        raise SCFError(
+            "the SCF did not converge: try solver=jsci.dft.Newton() or jsci.dft.DIIS(damping=0.2)."
+        )

@@ -26,6 +26,10 @@ from ._learned.hamiltonian_model import (
     prune,
     set_blocks,
 )
+from ._properties._geometry.optimiser import Criteria
+from ._properties._geometry.relax import Relaxed, relax
+from ._properties._spectra.thermochemistry import Thermochemistry
+from ._properties._spectra.vibrations import Vibrations, vibrations
 from ._properties.forces import forces
 from ._properties.hessian import hessian
 from ._properties.moments import dipole, mulliken_charges, polarisability
@@ -71,6 +75,10 @@ __all__ = [
     "fixed_density_energy", "harris_energy", "density_corrected_energy", "DensityCorrection",
     # Properties
     "forces", "hessian", "dipole", "polarisability", "mulliken_charges",
+    # Geometries
+    "relax", "Relaxed", "Criteria",
+    # Spectra
+    "vibrations", "Vibrations", "Thermochemistry",
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",

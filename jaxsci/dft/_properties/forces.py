@@ -15,7 +15,7 @@ from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .integral_gradients import integral_gradient
+from .integral_gradients import Exchange, integral_gradient
 from .solution import solution
 
 
@@ -77,17 +77,30 @@ def forces(
     """
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
-    molecule.libcint.check_cores("forces")
-    if functional.nonlocal_terms and molecule.extras:
-        raise ValueError(
-            "forces cannot know how the molecule's extras "
-            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
-        )
+    check_forces(molecule, functional, "forces")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
     shape = (-1, molecule.size, molecule.size)
     slope = _gradient(molecule, functional, params, result.density_matrix.reshape(shape))
     return jnp.where(result.converged, -slope, jnp.nan)
+
+
+def check_forces(molecule: Molecule, functional: Functional, name: str) -> None:
+    """Refuse what has no forces."""
+    molecule.libcint.check_cores(name)
+    if functional.nonlocal_terms and molecule.extras:
+        raise ValueError(
+            f"{name} cannot know how the molecule's extras "
+            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
+        )
+
+
+def exchange_of(functional: Functional) -> Exchange:
+    """The shares of exact exchange, of the whole interaction and of the long-ranged one."""
+    exchange: Exchange = ((None, functional.exact_exchange),)
+    if functional.long_range_exchange:
+        exchange += ((functional.omega, functional.long_range_exchange),)
+    return exchange
 
 
 @eqx.filter_jit
@@ -114,9 +127,7 @@ def explicit_slopes(
 @eqx.filter_jit
 def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
-    exchange = ((None, functional.exact_exchange),)
-    if functional.long_range_exchange:
-        exchange += ((functional.omega, functional.long_range_exchange),)
+    exchange = exchange_of(functional)
     by_integrals = jax.pure_callback(
         lambda *arrays: integral_gradient(exchange, *arrays),
         jax.ShapeDtypeStruct(by_position.shape, by_position.dtype),

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._scf.at_result import density_of_both, fock_of, occupied_at
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult
+from .._scf.solved import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
@@ -21,7 +21,7 @@ from .forces import explicit_slopes
 from .integral_gradients import integral_hessian
 from .integral_tangents import IntegralSlopes, integral_slopes, moved
 from .moments import dipole
-from .solution import solution
+from .solution import density_of_both, fock_of, solution
 
 
 @accepts_old_keywords
@@ -113,7 +113,8 @@ def hessian_and_slopes(
     )
     total = response + fixed
     total = 0.5 * (total + total.transpose(2, 3, 0, 1))
-    return tuple(jnp.where(result.converged, x, jnp.nan) for x in (total, moments))
+    done = result.converged
+    return jnp.where(done, total, jnp.nan), jnp.where(done, moments, jnp.nan)
 
 
 @eqx.filter_jit

@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._scf.at_result import density_of_both, fock_of, occupied_at
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult, density_of
+from .._scf.solved import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .solution import solution
+from .solution import density_of_both, fock_of, solution
 
 
 def dipole(

@@ -15,13 +15,12 @@ from ...core import memoised, require_x64
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .at_result import occupied_at
 from .equations import Equations
 from .hamiltonian import on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
 from .projector import occupied_orbitals, unoccupied
 from .result import Guess, SCFResult as SCFResult, density_of
-from .solved import known, stationary_energy
+from .solved import known, occupied_at, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import fill, has_converged, iterate
 from .solvers.newton import minimise

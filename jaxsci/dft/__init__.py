@@ -39,6 +39,10 @@ from ._properties._analysis.populations import (
     spin_populations,
     wiberg_bond_orders,
 )
+from ._properties._geometry.optimiser import Criteria
+from ._properties._geometry.relax import Relaxed, relax
+from ._properties._spectra.thermochemistry import Thermochemistry
+from ._properties._spectra.vibrations import Vibrations, vibrations
 from ._properties.forces import forces
 from ._properties.hessian import hessian
 from ._properties.moments import dipole, mulliken_charges, polarisability
@@ -90,6 +94,10 @@ __all__ = [
     "write_cube",
     # Other programs
     "to_pyscf", "from_pyscf", "to_pyscf_xc", "calculator",
+    # Geometries
+    "relax", "Relaxed", "Criteria",
+    # Spectra
+    "vibrations", "Vibrations", "Thermochemistry",
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",

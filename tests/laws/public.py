@@ -48,13 +48,15 @@ EXEMPT = {
     "what a public function returns": """
         BatchResiduals Fit Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction dft.SCFResult dft.Sample
-        dft.Stability dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality
-        ntk.DeepLimit ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
+        dft.Relaxed dft.Stability dft.Thermochemistry dft.Vibrations dft.constraints.Verdict
+        dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
+        ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
         pde.SelfAdaptive pde.SpaceTime
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         check_platform compilation_cache machine_memory peak_memory require_x64 dft.Newton
+        dft.Criteria
         dft.as_functional dft.functional_names dft.constraint_table dft.constraints.constraint_table
         dft.constraints.hydrogen_atom dft.constraints.sample_features dft.data.atom_spins
         dft.data.dimers
@@ -92,6 +94,7 @@ EXEMPT = {
         dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional
         dft.prune dft.set_blocks dft.set_means dft.weighted_functional dft.training_batch
         dft.reaction dft.data.minibatch dft.hessian dft.polarisability dft.stability
+        dft.relax dft.vibrations
         dft.stable_scf nn.Dense ntk.Features ntk.FourierNeuronFeatures ntk.bundle
         ntk.infinite.monte_carlo operators.Attention operators.BallIntegral pde.Difference
         pde.Intersection pde.Polygon pde.Union pde.causal_loss pde.integral pde.interface

@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import total_energy
 from .._scf.result import Guess, SCFResult
-from .._scf.scf import scf
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .integral_gradients import integral_gradient
+from .integral_gradients import Exchange, integral_gradient
+from .solution import solution
 
 
 @accepts_old_keywords
@@ -25,6 +25,7 @@ def forces(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    result: SCFResult | None = None,
     guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-12,
     max_steps: int = 100,
@@ -44,6 +45,10 @@ def forces(
     - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
+    - `result`: what `scf` returned for the same molecule, functional and parameters: then nothing
+        is solved again, and the settings of an SCF below are not used. The error of a force is
+        linear in that of its density: with the default tolerance of `scf` about 1e-5
+        Hartree/Bohr, with 1e-12 about 1e-7.
     - `guess`: the initial guess, as in `scf`. Passing a previous density
         stays on that solution; other solutions may be lower.
     - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of a
@@ -55,8 +60,9 @@ def forces(
     **Returns:** forces in Hartree/Bohr, at a temperature those of the free energy; zero for atoms
     that pad a batch; NaN without convergence and with `throw=False`.
 
-    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, and for extras of the
-    molecule that the functional uses.
+    **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, for extras of the
+    molecule that the functional uses, and for a result of another molecule or geometry;
+    `RuntimeError` for one that has not converged.
 
     **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
@@ -65,30 +71,36 @@ def forces(
 
     ```python
     f = jsci.dft.forces(water, jsci.dft.xc("pbe"))
+    f = jsci.dft.forces(water, functional, result=result)
     jsci.vmap(lambda m: jsci.dft.forces(m, functional, throw=False))(batch)
     ```
     """
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
-    molecule.libcint.check_cores("forces")
-    if functional.nonlocal_terms and molecule.extras:
-        raise ValueError(
-            "forces cannot know how the molecule's extras "
-            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
-        )
-    result = scf(
-        molecule,
-        functional,
-        params,
-        guess=guess,
-        tolerance=tolerance,
-        max_steps=max_steps,
-        solver=solver,
-        throw=throw,
-    )
+    check_forces(molecule, functional, "forces")
+    settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
+    result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
     shape = (-1, molecule.size, molecule.size)
     slope = _gradient(molecule, functional, params, result.density_matrix.reshape(shape))
     return jnp.where(result.converged, -slope, jnp.nan)
+
+
+def check_forces(molecule: Molecule, functional: Functional, name: str) -> None:
+    """Refuse what has no forces."""
+    molecule.libcint.check_cores(name)
+    if functional.nonlocal_terms and molecule.extras:
+        raise ValueError(
+            f"{name} cannot know how the molecule's extras "
+            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
+        )
+
+
+def exchange_of(functional: Functional) -> Exchange:
+    """The shares of exact exchange, of the whole interaction and of the long-ranged one."""
+    exchange: Exchange = ((None, functional.exact_exchange),)
+    if functional.long_range_exchange:
+        exchange += ((functional.omega, functional.long_range_exchange),)
+    return exchange
 
 
 @eqx.filter_jit
@@ -115,9 +127,7 @@ def explicit_slopes(
 @eqx.filter_jit
 def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
-    exchange = ((None, functional.exact_exchange),)
-    if functional.long_range_exchange:
-        exchange += ((functional.omega, functional.long_range_exchange),)
+    exchange = exchange_of(functional)
     by_integrals = jax.pure_callback(
         lambda *arrays: integral_gradient(exchange, *arrays),
         jax.ShapeDtypeStruct(by_position.shape, by_position.dtype),

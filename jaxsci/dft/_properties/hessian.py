@@ -9,15 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._scf.equations import Equations
+from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult
-from .._scf.scf import scf
+from .._scf.solved import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
-from .._scf.solvers.options import DIIS, Newton
+from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .forces import explicit_slopes
 from .integral_gradients import integral_hessian
-from .integral_tangents import integral_slopes, moved
+from .integral_tangents import IntegralSlopes, integral_slopes, moved
+from .moments import dipole
+from .solution import density_of_both, fock_of, solution
 
 
 @accepts_old_keywords
@@ -26,6 +30,7 @@ def hessian(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    result: SCFResult | None = None,
     guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
@@ -47,6 +52,9 @@ def hessian(
     - `molecule`: one molecule, with full integrals.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
+    - `result`: what `scf` returned for the same molecule, functional, parameters and temperature:
+        then nothing is solved again, and of the settings below only the temperature of `solver`
+        is used. The error of H is linear in that of the density: solve to 1e-12 or tighter.
     - `guess`: the initial guess, as in `scf`.
     - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of the
         Hessian is linear in that of the density.
@@ -58,7 +66,8 @@ def hessian(
     and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
-    pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions.
+    pseudopotentials, more memory than the machine has (12 n⁴ bytes for n basis functions), or a
+    result of another molecule or geometry; `RuntimeError` for one that has not converged.
 
     **Notes:** it runs outside of `jit`.
 
@@ -72,13 +81,27 @@ def hessian(
     ```
     """
     functional = as_functional(functional)
-    settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
     if isinstance(molecule, Molecule) and molecule.overlap.ndim != 2:
         raise ValueError("hessian() takes one molecule, got a batch: loop over its molecules.")
     check_one(molecule, "hessian(m, functional)")
+    settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
+    # Refuses at once what has no derivative integrals.
     slopes = integral_slopes(molecule)
-    result = scf(molecule, functional, params, guess=guess, throw=throw, **settings)
-    response = _response(molecule, slopes, functional, params, result.density_matrix, settings)
+    result = solution(molecule, functional, params, result, "hessian", guess=guess, **settings)
+    temperature = first_of(solver).temperature
+    return hessian_and_slopes(molecule, slopes, functional, params, result, temperature)[0]
+
+
+def hessian_and_slopes(
+    molecule: Molecule,
+    slopes: IntegralSlopes,
+    functional: Functional,
+    params: Any,
+    result: SCFResult,
+    temperature: float,
+) -> tuple[Float[Array, "atoms 3 atoms 3"], Float[Array, "atoms 3 3"]]:
+    """The Hessian, and the derivatives ∂μ/∂R of the dipole moment (its components last)."""
+    response, moments = _response(molecule, slopes, functional, params, result, temperature)
     density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
     _, by_overlap = explicit_slopes(molecule, functional, params, density)
     fixed = integral_hessian(
@@ -90,20 +113,30 @@ def hessian(
     )
     total = response + fixed
     total = 0.5 * (total + total.transpose(2, 3, 0, 1))
-    return jnp.where(result.converged, total, jnp.nan)
+    done = result.converged
+    return jnp.where(done, total, jnp.nan), jnp.where(done, moments, jnp.nan)
 
 
 @eqx.filter_jit
-def _response(molecule, slopes, functional, params, density, settings):
-    """The second derivative with integrals that are linear in the positions."""
+def _response(molecule, slopes, functional, params, result, temperature):
+    """Derivatives of slopes and dipole moment with integrals that are linear in the positions."""
 
-    def energy(shift):
+    def at(shift):
         shifted = moved(molecule, slopes, shift)
-        result = scf(shifted, functional, params, guess=density, throw=False, **settings)
-        return result.free_energy
+        return shifted, Equations(functional, params, operators(shifted, functional.level))
 
     shape = molecule.coordinates.shape
-    _, product = jax.linearize(jax.grad(energy), jnp.zeros(shape))
+    fock = fock_of(at(jnp.zeros(shape))[1], molecule, result, temperature)
+
+    def slope_and_moment(shift):
+        shifted, equations = at(shift)
+        occupied = occupied_at(equations, fock, temperature)
+        # Stationary in the orbitals, so the slope is that at fixed orthonormal ones.
+        slope = jax.grad(lambda s: at(s)[1].energy(occupied))(shift)
+        return slope, dipole(shifted, density_of_both(equations, occupied))
+
+    _, product = jax.linearize(slope_and_moment, jnp.zeros(shape))
     # One after the other: each response holds arrays of the size of the two-electron integrals.
     directions = jnp.eye(molecule.coordinates.size).reshape(-1, *shape)
-    return jax.lax.map(product, directions).reshape(*shape, *shape)
+    second, moments = jax.lax.map(product, directions)
+    return second.reshape(*shape, *shape), moments.reshape(*shape, 3)

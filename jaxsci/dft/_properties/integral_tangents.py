@@ -17,11 +17,13 @@ class IntegralSlopes(eqx.Module):
     - `overlap`: ⟨∇i|j⟩, ∇ with respect to the electron.
     - `core_hamiltonian`: with respect to each nucleus.
     - `repulsion`: (∇i j|kl) over pairs k ≥ l.
+    - `dipole`: ⟨∇i|r|j⟩ about the origin, the component of r first.
     """
 
     overlap: Float[Array, "3 nao nao"]
     core_hamiltonian: Float[Array, "atoms 3 nao nao"]
     repulsion: Float[Array, "3 nao nao pairs"]
+    dipole: Float[Array, "3 3 nao nao"]
 
 
 def integral_slopes(molecule: Molecule) -> IntegralSlopes:
@@ -51,7 +53,15 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
         overlap=jnp.asarray(mol.intor("int1e_ipovlp", comp=3)),
         core_hamiltonian=jnp.asarray(np.stack([core(atom) for atom in range(atoms)])),
         repulsion=jnp.asarray(mol.intor("int2e_ip1", aosym="s2kl")),
+        dipole=jnp.asarray(_dipole(mol)),
     )
+
+
+def _dipole(mol) -> np.ndarray:
+    with mol.with_common_orig((0.0, 0.0, 0.0)):
+        # ⟨i|r ∇j⟩ is what libcint has.
+        right = mol.intor("int1e_irp", comp=9)
+    return right.reshape(3, 3, mol.nao, mol.nao).transpose(0, 1, 3, 2)
 
 
 def pad_slopes(slopes: IntegralSlopes, atoms: int, nao: int) -> IntegralSlopes:
@@ -64,6 +74,7 @@ def pad_slopes(slopes: IntegralSlopes, atoms: int, nao: int) -> IntegralSlopes:
         padded(slopes.overlap, 3, nao, nao),
         padded(slopes.core_hamiltonian, atoms, 3, nao, nao),
         padded(slopes.repulsion, 3, nao, nao, nao * (nao + 1) // 2),
+        padded(slopes.dipole, 3, 3, nao, nao),
     )
 
 
@@ -76,16 +87,18 @@ def moved(molecule: Molecule, slopes: IntegralSlopes, shift: Float[Array, "atoms
     overlap = -jnp.einsum("ix,xij->ij", by_function, slopes.overlap)
     core = jnp.einsum("ax,axij->ij", shift, slopes.core_hamiltonian)
     first = -jnp.einsum("ix,xijp->ijp", by_function, slopes.repulsion)
+    dipole = -jnp.einsum("ix,rxij->rij", by_function, slopes.dipole)
     i, j = np.tril_indices(molecule.size)
     half = first[i, j] + first[j, i]
     assert molecule.repulsion is not None
     return eqx.tree_at(
-        lambda m: (m.coordinates, m.overlap, m.core_hamiltonian, m.repulsion),
+        lambda m: (m.coordinates, m.overlap, m.core_hamiltonian, m.dipole_integrals, m.repulsion),
         molecule,
         (
             molecule.coordinates + shift,
             molecule.overlap + overlap + overlap.T,
             molecule.core_hamiltonian + core,
+            molecule.dipole_integrals + dipole + dipole.transpose(0, 2, 1),
             molecule.repulsion + half + half.T,
         ),
     )

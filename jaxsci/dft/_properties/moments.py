@@ -8,12 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._scf.equations import Equations
+from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult, density_of
-from .._scf.scf import scf
+from .._scf.solved import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
-from .._scf.solvers.options import DIIS, Newton
+from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
+from .solution import density_of_both, fock_of, solution
 
 
 def dipole(
@@ -82,6 +85,7 @@ def polarisability(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    result: SCFResult | None = None,
     guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
     tolerance: float = 1e-14,
     max_steps: int = 100,
@@ -101,6 +105,9 @@ def polarisability(
     - `molecule`: one molecule; for a batch use `jsci.vmap` with `throw=False`.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
+    - `result`: what `scf` returned for the same molecule, functional, parameters and temperature:
+        then nothing is solved again, and of the settings below only the temperature of `solver`
+        is used. The error of α is linear in that of the density: solve to 1e-12 or tighter.
     - `guess`: the initial guess, as in `scf`.
     - `tolerance`: of the energy in Hartree; tighter than in `scf`, as the error of α
         is linear in that of the density.
@@ -110,7 +117,8 @@ def polarisability(
 
     **Returns:** α in Bohr³; NaN without convergence and with `throw=False`.
 
-    **Raises:** what `scf` raises.
+    **Raises:** what `scf` raises; `ValueError` for a result of another molecule or geometry;
+    `RuntimeError` for one that has not converged.
 
     **Good values:** a basis with diffuse functions (aug-cc-pvdz): others miss up to half of α.
 
@@ -122,23 +130,25 @@ def polarisability(
     functional = as_functional(functional)
     check_one(molecule, "polarisability(m, functional, throw=False)")
 
+    settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
+    result = solution(
+        molecule, functional, params, result, "polarisability", guess=guess, **settings
+    )
+    return _polarisability(molecule, functional, params, result, first_of(solver).temperature)
+
+
+@eqx.filter_jit
+def _polarisability(molecule, functional, params, result, temperature):
+    equations = Equations(functional, params, operators(molecule, functional.level))
+    fock = fock_of(equations, molecule, result, temperature)
+
     def moment(field):
         # The electrons' energy in a field E is +E·r; the nuclei do not respond.
         core = molecule.core_hamiltonian + jnp.tensordot(field, molecule.dipole_integrals, 1)
-        result = scf(
-            eqx.tree_at(lambda m: m.core_hamiltonian, molecule, core),
-            functional,
-            params,
-            guess=guess,
-            tolerance=tolerance,
-            max_steps=max_steps,
-            solver=solver,
-            throw=throw,
-        )
-        return dipole(molecule, result.density_matrix), result.converged
+        in_field = eqx.tree_at(lambda e: e.ops.core_hamiltonian, equations, core)
+        return dipole(molecule, density_of_both(in_field, occupied_at(in_field, fock, temperature)))
 
-    alpha, converged = jax.jacfwd(moment, has_aux=True)(jnp.zeros(3))
-    return jnp.where(converged, alpha, jnp.nan)
+    return jnp.where(result.converged, jax.jacfwd(moment)(jnp.zeros(3)), jnp.nan)
 
 
 def _total(

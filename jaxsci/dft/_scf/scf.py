@@ -19,16 +19,15 @@ from .equations import Equations
 from .hamiltonian import on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
 from .projector import occupied_orbitals, unoccupied
-from .response import converged_projectors
 from .result import Guess, SCFResult as SCFResult, density_of
-from .solved import known, stationary_energy
+from .solved import known, occupied_at, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import fill, has_converged, iterate
 from .solvers.newton import minimise
 from .solvers.old_keywords import accepts_old_keywords
 from .solvers.options import DIIS, Iteration, Newton
-from .solvers.restricted_open import converged_shared_projectors, effective_fock
-from .solvers.smearing import converged_fermi_operators, entropy, occupations
+from .solvers.restricted_open import effective_fock
+from .solvers.smearing import entropy, occupations
 
 
 @accepts_old_keywords
@@ -162,10 +161,10 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     ops, temperature = operators(molecule, functional.level), iteration.temperature
     equations = Equations(functional, params, ops)
 
-    # How the solution was found has no derivative; how it responds is in `_converged`.
+    # How the solution was found has no derivative; how it responds is in `occupied_at`.
     fixed = _constant((equations, molecule, start))
     solution, value, focks = _search(*fixed, iteration=iteration)
-    occupied = _converged(equations, solution.fock, temperature)
+    occupied = occupied_at(equations, solution.fock, temperature)
     energy, free_energy = _energies(equations, occupied, value, temperature)
     fock = known(focks, equations, occupied, f=Equations.fock)
     if ops.spins.shared:
@@ -209,15 +208,6 @@ def _initial_fock(equations: Equations, start):
     else:
         fock = orthogonal_fock(equations.functional, equations.params, ops, start)
     return jnp.mean(fock, axis=0, keepdims=True) if ops.spins.shared else fock
-
-
-def _converged(equations: Equations, fock, temperature):
-    """The occupied projectors, or operators, as differentiable functions."""
-    if temperature:
-        return converged_fermi_operators(fock, equations, temperature=temperature)
-    if equations.ops.spins.shared:
-        return converged_shared_projectors(fock, equations)
-    return converged_projectors(fock, equations)
 
 
 def _energies(equations: Equations, occupied, value, temperature):

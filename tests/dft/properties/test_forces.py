@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import energy, forces, molecule, stack, xc
+from jaxsci.dft import energy, forces, hessian, molecule, polarisability, scf, stack, xc
 
 pytest.importorskip("pyscf")
 
@@ -97,3 +97,31 @@ def test_equal_to_differences_of_the_energy_in_a_batch(name, fit, omega):
 def test_a_field_that_has_not_converged_has_no_forces():
     hydrogen = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.9))], "6-31g", grid=0)
     assert np.isnan(forces(hydrogen, xc("hf"), max_steps=1, throw=False)).all()
+
+
+def test_a_result_at_hand_is_not_solved_again(monkeypatch):
+    water, functional = molecule(BENT, "sto-3g", grid=0), xc("svwn")
+    result = scf(water, functional, tolerance=1e-13)
+    expected = [p(water, functional) for p in (forces, hessian, polarisability)]
+
+    def solve(*_, **__):
+        raise AssertionError("solved again")
+
+    monkeypatch.setattr("jaxsci.dft._properties.solution.scf", solve)
+    for p, known in zip((forces, hessian, polarisability), expected, strict=True):
+        np.testing.assert_allclose(p(water, functional, result=result), known, atol=1e-6)
+
+
+def test_a_result_of_something_else_is_refused():
+    water, functional = molecule(BENT, "sto-3g", grid=0), xc("svwn")
+    moved = molecule([("O", (0.0, 0.0, 0.3)), *BENT[1:]], "sto-3g", grid=0)
+    helium = molecule([("He", (0.0, 0.0, 0.0))], "sto-3g", grid=0)
+    result = scf(water, functional)
+    with pytest.raises(ValueError, match="another molecule or geometry"):
+        forces(moved, functional, result=result)
+    with pytest.raises(ValueError, match="density of shape"):
+        polarisability(helium, functional, result=result)
+    unfinished = scf(water, functional, max_steps=1, throw=False)
+    with pytest.raises(RuntimeError, match="has not converged"):
+        hessian(water, functional, result=unfinished)
+    assert np.isnan(forces(water, functional, result=unfinished, throw=False)).all()

@@ -1,0 +1,1 @@
+"""Geometries: integrals at new positions, internal coordinates, relaxation and scans."""

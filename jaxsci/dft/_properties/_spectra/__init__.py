@@ -1,0 +1,1 @@
+"""Spectra: vibrations with their thermochemistry, and electronic excitations."""

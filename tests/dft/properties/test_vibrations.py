@@ -1,0 +1,115 @@
+"""Frequencies and thermochemistry against PySCF, intensities against finite fields."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxsci.dft import dipole, forces, molecule, scf, vibrations, xc
+from jaxsci.dft._properties._spectra.motion import symmetry_number
+
+pytest.importorskip("pyscf")
+
+# At the minima of Hartree-Fock in STO-3G, to 1e-4 ångström.
+WATER = [("O", (0.0, 0.0, 0.0)), ("H", (0.0, 0.7581, 0.6351)), ("H", (0.0, -0.7581, 0.6351))]
+FLUORIDE = [("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 0.9556))]
+
+
+@pytest.mark.parametrize(("atoms", "turns"), [(WATER, 2), (FLUORIDE, 1)])
+def test_equal_to_pyscf(atoms, turns):
+    from pyscf import gto
+    from pyscf.hessian import thermo
+
+    field: Any = gto.M(atom=atoms, basis="sto-3g", verbose=0).RHF().run(conv_tol=1e-13)
+    modes = thermo.harmonic_analysis(field.mol, field.Hessian().kernel())
+    ours = vibrations(molecule(atoms, "sto-3g", grid=0), xc("hf"))
+    assert ours.stationary
+    np.testing.assert_allclose(ours.frequencies, modes["freq_wavenumber"].real, atol=1e-2)
+    expected = thermo.thermo(field, modes["freq_au"], 310.0, 2e5)
+    found = ours.thermochemistry(temperature=310.0, pressure=2e5)
+    assert found.symmetry_number == expected["sym_number"][0] == turns
+    for value, name in (
+        (found.zero_point, "ZPE"), (found.energy, "E_tot"), (found.enthalpy, "H_tot"),
+        (found.free_energy, "G_tot"),
+    ):  # fmt: skip
+        np.testing.assert_allclose(value, expected[name][0], atol=1e-7)
+    np.testing.assert_allclose(found.entropy, expected["S_tot"][0], atol=1e-9)
+
+
+def test_differences_of_forces_equal_the_analytic_hessian():
+    full = molecule(FLUORIDE, "sto-3g", grid=0)
+    fitted = molecule(FLUORIDE, "sto-3g", grid=0, density_fit="def2-universal-jkfit")
+    analytic, differences = (vibrations(m, xc("hf")) for m in (full, fitted))
+    # What is left is the error of the fit.
+    np.testing.assert_allclose(differences.frequencies, analytic.frequencies, atol=2.0)
+    np.testing.assert_allclose(differences.hessian, analytic.hessian, atol=1e-3)
+    np.testing.assert_allclose(differences.dipole_slopes, analytic.dipole_slopes, atol=2e-3)
+
+
+def test_intensities_are_the_derivatives_of_the_dipole_moment():
+    h = 1e-3
+
+    def at(shift):
+        moved = [FLUORIDE[0], ("F", (0.0, 0.0, 0.9556 + shift * 0.52917721092))]
+        m = molecule(moved, "sto-3g", grid=0)
+        return dipole(m, scf(m, xc("hf"), tolerance=1e-13))[2]
+
+    slope = (at(h) - at(-h)) / (2 * h)
+    ours = vibrations(molecule(FLUORIDE, "sto-3g", grid=0), xc("hf"))
+    np.testing.assert_allclose(ours.dipole_slopes[1, 2, 2], slope, atol=1e-6)
+    # The mode stretches the bond: I = 974.88 km/mol (∂μ/∂r)²/m, with the reduced mass.
+    reduced = ours.masses[0] * ours.masses[1] / ours.masses.sum()
+    np.testing.assert_allclose(ours.intensities[0], 974.8801 * slope**2 / reduced, rtol=1e-5)
+
+
+def test_a_geometry_that_is_not_relaxed_says_its_force():
+    stretched = molecule([FLUORIDE[0], ("F", (0.0, 0.0, 1.05))], "sto-3g", grid=0)
+    with pytest.warns(UserWarning, match=r"not stationary: the largest force is .*e-02"):
+        ours = vibrations(stretched, xc("hf"))
+    assert not ours.stationary
+    force = np.linalg.norm(forces(stretched, xc("hf")), axis=1).max()
+    np.testing.assert_allclose(ours.gradient, force, atol=1e-8)
+
+
+def test_low_frequencies_as_rotors():
+    from jaxsci.dft._properties._spectra.thermochemistry import ideal_gas
+
+    def entropy(wavenumber, quasi_harmonic):
+        return ideal_gas(
+            0.0, np.array([wavenumber]), np.zeros(0), 18.0, 1, 1,
+            temperature=298.15, pressure=101325.0, quasi_harmonic=quasi_harmonic,
+        ).entropy  # fmt: skip
+
+    np.testing.assert_allclose(entropy(3000.0, True), entropy(3000.0, False), atol=1e-11)
+    none = ideal_gas(
+        0.0, np.zeros(0), np.zeros(0), 18.0, 1, 1,
+        temperature=298.15, pressure=101325.0, quasi_harmonic=False,
+    ).entropy  # fmt: skip
+    rotor = 298.15 * 627.509 * (entropy(10.0, True) - none)
+    oscillator = 298.15 * 627.509 * (entropy(10.0, False) - none)
+    # kT (1 + ln kT/ħω) for the oscillator; the entropy of a rotor grows half as fast with 1/ω.
+    np.testing.assert_allclose(oscillator, 2.3884, atol=1e-3)
+    assert 1.0 < rotor < oscillator
+
+
+@pytest.mark.parametrize(
+    ("numbers", "x", "expected"),
+    [
+        ([7, 1, 1, 1], [[0, 0, 0.1], [1, 0, 0], [-0.5, 0.75**0.5, 0], [-0.5, -(0.75**0.5), 0]], 3),
+        ([6, 1, 1, 1, 1], [[0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], 12),
+        ([6, 8, 8], [[0, 0, 0], [0, 0, 2.2], [0, 0, -2.2]], 2),
+        ([2], [[0, 0, 0]], 1),
+    ],
+    ids=["ammonia", "methane", "carbon dioxide", "helium"],
+)
+def test_symmetry_numbers(numbers, x, expected):
+    masses = 2.0 * np.array(numbers)
+    assert symmetry_number(2 * np.array(x, float), np.array(numbers), masses) == expected
+
+
+def test_bad_input_is_explained():
+    from pyscf import gto
+
+    ghostly = gto.M(atom="He 0 0 0; ghost-He 0 0 1", basis="sto-3g", verbose=0)
+    with pytest.raises(ValueError, match="atom 1 is a ghost"):
+        vibrations(molecule(ghostly, grid=0), xc("hf"))

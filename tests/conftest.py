@@ -1,5 +1,6 @@
-"""Float64, strict shapes and the persistent compilation cache for the whole suite."""
+"""Float64, strict shapes, the compilation cache, and counting what is compiled."""
 
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
@@ -11,6 +12,7 @@ import platform
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
+import jax.monitoring
 import pytest
 from parts import check_part, in_part
 
@@ -79,3 +81,27 @@ def _forget_compiled_programs():
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.fixture
+def compilations():
+    """`with compilations() as count:` counts the programs that are compiled inside."""
+
+    @contextlib.contextmanager
+    def counting():
+        seen = []
+
+        def listen(name, _, **__):
+            if name == _COMPILED:
+                seen.append(name)
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        try:
+            yield lambda: len(seen)
+        finally:
+            jax.monitoring.unregister_event_duration_listener(listen)
+
+    return counting

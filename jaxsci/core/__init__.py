@@ -20,6 +20,7 @@ from ._run.memoised import memoised
 from ._run.memory import host_memory, machine_memory, peak_memory
 from ._run.platform import PlatformReport, check_platform, require_x64
 from ._run.processes import Failure, attempt, in_processes
+from ._run.program import compiled_call
 from ._run.vmap import vmap
 from ._solve.extrapolation import DIIS, Anderson
 from ._solve.fixed_point import fixed_point
@@ -48,7 +49,7 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "warn_deprecated",
+    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "warn_deprecated",
 ]  # fmt: skip
 
 

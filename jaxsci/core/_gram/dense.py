@@ -7,12 +7,11 @@ from typing import Any, Literal, NamedTuple, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
 from .._run.memory import Remedy, device_memory, peak_memory, require_memory
-from .._run.program import program
+from .._run.program import is_traced, program
 from .blocks import kernel_blocks, leading_size, lower_blocks, lower_blocks_over_mesh, mirror
 from .checks import check_examples, check_kernel_fits, check_params, example_of, output_of_one
 from .layout import OutputLayout, output_layout
@@ -98,12 +97,12 @@ def gram(
     x1 = check_examples("x1", x1)
     x2 = None if x2 is None else check_examples("x2", x2, like=x1)
     problem = (_as_integers(trace_axes), _as_integers(diagonal_axes), implementation)
-    if not _traced((f, params, x1, x2)):
+    if not is_traced((f, params, x1, x2)):
         f = program(f, params, example_of(x1))
     if progress:
         _check_progress(mesh, (f, params, x1, x2))
         return _gram_with_progress(f, params, x1, x2, problem, batch_size or _STREAMED)
-    if not _traced((f, params, x1, x2)):
+    if not is_traced((f, params, x1, x2)):
         _check_memory(f, params, x1, x2, problem, batch_size, mesh)
     return _gram(f, params, x1, x2, problem, batch_size, mesh)
 
@@ -211,7 +210,7 @@ def gram_of_terms(
     samples = [check_examples(f"batch[{name!r}]", batch[name]) for name in names]
     scale = [jnp.asarray((scales or {}).get(name, 1.0)) for name in names]
     functions = [terms[name] for name in names]
-    if not _traced((functions, params, samples, scale)):
+    if not is_traced((functions, params, samples, scale)):
         pairs = zip(functions, samples, strict=True)
         functions = [program(r, params, example_of(x)) for r, x in pairs]
     return _gram_of_terms(functions, params, samples, scale, implementation, mesh)
@@ -291,15 +290,11 @@ def _as_integers(axes) -> tuple[int, ...]:
 def _check_progress(mesh, arguments):
     if mesh is not None:
         raise ValueError("progress=True computes on one device; leave out mesh, or progress.")
-    if _traced(arguments):
+    if is_traced(arguments):
         raise ValueError(
             "progress=True works block by block from the host, so not inside jit, vmap or grad; "
             "leave it out there."
         )
-
-
-def _traced(arguments):
-    return any(isinstance(a, Tracer) for a in jax.tree.leaves(arguments))
 
 
 def _check_memory(f, params, x1, x2, problem, batch_size, mesh):

@@ -44,10 +44,12 @@ class GramOperator(lx.AbstractLinearOperator):
     x: PyTree[Array]
     batch_size: int | None = eqx.field(static=True)
 
+    @eqx.filter_jit
     def mv(self, vector: PyTree[Array]) -> PyTree[Array]:
         """K v: one backward and one forward pass over the batch."""
         return self.push(self.pull(vector))
 
+    @eqx.filter_jit
     def pull(self, vector: PyTree[Array]) -> PyTree[Array]:
         """Jᵀ v, a pytree like the parameters."""
 
@@ -71,6 +73,7 @@ class GramOperator(lx.AbstractLinearOperator):
             total, _ = chunk(total, jax.tree.map(lambda a: a[whole:], (self.x, vector)))
         return total
 
+    @eqx.filter_jit
     def push(self, tangent: PyTree[Array]) -> PyTree[Array]:
         """J t, a pytree like the stacked outputs."""
 
@@ -79,6 +82,7 @@ class GramOperator(lx.AbstractLinearOperator):
 
         return vmap(one, batch_size=self.batch_size)(self.x)
 
+    @eqx.filter_jit
     def diagonal(self) -> PyTree[Array]:
         """The diagonal of K, ‖∂f_a(xᵢ)/∂θ‖², a pytree like the stacked outputs."""
 

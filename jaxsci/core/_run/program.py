@@ -87,6 +87,41 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     return Program(_KNOWN.setdefault(trace, trace), constants)
 
 
+def compiled_call(f: Callable, *args: PyTree) -> Any:
+    """`f(*args)` as one compiled program, which serves all functions that are equal programs.
+
+    Run from Python step by step, every operation of a new shape is compiled by itself: hundreds
+    of programs, and seconds, for one gradient.
+
+    **Arguments:**
+
+    - `f`: a pure function of pytrees of arrays.
+    - `args`: its arguments.
+
+    **Returns:** `f(*args)`; inside `jit` and other transformations it is traced into them.
+
+    ```python
+    from jaxsci.core import compiled_call
+
+    compiled_call(lambda x: jnp.sin(0.3 * x), jnp.ones(3))
+    ```
+    """
+    if is_traced(args):
+        return f(*args)
+    traced = program(f, *args)
+    return _call(traced, *args) if isinstance(traced, Program) else f(*args)
+
+
+@eqx.filter_jit
+def _call(f, *args):
+    return f(*args)
+
+
+def is_traced(tree: PyTree) -> bool:
+    """Whether a pytree holds a value that JAX is tracing."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+
+
 def as_pytree(f: Callable) -> Any:
     """`f` with its arrays as leaves; one without is part of the structure, by its identity."""
     return f if isinstance(f, eqx.Module | Partial) else Partial(f)

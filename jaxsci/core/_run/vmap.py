@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
-from .program import has_primitive
+from .program import compiled_call, has_primitive, is_traced, program
 
 
 def vmap(
@@ -69,6 +69,15 @@ def _in_chunks(f, mapped, batch_size):
         if at_once:
             return jax.vmap(f, in_axes=tuple(0 if m else None for m in mapped))(*args)
 
+        if is_traced(args):
+            return _loop(f, mapped, batch_size)(*args)
+        return compiled_call(_loop(program(f, *_one(args, mapped)), mapped, batch_size), *args)
+
+    return chunked
+
+
+def _loop(f, mapped, batch_size):
+    def loop(*args):
         def one(examples):
             remaining = iter(examples)
             return f(*(next(remaining) if m else a for a, m in zip(args, mapped, strict=True)))
@@ -77,7 +86,7 @@ def _in_chunks(f, mapped, batch_size):
         # lax.map with batch_size=1 would vmap over one example; without it, it is a plain loop.
         return jax.lax.map(one, examples, batch_size=None if batch_size == 1 else batch_size)
 
-    return chunked
+    return loop
 
 
 def _better_looped(f, args, mapped) -> bool:
@@ -87,9 +96,13 @@ def _better_looped(f, args, mapped) -> bool:
     if not large or jax.default_backend() != "cpu":
         return False
     # A CPU runs a convolution inside a loop by plain loops, some twenty times slower.
+    return not has_primitive(jax.make_jaxpr(f)(*_one(args, mapped)).jaxpr, "conv_general_dilated")
+
+
+def _one(args, mapped):
+    """The shapes of one example."""
     pairs = zip(args, mapped, strict=True)
-    one = [jax.tree.map(lambda x, m=m: _shape(x, mapped=m), a) for a, m in pairs]
-    return not has_primitive(jax.make_jaxpr(f)(*one).jaxpr, "conv_general_dilated")
+    return [jax.tree.map(lambda x, m=m: _shape(x, mapped=m), a) for a, m in pairs]
 
 
 def _shape(x, mapped):

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from .._gram.checks import check_params, example_of
 from .._gram.dense import gram_of_terms
 from .._gram.operator import diagonal_of_one
-from .._run.program import as_pytree, program
+from .._run.program import as_pytree, compiled_call, program
 from .._run.vmap import vmap
 from .accumulation import value_and_grad_of_sum
 from .objective_checks import Checked, check_name, check_weight, sizes_of
@@ -212,11 +212,17 @@ class BatchResiduals(eqx.Module):
         """
         check_params(params)
         o, divisors = self.objective, self.objective._divisors(self.batch)
-        return {
-            name: _trace(Checked(name, r), params, self.batch[name], o.batch_size, o.mesh)
-            / divisors[name]
-            for name, r in zip(o.names, o.functions, strict=True)
-        }
+
+        def trace(name, r):
+            def of_sample(params, x):
+                return jnp.sum(diagonal_of_one(Checked(name, r), params, x))
+
+            def of_batch(params, x):
+                return jnp.sum(o._map(of_sample)(params, x)) / divisors[name]
+
+            return compiled_call(of_batch, params, self.batch[name])
+
+        return {name: trace(name, r) for name, r in zip(o.names, o.functions, strict=True)}
 
     def gram(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
         """The residual vector r and its tangent kernel J Jᵀ, without forming J where possible."""
@@ -229,16 +235,6 @@ class BatchResiduals(eqx.Module):
         scales = self.objective._scales(self.batch)
         mesh = self.objective.mesh
         return gram_of_terms(terms, params, self.batch, scales, mesh=mesh)
-
-
-@eqx.filter_jit
-def _trace(r, params, points, batch_size, mesh):
-    """Compiled once per residual, also for a reweighted objective."""
-
-    def one(params, x):
-        return jnp.sum(diagonal_of_one(r, params, x))
-
-    return jnp.sum(vmap(one, (None, 0), batch_size=batch_size, mesh=mesh)(params, points))
 
 
 def objective(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import require_x64
+from ...core import compiled_call, require_x64
 from ...numerics import bisect
 from .._gaussian import expectation, real_number
 
@@ -143,7 +143,11 @@ def criticality(activation: Callable) -> Criticality:
     ```
     """
     require_x64("criticality")
-    moments = jax.jit(jax.vmap(lambda k: jnp.stack(_moments(activation, k))))
+
+    def moments(kernels):
+        each = jax.vmap(lambda k: jnp.stack(_moments(activation, k)))
+        return compiled_call(each, kernels)
+
     gaps = _relative_gap(moments(jnp.asarray(_SCAN)))
     if np.abs(gaps).max() < 1e-10:
         return Criticality("scale-invariant", np.nan, 1 / float(moments(jnp.ones(1))[0, 2]), 0.0)

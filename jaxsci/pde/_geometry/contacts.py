@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ...core import compiled_call
 from .boundaries import Piece
 from .domains import Domain, SpaceTime, _Combination
 from .regions import low_discrepancy
@@ -76,7 +77,9 @@ def _judge(
     def level(k):
         return np.asarray(levels(points + k * step * normals)[0])
 
-    levels = jax.jit(jax.vmap(jax.value_and_grad(domain.level)))
+    def levels(points):
+        return compiled_call(jax.vmap(jax.value_and_grad(domain.level)), points)
+
     here, gradients = (np.asarray(a) for a in levels(points))
     behind, ahead = level(-1), level(1)
     closed = (np.minimum(behind, ahead) > 0) & (here < 0.1 * np.minimum(behind, ahead))

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ...core import compiled_call
+
 Point = Float[Array, " dim"]
 Vector = Float[Array, " dim"]
 
@@ -60,7 +62,7 @@ def kept_fraction(region: Region, *, count: int = 16384) -> float:
         if region.unit_dim == 0:
             return float(region.keeps(region.from_unit(jnp.zeros(0))))
         unit = jnp.asarray(low_discrepancy(count, region.unit_dim))
-        kept = jax.jit(jax.vmap(lambda v: region.keeps(region.from_unit(v))))(unit)
+        kept = compiled_call(jax.vmap(lambda v: region.keeps(region.from_unit(v))), unit)
         return float(jnp.mean(kept))
 
 

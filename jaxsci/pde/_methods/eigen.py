@@ -8,10 +8,11 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective, Weighted, laplacian, objective, residual
+from ...core import Objective, Weighted, compiled_call, laplacian, objective, residual
 from .._points.quadrature import Quadrature, points_and_weights
 
 # The eigenvalues of the symmetrised matrix are off by the square of its asymmetry, times the range
@@ -96,7 +97,8 @@ def eigenproblem(
             f"independent functions, got {state}. A wider last layer has more."
         )
     unravel = ravel_pytree(select(params))[1]
-    start = eqx.tree_at(select, params, unravel(vectors[:, state]))
+    energy = jax.device_put(values[state])
+    start = eqx.tree_at(select, params, unravel(jax.device_put(vectors[:, state])))
 
     def equation(trial, x):
         h = residual(op, field)(trial["field"], x)
@@ -106,9 +108,10 @@ def eigenproblem(
         x, weight = sample
         return jnp.sum(weight * jax.vmap(field, (None, 0))(trial["field"], x) ** 2) - 1
 
+    values = jax.device_put(values)  # asarray would compile for each length
     return Eigenproblem(
         dataclasses.replace(objective({"equation": equation, "norm": norm}), sampled=False),
-        {"field": start, "eigenvalue": values[state]},
+        {"field": start, "eigenvalue": energy},
         {"equation": Weighted(points, weights), "norm": (points[None], weights[None])},
         values,
     )
@@ -135,9 +138,13 @@ def rayleigh_quotient(
     ```
     """
     points, weights = points_and_weights(quadrature)
-    psi = jax.vmap(field, (None, 0))(params, points)
-    h_psi = jax.vmap(residual(op, field), (None, 0))(params, points)
-    return jnp.sum(weights * psi * h_psi) / jnp.sum(weights * psi**2)
+
+    def quotient(params, points, weights):
+        psi = jax.vmap(field, (None, 0))(params, points)
+        h_psi = jax.vmap(residual(op, field), (None, 0))(params, points)
+        return jnp.sum(weights * psi * h_psi) / jnp.sum(weights * psi**2)
+
+    return compiled_call(quotient, params, points, weights)
 
 
 def _ritz(op, field, params, points, weights, select, state):
@@ -151,23 +158,24 @@ def _ritz(op, field, params, points, weights, select, state):
             y = f(eqx.tree_at(select, params, unravel(w)), x)
             return y, y
 
-        jacobian = jax.jit(jax.vmap(jax.jacrev(value, has_aux=True), (None, 0)))
-        return lambda w: jacobian(w, points)
+        jacobian = jax.vmap(jax.jacrev(value, has_aux=True), (None, 0))
+        return lambda w: jax.tree.map(np.asarray, compiled_call(jacobian, w, points))
 
     psi = of(field)
     (basis, _), (h_basis, h_psi) = psi(flat), of(residual(op, field))(flat)
     _require_linear(basis, psi(flat + 1)[0], h_basis, h_psi, flat)
-    overlap = basis.T @ (weights[:, None] * basis)
+    # By NumPy: how many functions are kept depends on the values, and JAX would compile for each.
+    weights = np.asarray(weights)[:, None]
     # Nearly dependent functions would amplify rounding: keep the well-conditioned span.
-    lengths, axes = jnp.linalg.eigh(overlap)
-    keep = lengths > 1e4 * jnp.finfo(lengths.dtype).eps * lengths[-1]
-    axes = axes[:, keep] / jnp.sqrt(lengths[keep])[None]
+    lengths, axes = np.linalg.eigh(basis.T @ (weights * basis))
+    keep = lengths > 1e4 * np.finfo(lengths.dtype).eps * lengths[-1]
+    axes = axes[:, keep] / np.sqrt(lengths[keep])
 
     def matrix(h_basis, axes):
-        return axes.T @ (basis.T @ (weights[:, None] * h_basis)) @ axes
+        return axes.T @ (basis.T @ (weights * h_basis)) @ axes
 
     energy = matrix(h_basis, axes)
-    values, vectors = jnp.linalg.eigh((energy + energy.T) / 2)
+    values, vectors = np.linalg.eigh((energy + energy.T) / 2)
     vectors = axes @ vectors
     lowest = vectors[:, : max(state + 3, 5)]
     asymmetry = _asymmetry(matrix(h_basis, lowest))
@@ -179,13 +187,14 @@ def _ritz(op, field, params, points, weights, select, state):
 
 
 def _require_linear(basis, basis_elsewhere, h_basis, h_psi, flat):
-    if not jnp.allclose(basis, basis_elsewhere, rtol=1e-6):
+    if not np.allclose(basis, basis_elsewhere, rtol=1e-6):
         raise ValueError(
             "ψ is not linear in the parameters selected by `linear`: select the weights of the "
             "last layer only, and use a trial function without a lift."
         )
-    error = jnp.max(jnp.abs(h_psi - h_basis @ flat))
-    if error > 1e-3 * jnp.max(jnp.abs(h_basis) @ jnp.abs(flat)):
+    flat = np.asarray(flat)
+    error = np.max(np.abs(h_psi - h_basis @ flat))
+    if error > 1e-3 * np.max(np.abs(h_basis) @ np.abs(flat)):
         raise ValueError(
             f"eigenproblem() needs a linear operator, but Hψ differs by {float(error):.2g} from "
             "the sum over its basis functions: leave sources out, and solve a nonlinear problem by "
@@ -193,16 +202,16 @@ def _require_linear(basis, basis_elsewhere, h_basis, h_psi, flat):
         )
 
 
-def _asymmetry(energy: Float[Array, "k k"]) -> float:
+def _asymmetry(energy: Float[np.ndarray, "k k"]) -> float:
     """The largest antisymmetric entry, relative to the range of the diagonal.
 
     The range counts as at least a thousandth of the diagonal, since the basis makes rounding errors
     of 1e-8 of it and more.
     """
-    odd = jnp.max(jnp.abs(energy - energy.T)) / 2
-    diagonal = jnp.diagonal(energy)
-    size = jnp.maximum(jnp.ptp(diagonal), 1e-3 * jnp.max(jnp.abs(diagonal)))
-    return float(odd / (size + jnp.finfo(energy.dtype).tiny))
+    odd = np.max(np.abs(energy - energy.T)) / 2
+    diagonal = np.diagonal(energy)
+    size = np.maximum(np.ptp(diagonal), 1e-3 * np.max(np.abs(diagonal)))
+    return float(odd / (size + np.finfo(energy.dtype).tiny))
 
 
 def _judge_asymmetry(asymmetry: float, quadrature_error: float) -> None:

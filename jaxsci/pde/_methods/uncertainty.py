@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective, require_x64
+from ...core import Objective, compiled_call, require_x64
 
 
 def laplace_deviation(
@@ -51,12 +52,17 @@ def laplace_deviation(
     require_x64("laplace_deviation()")
     if not prior > 0 or (noise is not None and not noise > 0):
         raise ValueError(f"prior and noise must be positive, got {prior} and {noise}.")
-    r, jacobian = objective.at(batch).jacobian(params)
-    normal = jacobian.T @ jacobian
-    damped = normal + prior * jnp.trace(normal) * jnp.eye(len(normal))
-    factor = jax.scipy.linalg.cho_factor(damped)
+    residuals = objective.at(batch)
+
+    def posterior(params):
+        r, jacobian = residuals.jacobian(params)
+        normal = jacobian.T @ jacobian
+        damped = normal + prior * jnp.trace(normal) * jnp.eye(len(normal))
+        factor = jnp.linalg.cholesky(damped)
+        return r, factor, jnp.trace(cho_solve((factor, True), normal))
+
+    r, factor, effective = compiled_call(posterior, params)
     if noise is None:
-        effective = jnp.trace(jax.scipy.linalg.cho_solve(factor, normal))
         free = float(r.size - effective)
         if not free >= 0.5:
             raise ValueError(
@@ -67,6 +73,6 @@ def laplace_deviation(
 
     def deviation(x: PyTree) -> Float[Array, ""]:
         g = ravel_pytree(jax.grad(quantity)(params, x))[0]
-        return noise * jnp.sqrt(g @ jax.scipy.linalg.cho_solve(factor, g))
+        return noise * jnp.sqrt(g @ cho_solve((factor, True), g))
 
     return deviation

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective
+from ...core import Objective, compiled_call
 
 
 def ntk_weights(
@@ -69,8 +69,12 @@ def gradient_norm_weights(
     ```
     """
     _require_batch(objective, batch)
-    gradients = jax.jacrev(objective.terms)(params, batch)
-    norms = {name: jnp.linalg.norm(ravel_pytree(g)[0]) for name, g in gradients.items()}
+
+    def norms_of(params, batch):
+        gradients = jax.jacrev(objective.terms)(params, batch)
+        return {name: jnp.linalg.norm(ravel_pytree(g)[0]) for name, g in gradients.items()}
+
+    norms = compiled_call(norms_of, params, dict(batch))
     total = sum(norms.values())
     return {name: total / norm for name, norm in norms.items()}
 

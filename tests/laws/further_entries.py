@@ -375,6 +375,8 @@ DENSITIES = "dipole mulliken_charges harris_energy fixed_density_energy"
 DFT = [
     *map(_of_density, DENSITIES.split()),
     _of_places("energy", lambda m, f: jsci.dft.energy(f)(None, m)),
+    _of_places("d3", lambda m, _: jsci.dft.d3("pbe")(m)),
+    _of_places("d4", lambda m, _: jsci.dft.d4("pbe")(m)),
     _of_places("forces", lambda m, f: jsci.dft.forces(m, f, throw=False)),
     _of_places("density_corrected_energy", jsci.dft.density_corrected_energy),
     _of_features("descriptors", lambda features: jsci.dft.descriptors(features, "gga")),

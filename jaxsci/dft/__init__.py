@@ -1,6 +1,7 @@
 """Kohn-Sham density functional theory: molecules as arrays, differentiable and batched."""
 
 from . import constraints, data
+from ._dispersion.dispersion import Dispersion, d3, d4
 from ._functionals.dispersion import dispersion_tail
 from ._functionals.exact_exchange_density import exchange_energy_density, pair_potentials
 from ._functionals.messages import message_functional, message_size
@@ -82,6 +83,8 @@ __all__ = [
     "molecule", "Molecule", "molecules", "stack", "read_xyz", "read_xyz_frames",
     # Functionals
     "xc", "functional_names", "Functional", "as_functional", "Features", "MolecularDensity",
+    # Dispersion
+    "d3", "d4", "Dispersion",
     # Self-consistent fields
     "scf", "SCFResult", "DIIS", "Newton", "energy", "stable_scf", "stability", "Stability",
     # Energies at a given density

@@ -379,6 +379,8 @@ DENSITIES = """
 DFT = [
     *map(_of_density, DENSITIES.split()),
     _of_places("energy", lambda m, f: jsci.dft.energy(f)(None, m)),
+    _of_places("d3", lambda m, _: jsci.dft.d3("pbe")(m)),
+    _of_places("d4", lambda m, _: jsci.dft.d4("pbe")(m)),
     _of_places("forces", lambda m, f: jsci.dft.forces(m, f, throw=False)),
     _of_places("density_corrected_energy", jsci.dft.density_corrected_energy),
     Entry("dft.density_at", lambda x: jsci.dft.density_at(_hydrogen(), P, x), _rows(3)),

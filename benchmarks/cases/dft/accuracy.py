@@ -1,13 +1,25 @@
-"""Energies and forces of many molecules and functionals against PySCF, molecule by molecule."""
+"""Energies, forces and dispersion of many molecules and functionals against reference programs."""
 
+import functools
+import importlib
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.dft._problems import LEARNED, PREDICTED, parse_atoms
-from benchmarks.runner.case import Case, Run, Size
+from benchmarks.cases.dft._problems import (
+    DISTORTION,
+    LEARNED,
+    PREDICTED,
+    alkane,
+    benzene,
+    parse_atoms,
+)
+from benchmarks.runner.case import Baseline, Case, Run, Size
+from jaxsci.dft._basis.elements import NUMBERS
+from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 
 FUNCTIONALS = ("svwn", "pbe", "b3lyp", "tpss", "r2scan", "hse06", "cam-b3lyp", "wb97x")
 TOLERANCE = 1e-9  # Hartree
@@ -237,7 +249,67 @@ def make_forces(size: Size) -> Run:
     )
 
 
+def _structures(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Distorted molecules of two to fourteen atoms: atomic numbers, and positions in Bohr."""
+    rng = np.random.default_rng(0)
+    known: list[Any] = [parse_atoms(text) for text in PREDICTED.values()]
+    known += [alkane(2), alkane(3), alkane(4), benzene()]
+    found = []
+    for i in range(n):
+        symbols, positions = zip(*known[i % len(known)], strict=True)
+        moved = np.array(positions) + DISTORTION * rng.standard_normal((len(symbols), 3))
+        found.append((np.array([NUMBERS[s] for s in symbols]), moved / BOHR_IN_ANGSTROM))
+    return found
+
+
+def _dispersion(method: str, size: Size) -> Run:
+    reference = importlib.import_module(f"dft{method}.interface")
+    of_name = {"d3": jsci.dft.d3, "d4": jsci.dft.d4}[method]
+    structures = _structures(10 if size == "smoke" else 100)
+    atoms = max(len(z) for z, _ in structures)
+    elements = jnp.array([np.pad(z, (0, atoms - len(z))) for z, _ in structures])
+    positions = np.full((len(structures), atoms, 3), 1e2) * np.arange(1, atoms + 1)[:, None]
+    for row, (z, x) in zip(positions, structures, strict=True):
+        row[: len(z)] = x
+
+    def theirs():
+        kind = reference.RationalDampingParam if method == "d3" else reference.DampingParam
+        damping = kind(method="pbe")
+        found = [reference.DispersionModel(*s).get_dispersion(damping, True) for s in structures]
+        return [(float(r["energy"]), r["gradient"]) for r in found]
+
+    exact = theirs()
+
+    def error(out):
+        """The largest error of an energy, or a tenth of that of a slope: the bars are 1 to 10."""
+        return max(
+            max(abs(float(e) - known), 0.1 * float(np.abs(g[: len(slopes)] - slopes).max()))
+            for e, g, (known, slopes) in zip(*map(np.asarray, out), exact, strict=True)
+        )
+
+    return Run(
+        jax.vmap(jax.value_and_grad(of_name("pbe").of_atoms)),
+        (jnp.asarray(positions), elements),
+        error=error,
+        baseline=Baseline(f"dft{method}, a loop", theirs, (), host=True, error=lambda _: 0.0),
+        note=f"energies and gradients of {len(structures)} molecules of 2 to {atoms} atoms",
+    )
+
+
 CASES = [
+    *(
+        Case(
+            f"dft.dispersion-{method}",
+            "dft",
+            f"{method.upper()} of a hundred molecules at once",
+            functools.partial(_dispersion, method),
+            "quick",
+            reference=f"the program of its authors, dft{method}",
+            tolerance=1e-9,
+            error_name="largest of a molecule, Hartree",
+        )
+        for method in ("d3", "d4")
+    ),
     Case(
         "dft.accuracy",
         "dft",

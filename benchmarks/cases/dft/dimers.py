@@ -34,7 +34,7 @@ class Solved(NamedTuple):
 def _solve(batch, functional, params, solver):
     def one(m):
         r = jsci.dft.scf(m, functional, params, max_steps=150, solver=solver, throw=False)
-        ops = operators(m, "gga")
+        ops = operators(m, functional)
         found = density_features(ops, r.density_matrix, "gga")
         present = (found.rho > 1e-10) & (ops.quadrature.flat()[1] != 0)
         safe = jax.tree.map(lambda x: jnp.where(present, x, 1), found)

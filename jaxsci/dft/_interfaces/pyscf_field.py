@@ -13,7 +13,7 @@ from .._system.molecule import Molecule
 from .._system.spins import Spins
 from .._xc import Functional, as_functional
 from .pyscf_mole import mole_of
-from .pyscf_xc import to_pyscf_xc
+from .pyscf_xc import require_no_dispersion, to_pyscf_xc
 
 
 def to_pyscf(
@@ -45,6 +45,7 @@ def to_pyscf(
     ```
     """
     functional = as_functional(functional)
+    require_no_dispersion(functional)
     mol, fitting = mole_of(molecule)
     if result.orbitals.shape[-2:] != (molecule.size, molecule.size):
         raise ValueError(

@@ -55,6 +55,7 @@ def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Defini
             f"PySCF gives no Laplacian of the density, and {functional!r} needs it: use the "
             "levels lda, gga or mgga."
         )
+    require_no_dispersion(functional)
     if functional.nonlocal_terms:
         raise ValueError(
             f"PySCF evaluates functionals point by point, and {functional!r} has terms of the "
@@ -63,6 +64,15 @@ def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Defini
     a, b = functional.exact_exchange, functional.long_range_exchange
     separation = (float(functional.omega or 0.0), a + b, -b) if b else (0.0, 0.0, 0.0)
     return _Evaluation(functional, params), functional.level.upper(), a, separation
+
+
+def require_no_dispersion(functional: Functional) -> None:
+    """PySCF would compute the energy of the nuclei without it, and say nothing."""
+    if functional.nuclear_terms:
+        raise ValueError(
+            f"{functional!r} has a dispersion energy, which PySCF would leave out: hand over the "
+            "functional without it, and set mf.disp or add jsci.dft.d3(...)(molecule)."
+        )
 
 
 class _Evaluation(NamedTuple):

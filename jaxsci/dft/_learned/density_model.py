@@ -184,7 +184,7 @@ def guess_error(
     def residual(params: Any, sample: tuple[Molecule, Auxiliary]) -> Float[Array, ""]:
         m, aux = sample
         density = density_guess(m, aux, f(params, aux)).reshape(-1, m.size, m.size)
-        fock = orthogonal_fock(functional, None, operators(m, functional.level), density)
+        fock = orthogonal_fock(functional, None, operators(m, functional), density)
         lower = jnp.linalg.cholesky(m.overlap)
         occupied = lower.T @ density @ lower / electrons_per_orbital(density)
         commutator = fock @ occupied - occupied @ fock

@@ -114,7 +114,7 @@ def explicit_slopes(
 
     def energy(coordinates, overlap):
         moved = eqx.tree_at(lambda m: (m.coordinates, m.overlap), molecule, (coordinates, overlap))
-        ops = operators(moved, functional.level)
+        ops = operators(moved, functional)
         x = ops.orthogonaliser
         return total_energy(functional, params, ops, x @ fixed @ x.T)
 

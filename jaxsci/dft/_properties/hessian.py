@@ -123,7 +123,7 @@ def _response(molecule, slopes, functional, params, result, temperature):
 
     def at(shift):
         shifted = moved(molecule, slopes, shift)
-        return shifted, Equations(functional, params, operators(shifted, functional.level))
+        return shifted, Equations(functional, params, operators(shifted, functional))
 
     shape = molecule.coordinates.shape
     fock = fock_of(at(jnp.zeros(shape))[1], molecule, result, temperature)

@@ -139,7 +139,7 @@ def polarisability(
 
 @eqx.filter_jit
 def _polarisability(molecule, functional, params, result, temperature):
-    equations = Equations(functional, params, operators(molecule, functional.level))
+    equations = Equations(functional, params, operators(molecule, functional))
     fock = fock_of(equations, molecule, result, temperature)
 
     def moment(field):

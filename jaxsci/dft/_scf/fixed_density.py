@@ -154,12 +154,12 @@ def harris_energy(
 
 @eqx.filter_jit
 def _fixed_density_energy(molecule, functional, params, density):
-    return total_energy(functional, params, operators(molecule, functional.level), density)
+    return total_energy(functional, params, operators(molecule, functional), density)
 
 
 @eqx.filter_jit
 def _harris_energy(molecule, functional, params, density):
-    ops = operators(molecule, functional.level)
+    ops = operators(molecule, functional)
     fock = fock_matrix(functional, params, ops, density)
     change = _next_density(functional, params, ops, density) - density
     return total_energy(functional, params, ops, density) + jnp.sum(change * fock)

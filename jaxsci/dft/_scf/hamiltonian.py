@@ -12,6 +12,7 @@ from .._basis.long_range import LongRange
 from .._basis.quadrature import Quadrature, quadrature
 from .._system.molecule import Molecule
 from .._system.spins import Spins
+from .._xc import Functional
 from .._xc.features import Level
 
 
@@ -24,7 +25,7 @@ class Operators(eqx.Module):
     - `core_hamiltonian`: as in `Molecule`, or one for each spin.
     - `repulsion`, `fit`, `long_range`: as in `Molecule`.
     - `quadrature`: the grid, with the basis functions on it.
-    - `nuclear_repulsion`: in Hartree.
+    - `nuclear_energy`: of the nuclei among themselves, dispersion included, in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
     - `counts`: numbers of occupied orbitals, of both spins together or of each.
     - `spins`: as in `Molecule`.
@@ -36,7 +37,7 @@ class Operators(eqx.Module):
     fit: Float[Array, "auxiliary pairs"] | None
     long_range: LongRange | None
     quadrature: Quadrature
-    nuclear_repulsion: Float[Array, ""]
+    nuclear_energy: Float[Array, ""]
     charges: Float[Array, " atoms"]
     atom_mask: Bool[Array, " atoms"]
     extras: dict[str, Array]
@@ -44,16 +45,16 @@ class Operators(eqx.Module):
     spins: Spins = eqx.field(static=True)
 
 
-def operators(molecule: Molecule, level: Level) -> Operators:
-    """The operators of a molecule for a functional of this level, one of `features.LEVELS`."""
+def operators(molecule: Molecule, functional: Functional) -> Operators:
+    """The operators of a molecule for a functional."""
     return Operators(
         orthogonaliser=orthogonaliser(molecule.overlap),
         core_hamiltonian=molecule.core_hamiltonian,
         repulsion=molecule.repulsion,
         fit=molecule.fit,
         long_range=molecule.long_range,
-        quadrature=_on(molecule, molecule.grid, level),
-        nuclear_repulsion=nuclear_repulsion(molecule),
+        quadrature=_on(molecule, molecule.grid, functional.level),
+        nuclear_energy=nuclear_repulsion(molecule) + functional.nuclear_energy(molecule),
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
         extras=molecule.extras,

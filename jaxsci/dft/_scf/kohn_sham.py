@@ -182,7 +182,7 @@ def mean_field(
     j = coulomb(ops, total)
     core = ops.core_hamiltonian.reshape(-1, *j.shape)
     fock = jnp.broadcast_to(core + j[None], density.shape)
-    energy = ops.nuclear_repulsion + jnp.sum(density * (fock - 0.5 * j[None]))
+    energy = ops.nuclear_energy + jnp.sum(density * (fock - 0.5 * j[None]))
     if functional.exact_exchange or functional.long_range_exchange:
         k = _exact_exchange(functional, ops, density)
         energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k

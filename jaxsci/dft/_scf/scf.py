@@ -158,7 +158,7 @@ def energy(
 
 @eqx.filter_jit
 def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
-    ops, temperature = operators(molecule, functional.level), iteration.temperature
+    ops, temperature = operators(molecule, functional), iteration.temperature
     equations = Equations(functional, params, ops)
 
     # How the solution was found has no derivative; how it responds is in `occupied_at`.

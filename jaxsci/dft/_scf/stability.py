@@ -201,7 +201,7 @@ def stable_scf(
 
 @eqx.filter_jit
 def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stability:
-    ops = operators(molecule, functional.level)
+    ops = operators(molecule, functional)
     n = molecule.size
     orbitals, occupied = result.orbitals.reshape(-1, n, n), result.occupations.reshape(-1, n)
     whole = jnp.all((occupied == 0) | (occupied == electrons_per_orbital(occupied)))

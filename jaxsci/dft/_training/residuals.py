@@ -293,7 +293,7 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
             )
         m = sample.molecule
         density = sample.density.reshape(-1, m.size, m.size)
-        fock = orthogonal_fock(functional, params, operators(m, functional.level), density)
+        fock = orthogonal_fock(functional, params, operators(m, functional), density)
         lower = jnp.linalg.cholesky(m.overlap)
         occupied = lower.T @ density @ lower / electrons_per_orbital(density)
         commutator = fock @ occupied - occupied @ fock

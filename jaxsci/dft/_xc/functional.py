@@ -10,21 +10,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._dispersion.dispersion import Dispersion
+from .._system.molecule import Molecule
 from .density import MolecularDensity
 from .features import DENSITY_CUTOFF, LEVELS, Features, Level, highest_level
 
 EnergyDensity = Callable[[Any, Features], Float[Array, "*n"]]
 NonlocalEnergy = Callable[[Any, MolecularDensity], Float[Array, ""]]
+NuclearEnergy = Callable[[Molecule], Float[Array, ""]]
 
 
 class Functional(eqx.Module):
     """An exchange-correlation functional E_xc = ∫ Σ_k w_k e_k(θ; features) dr + a E_x + b E_x^ω.
 
     E_x is exact exchange, and E_x^ω is exact exchange of the long-range interaction erf(ω r)/r.
-    Nonlocal terms add Σ_k w_k E_k[ρ; θ].
+    Nonlocal terms add Σ_k w_k E_k[ρ; θ], and nuclear terms Σ_k w_k E_k(R), which no orbital feels.
 
     Called as `functional(params, features)`, it gives the energy per volume (Hartree/Bohr³) at each
     point. Functionals can be added, and multiplied by a number. Every term gets all parameters.
+    `functional + jsci.dft.d3("pbe")` adds a dispersion energy.
 
     **Arguments:**
 
@@ -37,6 +41,8 @@ class Functional(eqx.Module):
         an energy in Hartree; made by `nonlocal_functional`.
     - `long_range_exchange`: the fraction b of exact exchange that is added at long range.
     - `omega`: ω in Bohr⁻¹, which the molecule must be built with; `None` if b is zero.
+    - `nuclear_terms`: pairs of weight and pure function `E(molecule)` of the nuclei alone, in
+        Hartree, such as `d3("pbe")`.
 
     **Raises:** `ValueError` for an unknown level, or for long-range exchange without ω > 0.
 
@@ -52,6 +58,7 @@ class Functional(eqx.Module):
     nonlocal_terms: tuple[tuple[float, NonlocalEnergy], ...] = eqx.field(static=True, default=())
     long_range_exchange: float = eqx.field(static=True, default=0.0)
     omega: float | None = eqx.field(static=True, default=None)
+    nuclear_terms: tuple[tuple[float, NuclearEnergy], ...] = eqx.field(static=True, default=())
 
     def __check_init__(self) -> None:
         if self.level not in LEVELS:
@@ -78,7 +85,8 @@ class Functional(eqx.Module):
     @property
     def semilocal(self) -> bool:
         """Whether it is a function of the features at each point alone."""
-        return not (self.exact_exchange or self.long_range_exchange or self.nonlocal_terms)
+        exchange = self.exact_exchange or self.long_range_exchange
+        return not (exchange or self.nonlocal_terms or self.nuclear_terms)
 
     @property
     def on_grid(self) -> bool:
@@ -96,7 +104,13 @@ class Functional(eqx.Module):
             )
         return sum(energies, jnp.zeros(()))
 
-    def __add__(self, other: "Functional") -> "Functional":
+    def nuclear_energy(self, molecule: Molecule) -> Float[Array, ""]:
+        """Σ_k w_k E_k of the nuclear terms, in Hartree."""
+        return sum((weight * e(molecule) for weight, e in self.nuclear_terms), jnp.zeros(()))
+
+    def __add__(self, other: "Functional | Dispersion") -> "Functional":
+        if isinstance(other, Dispersion):
+            other = Functional((), "lda", name=other.method, nuclear_terms=((1.0, other),))
         if not isinstance(other, Functional):
             return NotImplemented
         if None not in (self.omega, other.omega) and self.omega != other.omega:
@@ -112,6 +126,7 @@ class Functional(eqx.Module):
             self.nonlocal_terms + other.nonlocal_terms,
             self.long_range_exchange + other.long_range_exchange,
             self.omega or other.omega,
+            self.nuclear_terms + other.nuclear_terms,
         )
 
     def __mul__(self, factor: float) -> "Functional":
@@ -126,6 +141,7 @@ class Functional(eqx.Module):
             tuple((factor * weight, term) for weight, term in self.nonlocal_terms),
             factor * self.long_range_exchange,
             self.omega,
+            tuple((factor * weight, term) for weight, term in self.nuclear_terms),
         )
 
     __rmul__ = __mul__

@@ -1,9 +1,11 @@
 """Functionals by name: `xc("pbe")`, `xc("lda,vwn")`, `xc("b3lyp")`."""
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .._dispersion.dispersion import Dispersion, d3, d4
 from .b88 import b88, b88_sr
 from .b97 import wb97x_local, wb97x_v_local
 from .features import Level
@@ -92,6 +94,14 @@ _CORRELATION_ALIAS = {
 }
 
 
+# Endings of names that add dispersion, as in "pbe-d3bj".
+_DISPERSION: dict[str, Callable[[str], Dispersion]] = {
+    "d3bj": d3,
+    "d3(bj)": d3,
+    "d3zero": lambda name: d3(name, "zero"),
+    "d3(0)": lambda name: d3(name, "zero"),
+    "d4": d4,
+}
 _SPELLING = {"camb3lyp": "cam-b3lyp", "wb97xv": "wb97x-v", "ωb97x": "wb97x"}
 
 
@@ -171,7 +181,9 @@ def xc(name: str, *, omega: float | None = None) -> Functional:
     **Arguments:**
 
     - `name`: a combination ("pbe", "blyp", "b3lyp", "pbe0", "svwn", ...), one part ("b88",
-        "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored.
+        "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored. A
+        combination may end in "-d3bj", "-d3zero" or "-d4", which adds the dispersion energy of
+        `d3` or `d4`.
     - `omega`: the range separation ω in Bohr⁻¹, only for exchange of one range: "slater_sr",
         "b88_sr" and "pbe_x_sr" (short range, erfc(ω r)/r), "hf_lr" (exact exchange at long range,
         erf(ω r)/r).
@@ -180,12 +192,14 @@ def xc(name: str, *, omega: float | None = None) -> Functional:
     "cam-b3lyp", "wb97x" and "wb97x-v" are range-separated: build the molecule with
     `omega=functional.omega`. "vv10" and "wb97x-v" sum over all pairs of grid points.
 
-    **Raises:** `ValueError` for an unknown name, listing the nearest known ones, or for an `omega`
-    that is missing, not positive, or not applicable; `TypeError` if `name` is not a string.
+    **Raises:** `ValueError` for an unknown name, listing the nearest known ones, for dispersion
+    without parameters for that functional, or for an `omega` that is missing, not positive, or not
+    applicable; `TypeError` if `name` is not a string.
 
     ```python
     functional = jsci.dft.xc("pbe")
     result = jsci.dft.scf(water, functional)
+    jsci.dft.forces(water, jsci.dft.xc("pbe-d3bj"))
     0.75 * jsci.dft.xc("pbe_x") + jsci.dft.xc("pbe_c") + 0.25 * jsci.dft.xc("hf")  # PBE0
     ```
     """
@@ -202,6 +216,14 @@ def xc(name: str, *, omega: float | None = None) -> Functional:
     known = {**_EXCHANGE, **_CORRELATION, **_COMBINED}
     if key in known:
         return known[key].named(key)
+    base, dash, ending = key.rpartition("-")
+    if dash and ending in _DISPERSION:
+        return (xc(base) + _DISPERSION[ending](base)).named(key)
+    if re.fullmatch("d[2-4].*", ending):
+        raise ValueError(
+            f"xc({name!r}): {ending!r} is no dispersion that is known. Known endings: "
+            f"{', '.join('-' + e for e in _DISPERSION)}."
+        )
     if key.count(",") == 1:
         exchange, correlation = key.split(",")
         parts = [_part(exchange, _EXCHANGE, _EXCHANGE_ALIAS, name)] if exchange else []

@@ -5,7 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import molecule, neural_exchange, neural_functional, scf, weighted_functional, xc
+from jaxsci.dft import (
+    Functional,
+    molecule,
+    neural_exchange,
+    neural_functional,
+    scf,
+    weighted_functional,
+    xc,
+)
 from jaxsci.dft._basis import functions as basis
 from jaxsci.dft._scf.hamiltonian import operators
 from jaxsci.dft._scf.kohn_sham import density_features
@@ -60,7 +68,7 @@ def test_bad_input_is_explained():
 
 def test_laplacian_of_the_density(key):
     m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
-    ops = operators(m, "laplacian")
+    ops = operators(m, Functional((), "laplacian"))
     everywhere, _ = ops.quadrature.flat()
     found = density_features(ops, m.guess[None], "laplacian")
 

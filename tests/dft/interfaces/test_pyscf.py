@@ -184,6 +184,15 @@ def test_what_pyscf_would_compute_wrongly_is_refused(water, result):
         evaluate("lda", np.ones((4, 1)), 0, deriv=3)
 
 
+@pytest.mark.parametrize("name", ["pbe-d3bj", "hf-d3bj"])
+def test_dispersion_is_not_lost_on_the_way(water, result, name):
+    functional = jsci.dft.xc(name)
+    with pytest.raises(ValueError, match="which PySCF would leave out"):
+        jsci.dft.to_pyscf(water, functional, result)
+    with pytest.raises(ValueError, match="which PySCF would leave out"):
+        jsci.dft.to_pyscf_xc(functional)
+
+
 def test_solutions_that_do_not_fit_are_refused(water, result):
     field = water.core_hamiltonian + 0.01 * water.dipole_integrals[2]
     with pytest.raises(ValueError, match="core Hamiltonian is not that of point nuclei"):

@@ -104,7 +104,7 @@ def test_blocks_change_nothing(monkeypatch):
 def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted):
     m = molecule(NITROXYL, "sto-3g", grid=0, spin=2, restricted=restricted)
     functional = xc("lda,vwn")
-    ops = operators(m, functional.level)
+    ops = operators(m, functional)
     equations = Equations(functional, None, ops)
     iteration = Iteration.checked(1e-9, 3, DIIS(level_shift=0.1))
     fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * 2)

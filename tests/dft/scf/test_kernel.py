@@ -50,7 +50,7 @@ def test_equals_the_linearisation(system, name):
 
     @eqx.filter_jit
     def both(m):
-        ops = operators(m, functional.level)
+        ops = operators(m, functional)
 
         def fock_of(p):
             return fock_matrix(functional, jnp.array(0.1), ops, p)

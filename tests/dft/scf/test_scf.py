@@ -117,7 +117,7 @@ def test_unrestricted_equals_restricted_for_a_closed_shell():
 def test_fock_matrix_is_the_derivative_of_the_energy(spin, name):
     m = molecule(WATER, "sto-3g", grid=0, spin=spin)
     functional = xc(name)
-    ops = operators(m, functional.level)
+    ops = operators(m, functional)
     channels = 2 if spin else 1
     density = jnp.stack([m.guess * (0.6, 0.4)[s] if spin else m.guess for s in range(channels)])
 

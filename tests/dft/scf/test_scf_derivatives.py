@@ -139,7 +139,7 @@ def test_kernel_of_energies_equals_kernel_at_fixed_density(key):
 
     def at_fixed_density(p, x):
         m, density = x
-        return total_energy(functional, p, operators(m, functional.level), density[None])
+        return total_energy(functional, p, operators(m, functional), density[None])
 
     fixed = jax.jit(lambda p: jsci.gram(at_fixed_density, p, (batch, densities)))(params)
     assert kernel.shape == (3, 3)

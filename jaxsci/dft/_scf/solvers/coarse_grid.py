@@ -140,7 +140,7 @@ def _solve_model(
     ops = coarse.ops
     corrected = dataclasses.replace(
         ops,
-        nuclear_repulsion=ops.nuclear_repulsion + model.energy,
+        nuclear_energy=ops.nuclear_energy + model.energy,
         core_hamiltonian=ops.core_hamiltonian[None] + model.potential,
     )
     change = coarse.orthogonal(model.potential - last.potential)

@@ -1,0 +1,1 @@
+"""Dispersion between atoms from their positions: D3 and D4."""

@@ -48,8 +48,8 @@ EXEMPT = {
     "what a public function returns": """
         BatchResiduals Fit Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
-        dft.SCFResult dft.Sample dft.Relaxed dft.Stability dft.Thermochemistry dft.Vibrations dft.constraints.Verdict
-        dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
+        dft.SCFResult dft.Sample dft.Relaxed dft.Stability dft.Thermochemistry dft.Vibrations
+        dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
         pde.SelfAdaptive pde.SpaceTime

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._scf.result import Guess, SCFResult
 from .._scf.scf import scf
 from .._scf.solvers.old_keywords import accepts_old_keywords
@@ -54,8 +54,8 @@ def hessian(
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
     - `throw`: raise without convergence, rather than return NaN.
 
-    **Returns:** H in Hartree/Bohr², symmetric; NaN where the response does not exist (see `scf`),
-    and without convergence and with `throw=False`.
+    **Returns:** H in Hartree/Bohr², symmetric, zero for atoms that pad a molecule; NaN where the
+    response does not exist (see `scf`), and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
     pseudopotentials, or more memory than the machine has: 12 n⁴ bytes for n basis functions.
@@ -85,6 +85,7 @@ def hessian(
         functional.exact_exchange,
         molecule.libcint,
         np.asarray(molecule.coordinates),
+        int(molecule.atom_mask.sum()),
         np.asarray(by_overlap),
         np.asarray(density),
     )
@@ -93,7 +94,7 @@ def hessian(
     return jnp.where(result.converged, total, jnp.nan)
 
 
-@eqx.filter_jit
+@announced_jit("compiling the response of the Hessian")
 def _response(molecule, slopes, functional, params, density, settings):
     """The second derivative with integrals that are linear in the positions."""
 

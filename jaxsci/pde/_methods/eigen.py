@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective, Weighted, laplacian, objective, residual
+from ...core import Objective, Weighted, announced_jit, laplacian, objective, residual
 from .._points.quadrature import Quadrature, points_and_weights
 
 # The eigenvalues of the symmetrised matrix are off by the square of its asymmetry, times the range
@@ -151,7 +151,8 @@ def _ritz(op, field, params, points, weights, select, state):
             y = f(eqx.tree_at(select, params, unravel(w)), x)
             return y, y
 
-        jacobian = jax.jit(jax.vmap(jax.jacrev(value, has_aux=True), (None, 0)))
+        derivatives = jax.vmap(jax.jacrev(value, has_aux=True), (None, 0))
+        jacobian = announced_jit("compiling the matrices of eigenproblem()")(derivatives)
         return lambda w: jacobian(w, points)
 
     psi = of(field)

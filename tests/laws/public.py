@@ -83,6 +83,7 @@ EXEMPT = {
     "PySCF on the host, with the molecules that molecule() is fuzzed with": """
         dft.molecules dft.reference_densities dft.reference_energies dft.pair_potentials
         dft.auxiliary dft.stack_auxiliary dft.with_pair_potentials dft.stack
+        dft.pad_to_buckets
     """,
     "made of parts that are fuzzed, or around them": """
         dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density

@@ -3,7 +3,7 @@
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -43,12 +43,17 @@ def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
     auxbas, numbers = _auxiliary_shells(mol, auxiliary)
     ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
     return Libcint(
-        jnp.asarray([gto.charge(mol.atom_symbol(i)) for i in range(mol.natm)]),
-        jnp.asarray(mol._atm),
-        jnp.asarray(mol._bas),
-        jnp.asarray(np.concatenate([mol._env, numbers])),
-        jnp.asarray(ecpbas),
-        jnp.asarray(auxbas),
+        # `jnp.asarray` would compile a program for each shape.
+        *jax.device_put(
+            (
+                np.array([gto.charge(mol.atom_symbol(i)) for i in range(mol.natm)]),
+                np.array(mol._atm),  # copies, as the `Mole` may change
+                np.array(mol._bas),
+                np.concatenate([mol._env, numbers]),
+                ecpbas,
+                auxbas,
+            )
+        ),
         bool(mol.cart),
         bool(mol._pseudo),
     )

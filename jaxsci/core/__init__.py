@@ -16,6 +16,7 @@ from ._gram.dense import gram
 from ._gram.operator import gram_operator
 from ._pure import pure
 from ._run.compilation_cache import compilation_cache
+from ._run.compiling import announced_jit
 from ._run.memoised import memoised
 from ._run.memory import host_memory, machine_memory, peak_memory
 from ._run.platform import PlatformReport, check_platform, require_x64
@@ -49,7 +50,8 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "warn_deprecated",
+    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "announced_jit",
+    "warn_deprecated",
 ]  # fmt: skip
 
 

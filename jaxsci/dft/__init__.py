@@ -56,6 +56,7 @@ from ._scf.fixed_density import (
 from ._scf.scf import SCFResult, energy, scf
 from ._scf.solvers.options import DIIS, Newton
 from ._scf.stability import Stability, stability, stable_scf
+from ._system.buckets import pad_to_buckets
 from ._system.molecule import Molecule, molecule
 from ._system.molecules import molecules
 from ._system.stack import stack
@@ -80,7 +81,7 @@ __all__ = [
     # Packages
     "constraints", "data",
     # Molecules
-    "molecule", "Molecule", "molecules", "stack", "read_xyz", "read_xyz_frames",
+    "molecule", "Molecule", "molecules", "stack", "pad_to_buckets", "read_xyz", "read_xyz_frames",
     # Functionals
     "xc", "functional_names", "Functional", "as_functional", "Features", "MolecularDensity",
     # Dispersion

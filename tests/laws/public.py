@@ -87,6 +87,7 @@ EXEMPT = {
         dft.auxiliary dft.stack_auxiliary dft.with_pair_potentials dft.stack
         dft.to_pyscf dft.from_pyscf dft.to_pyscf_xc dft.calculator
         dft.cube dft.write_cube dft.chelpg_charges
+        dft.pad_to_buckets
     """,
     "made of parts that are fuzzed, or around them": """
         dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density

@@ -16,10 +16,10 @@ import optax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
+from .._run.compiling import announced
 from .._train.objective import Objective
 from .checkpoint import Checkpoint, Resume
 from .checks import check_arguments, check_concrete, check_memory
-from .compiling import announced
 from .fingerprint import fingerprint
 from .interrupt import Interrupt
 from .programs import as_checked_program, data_as_program, optimizer_as_program

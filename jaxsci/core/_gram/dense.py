@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PyTree
 
+from .._run.compiling import announced, announced_jit
 from .._run.memory import Remedy, device_memory, peak_memory, require_memory
 from .._run.program import is_traced, program
 from .blocks import kernel_blocks, leading_size, lower_blocks, lower_blocks_over_mesh, mirror
@@ -103,7 +104,8 @@ def gram(
         _check_progress(mesh, (f, params, x1, x2))
         return _gram_with_progress(f, params, x1, x2, problem, batch_size or _STREAMED)
     if not is_traced((f, params, x1, x2)):
-        _check_memory(f, params, x1, x2, problem, batch_size, mesh)
+        with announced("compiling gram()"):
+            _check_memory(f, params, x1, x2, problem, batch_size, mesh)
     return _gram(f, params, x1, x2, problem, batch_size, mesh)
 
 
@@ -152,12 +154,12 @@ def _gram_with_progress(f, params, x1, x2, problem, batch_size):
     return _arrange(f, params, batch, sizes, problem, kernel)
 
 
-@eqx.filter_jit
+@announced_jit("compiling gram()")
 def _describe(f, params, block, sizes, problem):
     return jax.vmap(_plan(f, params, block, sizes, problem).features)(block)
 
 
-@eqx.filter_jit
+@announced_jit("compiling gram()")
 def _contract(f, params, batch, sizes, problem, rows, columns):
     return _plan(f, params, batch, sizes, problem).contract(rows, columns)
 
@@ -216,7 +218,7 @@ def gram_of_terms(
     return _gram_of_terms(functions, params, samples, scale, implementation, mesh)
 
 
-@eqx.filter_jit
+@announced_jit("compiling the kernel of an objective")
 def _gram_of_terms(terms, params, samples, scales, implementation, mesh):
     examples = [example_of(x) for x in samples]
     layouts = [

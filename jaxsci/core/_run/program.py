@@ -20,6 +20,8 @@ from jax.extend import core
 from jax.tree_util import Partial
 from jaxtyping import Array, PyTree
 
+from .compiling import announced_jit
+
 # A number that is a factor or summand here may be data: nothing else is computed differently.
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 # Multiples of 1/2 up to here belong to formulas, as the 2 in the derivative of x².
@@ -112,7 +114,7 @@ def compiled_call(f: Callable, *args: PyTree) -> Any:
     return _call(traced, *args) if isinstance(traced, Program) else f(*args)
 
 
-@eqx.filter_jit
+@announced_jit("compiling")
 def _call(f, *args):
     return f(*args)
 

@@ -17,6 +17,10 @@ _COARSE_ANGLES = 50
 _COARSE_RADII = {10: 20, 18: 25, 36: 30, 118: 35}
 _WORTHWHILE = 2  # the full grid must have at least this many times the points
 
+# Where points of weight zero lie from the first atom: at a nucleus itself the distance has no
+# derivative.
+BESIDE = (0.1, 0.2, 0.3)
+
 
 class Grid(eqx.Module):
     """Points around atoms, before the Becke weights that depend on the geometry.
@@ -44,8 +48,7 @@ class Grid(eqx.Module):
 
     def filled_up(self, extra: int) -> "Grid":
         """Padded by `extra` points of weight zero."""
-        # Beside the first atom: at a nucleus itself the distance has no derivative.
-        beside = jnp.tile(jnp.array([[0.1, 0.2, 0.3]]), (extra, 1))
+        beside = jnp.tile(jnp.array([BESIDE]), (extra, 1))
         return dataclasses.replace(
             self,
             displacement=jnp.concatenate([self.displacement, beside]),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -46,15 +46,20 @@ def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
     ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
     numbers_of = [(gto.charge(s), _element(s)) for s in map(mol.atom_symbol, range(mol.natm))]
     return Libcint(
-        jnp.asarray([z for z, _ in numbers_of]),
-        jnp.asarray(mol._atm),
-        jnp.asarray(mol._bas),
-        jnp.asarray(np.concatenate([mol._env, numbers])),
-        jnp.asarray(ecpbas),
-        jnp.asarray(auxbas),
+        # `jnp.asarray` would compile a program for each shape.
+        *jax.device_put(
+            (
+                np.array([z for z, _ in numbers_of]),
+                np.array(mol._atm),  # copies, as the `Mole` may change
+                np.array(mol._bas),
+                np.concatenate([mol._env, numbers]),
+                ecpbas,
+                auxbas,
+            )
+        ),
         bool(mol.cart),
         bool(mol._pseudo),
-        jnp.asarray([element - z for z, element in numbers_of]),
+        jax.device_put(np.array([element - z for z, element in numbers_of])),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 from jaxtyping import Array, Float
 
 from . import integrals
@@ -25,8 +25,8 @@ def from_mole(mol: Any, omega: float, auxiliary: str | None) -> LongRange:
     """The integrals of a `Mole`, fitted in an auxiliary basis if there is one."""
     with mol.with_range_coulomb(omega):
         if auxiliary is None:
-            return LongRange(jnp.asarray(integrals.repulsion(mol)), None, omega)
-        return LongRange(None, jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)), omega)
+            return LongRange(jax.device_put(integrals.repulsion(mol)), None, omega)
+        return LongRange(None, jax.device_put(integrals.fitted_repulsion(mol, auxiliary)), omega)
 
 
 def check_range(holds: LongRange | None, omega: float | None, name: str) -> LongRange:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._basis import functions as _basis, grid
 from .._scf.hamiltonian import orthogonaliser
 from .._scf.projector import occupied_projector
@@ -64,7 +64,7 @@ def density_guess(
     return _guess(molecule, aux, coefficients, functional, params)
 
 
-@eqx.filter_jit
+@announced_jit("compiling an initial guess")
 def _guess(molecule, aux, coefficients, functional, params):
     c = _neutral(molecule, aux, coefficients)
     n = molecule.size

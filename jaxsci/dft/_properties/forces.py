@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import total_energy
 from .._scf.result import Guess, SCFResult
@@ -124,7 +125,7 @@ def explicit_slopes(
     return by_position, 0.5 * (by_overlap + by_overlap.T)
 
 
-@eqx.filter_jit
+@announced_jit("compiling the forces")
 def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
     exchange = exchange_of(functional)

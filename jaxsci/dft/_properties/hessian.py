@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult
@@ -62,8 +62,8 @@ def hessian(
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
     - `throw`: raise without convergence, rather than return NaN.
 
-    **Returns:** H in Hartree/Bohr², symmetric; NaN where the response does not exist (see `scf`),
-    and without convergence and with `throw=False`.
+    **Returns:** H in Hartree/Bohr², symmetric, zero for atoms that pad a molecule; NaN where the
+    response does not exist (see `scf`), and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
     pseudopotentials, more memory than the machine has (12 n⁴ bytes for n basis functions), or a
@@ -108,6 +108,7 @@ def hessian_and_slopes(
         functional.exact_exchange,
         molecule.libcint,
         np.asarray(molecule.coordinates),
+        int(molecule.atom_mask.sum()),
         np.asarray(by_overlap),
         np.asarray(density),
     )
@@ -117,7 +118,7 @@ def hessian_and_slopes(
     return jnp.where(done, total, jnp.nan), jnp.where(done, moments, jnp.nan)
 
 
-@eqx.filter_jit
+@announced_jit("compiling the response of the Hessian")
 def _response(molecule, slopes, functional, params, result, temperature):
     """Derivatives of slopes and dipole moment with integrals that are linear in the positions."""
 

@@ -55,6 +55,7 @@ def integral_hessian(
     exact_exchange: float,
     tables: Libcint,
     coordinates: np.ndarray,
+    atoms: int,
     by_overlap: np.ndarray,
     density: np.ndarray,
 ) -> np.ndarray:
@@ -64,7 +65,9 @@ def integral_hessian(
     """
     from pyscf.hessian import rhf, uhf
 
-    mol = to_mole(tables, coordinates, len(coordinates))
+    mol = to_mole(tables, coordinates, atoms)
+    n = mol.nao_nr()
+    by_overlap, density = by_overlap[:n, :n], density[:, :n, :n]
     spins = density if len(density) == 2 else np.concatenate([density / 2] * 2)
     orbitals = [_square_root(p) for p in spins]
     ones = [np.ones(z.shape[1]) for z in orbitals]
@@ -81,7 +84,8 @@ def integral_hessian(
         found[a, :, a] += 2 * one[..., i:j].sum(-1)
         for b, (k, l) in enumerate(slices):
             found[a, :, b] += 2 * both[..., i:j, k:l].sum((-2, -1))
-    return found
+    extra = (0, len(coordinates) - atoms), (0, 0)
+    return np.pad(found, extra * 2)
 
 
 def _one_electron(mol, by_overlap, total) -> np.ndarray:

@@ -29,6 +29,8 @@ class IntegralSlopes(eqx.Module):
 def integral_slopes(molecule: Molecule) -> IntegralSlopes:
     """The derivatives, by libcint on the host; memory of 12 n⁴ bytes for n basis functions.
 
+    They are zero for the padding of a molecule.
+
     **Raises:** `ValueError` for a density-fitted molecule or one with GTH pseudopotentials, or more
     memory than the machine has.
     """
@@ -46,15 +48,16 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
             f"the derivatives of {molecule.size} basis functions need {need / 2**30:.1f} GiB: "
             "train forces on smaller molecules or in a smaller basis."
         )
-    atoms = len(molecule.charges)
+    atoms = int(molecule.atom_mask.sum())
     mol = to_mole(molecule.libcint, np.asarray(molecule.coordinates), atoms)
     core = rhf.Gradients(Field(mol)).hcore_generator(mol)
-    return IntegralSlopes(
+    slopes = IntegralSlopes(
         overlap=jnp.asarray(mol.intor("int1e_ipovlp", comp=3)),
         core_hamiltonian=jnp.asarray(np.stack([core(atom) for atom in range(atoms)])),
         repulsion=jnp.asarray(mol.intor("int2e_ip1", aosym="s2kl")),
         dipole=jnp.asarray(_dipole(mol)),
     )
+    return pad_slopes(slopes, len(molecule.charges), molecule.size)
 
 
 def _dipole(mol) -> np.ndarray:
@@ -68,7 +71,8 @@ def pad_slopes(slopes: IntegralSlopes, atoms: int, nao: int) -> IntegralSlopes:
     """For a batch of molecules with this many atoms and basis functions."""
 
     def padded(x, *shape):
-        return jnp.pad(x, [(0, new - old) for old, new in zip(x.shape, shape, strict=True)])
+        widths = [(0, new - old) for old, new in zip(x.shape, shape, strict=True)]
+        return jnp.asarray(np.pad(x, widths))
 
     return IntegralSlopes(
         padded(slopes.overlap, 3, nao, nao),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core import host_memory, require_x64
@@ -178,18 +179,19 @@ def molecule(
     _check_memory(mol, auxiliary, atom_grid.owner.shape[0], 1 if omega is None else 2)
     overlap, core_hamiltonian = integrals.one_electron(mol)
     check_overlap(overlap)
+    put = jax.device_put  # `jnp.asarray` compiles a program for each shape
     return Molecule(
-        coordinates=jnp.asarray(mol.atom_coords()),
-        charges=jnp.asarray(mol.atom_charges(), jnp.float64),
-        overlap=jnp.asarray(overlap),
-        core_hamiltonian=jnp.asarray(core_hamiltonian),
-        repulsion=None if auxiliary else jnp.asarray(integrals.repulsion(mol)),
-        fit=jnp.asarray(integrals.fitted_repulsion(mol, auxiliary)) if auxiliary else None,
-        dipole_integrals=jnp.asarray(integrals.dipole(mol)),
-        guess=jnp.asarray(minao_density(mol)),
-        electrons=jnp.asarray(mol.nelec),
-        atom_mask=jnp.ones(mol.natm, bool),
-        basis_mask=jnp.ones(mol.nao, bool),
+        coordinates=put(mol.atom_coords()),
+        charges=put(mol.atom_charges().astype(float)),
+        overlap=put(overlap),
+        core_hamiltonian=put(core_hamiltonian),
+        repulsion=None if auxiliary else put(integrals.repulsion(mol)),
+        fit=put(integrals.fitted_repulsion(mol, auxiliary)) if auxiliary else None,
+        dipole_integrals=put(integrals.dipole(mol)),
+        guess=put(minao_density(mol)),
+        electrons=put(np.array(mol.nelec)),
+        atom_mask=put(np.ones(mol.natm, bool)),
+        basis_mask=put(np.ones(mol.nao, bool)),
         basis=_basis.from_mole(mol),
         grid=atom_grid,
         libcint=_libcint.from_mole(mol, auxiliary),

@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ...core import machine_memory
 from .._basis.functions import Basis, Shells, functions_of
-from .._basis.grid import Grid
+from .._basis.grid import BESIDE, Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
 from .molecule import Molecule
@@ -49,6 +48,16 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
     molecules = list(molecules)
     if not molecules:
         raise ValueError("stack() needs at least one molecule, got an empty list.")
+    check_alike(molecules, "stack()")
+    n = Sizes(molecules)
+    first = pad(molecules[0], n)
+    _check_memory(len(molecules), sum(x.nbytes for x in jax.tree.leaves(first)))
+    padded = [first, *(pad(m, n) for m in molecules[1:])]
+    return jax.tree.map(lambda *x: jax.device_put(np.stack(x)), *padded)
+
+
+def check_alike(molecules: Sequence[Molecule], call: str) -> None:
+    """Refuse molecules of which padding makes no equal shapes."""
     for what, values in (
         ("full integrals and density fitting", {m.fit is None for m in molecules}),
         ("spherical and Cartesian basis functions", {m.basis.cartesian for m in molecules}),
@@ -60,12 +69,7 @@ def stack(molecules: Sequence[Molecule]) -> Molecule:
         ("molecules with different extras", {tuple(sorted(m.extras)) for m in molecules}),
     ):
         if len(values) > 1:
-            raise ValueError(f"stack() cannot mix {what}: build all molecules with the same.")
-    n = _Sizes(molecules)
-    first = _pad(molecules[0], n)
-    _check_memory(len(molecules), sum(x.nbytes for x in jax.tree.leaves(first)))
-    padded = [first, *(_pad(m, n) for m in molecules[1:])]
-    return jax.tree.map(lambda *x: jnp.stack(x), *padded)
+            raise ValueError(f"{call} cannot mix {what}: build all molecules with the same.")
 
 
 def _check_memory(count: int, padded: int) -> None:
@@ -78,8 +82,8 @@ def _check_memory(count: int, padded: int) -> None:
         )
 
 
-class _Sizes:
-    """The largest of each dimension."""
+class Sizes:
+    """The largest of each dimension of some molecules."""
 
     def __init__(self, molecules: Sequence[Molecule]):
         def largest(f):
@@ -110,19 +114,23 @@ class _Sizes:
 def _pad_to(x, *shape, value: float = 0):
     x = np.asarray(x)
     widths = [(0, new - old) for old, new in zip(x.shape, shape, strict=True)]
-    return jnp.asarray(np.pad(x, widths, constant_values=value))
+    return jax.device_put(np.pad(x, widths, constant_values=value))
 
 
-def _pad(m: Molecule, n: _Sizes) -> Molecule:
+def pad(m: Molecule, n: Sizes) -> Molecule:
+    """The molecule in these sizes, by NumPy, since JAX would compile a program for each shape.
+
+    `jnp.asarray` compiles one as well, and `jax.device_put` none.
+    """
     extra = n.atoms - m.charges.shape[0]
+    coordinates = np.asarray(m.coordinates)
     # Far from the molecule and from each other, or distances between atoms would vanish.
-    far = jnp.max(jnp.abs(m.coordinates)) + _PADDED_SPACING * (1 + jnp.arange(extra))
-    unused = jnp.diag(jnp.arange(n.nao) >= m.size).astype(m.overlap.dtype)
+    far = np.max(np.abs(coordinates)) + _PADDED_SPACING * (1 + np.arange(extra))
     return Molecule(
-        coordinates=jnp.concatenate([m.coordinates, jnp.stack([far] * 3, axis=-1)]),
+        coordinates=jax.device_put(np.concatenate([coordinates, np.stack([far] * 3, axis=-1)])),
         charges=_pad_to(m.charges, n.atoms),
-        overlap=_pad_to(m.overlap, n.nao, n.nao) + unused,
-        core_hamiltonian=_pad_to(m.core_hamiltonian, n.nao, n.nao) + PADDED_ORBITAL_ENERGY * unused,
+        overlap=_pad_with_diagonal(m.overlap, n, 1.0),
+        core_hamiltonian=_pad_with_diagonal(m.core_hamiltonian, n, PADDED_ORBITAL_ENERGY),
         repulsion=_pad_repulsion(m.repulsion, n),
         fit=_pad_fit(m.fit, n),
         dipole_integrals=_pad_to(m.dipole_integrals, 3, n.nao, n.nao),
@@ -144,11 +152,17 @@ def _pad(m: Molecule, n: _Sizes) -> Molecule:
     )
 
 
-def _pad_repulsion(repulsion, n: _Sizes):
+def _pad_with_diagonal(matrix, n: Sizes, value: float):
+    unused = np.diag(value * (np.arange(n.nao) >= matrix.shape[0]))
+    unused[: matrix.shape[0], : matrix.shape[0]] = matrix
+    return jax.device_put(unused)
+
+
+def _pad_repulsion(repulsion, n: Sizes):
     return None if repulsion is None else _pad_to(repulsion, n.pairs, n.pairs)
 
 
-def _pad_fit(fit, n: _Sizes):
+def _pad_fit(fit, n: Sizes):
     return None if fit is None else _pad_to(fit, n.auxiliary, n.pairs)
 
 
@@ -169,7 +183,8 @@ def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basi
     for (l, primitives), count in shells_of.items():
         s = have.get((l, primitives))
         if s is None:
-            s = Shells(jnp.zeros((0, primitives)), jnp.zeros((0, primitives)), jnp.zeros(0, int), l)
+            none = jax.device_put(np.zeros((0, primitives)))
+            s = Shells(none, none, jax.device_put(np.zeros(0, int)), l)
         old, functions = s.exponents.shape[0], functions_of(l, b.cartesian)
         shells.append(
             Shells(
@@ -190,8 +205,8 @@ def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basi
     row[: b.size] = moved[np.asarray(b.row)]
     return Basis(
         shells=tuple(shells),
-        function=jnp.asarray(function),
-        row=jnp.asarray(row),
+        function=jax.device_put(function),
+        row=jax.device_put(row),
         atom=_pad_to(b.atom, nao),
         shell=_pad_to(b.shell, nao),
         angular=_pad_to(b.angular, nao),
@@ -199,7 +214,7 @@ def pad_basis(b: Basis, shells_of: dict[tuple[int, int], int], nao: int) -> Basi
     )
 
 
-def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
+def _pad_libcint(t: Libcint, n: Sizes) -> Libcint:
     return Libcint(
         elements=_pad_to(t.elements, n.atoms),
         atm=_pad_to(t.atm, n.atoms, t.atm.shape[1]),
@@ -213,14 +228,16 @@ def _pad_libcint(t: Libcint, n: _Sizes) -> Libcint:
 
 
 def _pad_grid(g: Grid, atoms: int, points: int) -> Grid:
-    return dataclasses.replace(
-        g.filled_up(points - g.size),
+    beside = np.tile(BESIDE, (points - g.size, 1))
+    return Grid(
+        displacement=jax.device_put(np.concatenate([g.displacement, beside])),
+        owner=_pad_to(g.owner, points),
+        quadrature=_pad_to(g.quadrature, points),
         size_adjustment=_pad_to(g.size_adjustment, atoms, atoms),
-        coarse=None,
     )
 
 
-def _pad_grids(g: Grid, n: _Sizes) -> Grid:
+def _pad_grids(g: Grid, n: Sizes) -> Grid:
     fine = _pad_grid(g, n.atoms, n.points)
     if n.coarse_points is None or g.coarse is None:
         return fine

@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._basis.units import HARTREE_IN_KCAL_PER_MOL
 from .._properties.integral_tangents import IntegralSlopes, integral_slopes, pad_slopes
 from .._scf.result import SCFResult, density_of
@@ -77,7 +78,8 @@ def training_batch(
 
     **Arguments:**
 
-    - `molecules`: of similar size, as all are padded to the largest.
+    - `molecules`: of similar size, as all are padded to the largest. Of padded ones the densities
+        and forces may be with or without their padding.
     - `energies`: total energies in Hartree, one per molecule.
     - `densities`: density matrices of the stacked molecules, or the results of `scf` for them:
         `jsci.vmap(lambda m: scf(m, reference, throw=False))(stack(molecules))`; or a list of those
@@ -124,15 +126,16 @@ def _padded(densities, molecules, batch):
     size, rows = batch.overlap.shape[1], []
     for density, m in zip(densities, molecules, strict=True):
         p = np.asarray(density_of(density, "a density matrix"), float)
-        if p.shape not in ((m.size, m.size), (2, m.size, m.size)):
+        own = int(m.basis_mask.sum())  # a padded molecule's own, or with its padding
+        if p.shape not in ((own, own), (2, own, own), (m.size, m.size), (2, m.size, m.size)):
             raise ValueError(
-                f"a density matrix has shape {p.shape}, its molecule {m.size} basis functions."
+                f"a density matrix has shape {p.shape}, its molecule {own} basis functions."
             )
         if batch.restricted and p.ndim == 3:
             p = p.sum(axis=0)
         elif not batch.restricted and p.ndim == 2:
             p = np.stack([p / 2, p / 2])
-        extra = size - m.size
+        extra = size - p.shape[-1]
         rows.append(np.pad(p, [(0, 0)] * (p.ndim - 2) + [(0, extra)] * 2))
     return np.stack(rows)
 
@@ -157,8 +160,11 @@ def _forces(molecules, forces, batch, names):
     atoms, nao = batch.charges.shape[1], batch.overlap.shape[1]
     known, slopes = [], []
     for m, force, name in zip(molecules, forces, names, strict=True):
-        n = len(m.charges)
-        force = _checked("forces", jnp.asarray(force)[None], (1, n, 3), [name])[0]
+        n = int(m.atom_mask.sum())
+        force = jnp.asarray(force)
+        if force.shape == m.coordinates.shape:
+            force = force[:n]
+        force = _checked("forces", force[None], (1, n, 3), [name])[0]
         known.append(jnp.pad(force, ((0, atoms - n), (0, 0))))
         slopes.append(pad_slopes(integral_slopes(m), atoms, nao))
     return jnp.stack(known), jax.tree.map(lambda *x: jnp.stack(x), *slopes)
@@ -245,7 +251,7 @@ def training_report(
     return Report(mae, errors, float(steps.mean()), int((~converged).sum()))
 
 
-@eqx.filter_jit
+@announced_jit("compiling the SCF of a batch")
 def _solve_all(functional, params, molecules, max_steps, solver):
     def one(m):
         r = scf(m, functional, params, max_steps=max_steps, solver=solver, throw=False)

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._xc import Functional, as_functional
 from .._xc.features import Features
 from . import _combined as combined, _correlation as correlation, _exchange as exchange
@@ -116,7 +116,7 @@ def constraint_table(
     return table
 
 
-@eqx.filter_jit
+@announced_jit("compiling the exact constraints")
 def _worst(functional, params, features, constraints) -> list[Float[Array, ""]]:
     return [
         jnp.max(jnp.abs(jax.vmap(lambda f, c=c: c(functional, params, f))(features)))

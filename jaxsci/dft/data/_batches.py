@@ -16,7 +16,7 @@ def buckets(
     molecules: Sequence[Molecule],
     energies: ArrayLike,
     *,
-    count: int,
+    count: int | None = None,
     names: Sequence[str] | None = None,
 ) -> tuple[Sample, ...]:
     """Training batches of molecules of similar size, which need little padding.
@@ -25,10 +25,12 @@ def buckets(
 
     - `molecules`: n molecules, not stacked.
     - `energies`: reference energies in Hartree, (n,).
-    - `count`: the number of batches, of as nearly equal numbers of molecules as possible.
+    - `count`: the number of batches, of as nearly equal numbers of molecules as possible. `None`
+        makes one batch of each shape, for what `jsci.dft.molecules(..., buckets=)` returns.
     - `names`: display names of the molecules; "molecule 0" and so on by default.
 
-    **Returns:** a tuple of `Sample` batches in ascending order of size.
+    **Returns:** a tuple of `Sample` batches in ascending order of size. With `count=None` the
+    molecules of each are in the order of `molecules`.
 
     **Raises:** `ValueError` if there are fewer molecules than batches, or if `energies` does not
     have shape (n,); what `training_batch` raises.
@@ -37,19 +39,31 @@ def buckets(
     small, large = jsci.dft.data.buckets(molecules, energies, count=2)
     error = jsci.dft.energy_error(functional)
     loss = jsci.objective({"small": error, "large": error})
+
+    padded = jsci.dft.pad_to_buckets(molecules, 2)
+    batches = jsci.dft.data.buckets(padded, energies)  # at most two
     ```
     """
     n, energies = len(molecules), np.asarray(energies)
-    if not 1 <= count <= n:
+    if count is not None and not 1 <= count <= n:
         raise ValueError(f"count is {count}; with {n} molecules it must be from 1 to {n}.")
     if energies.shape != (n,):
         raise ValueError(f"energies must have shape ({n},), got {energies.shape}.")
     names = [f"molecule {i}" for i in range(n)] if names is None else list(names)
-    order = sorted(range(n), key=lambda i: (molecules[i].size, molecules[i].grid.owner.shape[0]))
+    order = sorted(range(n), key=lambda i: (molecules[i].size, molecules[i].grid.size))
+    parts = _of_one_shape(molecules, order) if count is None else np.array_split(order, count)
     return tuple(
         training_batch([molecules[i] for i in part], energies[part], names=[names[i] for i in part])
-        for part in np.array_split(order, count)
+        for part in parts
     )
+
+
+def _of_one_shape(molecules: Sequence[Molecule], order: Sequence[int]) -> list[list[int]]:
+    parts: dict[Any, list[int]] = {}
+    for i in order:
+        leaves, structure = jax.tree.flatten(molecules[i])
+        parts.setdefault((structure, *map(np.shape, leaves)), []).append(i)
+    return list(parts.values())
 
 
 def minibatch(samples: Sample | Mapping[str, Sample], size: int) -> Callable[[PRNGKeyArray], Any]:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Num, PRNGKeyArray
 
-from ...core import gram, pure
+from ...core import announced_jit, gram, pure
 from ._layers.layer import AbstractLayer, Kernels, real_inputs
 
 
@@ -52,7 +52,7 @@ def monte_carlo(
     return _mean_kernels(layer, x1, x2, jax.random.split(key, samples))
 
 
-@eqx.filter_jit
+@announced_jit("compiling networks of a finite width")
 def _mean_kernels(layer: AbstractLayer, x1: Array, x2: Array, keys: Array) -> Kernels:
     def one(key):
         f, params = pure(layer.network(x1.shape[1:], key=key), dtype=x1.dtype)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
-from ....core import vmap
+from ....core import announced_jit, vmap
 from .pair import Pair, input_pair
 
 
@@ -128,7 +128,7 @@ class AbstractLayer(eqx.Module):
         return self.init(tuple(shape), key)[0]
 
 
-@eqx.filter_jit
+@announced_jit("compiling a kernel of infinite width")
 def _all_pairs(layer, x1, x2, batch_size, mesh):
     crossed = layer.needs_crossed(False)
     if batch_size is None:

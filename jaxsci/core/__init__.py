@@ -18,6 +18,7 @@ from ._pure import pure
 from ._run.compilation_cache import compilation_cache
 from ._run.memoised import memoised
 from ._run.memory import host_memory, machine_memory, peak_memory
+from ._run.one_copy import one_copy
 from ._run.platform import PlatformReport, check_platform, require_x64
 from ._run.processes import Failure, attempt, in_processes
 from ._run.vmap import vmap
@@ -48,7 +49,7 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "warn_deprecated",
+    "in_processes", "attempt", "Failure", "memoised", "one_copy", "warn_deprecated",
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from ._run.compilation_cache import compilation_cache
 from ._run.compiling import announced_jit
 from ._run.memoised import memoised
 from ._run.memory import host_memory, machine_memory, peak_memory
+from ._run.one_copy import one_copy
 from ._run.platform import PlatformReport, check_platform, require_x64
 from ._run.processes import Failure, attempt, in_processes
 from ._run.program import compiled_call
@@ -50,7 +51,7 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "announced_jit",
+    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "one_copy", "announced_jit",
     "warn_deprecated",
 ]  # fmt: skip
 

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Int, PyTree, Shaped
 
+from .._run.one_copy import one_copy
+
 
 class History(eqx.Module):
     """The last m candidates for the solution and their errors, flattened.
@@ -107,6 +109,7 @@ def extrapolate(history: History, like: PyTree) -> PyTree:
     return ravel_pytree(like)[1](weights.astype(history.candidates.dtype) @ history.candidates)
 
 
+@one_copy
 def _weights(errors, newest, count) -> Shaped[Array, " m"]:
     """argmin ‖Σ cᵢ eᵢ‖ with Σ cᵢ = 1, over the first `count` slots in use.
 

@@ -139,55 +139,57 @@ def evaluate(
 
     **Returns:** components are (value,) or (value, ∂x, ∂y, ∂z).
     """
-    return jnp.stack(evaluate_rows(basis, coordinates, points, gradient=gradient))[:, basis.row]
+    at = basis.shells, basis.cartesian, coordinates, points
+    return jnp.stack(evaluate_rows(*at, gradient=gradient))[:, basis.row]
 
 
 def evaluate_rows(
-    basis: Basis,
+    shells: tuple[Shells, ...],
+    cartesian: bool,
     coordinates: Float[Array, "atoms 3"],
     points: Float[Array, "points 3"],
     *,
     gradient: bool,
 ) -> Rows:
     """As `evaluate`, in the order of rows, which needs no permutation."""
-    kinds = [_kind(s, basis.cartesian, coordinates, points, gradient) for s in basis.shells]
+    kinds = [_kind(s, cartesian, coordinates, points, gradient) for s in shells]
     return tuple(
-        jnp.concatenate([row for kind in kinds for row in kind[component]])
+        jnp.concatenate([kind[component] for kind in kinds])
         for component in range(4 if gradient else 1)
     )
 
 
 def laplacian_rows(
-    basis: Basis, coordinates: Float[Array, "atoms 3"], points: Float[Array, "points 3"]
+    shells: tuple[Shells, ...],
+    cartesian: bool,
+    coordinates: Float[Array, "atoms 3"],
+    points: Float[Array, "points 3"],
 ) -> Float[Array, "rows points"]:
     """∇² of the basis functions at points: the gradient differentiated once more."""
 
     def second(k):
         along = jnp.zeros_like(points).at[:, k].set(1)
-        gradient = functools.partial(evaluate_rows, basis, coordinates, gradient=True)
+        gradient = functools.partial(evaluate_rows, shells, cartesian, coordinates, gradient=True)
         return jax.jvp(gradient, (points,), (along,))[1][1 + k]
 
     return sum((second(k) for k in range(3)), start=jnp.zeros(()))
 
 
-def _kind(shells, cartesian, coordinates, points, gradient) -> list[list[jax.Array]]:
-    """For each component the functions m of a kind, (shells, points) each."""
+def _kind(shells, cartesian, coordinates, points, gradient) -> list[Float[Array, "rows points"]]:
+    """Values of the functions of a kind, and with `gradient` their derivatives."""
     displacement = points.T[:, None] - coordinates[shells.atom].T[:, :, None]
     r2 = jnp.sum(displacement**2, axis=0)
     primitives = jnp.exp(-shells.exponents[:, :, None] * r2[:, None])
-    radial = jnp.sum(shells.contraction[:, :, None] * primitives, axis=1)
-    polynomials = _polynomials(displacement, shells.l, cartesian)
-    rows = [[radial * y for y in polynomials[0]]]
-    if not gradient:
-        return rows
-    # ∂R/∂(r²): the gradient of R is 2 (r - R_A) times this
-    weights = -2 * shells.contraction * shells.exponents
-    slope = jnp.sum(weights[:, :, None] * primitives, axis=1)
-    for axis in range(3):
-        along = slope * displacement[axis]
-        pairs = zip(polynomials[0], polynomials[1 + axis], strict=True)
-        rows.append([along * y + radial * dy for y, dy in pairs])
-    return rows
+    radial = jnp.sum(shells.contraction[:, :, None] * primitives, axis=1)[None]
+    value, *slopes = _polynomials(displacement, shells.l, cartesian, 4 if gradient else 1)
+    rows = [radial * value]
+    if gradient:
+        # ∂R/∂(r²): the gradient of R is 2 (r - R_A) times this
+        weights = -2 * shells.contraction * shells.exponents
+        slope = jnp.sum(weights[:, :, None] * primitives, axis=1)
+        outer = [(slope * displacement[axis])[None] * value for axis in range(3)]
+        rows += [o + radial * s if shells.l else o for o, s in zip(outer, slopes, strict=True)]
+    return [row.reshape(-1, len(points)) for row in rows]
 
 
 def laplacians(
@@ -207,20 +209,34 @@ def solid_harmonics(
     displacement: Float[Array, "3 atoms points"], lmax: int
 ) -> Float[Array, "functions atoms points"]:
     """r^l Y_lm for l up to lmax in libcint's order: rows l² to (l+1)² - 1 belong to l."""
-    return jnp.stack([y for l in range(lmax + 1) for y in _polynomials(displacement, l, False)[0]])
+    values = [_polynomials(displacement, l, False, 1)[0] for l in range(lmax + 1)]
+    return jnp.concatenate([y + jnp.zeros_like(displacement[:1]) for y in values])
 
 
-def _polynomials(displacement, l, cartesian):
-    """Angular parts of a shell and their derivatives, from monomials of degree l and l - 1."""
-    monomials = _monomials(displacement, l)
+def _polynomials(displacement, l, cartesian, components) -> list[Array | np.ndarray]:
+    """Angular parts of a shell, then their derivatives, constants as (functions, 1, 1).
 
-    def polynomial(coefficients):
-        terms = [c * m for c, m in zip(coefficients, monomials, strict=True) if c]
-        return sum(terms[1:], terms[0]) if terms else jnp.zeros_like(displacement[0])
+    One expression for all functions of a shell: one for each of them, though sparser, took twice
+    as long to compile.
+    """
+    monomials: dict[tuple[int, ...], Any] = {(0, 0, 0): 1.0}
 
-    first = first_row(l, cartesian)
-    tables = angular_table(l, cartesian)[:, first:].tolist()
-    return [[polynomial(row) for row in table] for table in tables]
+    def monomial(powers):
+        """x^i y^j z^k, one product away from one of lower degree."""
+        if powers not in monomials:
+            axis = next(k for k, p in enumerate(powers) if p)
+            lower = tuple(p - (k == axis) for k, p in enumerate(powers))
+            monomials[powers] = monomial(lower) * displacement[axis][None]
+        return monomials[powers]
+
+    def polynomials(table):
+        pairs = zip(table.T, exponents, strict=True)
+        terms = [c[:, None, None] * monomial(m) for c, m in pairs if c.any()]
+        return sum(terms[1:], start=terms[0]) if terms else np.zeros((len(table), 1, 1))
+
+    exponents = [m for degree in range(l + 1) for m in _exponents_of(degree)]
+    tables = angular_table(l, cartesian)[:components, first_row(l, cartesian) :]
+    return list(map(polynomials, tables))
 
 
 def _exponents_of(l: int) -> list[tuple[int, int, int]]:
@@ -268,14 +284,3 @@ def _derivative_matrix(monomials, index, axis) -> np.ndarray:
             lower = tuple(p - (k == axis) for k, p in enumerate(powers))
             matrix[i, index[lower]] = powers[axis]
     return matrix
-
-
-def _monomials(displacement, l) -> list[Float[Array, "shells points"]]:
-    """All x^i y^j z^k with i + j + k ≤ l, each one product away from one of lower degree."""
-    done: dict[tuple[int, ...], jax.Array] = {(0, 0, 0): jnp.ones_like(displacement[0])}
-    for degree in range(1, l + 1):
-        for powers in _exponents_of(degree):
-            axis = next(k for k, p in enumerate(powers) if p)
-            lower = tuple(p - (k == axis) for k, p in enumerate(powers))
-            done[powers] = done[lower] * displacement[axis]
-    return [done[m] for degree in range(l + 1) for m in _exponents_of(degree)]

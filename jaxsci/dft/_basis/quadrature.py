@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from ...core import one_copy
 from .functions import Basis, Rows, evaluate_rows, laplacian_rows
 from .grid import Grid, points_and_weights
 
@@ -23,6 +24,7 @@ _OTHER_BLOCK_BYTES = 1 << 27
 # On a CPU several blocks of even a small molecule: those that are padding alone are left out.
 _SMALLEST_BLOCK, _LARGEST_CPU_BLOCK = 128, 512
 _CACHE_LINE = 8  # numbers
+_MOST_SPLITS = 4  # of the coarse grid, so that both grids fill their blocks
 _LARGEST_KEPT = 1 << 29  # bytes of basis functions that are kept rather than recomputed
 _MOST_PAIRS = 1 << 24  # of atoms times atoms times points, in one pass of Becke weights
 
@@ -51,7 +53,17 @@ class Quadrature(eqx.Module):
         numbers = components * self.basis.rows * self.weights.size
         if 8 * numbers > _LARGEST_KEPT:
             return self
-        return dataclasses.replace(self, orbitals=jax.lax.map(self._rows, self.points))
+        shapes = jax.eval_shape(self._rows, self.points[0])
+        blocks = len(self.points)
+        empty = tuple(jnp.zeros((blocks, *s.shape), s.dtype) for s in shapes)
+
+        def fill(i, kept):
+            rows = self._rows(self.points[i])
+            return tuple(k.at[i].set(r) for k, r in zip(kept, rows, strict=True))
+
+        # A loop of unknown length, so that its body is the same as that of other loops
+        kept = jax.lax.fori_loop(0, jnp.asarray(blocks), fill, empty)
+        return dataclasses.replace(self, orbitals=kept)
 
     def sum(self, f: Callable[..., Any], of_points: Any = ()) -> Any:
         """Σ over blocks of `f(rows, weights, *of_points)`, any pytree.
@@ -104,9 +116,14 @@ class Quadrature(eqx.Module):
         return self.points.reshape(-1, 3)[: self.size], self.weights.reshape(-1)[: self.size]
 
     def _rows(self, points) -> Rows:
-        at = self.basis, self.coordinates, points
-        rows = evaluate_rows(*at, gradient=self.level != "lda")
-        return (*rows, laplacian_rows(*at)) if self.level == "laplacian" else rows
+        return _rows(self.basis.shells, self.basis.cartesian, self.coordinates, points, self.level)
+
+
+@one_copy
+def _rows(shells, cartesian, coordinates, points, level) -> Rows:
+    at = shells, cartesian, coordinates, points
+    rows = evaluate_rows(*at, gradient=level != "lda")
+    return (*rows, laplacian_rows(*at)) if level == "laplacian" else rows
 
 
 def quadrature(
@@ -115,9 +132,10 @@ def quadrature(
     coordinates: Float[Array, "atoms 3"],
     atom_mask: Bool[Array, " atoms"],
     level: str,
+    block: int,
 ) -> Quadrature:
-    """A molecule's grid in blocks that suit the machine, for a functional of a given level."""
-    size, block = grid.size, _block_size(basis.rows, grid.size)
+    """A molecule's grid in blocks of this many points, for a functional of a given level."""
+    size = grid.size
     grid = grid.filled_up(-grid.size % block)
 
     def in_blocks(x):
@@ -136,6 +154,15 @@ def quadrature(
         arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
         points, weights = jax.lax.map(of_block, tuple(arrays))
     return Quadrature(points, weights, basis, coordinates, None, level, size)
+
+
+def block_size(rows: int, grid: Grid) -> int:
+    """Points in a block, alike on both grids, so that one program serves them."""
+    if grid.coarse is None:
+        return _block_size(rows, grid.size)
+    sizes = grid.size, grid.coarse.size
+    splits = {_block_size(rows, -(-grid.coarse.size // n)) for n in range(1, _MOST_SPLITS + 1)}
+    return min(sorted(splits), key=lambda b: sum(-(-size // b) * b / size for size in sizes))
 
 
 def _block_size(rows: int, points: int) -> int:

@@ -12,7 +12,7 @@ from ...core import announced_jit
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult
-from .._scf.solved import occupied_at
+from .._scf.solvers.occupied import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
@@ -21,7 +21,7 @@ from .forces import explicit_slopes
 from .integral_gradients import integral_hessian
 from .integral_tangents import IntegralSlopes, integral_slopes, moved
 from .moments import dipole
-from .solution import density_of_both, fock_of, solution
+from .solution import density_of_both, focks_of, solution
 
 
 @accepts_old_keywords
@@ -127,11 +127,11 @@ def _response(molecule, slopes, functional, params, result, temperature):
         return shifted, Equations(functional, params, operators(shifted, functional))
 
     shape = molecule.coordinates.shape
-    fock = fock_of(at(jnp.zeros(shape))[1], molecule, result, temperature)
+    focks = focks_of(at(jnp.zeros(shape))[1], molecule, result, temperature)
 
     def slope_and_moment(shift):
         shifted, equations = at(shift)
-        occupied = occupied_at(equations, fock, temperature)
+        occupied = occupied_at(equations, *focks, temperature)
         # Stationary in the orbitals, so the slope is that at fixed orthonormal ones.
         slope = jax.grad(lambda s: at(s)[1].energy(occupied))(shift)
         return slope, dipole(shifted, density_of_both(equations, occupied))

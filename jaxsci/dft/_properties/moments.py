@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult, density_of
-from .._scf.solved import occupied_at
+from .._scf.solvers.occupied import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .solution import density_of_both, fock_of, solution
+from .solution import density_of_both, focks_of, solution
 
 
 def dipole(
@@ -140,13 +140,14 @@ def polarisability(
 @eqx.filter_jit
 def _polarisability(molecule, functional, params, result, temperature):
     equations = Equations(functional, params, operators(molecule, functional))
-    fock = fock_of(equations, molecule, result, temperature)
+    focks = focks_of(equations, molecule, result, temperature)
 
     def moment(field):
         # The electrons' energy in a field E is +E·r; the nuclei do not respond.
         core = molecule.core_hamiltonian + jnp.tensordot(field, molecule.dipole_integrals, 1)
         in_field = eqx.tree_at(lambda e: e.ops.core_hamiltonian, equations, core)
-        return dipole(molecule, density_of_both(in_field, occupied_at(in_field, fock, temperature)))
+        occupied = occupied_at(in_field, *focks, temperature)
+        return dipole(molecule, density_of_both(in_field, occupied))
 
     return jnp.where(result.converged, jax.jacfwd(moment)(jnp.zeros(3)), jnp.nan)
 

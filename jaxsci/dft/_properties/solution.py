@@ -43,21 +43,25 @@ def solution(
     return result
 
 
-def fock_of(
+def focks_of(
     equations: Equations, molecule: Molecule, result: SCFResult, temperature: float
-) -> Float[Array, "channels n n"]:
-    """The Fock matrices of a result in an orthonormal basis, from one build."""
+) -> tuple[Float[Array, "channels n n"], Density]:
+    """The Fock matrices of a result in an orthonormal basis, from one build.
+
+    **Returns:** those whose orbitals are filled, one for both spins of a restricted open shell,
+    and those of each spin.
+    """
     density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
     lower = jnp.linalg.cholesky(molecule.overlap)
     occupied = (lower.T @ density @ lower) / electrons_per_orbital(density)
-    fock = equations.fock(occupied)
+    focks = fock = equations.fock(occupied)
     raised = unoccupied(occupied)
     if equations.ops.spins.shared:
-        fock, raised = effective_fock(fock, occupied), jnp.sum(raised, axis=0, keepdims=True)
+        fock, raised = effective_fock(focks, occupied), jnp.sum(raised, axis=0, keepdims=True)
     # Where a level shift held electrons above an empty orbital, the lowest are not the occupied.
     lowest = jnp.min(result.gap)
     shift = 0.0 if temperature else jnp.where(lowest < 0, 1 - lowest, 0)
-    return jax.lax.stop_gradient(fock + shift * raised)
+    return jax.lax.stop_gradient((fock + shift * raised, focks))
 
 
 def density_of_both(equations: Equations, occupied: Density) -> Float[Array, "nao nao"]:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from .._xc import Functional
 from .hamiltonian import Operators
-from .kernel import fock_and_response
+from .kernel import fock_response
 from .kohn_sham import Density, density_matrix, energy_and_fock, total_energy
 
 
@@ -34,8 +34,11 @@ class Equations(eqx.Module):
         return total_energy(self.functional, self.params, self.ops, density)
 
     def energy_and_fock(self, occupied: Density) -> tuple[Float[Array, ""], Density]:
-        """E[P] and Xᵀ F[P] X."""
-        density = density_matrix(self.ops, occupied)
+        """E[P] and Xᵀ F[P] X of projectors."""
+        return self.energy_and_fock_of(density_matrix(self.ops, occupied))
+
+    def energy_and_fock_of(self, density: Density) -> tuple[Float[Array, ""], Density]:
+        """E[P] and Xᵀ F[P] X of a density matrix."""
         energy, fock = energy_and_fock(self.functional, self.params, self.ops, density)
         return energy, self.orthogonal(fock)
 
@@ -43,13 +46,11 @@ class Equations(eqx.Module):
         """Xᵀ F[P] X."""
         return self.energy_and_fock(occupied)[1]
 
-    def fock_and_response(self, occupied: Density) -> tuple[Density, Callable[[Density], Density]]:
-        """Xᵀ F[P] X, and the linear map from a change of Π to that of it."""
+    def response(self, occupied: Density) -> Callable[[Density], Density]:
+        """The linear map from a change of Π to that of Xᵀ F[P] X."""
         density = density_matrix(self.ops, occupied)
-        fock, response = fock_and_response(self.functional, self.params, self.ops, density)
-        return self.orthogonal(fock), lambda change: self.orthogonal(
-            response(density_matrix(self.ops, change))
-        )
+        response = fock_response(self.functional, self.params, self.ops, density)
+        return lambda change: self.orthogonal(response(density_matrix(self.ops, change)))
 
 
 def explicit_change(equations: Equations, tangent: Any, occupied: Density) -> Density:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._basis.grid import Grid
 from .._basis.long_range import LongRange
-from .._basis.quadrature import Quadrature, quadrature
+from .._basis.quadrature import Quadrature, block_size, quadrature
 from .._system.molecule import Molecule
 from .._system.spins import Spins
 from .._xc import Functional
@@ -71,7 +71,8 @@ def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operator
 
 
 def _on(molecule: Molecule, grid: Grid, level: Level) -> Quadrature:
-    return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level)
+    block = block_size(molecule.basis.rows, molecule.grid)
+    return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level, block)
 
 
 def orthogonaliser(overlap: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import one_copy
 from .._basis.functions import Rows
 from .._xc import Functional
 from .._xc.features import Level
@@ -21,7 +22,15 @@ _NUMBERS = {"lda": 1, "gga": 4, "mgga": 5, "laplacian": 6}
 def fock_and_response(
     functional: Functional, params: Any, ops: Operators, density: Density
 ) -> tuple[Density, Callable[[Density], Density]]:
-    """F[P], and the linear map from a change of P to that of F.
+    """F[P], and the linear map from a change of P to that of F."""
+    response = fock_response(functional, params, ops, density)
+    return fock_matrix(functional, params, ops, density), response
+
+
+def fock_response(
+    functional: Functional, params: Any, ops: Operators, density: Density
+) -> Callable[[Density], Density]:
+    """The linear map from a change of P to that of F[P].
 
         δF = J[δP] - a K[δP] + ∫ f_xc δn
 
@@ -30,7 +39,7 @@ def fock_and_response(
     through the functional, regardless of its depth.
     """
     if functional.nonlocal_terms or not functional.on_grid:
-        return jax.linearize(lambda p: fock_matrix(functional, params, ops, p), density)
+        return jax.linearize(lambda p: fock_matrix(functional, params, ops, p), density)[1]
     kernel = _kernel(functional, params, ops, density)
     bare = dataclasses.replace(ops, core_hamiltonian=jnp.zeros_like(ops.core_hamiltonian))
 
@@ -38,7 +47,7 @@ def fock_and_response(
         _, fock = mean_field(functional, bare, change)
         return fock + _potential(kernel, ops, change, functional.level)
 
-    return fock_matrix(functional, params, ops, density), response
+    return response
 
 
 def _kernel(functional, params, ops: Operators, density) -> Float[Array, "blocks s k s k points"]:
@@ -60,13 +69,18 @@ def _potential(kernel, ops: Operators, change: Density, level: Level) -> Density
     rows = basis.to_rows(change)
 
     def of_block(orbitals: Rows, _, kernel):
-        parts, transpose = jax.vjp(
-            lambda r: _pack([spin_parts(orbitals, p, level) for p in r], level), rows
-        )
-        return transpose(jnp.einsum("sktlp,tlp->skp", kernel, parts))[0]
+        return _block_potential(orbitals, kernel, rows, level)
 
     potential = basis.from_rows(ops.quadrature.sum(of_block, (kernel,)))
     return 0.5 * (potential + potential.transpose(0, 2, 1))
+
+
+@one_copy
+def _block_potential(orbitals: Rows, kernel, density, level: Level):
+    parts, transpose = jax.vjp(
+        lambda r: _pack([spin_parts(orbitals, p, level) for p in r], level), density
+    )
+    return transpose(jnp.einsum("sktlp,tlp->skp", kernel, parts))[0]
 
 
 def _pack(spins: Sequence[Parts], level: Level) -> Float[Array, "spins k points"]:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import one_copy
 from .._basis.functions import Rows
 from .._basis.long_range import LongRange, check_range
 from .._xc import Functional
@@ -108,13 +109,18 @@ def xc_energy_and_potential(
         rows = basis.to_rows(density)
 
         def of_block(orbitals, weights):
-            return jax.value_and_grad(_block_energy, argnums=4)(
-                functional, params, orbitals, weights, rows
-            )
+            return _block_energy_and_slope(functional, params, orbitals, weights, rows)
 
         energy, potential = ops.quadrature.sum(of_block)
         potential = basis.from_rows(potential)
     return energy, 0.5 * (potential + potential.transpose(0, 2, 1))
+
+
+@one_copy
+def _block_energy_and_slope(functional, params, orbitals: Rows, weights, density):
+    return jax.value_and_grad(_block_energy, argnums=4)(
+        functional, params, orbitals, weights, density
+    )
 
 
 def _whole_energy(functional, params, ops: Operators, density):

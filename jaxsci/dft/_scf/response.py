@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .equations import Equations, explicit_change
 from .kohn_sham import Density
 from .projector import occupied_orbitals, projectors, unoccupied
+from .solved import known
 
 TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
 _WORST = 1e-7  # relative residual of a solution that is still used
@@ -22,7 +23,9 @@ SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
 
 
 @eqx.filter_custom_jvp
-def converged_projectors(fock: Float[Array, "spins n n"], equations: Equations) -> Density:
+def converged_projectors(
+    fock: Float[Array, "spins n n"], equations: Equations, focks: Density
+) -> Density:
     """The projectors of a converged Fock matrix, as functions of the parameters and the molecule.
 
     At convergence F Π = Π F. To first order in a change b of the Fock matrix at fixed orbitals,
@@ -38,19 +41,23 @@ def converged_projectors(fock: Float[Array, "spins n n"], equations: Equations) 
     degenerate shell pushed from one orbital to the next: then, and where the solver fails, it
     is NaN.
 
+    **Arguments:** `focks` are the Fock matrices of these projectors, known already.
+
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979), in projector form.
     """
+    del focks
     return projectors(fock, equations.ops.counts)
 
 
 @converged_projectors.def_jvp
 def _converged_projectors_jvp(primals, tangents):
-    fock, equations = primals
-    occupied = converged_projectors(fock, equations)
+    fock, equations, focks = primals
+    occupied = converged_projectors(fock, equations, focks)
     virtual = unoccupied(occupied)
 
     change = explicit_change(equations, tangents[1], occupied)
-    at_solution, linear = equations.fock_and_response(occupied)
+    at_solution = known(focks, equations, occupied, f=Equations.fock)
+    linear = equations.response(occupied)
 
     def coupled_perturbed(d):
         inner = virtual @ d @ occupied

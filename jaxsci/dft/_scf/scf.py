@@ -17,13 +17,14 @@ from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .equations import Equations
 from .hamiltonian import on_coarse_grid, operators
-from .kohn_sham import density_matrix, electrons_per_orbital, orthogonal_fock
+from .kohn_sham import density_matrix, electrons_per_orbital
 from .projector import occupied_orbitals, unoccupied
 from .result import Guess, SCFResult as SCFResult, density_of
-from .solved import known, occupied_at, stationary_energy
+from .solved import known, stationary_energy
 from .solvers.coarse_grid import converge
-from .solvers.diis import fill, has_converged, iterate
+from .solvers.diis import FirstDensity, fill, has_converged, iterate
 from .solvers.newton import minimise
+from .solvers.occupied import occupied_at
 from .solvers.old_keywords import accepts_old_keywords
 from .solvers.options import DIIS, Iteration, Newton
 from .solvers.restricted_open import effective_fock
@@ -164,7 +165,7 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
     # How the solution was found has no derivative; how it responds is in `occupied_at`.
     fixed = _constant((equations, molecule, start))
     solution, value, focks = _search(*fixed, iteration=iteration)
-    occupied = occupied_at(equations, solution.fock, temperature)
+    occupied = occupied_at(equations, solution.fock, focks, temperature)
     energy, free_energy = _energies(equations, occupied, value, temperature)
     fock = known(focks, equations, occupied, f=Equations.fock)
     if ops.spins.shared:
@@ -187,27 +188,21 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
 def _search(equations: Equations, molecule, start, iteration: Iteration):
     """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
     functional, ops = equations.functional, equations.ops
+    sets = 1 if ops.spins.shared else ops.spins.channels
+    fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * sets)
     # Nonlocal terms depend on the grid points, so they cannot use the coarse grid.
     local = functional.on_grid and not functional.nonlocal_terms
     if local and molecule.grid.coarse is not None and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
         coarse = dataclasses.replace(equations, ops=rough)
-        solution, focks = converge(equations, coarse, _initial_fock(coarse, start), iteration)
+        solution, focks = converge(equations, coarse, fock, iteration, start)
         return solution, solution.energy, focks
-    solution, _ = iterate(equations, _initial_fock(equations, start), iteration)
+    guess = None if start is None else FirstDensity(start, jnp.zeros((), bool))
+    solution, _ = iterate(equations, fock, iteration, guess=guess)
     if iteration.newton:
         solution = minimise(equations, solution, iteration)
     occupied = fill(solution.fock, ops, iteration.temperature)
     return solution, *equations.energy_and_fock(occupied)
-
-
-def _initial_fock(equations: Equations, start):
-    ops = equations.ops
-    if start is None:
-        fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * ops.spins.channels)
-    else:
-        fock = orthogonal_fock(equations.functional, equations.params, ops, start)
-    return jnp.mean(fock, axis=0, keepdims=True) if ops.spins.shared else fock
 
 
 def _energies(equations: Equations, occupied, value, temperature):

@@ -8,20 +8,6 @@ from jaxtyping import Array, Float
 
 from .equations import Equations
 from .kohn_sham import Density
-from .response import converged_projectors
-from .solvers.restricted_open import converged_shared_projectors
-from .solvers.smearing import converged_fermi_operators
-
-
-def occupied_at(
-    equations: Equations, fock: Float[Array, "channels n n"], temperature: float
-) -> Float[Array, "spins n n"]:
-    """The occupied projectors, or operators, of converged Fock matrices, differentiable."""
-    if temperature:
-        return converged_fermi_operators(fock, equations, temperature=temperature)
-    if equations.ops.spins.shared:
-        return converged_shared_projectors(fock, equations)
-    return converged_projectors(fock, equations)
 
 
 @eqx.filter_custom_jvp

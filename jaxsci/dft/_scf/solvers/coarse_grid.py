@@ -12,9 +12,11 @@ from ..equations import Equations
 from ..kohn_sham import Density, density_matrix, mean_field, xc_energy_and_potential
 from .diis import (
     HISTORY,
+    FirstDensity,
     Solution,
     departure,
     fill,
+    first_memory,
     has_converged,
     iterate,
     next_fock,
@@ -74,6 +76,7 @@ def converge(
     coarse: Equations,
     fock: Float[Array, "sets n n"],
     iteration: Iteration,
+    density: Density | None = None,
 ) -> tuple[Solution, Density]:
     """The SCF solution on the full grid from few evaluations there, most often two.
 
@@ -87,7 +90,8 @@ def converge(
     Corrections are extrapolated by DIIS. If a few of them do not suffice, as where some rotation is
     soft, the steps that follow are plain DIIS steps on the full grid.
 
-    **Arguments:** as in `iterate`; `coarse` the equations on the coarse grid.
+    **Arguments:** as in `iterate`; `coarse` the equations on the coarse grid, `density` the guess
+    that replaces `fock`.
 
     **Returns:** the solution, whose `energy` is that of the orbitals of its `fock`; and the Fock
     matrices of these orbitals.
@@ -96,10 +100,12 @@ def converge(
     """
 
     def correct(model: _Model, progress: _Progress) -> tuple[_Model, _Reached]:
-        inner = _inner_iteration(iteration, progress.reached.solution.steps, progress.corrections)
-        found, memory = _solve_model(coarse, model, progress.reached, inner)
+        steps = progress.reached.solution.steps
+        inner = _inner_iteration(iteration, steps, progress.corrections)
+        guess = None if density is None else FirstDensity(density, steps > 0)
+        found, memory = _solve_model(coarse, model, progress.reached, inner, guess)
         following, judged, focks = _corrected(equations, coarse, model, found, iteration)
-        judged = judged._replace(steps=progress.reached.solution.steps + judged.steps)
+        judged = judged._replace(steps=steps + judged.steps)
         return following, _Reached(judged, focks, memory, model.potential)
 
     def unfinished(search: _Search):
@@ -128,13 +134,12 @@ def _start(coarse: Equations, fock, iteration: Iteration) -> tuple[_Model, _Reac
     inf = jnp.asarray(jnp.inf, fock.dtype)
     solution = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     model = _Model(jnp.zeros((), fock.dtype), potential, fock, jnp.zeros_like(fock))
-    nothing = dataclasses.replace(iteration, max_steps=jnp.zeros((), int))
-    _, memory = iterate(coarse, fock, nothing)
+    memory = first_memory(fock, ops.spins)
     return model, _Reached(solution, potential, memory, potential)
 
 
 def _solve_model(
-    coarse: Equations, model: _Model, last: _Reached, inner: Iteration
+    coarse: Equations, model: _Model, last: _Reached, inner: Iteration, guess: FirstDensity | None
 ) -> tuple[Solution, History]:
     """The solution of the corrected model on the coarse grid, and the memory of its iterations."""
     ops = coarse.ops
@@ -148,6 +153,7 @@ def _solve_model(
         dataclasses.replace(coarse, ops=corrected),
         model.fock,
         inner,
+        guess=guess,
         memory=with_potential(last.memory, change, model.fock, ops.spins, inner),
         settled=_is_level,
     )

@@ -13,7 +13,7 @@ from ....core import History, empty_history, extrapolate, push
 from ..._system.spins import Spins
 from ..equations import Equations
 from ..hamiltonian import Operators
-from ..kohn_sham import Density
+from ..kohn_sham import Density, density_matrix
 from ..projector import projectors, unoccupied
 from .options import Iteration
 from .restricted_open import effective_fock, shared_projectors
@@ -22,6 +22,13 @@ from .smearing import fermi_operators
 # Energies are sums of many terms: changes below this fraction of them are rounding.
 _ROUNDING = 1e-14
 HISTORY = 8  # Fock matrices that DIIS extrapolates
+
+
+class FirstDensity(NamedTuple):
+    """The density matrix whose Fock matrix is diagonalised first, unless `used` says it was."""
+
+    density: Density
+    used: Bool[Array, ""]
 
 
 class Solution(NamedTuple):
@@ -99,18 +106,20 @@ def iterate(
     fock: Float[Array, "sets n n"],
     iteration: Iteration,
     *,
+    guess: FirstDensity | None = None,
     memory: History | None = None,
     settled: Callable[[Solution, Float[Array, ""]], Bool[Array, ""]] = has_converged,
 ) -> tuple[Solution, History]:
-    """Find the fixed point of Fock matrices in an orthonormal basis, from `fock`.
+    """Find the fixed point of Fock matrices in an orthonormal basis, from `fock` or `guess`.
 
         F ← (1-d) (F[Π] + s (1-Π)) + d F,   Π the occupied projector of F
 
     The shift s and the damping d leave the solution's projector as it is. At a temperature Π is
     the operator of the occupations. Where α and β share their orbitals, F is the effective matrix.
 
-    **Arguments:** `memory` is that of an iteration to go on from; `settled(solution, tolerance)`
-    says when to stop.
+    **Arguments:** `guess` replaces `fock` until it was used: its Fock matrix is built by the body
+    of the loop, so that the program holds the work on the grid once; `memory` is that of an
+    iteration to go on from; `settled(solution, tolerance)` says when to stop.
 
     **Returns:** the solution, and the memory of its extrapolation.
     """
@@ -118,35 +127,51 @@ def iterate(
 
     def unfinished(state: _Search):
         reached = state.solution
-        return ~settled(reached, iteration.tolerance) & (reached.steps < iteration.first())
+        left = ~settled(reached, iteration.tolerance) & (reached.steps < iteration.first())
+        return left if guess is None else left | ~state.begun
 
     def advance(state: _Search):
         last = state.solution
         occupied = fill(last.fock, ops, iteration.temperature)
-        energy, new = equations.energy_and_fock(occupied)
-        new = next_fock(new, last.fock, occupied, spins, iteration)
+        density = density_matrix(ops, occupied)
+        if guess is not None:
+            density = jnp.where(state.begun, density, guess.density)
+        energy, built = equations.energy_and_fock_of(density)
+        new = next_fock(built, last.fock, occupied, spins, iteration)
         error = departure(last.fock, new, occupied, spins, iteration)
         found = _Iterate(new, occupied)
         history = push(state.history, found, error)
         following = extrapolate(history, found).fock
         gradient, change = jnp.max(jnp.abs(error)), energy - last.energy
         lower = energy < state.lowest
-        return _Search(
+        following = _Search(
             Solution(following, last.shift, energy, gradient, change, last.steps + 1),
             history,
             jnp.where(lower, energy, state.lowest),
             jnp.where(lower, last.fock, state.best),
+            state.begun,
         )
+        if guess is None:
+            return following
+        first = jnp.mean(built, axis=0, keepdims=True) if spins.shared else built
+        begun = state._replace(solution=last._replace(fock=first), begun=jnp.ones((), bool))
+        return jax.tree.map(lambda a, b: jnp.where(state.begun, a, b), following, begun)
 
     inf = jnp.asarray(jnp.inf, fock.dtype)
     start = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     if memory is None:
-        first = _Iterate(fock, jnp.zeros((spins.channels, *fock.shape[1:]), fock.dtype))
-        memory = empty_history(HISTORY, first, fock)
-    end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock))
+        memory = first_memory(fock, spins)
+    begun = jnp.ones((), bool) if guess is None else guess.used
+    end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock, begun))
     # Newton's method goes on from where the energy was lowest.
     solution = end.solution._replace(fock=end.best) if iteration.newton else end.solution
     return solution, end.history
+
+
+def first_memory(fock: Float[Array, "sets n n"], spins: Spins) -> History:
+    """The memory of no iterations."""
+    first = _Iterate(fock, jnp.zeros((spins.channels, *fock.shape[1:]), fock.dtype))
+    return empty_history(HISTORY, first, fock)
 
 
 def with_potential(
@@ -180,3 +205,4 @@ class _Search(NamedTuple):
     history: History
     lowest: Float[Array, ""]
     best: Density
+    begun: Bool[Array, ""]

@@ -11,6 +11,7 @@ from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
 from ..projector import occupied_orbitals, projectors, unoccupied
 from ..response import SMALLEST_GAP, solve_or_nan
+from ..solved import known
 
 
 def shared_projectors(fock: Float[Array, "1 n n"], counts: Int[Array, " 2"]) -> Density:
@@ -32,7 +33,9 @@ def effective_fock(focks: Density, occupied: Density) -> Float[Array, "1 n n"]:
 
 
 @eqx.filter_custom_jvp
-def converged_shared_projectors(fock: Float[Array, "1 n n"], equations: Equations) -> Density:
+def converged_shared_projectors(
+    fock: Float[Array, "1 n n"], equations: Equations, focks: Density
+) -> Density:
     """The projectors of a converged effective Fock matrix, as functions of parameters and molecule.
 
     At convergence R = Σ_s [F_s, Π_s] = 0. A change b of the Fock matrices rotates all orbitals by
@@ -43,13 +46,14 @@ def converged_shared_projectors(fock: Float[Array, "1 n n"], equations: Equation
     between orbitals that are filled differently: symmetric, and solved as for one spin in
     `converged_projectors`, with the same warnings.
     """
+    del focks
     return shared_projectors(fock, equations.ops.counts)
 
 
 @converged_shared_projectors.def_jvp
 def _converged_shared_projectors_jvp(primals, tangents):
-    fock, equations = primals
-    occupied = converged_shared_projectors(fock, equations)
+    fock, equations, focks = primals
+    occupied = converged_shared_projectors(fock, equations, focks)
 
     def relevant(a):
         """The part of a rotation that changes the density: between different occupations."""
@@ -57,7 +61,8 @@ def _converged_shared_projectors_jvp(primals, tangents):
         return a - sum(p @ a @ p for p in (closed, single, empty))
 
     change = explicit_change(equations, tangents[1], occupied)
-    focks, linear = equations.fock_and_response(occupied)
+    focks = known(focks, equations, occupied, f=Equations.fock)
+    linear = equations.response(occupied)
 
     def coupled_perturbed(a):
         inner = relevant(a)

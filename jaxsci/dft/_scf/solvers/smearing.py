@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
 from ..response import TOLERANCE, is_solution
+from ..solved import known
 
 _BISECTIONS = 80  # of the chemical potential: to the last digit
 _WIDEST = 60.0  # temperatures from the chemical potential to an orbital without electrons
@@ -112,7 +113,7 @@ def fermi_operators(fock: Density, counts: Int[Array, " spins"], temperature: fl
 
 @eqx.filter_custom_jvp
 def converged_fermi_operators(
-    fock: Float[Array, "spins n n"], equations: Equations, *, temperature: float
+    fock: Float[Array, "spins n n"], equations: Equations, focks: Density, *, temperature: float
 ) -> Density:
     """The occupation operators of a converged Fock matrix, as functions of parameters and molecule.
 
@@ -122,19 +123,21 @@ def converged_fermi_operators(
 
     solved by GMRES: the operator is not symmetric.
     """
+    del focks
     return fermi_operators(fock, equations.ops.counts, temperature)
 
 
 @converged_fermi_operators.def_jvp
 def _converged_fermi_operators_jvp(primals, tangents, *, temperature):
-    fock, equations = primals
+    fock, equations, focks = primals
     counts = equations.ops.counts
     # By the function itself, and the Fock matrix from it: what is differentiated once more must
     # see that both depend on the parameters.
-    occupied = converged_fermi_operators(fock, equations, temperature=temperature)
+    occupied = converged_fermi_operators(fock, equations, focks, temperature=temperature)
 
     change = explicit_change(equations, tangents[1], occupied)
-    at_solution, induced = equations.fock_and_response(occupied)
+    at_solution = known(focks, equations, occupied, f=Equations.fock)
+    induced = equations.response(occupied)
     _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
     d_fock = jax.lax.custom_linear_solve(
         lambda d: d - induced(refilled(d)), change, _solve_or_nan, transpose_solve=_solve_or_nan

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Bool, Int, PyTree
 
 from .._train.objective import Objective
-from .._train.second_order import SecondOrder
+from .._train.second_order import Update
 from .programs import accepted
 
 
@@ -98,7 +98,7 @@ def one_step(objective, optimizer, carry, batch):
 def _step_of(objective, optimizer, carry, batch):
     """The optimiser's updates and state, the loss and its terms."""
     loss, value_and_grad, residual_fn = loss_of(objective, batch)
-    if isinstance(optimizer, SecondOrder) and residual_fn is not None:
+    if isinstance(optimizer.update, Update) and residual_fn is not None:
         updates, state, terms = optimizer.update.step(carry.state, carry.params, residual_fn)
         return updates, state, objective.weighted(terms), terms
     (value, terms), gradient = value_and_grad(carry.params)

@@ -45,7 +45,7 @@ class NaturalGradientState(NamedTuple):
 
 
 class Update(NamedTuple):
-    """The `update` of an optax transformation, made of a step on residuals.
+    """The `update` of an optimiser that reads residuals and their Jacobian, and no gradient.
 
     `step(state, params, residuals)` also returns the mean squares of the terms at `params`, so that
     `fit` need not evaluate the residuals once more for its history.
@@ -56,10 +56,6 @@ class Update(NamedTuple):
     def __call__(self, updates, state, params=None, *, residual_fn: Any = None, **extra_args):
         del updates, extra_args
         return self.step(state, params, residual_fn)[:2]
-
-
-class SecondOrder(optax.GradientTransformationExtraArgs):
-    """An optimiser that reads the residuals and their Jacobian, and no gradient."""
 
 
 SecondOrderState = LevenbergMarquardtState | GaussNewtonState | NaturalGradientState
@@ -143,7 +139,7 @@ def levenberg_marquardt(
         new_state = LevenbergMarquardtState(damping, model.imbalance)
         return unravel(jnp.where(better, step, 0.0)), new_state, model.terms
 
-    return SecondOrder(init, Update(step))
+    return optax.GradientTransformationExtraArgs(init, Update(step))
 
 
 def _best_step(residual, r, solve, flat, acceleration):
@@ -216,7 +212,7 @@ def gauss_newton(
         length = best_halving(direction, params, value, residuals.value, line_search_steps)
         return unravel(length), GaussNewtonState(model.imbalance), model.terms
 
-    return SecondOrder(init, Update(step))
+    return optax.GradientTransformationExtraArgs(init, Update(step))
 
 
 @functools.lru_cache(maxsize=None, typed=True)
@@ -267,7 +263,7 @@ def natural_gradient(
         new_state = NaturalGradientState(direction, model.imbalance)
         return unravel(-learning_rate * direction), new_state, model.terms
 
-    return SecondOrder(init, Update(step))
+    return optax.GradientTransformationExtraArgs(init, Update(step))
 
 
 def _model(residuals, params, space, name):

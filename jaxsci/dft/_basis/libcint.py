@@ -16,7 +16,7 @@ class Libcint(eqx.Module):
     `elements` are the atomic numbers, 0 for ghosts and padding. `auxbas` are the shells of the
     density-fitting basis, none without fitting. `soft_cores` is true for pseudopotentials of
     Goedecker, Teter and Hutter, which these tables do not contain. `ghosts` are the elements whose
-    functions ghosts have, 0 for all other atoms, or `None` for the molecules of a batch.
+    functions ghosts have, 0 for all other atoms.
     """
 
     elements: Int[Array, " atoms"]
@@ -25,9 +25,9 @@ class Libcint(eqx.Module):
     env: Float[Array, " numbers"]
     ecpbas: Int[Array, "ecp_shells bas_slots"]
     auxbas: Int[Array, "auxiliary_shells bas_slots"]
+    ghosts: Int[Array, " atoms"]
     cartesian: bool = eqx.field(static=True)
     soft_cores: bool = eqx.field(static=True, default=False)
-    ghosts: Int[Array, " atoms"] | None = None
 
     def check_cores(self, what: str) -> None:
         """Raise if integrals of GTH pseudopotentials would be needed."""
@@ -45,22 +45,19 @@ def from_mole(mol: Any, auxiliary: str | None = None) -> Libcint:
     auxbas, numbers = _auxiliary_shells(mol, auxiliary)
     ecpbas = np.asarray(mol._ecpbas, np.int32).reshape(-1, mol._bas.shape[1])
     numbers_of = [(gto.charge(s), _element(s)) for s in map(mol.atom_symbol, range(mol.natm))]
-    return Libcint(
-        # `jnp.asarray` would compile a program for each shape.
-        *jax.device_put(
-            (
-                np.array([z for z, _ in numbers_of]),
-                np.array(mol._atm),  # copies, as the `Mole` may change
-                np.array(mol._bas),
-                np.concatenate([mol._env, numbers]),
-                ecpbas,
-                auxbas,
-            )
-        ),
-        bool(mol.cart),
-        bool(mol._pseudo),
-        jax.device_put(np.array([element - z for z, element in numbers_of])),
+    # `jnp.asarray` would compile a program for each shape.
+    arrays = jax.device_put(
+        {
+            "elements": np.array([z for z, _ in numbers_of]),
+            "atm": np.array(mol._atm),  # copies, as the `Mole` may change
+            "bas": np.array(mol._bas),
+            "env": np.concatenate([mol._env, numbers]),
+            "ecpbas": ecpbas,
+            "auxbas": auxbas,
+            "ghosts": np.array([element - z for z, element in numbers_of]),
+        }
     )
+    return Libcint(**arrays, cartesian=bool(mol.cart), soft_cores=bool(mol._pseudo))
 
 
 def _element(symbol: str) -> int:

@@ -50,16 +50,11 @@ def mole_of(molecule: Molecule) -> tuple[Any, Any]:
 def _labels(tables: Libcint, *contents: list) -> list[str]:
     """A label for each atom; atoms with the same one have the same functions."""
     numbers = np.asarray(tables.elements)[: len(contents[0])]
-    ghosts = tables.ghosts
-    if ghosts is None and not numbers.all():
-        raise ValueError(
-            "the ghosts of a stacked molecule have lost their elements: give to_pyscf the molecule "
-            "as molecule() made it."
-        )
+    ghosts = np.asarray(tables.ghosts)
     seen: dict[str, list] = {}
     labels = []
     for atom, number in enumerate(numbers):
-        element = number or int(np.asarray(ghosts)[atom])
+        element = number or int(ghosts[atom])
         label = Label(SYMBOLS[element - 1], ghost=not number)
         kinds, own = seen.setdefault(str(label), []), [x[atom] for x in contents]
         if own not in kinds:

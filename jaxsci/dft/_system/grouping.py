@@ -107,7 +107,7 @@ class _Groups:
         self.count[j], self.cost[j] = 0, np.inf
         stale = (self.count > 0) & np.isin(self.partner, (i, j))
         stale[i] = True
-        for k in np.flatnonzero(stale):
+        for k in map(int, np.flatnonzero(stale)):
             costs = self._costs(k)
             self.partner[k], self.cost[k] = np.argmin(costs), costs.min()
         costs = self._costs(i)

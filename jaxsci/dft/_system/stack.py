@@ -222,6 +222,7 @@ def _pad_libcint(t: Libcint, n: Sizes) -> Libcint:
         env=_pad_to(t.env, n.env),
         ecpbas=_pad_to(t.ecpbas, n.ecpbas, t.ecpbas.shape[1]),
         auxbas=_pad_to(t.auxbas, n.auxbas, t.auxbas.shape[1]),
+        ghosts=_pad_to(t.ghosts, n.atoms),
         cartesian=t.cartesian,
         soft_cores=n.soft_cores,
     )

@@ -147,6 +147,14 @@ def test_a_molecule_of_a_batch_leaves_its_padding_behind(water):
     assert abs(field.energy_tot() - result.energy) < 1e-9
 
 
+def test_a_ghost_of_a_batch_keeps_its_element(water):
+    hf = jsci.dft.xc("hf")
+    helium = jsci.dft.molecule("He 0 0 0; @H 0 0 .74", "sto-3g", grid=0)
+    one = jax.tree.map(lambda x: x[0], jsci.dft.stack([helium, water]))
+    field = jsci.dft.to_pyscf(one, hf, jsci.dft.scf(one, hf))
+    assert [field.mol.atom_symbol(a) for a in range(2)] == ["He", "GHOST-H"]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_a_functional_with_parameters_has_the_same_energy_in_pyscf(water, share):
     """A network on PBE, of which a large molecule would be computed there."""

@@ -53,7 +53,7 @@ def operators(molecule: Molecule, functional: Functional) -> Operators:
         repulsion=molecule.repulsion,
         fit=molecule.fit,
         long_range=molecule.long_range,
-        quadrature=_on(molecule, molecule.grid, functional.level),
+        quadrature=on_grid(molecule, molecule.grid, functional.level),
         nuclear_energy=nuclear_repulsion(molecule) + functional.nuclear_energy(molecule),
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
@@ -66,11 +66,12 @@ def operators(molecule: Molecule, functional: Functional) -> Operators:
 def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operators:
     """The same operators on the molecule's coarse grid, which it must have."""
     assert molecule.grid.coarse is not None
-    coarse = _on(molecule, molecule.grid.coarse, level).kept()
+    coarse = on_grid(molecule, molecule.grid.coarse, level).kept()
     return dataclasses.replace(ops, quadrature=coarse)
 
 
-def _on(molecule: Molecule, grid: Grid, level: Level) -> Quadrature:
+def on_grid(molecule: Molecule, grid: Grid, level: Level) -> Quadrature:
+    """One of the molecule's grids, with basis functions for a functional of this level."""
     block = block_size(molecule.basis.rows, molecule.grid)
     return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level, block)
 

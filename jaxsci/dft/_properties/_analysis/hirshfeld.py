@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._basis.quadrature import quadrature
+from ..._scf.hamiltonian import on_grid
 from ..._system.guess import atomic_density_of
 from ..._system.molecule import Molecule
 from ..._xc.features import DENSITY_CUTOFF
@@ -43,9 +43,7 @@ def hirshfeld_charges(molecule: Molecule, density_matrix: Density) -> Float[Arra
     free = atomic_density_of(
         molecule.libcint, molecule.coordinates, molecule.atom_mask, molecule.size
     )
-    grid = quadrature(
-        molecule.grid, molecule.basis, molecule.coordinates, molecule.atom_mask, "lda"
-    )
+    grid = on_grid(molecule, molecule.grid, "lda")
     rows = molecule.basis.to_rows(jnp.stack([total, free]))
     atom_of_row = molecule.basis.atom[molecule.basis.function]
     count = molecule.charges.shape[0]

@@ -64,21 +64,6 @@ def test_forces_of_open_shells_with_density_fitting():
     np.testing.assert_allclose(forces(radical(0.0), functional)[0, 2], -slope, atol=5e-6)
 
 
-@pytest.mark.report("pyscf/pyscf#3005")
-@pytest.mark.slow
-def test_a_nearly_dependent_basis_that_still_has_its_rank():
-    """Ten H at 1 Bohr, cc-pVDZ, smallest eigenvalue of S 2.4e-8.
-
-    Right: PySCF's -4.010094696777 Hartree with its removal of functions switched off.
-    """
-    chain = [("H", (0.0, 0.0, float(i))) for i in range(10)]
-    with pytest.warns(UserWarning, match=r"nearly linearly dependent.*2\.4e-08"):
-        mol = molecule(chain, "cc-pvdz", unit="bohr")
-    result = scf(mol, xc("hf"))
-    assert bool(result.converged)
-    np.testing.assert_allclose(result.energy, -4.010094696777, rtol=0, atol=1e-8)
-
-
 @pytest.mark.report("sail-sg/d4ft#13")
 @pytest.mark.slow
 def test_gradients_of_an_atom_without_an_electron_of_one_spin():

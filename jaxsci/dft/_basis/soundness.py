@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 
 from . import basis_sets
+from .orthonormal import NEARLY_DEPENDENT
 
 # The lowest level of an all-electron basis lies near -Z²/2, that of valence functions alone near
 # a quarter of it or less.
 _NO_INNER_SHELL, _POOR_INNER_SHELL = 0.5, 0.9
-# Below the first, the energy depends on how a program treats the overlap (PySCF removes functions).
-# Beyond the second, rounding divided by the smallest eigenvalue exceeds 1e-6 of the energies.
-_NEARLY_DEPENDENT, _ROUNDING = 1e-6, 1e-6
 
 
 def check_mole(mol: Any) -> None:
@@ -110,24 +108,26 @@ def _lowest_level(mol: Any, atom: int) -> float:
     return float(np.linalg.eigvalsh(orthonormal.T @ core @ orthonormal)[0])
 
 
-def check_overlap(overlap: np.ndarray) -> None:
-    """Warn of near linear dependence of the basis; raise where rounding dominates."""
+def is_dependent(overlap: np.ndarray, occupied: int) -> bool:
+    """Whether the SCF must leave out directions of the basis; warns, and raises if too few stay."""
     values = np.linalg.eigvalsh(overlap)
-    smallest, largest = float(values[0]), float(values[-1])
-    if smallest >= _NEARLY_DEPENDENT:
-        return
+    kept = int(np.sum(values > NEARLY_DEPENDENT))
+    if kept == len(values):
+        return False
     found = (
         "the basis is nearly linearly dependent: the smallest eigenvalue of its overlap is "
-        f"{smallest:.1e}"
+        f"{values[0]:.1e}"
     )
-    advice = (
-        "remove the most diffuse functions (a basis without aug-, or the smallest exponents), or "
-        "move the atoms apart."
-    )
-    if np.finfo(float).eps * largest > _ROUNDING * smallest:
-        raise ValueError(f"{found}, and rounding would spoil the energy: {advice}")
+    if kept < occupied:
+        raise ValueError(
+            f"{found}, and only {kept} of its {len(values)} directions are above "
+            f"{NEARLY_DEPENDENT:g}, for {occupied} occupied orbitals: move the atoms apart."
+        )
     warnings.warn(
-        f"{found}. The SCF may not converge, and its energy can differ from that of programs that "
-        f"remove such functions, as PySCF does below {_NEARLY_DEPENDENT:g}. To avoid it, {advice}",
+        f"{found}. {len(values) - kept} of its {len(values)} directions, those below "
+        f"{NEARLY_DEPENDENT:g}, are left out, as PySCF leaves them out. As atoms move, the energy "
+        "jumps where this number changes: to avoid it, remove the most diffuse functions (a basis "
+        "without aug-, or the smallest exponents), or move the atoms apart.",
         stacklevel=4,
     )
+    return True

@@ -15,6 +15,8 @@ from .._xc import Functional, as_functional
 from .pyscf_mole import mole_of
 from .pyscf_xc import require_no_dispersion, to_pyscf_xc
 
+_NO_ORBITAL = 1e-6  # the largest coefficient of what is padding or left out
+
 
 def to_pyscf(
     molecule: Molecule, functional: Functional | Callable, result: SCFResult, params: Any = None
@@ -129,14 +131,14 @@ def _level(mol: Any, molecule: Molecule) -> int:
 
 
 def _orbitals(molecule: Molecule, result: SCFResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients, energies and occupations without those of padding."""
+    """Coefficients, energies and occupations of functions, neither padding nor left out."""
     real = np.asarray(molecule.basis_mask)
     coefficients, levels, occupations = (
         np.asarray(x) for x in (result.orbitals, result.orbital_energies, result.occupations)
     )
-    if real.all():
+    own = (abs(coefficients[..., real, :]) > _NO_ORBITAL).any(axis=-2)
+    if own.all():
         return coefficients, levels, occupations
-    own = (abs(coefficients[..., ~real, :]) < 0.5).all(axis=-2)
     spins = own.shape[:-1]
     kept = [x[own].reshape(*spins, -1) for x in (levels, occupations)]
     columns = coefficients[..., real, :].swapaxes(-1, -2)[own].reshape(*spins, -1, real.sum())

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import memoised
+from .._basis.orthonormal import to_orthonormal
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
 from .._system.molecule import Molecule
@@ -185,8 +186,8 @@ def guess_error(
         m, aux = sample
         density = density_guess(m, aux, f(params, aux)).reshape(-1, m.size, m.size)
         fock = orthogonal_fock(functional, None, operators(m, functional), density)
-        lower = jnp.linalg.cholesky(m.overlap)
-        occupied = lower.T @ density @ lower / electrons_per_orbital(density)
+        occupied = to_orthonormal(density, m.overlap, m.dependent)
+        occupied /= electrons_per_orbital(density)
         commutator = fock @ occupied - occupied @ fock
         return jnp.sqrt(jnp.sum(commutator**2) + 1e-24) / jnp.sum(m.electrons)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...core import announced_jit
 from .._basis import functions as _basis, grid
-from .._scf.hamiltonian import orthogonaliser
+from .._basis.orthonormal import orthonormal
 from .._scf.projector import occupied_projector
 from .._system.molecule import Molecule
 from .._xc import Functional, as_functional, xc
@@ -102,8 +102,8 @@ def hamiltonian_guess(
             f"hamiltonian has shape {jnp.shape(hamiltonian)}; for this molecule it must be "
             f"{molecule.overlap.shape}."
         )
-    x = orthogonaliser(molecule.overlap)
-    fock = x.T @ hamiltonian @ x
+    basis = orthonormal(molecule.overlap, molecule.dependent)
+    x, fock = basis.x, basis.fock(hamiltonian)
     if molecule.restricted:
         return 2 * x @ occupied_projector(fock, molecule.electrons[0]) @ x.T
     spins = jax.vmap(occupied_projector, (None, 0))(fock, molecule.electrons)

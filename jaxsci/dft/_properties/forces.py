@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
+from .._basis.orthonormal import to_orthonormal
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import total_energy
 from .._scf.result import Guess, SCFResult
@@ -109,14 +110,13 @@ def explicit_slopes(
     molecule: Molecule, functional: Functional, params: Any, density: Float[Array, "spins nao nao"]
 ) -> tuple[Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
     """∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, both at fixed orthonormal orbitals."""
-    lower = jnp.linalg.cholesky(molecule.overlap)
     # The orbitals in an orthonormal basis: held fixed, they stay orthonormal as atoms move.
-    fixed = lower.T @ density @ lower
+    fixed = to_orthonormal(density, molecule.overlap, molecule.dependent)
 
     def energy(coordinates, overlap):
         moved = eqx.tree_at(lambda m: (m.coordinates, m.overlap), molecule, (coordinates, overlap))
         ops = operators(moved, functional)
-        x = ops.orthogonaliser
+        x = ops.orthonormal.x
         return total_energy(functional, params, ops, x @ fixed @ x.T)
 
     by_position, by_overlap = jax.grad(energy, argnums=(0, 1))(

@@ -66,8 +66,9 @@ def hessian(
     response does not exist (see `scf`), and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
-    pseudopotentials, more memory than the machine has (12 n⁴ bytes for n basis functions), or a
-    result of another molecule or geometry; `RuntimeError` for one that has not converged.
+    pseudopotentials, a nearly linearly dependent basis, more memory than the machine has (12 n⁴
+    bytes for n basis functions), or a result of another molecule or geometry; `RuntimeError` for
+    one that has not converged.
 
     **Notes:** it runs outside of `jit`.
 
@@ -85,6 +86,12 @@ def hessian(
         raise ValueError("hessian() takes one molecule, got a batch: loop over its molecules.")
     check_one(molecule, "hessian(m, functional)")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
+    if molecule.dependent:
+        raise ValueError(
+            "hessian() cannot differentiate twice which directions of a nearly linearly dependent "
+            "basis are left out: use a basis with fewer diffuse functions, or vibrations(), which "
+            "takes differences of forces."
+        )
     # Refuses at once what has no derivative integrals.
     slopes = integral_slopes(molecule)
     result = solution(molecule, functional, params, result, "hessian", guess=guess, **settings)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from .._basis.orthonormal import to_orthonormal
 from .._scf.equations import Equations
 from .._scf.kohn_sham import Density, density_matrix, electrons_per_orbital
 from .._scf.projector import unoccupied
@@ -52,8 +53,8 @@ def focks_of(
     and those of each spin.
     """
     density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
-    lower = jnp.linalg.cholesky(molecule.overlap)
-    occupied = (lower.T @ density @ lower) / electrons_per_orbital(density)
+    occupied = to_orthonormal(density, molecule.overlap, molecule.dependent)
+    occupied /= electrons_per_orbital(density)
     focks = fock = equations.fock(occupied)
     raised = unoccupied(occupied)
     if equations.ops.spins.shared:

@@ -23,11 +23,6 @@ class Equations(eqx.Module):
     params: Any
     ops: Operators
 
-    def orthogonal(self, matrix: Float[Array, "*spins n n"]) -> Float[Array, "*spins n n"]:
-        """Xᵀ M X."""
-        x = self.ops.orthogonaliser
-        return x.T @ matrix @ x
-
     def energy(self, occupied: Density) -> Float[Array, ""]:
         """E[P]."""
         density = density_matrix(self.ops, occupied)
@@ -40,7 +35,7 @@ class Equations(eqx.Module):
     def energy_and_fock_of(self, density: Density) -> tuple[Float[Array, ""], Density]:
         """E[P] and Xᵀ F[P] X of a density matrix."""
         energy, fock = energy_and_fock(self.functional, self.params, self.ops, density)
-        return energy, self.orthogonal(fock)
+        return energy, self.ops.orthonormal.fock(fock)
 
     def fock(self, occupied: Density) -> Density:
         """Xᵀ F[P] X."""
@@ -50,7 +45,8 @@ class Equations(eqx.Module):
         """The linear map from a change of Π to that of Xᵀ F[P] X."""
         density = density_matrix(self.ops, occupied)
         response = fock_response(self.functional, self.params, self.ops, density)
-        return lambda change: self.orthogonal(response(density_matrix(self.ops, change)))
+        seen = self.ops.orthonormal.change
+        return lambda change: seen(response(density_matrix(self.ops, change)))
 
 
 def explicit_change(equations: Equations, tangent: Any, occupied: Density) -> Density:

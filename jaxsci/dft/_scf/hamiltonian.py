@@ -4,11 +4,11 @@ import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.scipy.linalg as jsl
 from jaxtyping import Array, Bool, Float, Int
 
 from .._basis.grid import Grid
 from .._basis.long_range import LongRange
+from .._basis.orthonormal import Orthonormal, orthonormal
 from .._basis.quadrature import Quadrature, block_size, quadrature
 from .._system.molecule import Molecule
 from .._system.spins import Spins
@@ -21,7 +21,7 @@ class Operators(eqx.Module):
 
     **Arguments:**
 
-    - `orthogonaliser`: X with Xᵀ S X = 1.
+    - `orthonormal`: X with Xᵀ S X = 1.
     - `core_hamiltonian`: as in `Molecule`, or one for each spin.
     - `repulsion`, `fit`, `long_range`: as in `Molecule`.
     - `quadrature`: the grid, with the basis functions on it.
@@ -31,7 +31,7 @@ class Operators(eqx.Module):
     - `spins`: as in `Molecule`.
     """
 
-    orthogonaliser: Float[Array, "nao nao"]
+    orthonormal: Orthonormal
     core_hamiltonian: Float[Array, "*spins nao nao"]
     repulsion: Float[Array, "pairs pairs"] | None
     fit: Float[Array, "auxiliary pairs"] | None
@@ -48,7 +48,7 @@ class Operators(eqx.Module):
 def operators(molecule: Molecule, functional: Functional) -> Operators:
     """The operators of a molecule for a functional."""
     return Operators(
-        orthogonaliser=orthogonaliser(molecule.overlap),
+        orthonormal=orthonormal(molecule.overlap, molecule.dependent),
         core_hamiltonian=molecule.core_hamiltonian,
         repulsion=molecule.repulsion,
         fit=molecule.fit,
@@ -74,17 +74,6 @@ def on_grid(molecule: Molecule, grid: Grid, level: Level) -> Quadrature:
     """One of the molecule's grids, with basis functions for a functional of this level."""
     block = block_size(molecule.basis.rows, molecule.grid)
     return quadrature(grid, molecule.basis, molecule.coordinates, molecule.atom_mask, level, block)
-
-
-def orthogonaliser(overlap: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:
-    """X = L⁻ᵀ with S = L Lᵀ, so that Xᵀ S X = 1.
-
-    Cholesky rather than S^(-1/2): its derivative does not divide by differences of eigenvalues,
-    which vanish in symmetric molecules.
-    """
-    lower = jnp.linalg.cholesky(overlap)
-    identity = jnp.eye(overlap.shape[0], dtype=overlap.dtype)
-    return jsl.solve_triangular(lower, identity, lower=True).T
 
 
 def nuclear_repulsion(molecule: Molecule) -> Float[Array, ""]:

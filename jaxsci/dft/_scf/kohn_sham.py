@@ -30,7 +30,7 @@ def electrons_per_orbital(channels: Array) -> float:
 
 def density_matrix(ops: Operators, occupied: Density) -> Density:
     """P = f X Π Xᵀ, with f electrons per orbital."""
-    x = ops.orthogonaliser
+    x = ops.orthonormal.x
     return electrons_per_orbital(occupied) * (x @ occupied @ x.T)
 
 
@@ -176,8 +176,7 @@ def orthogonal_fock(
     functional: Functional, params: Any, ops: Operators, density: Density
 ) -> Density:
     """Xᵀ F[P] X."""
-    x = ops.orthogonaliser
-    return x.T @ fock_matrix(functional, params, ops, density) @ x
+    return ops.orthonormal.fock(fock_matrix(functional, params, ops, density))
 
 
 def mean_field(

@@ -176,7 +176,7 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
         free_energy=free_energy,
         density_matrix=density_matrix(ops, occupied),
         orbital_energies=levels,
-        orbitals=ops.orthogonaliser @ vectors,
+        orbitals=ops.orthonormal.x @ vectors,
         occupations=electrons_per_orbital(occupied) * filled,
         gap=jax.vmap(_gap, (0, 0, None))(levels, ops.counts, jnp.sum(molecule.basis_mask)),
         converged=has_converged(solution, iteration.tolerance),
@@ -189,7 +189,7 @@ def _search(equations: Equations, molecule, start, iteration: Iteration):
     """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
     functional, ops = equations.functional, equations.ops
     sets = 1 if ops.spins.shared else ops.spins.channels
-    fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * sets)
+    fock = jnp.stack([ops.orthonormal.fock(ops.core_hamiltonian)] * sets)
     # Nonlocal terms depend on the grid points, so they cannot use the coarse grid.
     local = functional.on_grid and not functional.nonlocal_terms
     if local and molecule.grid.coarse is not None and not iteration.newton:

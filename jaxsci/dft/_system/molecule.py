@@ -23,7 +23,7 @@ from .._basis.functions import Basis
 from .._basis.grid import Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
-from .._basis.soundness import check_mole, check_overlap
+from .._basis.soundness import check_mole, is_dependent
 from .guess import minao_density
 from .inputs import geometry_of
 from .old_fields import accepts_old_fields
@@ -61,6 +61,8 @@ class Molecule(eqx.Module):
         `dataclasses.replace(molecule, spins="unrestricted")`.
     - `extras`: arrays of your own, from `with_extras`.
     - `long_range`: integrals for range-separated exact exchange, or `None`.
+    - `dependent`: whether to leave out directions of the basis whose eigenvalue of the overlap is
+        below 1e-6, as `molecule` decides.
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -85,6 +87,7 @@ class Molecule(eqx.Module):
     spins: Spins = eqx.field(static=True, converter=Spins)
     extras: dict[str, Array] = eqx.field(default_factory=dict)
     long_range: LongRange | None = None
+    dependent: bool = eqx.field(static=True, default=False)
 
     stacked_by: ClassVar[str] = "jsci.dft.stack"  # what `vmap` advises for a list of molecules
 
@@ -158,9 +161,11 @@ def molecule(
 
     **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
     text that is SMILES, a basis that lacks an atom's inner shell and its core potential, a basis so
-    nearly linearly dependent that rounding would spoil the energy, two atoms at one point, a
-    periodic `Cell`, float32, or more memory than the machine has. It warns of a nearly dependent
-    basis (smallest eigenvalue of the overlap below 1e-6).
+    nearly linearly dependent that too few directions are left, two atoms at one point, a periodic
+    `Cell`, float32, or more memory than the machine has.
+
+    **Notes:** it warns of directions of the basis whose eigenvalue of the overlap is below 1e-6,
+    and leaves them out, as PySCF does.
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")
@@ -178,7 +183,6 @@ def molecule(
     atom_grid = _grid.from_mole(mol, grid)
     _check_memory(mol, auxiliary, atom_grid.owner.shape[0], 1 if omega is None else 2)
     overlap, core_hamiltonian = integrals.one_electron(mol)
-    check_overlap(overlap)
     put = jax.device_put  # `jnp.asarray` compiles a program for each shape
     return Molecule(
         coordinates=put(mol.atom_coords()),
@@ -197,6 +201,7 @@ def molecule(
         libcint=_libcint.from_mole(mol, auxiliary),
         spins=Spins.asked(restricted, mol.spin),
         long_range=None if omega is None else _long_range.from_mole(mol, omega, auxiliary),
+        dependent=is_dependent(overlap, max(mol.nelec)),
     )
 
 

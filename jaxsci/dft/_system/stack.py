@@ -11,12 +11,10 @@ from .._basis.functions import Basis, Shells, functions_of
 from .._basis.grid import BESIDE, Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
+from .._basis.orthonormal import UNUSED_ORBITAL_ENERGY
 from .molecule import Molecule
 from .spins import Spins
 
-# Orbital energy of a padded basis function (Hartree): above every occupied orbital, so never
-# occupied, and small enough that diagonalisation loses no digits.
-PADDED_ORBITAL_ENERGY = 1e3
 # Distance between padded atoms (Bohr).
 _PADDED_SPACING = 1e2
 
@@ -103,6 +101,7 @@ class Sizes:
         self.env = largest(lambda m: m.libcint.env.shape[0])
         self.auxbas = largest(lambda m: m.libcint.auxbas.shape[0])
         self.ecpbas = largest(lambda m: m.libcint.ecpbas.shape[0])
+        self.dependent = any(m.dependent for m in molecules)
         self.soft_cores = any(m.libcint.soft_cores for m in molecules)
         self.spins = next((m.spins for m in molecules if not m.restricted), Spins.RESTRICTED)
         self.extras = {
@@ -130,7 +129,7 @@ def pad(m: Molecule, n: Sizes) -> Molecule:
         coordinates=jax.device_put(np.concatenate([coordinates, np.stack([far] * 3, axis=-1)])),
         charges=_pad_to(m.charges, n.atoms),
         overlap=_pad_with_diagonal(m.overlap, n, 1.0),
-        core_hamiltonian=_pad_with_diagonal(m.core_hamiltonian, n, PADDED_ORBITAL_ENERGY),
+        core_hamiltonian=_pad_with_diagonal(m.core_hamiltonian, n, UNUSED_ORBITAL_ENERGY),
         repulsion=_pad_repulsion(m.repulsion, n),
         fit=_pad_fit(m.fit, n),
         dipole_integrals=_pad_to(m.dipole_integrals, 3, n.nao, n.nao),
@@ -142,6 +141,7 @@ def pad(m: Molecule, n: Sizes) -> Molecule:
         grid=_pad_grids(m.grid, n),
         libcint=_pad_libcint(m.libcint, n),
         spins=n.spins,
+        dependent=n.dependent,
         extras={name: _pad_to(x, *n.extras[name]) for name, x in m.extras.items()},
         long_range=m.long_range
         and LongRange(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ...core import memoised
+from .._basis.orthonormal import to_orthonormal
 from .._properties.integral_tangents import moved
 from .._scf.fixed_density import fixed_density_energy, harris_energy
 from .._scf.hamiltonian import operators
@@ -294,8 +295,8 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
         m = sample.molecule
         density = sample.density.reshape(-1, m.size, m.size)
         fock = orthogonal_fock(functional, params, operators(m, functional), density)
-        lower = jnp.linalg.cholesky(m.overlap)
-        occupied = lower.T @ density @ lower / electrons_per_orbital(density)
+        occupied = to_orthonormal(density, m.overlap, m.dependent)
+        occupied /= electrons_per_orbital(density)
         commutator = fock @ occupied - occupied @ fock
         norm = jnp.sqrt(jnp.sum(commutator**2) + _NEGLIGIBLE**2)
         return norm / jnp.sum(m.electrons)
@@ -331,8 +332,7 @@ def _found(solve, functional, params, sample: Sample, with_forces) -> _Found:
 
 def _distance(density, sample: Sample) -> Float[Array, ""]:
     m = sample.molecule
-    lower = jnp.linalg.cholesky(m.overlap)
-    difference = lower.T @ (density - sample.density) @ lower
+    difference = to_orthonormal(density - sample.density, m.overlap, m.dependent)
     return jnp.sqrt(jnp.sum(difference**2) + _NEGLIGIBLE**2) / jnp.sum(m.electrons)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.linalg
 
 from ....core import Failure, attempt, vmap
+from ..._basis.orthonormal import NEARLY_DEPENDENT
 from ..._scf.result import SCFResult
 from ..._scf.scf import scf
 from ..._scf.solvers.options import DIIS, Newton
@@ -113,7 +114,8 @@ def _moved(job: Job) -> Job:
 def transported(density: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """T P Tᵀ with T = S'^(-1/2) S^(1/2): orbitals that stay orthonormal as their basis moves."""
     (s, u), (t, v) = (scipy.linalg.eigh(x) for x in (old, new))
-    turn = (v / np.sqrt(t)) @ (v.T @ u) @ (u * np.sqrt(s)).T
+    inverse_root = np.where(t > NEARLY_DEPENDENT, np.maximum(t, NEARLY_DEPENDENT) ** -0.5, 0)
+    turn = (v * inverse_root) @ (v.T @ u) @ (u * np.sqrt(np.maximum(s, 0))).T
     return turn @ density @ turn.T
 
 

@@ -135,8 +135,9 @@ def vibrations(
         M^(-1/2) H M^(-1/2) l = ω² l,   I = N_A e²/(12 ε₀ c²) |Σ_A ∂μ/∂R_A l_A/√m_A|²
 
     Shifts and turns of the whole molecule are projected out. The Hessian is analytic with full
-    integrals of one range; with density fitting or range separation it is made of central
-    differences of analytic forces, all displaced geometries in one batch.
+    integrals of one range; with density fitting, range separation or a nearly linearly dependent
+    basis it is made of central differences of analytic forces, all displaced geometries in one
+    batch.
 
     **Arguments:**
 
@@ -174,7 +175,7 @@ def vibrations(
         molecule, functional, params, result, "vibrations", guess="minao", throw=True, **settings
     )
     force = forces(molecule, functional, params, result=result)
-    if molecule.fit is None and molecule.long_range is None:
+    if molecule.fit is None and molecule.long_range is None and not molecule.dependent:
         slopes, heat = integral_slopes(molecule), first_of(solver).temperature
         second = hessian_and_slopes(molecule, slopes, functional, params, result, heat)
     else:

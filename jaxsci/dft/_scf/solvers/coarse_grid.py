@@ -148,7 +148,7 @@ def _solve_model(
         nuclear_energy=ops.nuclear_energy + model.energy,
         core_hamiltonian=ops.core_hamiltonian[None] + model.potential,
     )
-    change = coarse.orthogonal(model.potential - last.potential)
+    change = ops.orthonormal.change(model.potential - last.potential)
     return iterate(
         dataclasses.replace(coarse, ops=corrected),
         model.fock,
@@ -175,7 +175,7 @@ def _corrected(
     rough, rough_potential = xc_energy_and_potential(functional, params, coarse.ops, density)
     difference = potential - rough_potential
     predicted = rough + model.energy + jnp.sum(model.potential * density)
-    focks = equations.orthogonal(focks + potential)
+    focks = fine.orthonormal.fock(focks + potential)
     new = next_fock(focks, found.fock, occupied, fine.spins, iteration)
     error = departure(found.fock, new, occupied, fine.spins, iteration)
     shift = full - rough - jnp.sum(difference * density)

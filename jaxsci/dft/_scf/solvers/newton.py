@@ -100,7 +100,7 @@ def minimise(equations: Equations, start: Solution, iteration: Iteration) -> Sol
     **Source:** Helmich-Paris, J. Chem. Phys. 154, 164104 (2021).
     """
     ops = equations.ops
-    x, electrons = ops.orthogonaliser, electrons_per_orbital(ops.counts)
+    x, electrons = ops.orthonormal.x, electrons_per_orbital(ops.counts)
     spins = _spins(start.fock.shape[-1], ops.counts, ops.spins.shared)
 
     def advance(s: _Descent) -> _Descent:
@@ -111,9 +111,9 @@ def minimise(equations: Equations, start: Solution, iteration: Iteration) -> Sol
             electrons * (occupied @ occupied.transpose(0, 2, 1)),
         )
         accepted = energy - s.energy <= jnp.maximum(0.01 * s.expected, _ROUNDING * jnp.abs(energy))
-        orbitals = _canonical(tried, _seen_from(x @ tried, focks), spins)
-        c = x @ orbitals
-        focks = _seen_from(c, focks)
+        focks = ops.orthonormal.fock(focks)
+        orbitals = _canonical(tried, _seen_from(tried, focks), spins)
+        c, focks = x @ orbitals, _seen_from(orbitals, focks)
 
         def hessian(kappa):
             a = kappa - kappa.transpose(0, 2, 1)

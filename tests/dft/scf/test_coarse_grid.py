@@ -107,12 +107,14 @@ def test_a_memory_in_another_potential_is_that_of_an_iteration_there(restricted)
     ops = operators(m, functional)
     equations = Equations(functional, None, ops)
     iteration = Iteration.checked(1e-9, 3, DIIS(level_shift=0.1))
-    fock = jnp.stack([equations.orthogonal(ops.core_hamiltonian)] * 2)
+    fock = jnp.stack([equations.ops.orthonormal.change(ops.core_hamiltonian)] * 2)
     fock = fock[:1] if restricted else fock
     _, memory = iterate(equations, fock, iteration)
     noise = jax.random.normal(jax.random.key(0), (2, m.size, m.size))
     potential = noise + jnp.swapaxes(noise, 1, 2)
-    moved = with_potential(memory, equations.orthogonal(potential), fock, m.spins, iteration)
+    moved = with_potential(
+        memory, equations.ops.orthonormal.change(potential), fock, m.spins, iteration
+    )
     core = ops.core_hamiltonian[None] + potential
     there = Equations(functional, None, dataclasses.replace(ops, core_hamiltonian=core))
     for candidate, error in zip(moved.candidates[:3], moved.errors[:3], strict=True):

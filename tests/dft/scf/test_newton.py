@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxsci.dft import DIIS, Newton, molecule, scf, stability, stack, xc
+from jaxsci.dft._basis.orthonormal import Orthonormal
 from jaxsci.dft._scf.solvers import newton
 from jaxsci.numerics import trust_region_step
 
@@ -63,7 +64,8 @@ def test_of_several_minima_the_lowest_counts_and_one_not_reached_does_not(landsc
     fock = jnp.diag(jnp.array([-1.0, 1.0]))[None]  # fills the first orbital: x = 1
     start = newton.Solution(fock, zero, inf, inf, inf, jnp.zeros((), int))
     spins = SimpleNamespace(shared=False)
-    ops = SimpleNamespace(orthogonaliser=jnp.eye(2), counts=jnp.array([1]), spins=spins)
+    basis = Orthonormal(jnp.eye(2), None)
+    ops = SimpleNamespace(orthonormal=basis, counts=jnp.array([1]), spins=spins)
     equations = SimpleNamespace(functional=xc("hf"), params=None, ops=ops)
     search = jax.jit(lambda iteration: newton.minimise(equations, start, iteration))
     settings = [newton.Iteration.checked(1e-12, steps, Newton()) for steps in range(1, 30)]

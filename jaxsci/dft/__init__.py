@@ -40,8 +40,10 @@ from ._properties._analysis.populations import (
     spin_populations,
     wiberg_bond_orders,
 )
+from ._properties._excitations.excitations import Excitations, excitations
 from ._properties._geometry.optimiser import Criteria
 from ._properties._geometry.relax import Relaxed, relax
+from ._properties._geometry.scan import Scan, scan
 from ._properties._spectra.thermochemistry import Thermochemistry
 from ._properties._spectra.vibrations import Vibrations, vibrations
 from ._properties.forces import forces
@@ -99,9 +101,9 @@ __all__ = [
     # Other programs
     "to_pyscf", "from_pyscf", "to_pyscf_xc", "calculator",
     # Geometries
-    "relax", "Relaxed", "Criteria",
+    "relax", "Relaxed", "Criteria", "scan", "Scan",
     # Spectra
-    "vibrations", "Vibrations", "Thermochemistry",
+    "vibrations", "Vibrations", "Thermochemistry", "excitations", "Excitations",
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",

@@ -91,7 +91,7 @@ def lowest_eigenpair(
     def extend(s):
         step = flat - s.value
         step = jnp.where(jnp.abs(step) < _SMALLEST, _SMALLEST, step)
-        new = _orthonormal(s.basis, jnp.where(inside, s.residual / step, 0))
+        new = orthonormal(s.basis, jnp.where(inside, s.residual / step, 0))
         basis, images = (x.at[s.count].set(y) for x, y in ((s.basis, new), (s.images, apply(new))))
         return ritz(basis, images, s.products + 1, s.count + 1)
 
@@ -100,7 +100,7 @@ def lowest_eigenpair(
     order = jnp.argsort(flat)
     for i in range(min(_STARTS, n)):
         start = 0.1 * noise[i] + jax.nn.one_hot(order[i], n, dtype=diagonal.dtype)
-        basis = basis.at[i].set(_orthonormal(basis, jnp.where(inside, start, 0)))
+        basis = basis.at[i].set(orthonormal(basis, jnp.where(inside, start, 0)))
     images = jnp.zeros_like(basis).at[:_STARTS].set(jax.lax.map(apply, basis[:_STARTS]))
     search = jax.lax.while_loop(
         unfinished, extend, ritz(basis, images, jnp.array(_STARTS), jnp.array(_STARTS))
@@ -110,7 +110,7 @@ def lowest_eigenpair(
     return value, search.vector.reshape(shape), ~any_inside | small(search)
 
 
-def _orthonormal(basis, x):
+def orthonormal(basis, x):
     """The unit vector of the part of x orthogonal to the basis, or zero if there is none."""
     size = jnp.linalg.norm(x)
     x = x / jnp.where(size > 0, size, 1)

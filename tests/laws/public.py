@@ -48,7 +48,8 @@ EXEMPT = {
     "what a public function returns": """
         BatchResiduals Fit Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
-        dft.SCFResult dft.Sample dft.Relaxed dft.Stability dft.Thermochemistry dft.Vibrations
+        dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
+        dft.Vibrations dft.Excitations
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
@@ -95,7 +96,7 @@ EXEMPT = {
         dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional
         dft.prune dft.set_blocks dft.set_means dft.weighted_functional dft.training_batch
         dft.reaction dft.data.minibatch dft.hessian dft.polarisability dft.stability
-        dft.relax dft.vibrations
+        dft.relax dft.scan dft.vibrations dft.excitations
         dft.stable_scf nn.Dense ntk.Features ntk.FourierNeuronFeatures ntk.bundle
         ntk.infinite.monte_carlo operators.Attention operators.BallIntegral pde.Difference
         pde.Intersection pde.Polygon pde.Union pde.causal_loss pde.integral pde.interface

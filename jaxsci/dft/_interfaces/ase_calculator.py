@@ -52,7 +52,7 @@ class JaxsciCalculator(Calculator):
         self.results |= {"energy": energy, "free_energy": free_energy, "dipole": moment}
         if "forces" in properties:
             args = self.molecule, self.functional, self.functional_params
-            found = forces(*args, guess=self.solution, **self.iteration)
+            found = forces(*args, result=self.solution)
             self.results["forces"] = np.array(found) * (HARTREE_IN_EV / BOHR_IN_ANGSTROM)
 
     def _solve(self, molecule: Molecule) -> SCFResult:

@@ -35,13 +35,9 @@ def solution(
     """`result` if it is given and of this molecule, else what `scf` finds with these settings."""
     if result is None:
         return scf(molecule, functional, params, throw=throw, **settings)
-    result = check_result(molecule, result, name)
-    if throw and not isinstance(result.converged, Tracer) and not bool(result.converged):
-        raise RuntimeError(
-            f"{name}() was given a result that has not converged: converge it, or set throw=False "
-            "for NaN."
-        )
-    return result
+    if throw:
+        return converged_result(molecule, result, name, "converge it, or set throw=False for NaN")
+    return check_result(molecule, result, name)
 
 
 def focks_of(
@@ -70,6 +66,14 @@ def density_of_both(equations: Equations, occupied: Density) -> Float[Array, "na
     return jnp.sum(density_matrix(equations.ops, occupied), axis=0)
 
 
+def converged_result(molecule: Molecule, result: SCFResult, name: str, advice: str) -> SCFResult:
+    """The result of `check_result`, refused if it has not converged."""
+    result = check_result(molecule, result, name)
+    if not isinstance(result.converged, Tracer) and not bool(result.converged):
+        raise RuntimeError(f"{name}() was given a result that has not converged: {advice}.")
+    return result
+
+
 def check_result(molecule: Molecule, result: SCFResult, name: str) -> SCFResult:
     """The result, flagged as not converged or refused if it is not of this molecule.
 
@@ -95,4 +99,4 @@ def check_result(molecule: Molecule, result: SCFResult, name: str) -> SCFResult:
 
 
 def _electrons(molecule: Molecule, result: SCFResult) -> Float[Array, ""]:
-    return jnp.sum(result.density_matrix * molecule.overlap)
+    return jnp.einsum("...ij,ij->", result.density_matrix, molecule.overlap)

@@ -35,7 +35,7 @@ def coulomb(ops: Operators, density: Float[Array, "nao nao"]) -> Float[Array, "n
 def exchange(
     ops: Operators | LongRange, density: Float[Array, "nao nao"]
 ) -> Float[Array, "nao nao"]:
-    """K_il = Σ_jk (ij|kl) P_jk for a symmetric density matrix, of the integrals that are given."""
+    """K_il = Σ_jk (ij|kl) P_jk of the integrals that are given; Kᵀ is that of Pᵀ."""
     if ops.fit is not None:
         return _fitted_exchange(ops.fit, density)
     assert ops.repulsion is not None

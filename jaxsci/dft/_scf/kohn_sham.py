@@ -189,12 +189,12 @@ def mean_field(
     fock = jnp.broadcast_to(core + j[None], density.shape)
     energy = ops.nuclear_energy + jnp.sum(density * (fock - 0.5 * j[None]))
     if functional.exact_exchange or functional.long_range_exchange:
-        k = _exact_exchange(functional, ops, density)
+        k = exact_exchange(functional, ops, density)
         energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k
     return energy, fock
 
 
-def _exact_exchange(functional, ops, density) -> Density:
+def exact_exchange(functional, ops, density) -> Density:
     """-a K - b K^ω of each spin; half of it for the total density of both."""
     kinds: list[tuple[float, Operators | LongRange]] = [(functional.exact_exchange, ops)]
     if functional.long_range_exchange:

@@ -100,17 +100,23 @@ def _radii(elements: np.ndarray) -> np.ndarray:
     return np.array([radii.COVALENT[max(int(z), 1)] for z in elements])
 
 
-def _bonds(x: np.ndarray, elements: np.ndarray) -> list[tuple[int, ...]]:
-    """Pairs of atoms that are close, and the shortest between fragments that are not."""
+def bonded(x: np.ndarray, elements: np.ndarray) -> list[tuple[int, ...]]:
+    """Pairs of atoms that are close."""
     radii = _radii(elements)
     distance = np.linalg.norm(x[:, None] - x, axis=-1)
-    bonds = [
+    return [
         (i, j)
         for i, j in itertools.combinations(range(len(x)), 2)
         if distance[i, j] < _BONDED * (radii[i] + radii[j])
     ]
+
+
+def _bonds(x: np.ndarray, elements: np.ndarray) -> list[tuple[int, ...]]:
+    """Pairs of atoms that are close, and the shortest between fragments that are not."""
+    distance = np.linalg.norm(x[:, None] - x, axis=-1)
+    bonds = bonded(x, elements)
     while True:
-        fragment = _fragments(len(x), bonds)
+        fragment = fragments(len(x), bonds)
         apart = fragment[:, None] != fragment
         if not apart.any():
             return bonds
@@ -118,7 +124,7 @@ def _bonds(x: np.ndarray, elements: np.ndarray) -> list[tuple[int, ...]]:
         bonds.append((int(min(i, j)), int(max(i, j))))
 
 
-def _fragments(atoms: int, bonds) -> np.ndarray:
+def fragments(atoms: int, bonds) -> np.ndarray:
     """The least atom that each atom is connected to."""
     least = np.arange(atoms)
     for _ in range(atoms):
@@ -149,11 +155,11 @@ def _angles(x, bonds):
                 angles.append((i, j, k))
             else:
                 bends += [(i, j, k)] * 2
-                axes += _across(x[k] - x[i])
+                axes += across(x[k] - x[i])
     return angles, bends, axes
 
 
-def _across(v: np.ndarray) -> list[np.ndarray]:
+def across(v: np.ndarray) -> list[np.ndarray]:
     """Two unit vectors perpendicular to v and to each other."""
     first = np.cross(v, np.eye(3)[np.argmin(np.abs(v))])
     first /= np.linalg.norm(first)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -21,6 +21,8 @@ from .coordinates import Coordinate, check_coordinate
 from .optimiser import Criteria, Optimiser
 from .rebuilt import one_of
 from .surface import Job, Point, Surface, first_density
+
+T = TypeVar("T")
 
 
 class Relaxed(eqx.Module):
@@ -123,49 +125,62 @@ def relax(
     require_x64("jsci.dft.relax")
     functional = as_functional(functional)
     Iteration.checked(tolerance, max_steps, solver)
-    _check(molecule, functional)
-    single = molecule.overlap.ndim == 2
-    members = _members(molecule, result, single)
-    optimisers = [_optimiser(m, criteria, fixed, held) for m, _ in members]
+    check_many(molecule, functional, "relax")
     surface = Surface(
         functional, params, tolerance=tolerance, max_steps=100, solver=solver, batch_size=batch_size
     )
-    runs = [_Run(o, m, d) for o, (m, d) in zip(optimisers, members, strict=True)]
-    _advance(runs, surface, max_steps, progress)
+    runs = [
+        Run(optimiser_of(m, None, criteria, fixed, held), m, d)
+        for m, d in members_of(molecule, result)
+    ]
+    advance(runs, surface, max_steps, progress)
     _warn(runs)
-    found = [run.relaxed() for run in runs]
+    return as_given(molecule, [run.relaxed() for run in runs])
+
+
+def check_many(molecule: Any, functional: Functional, name: str) -> None:
+    """Refuse what is not a molecule or a stack of them, or has no forces."""
+    if not isinstance(molecule, Molecule):
+        raise TypeError(
+            f"{name}() takes a Molecule or a stack of them, got {type(molecule).__name__}; make "
+            "one with jsci.dft.molecule(atoms, basis), and a stack with jsci.dft.stack(molecules)."
+        )
+    check_forces(molecule, functional, name)
+
+
+def as_given(molecule: Molecule, found: Sequence[T]) -> T:
+    """What was found of each molecule: of one alone, or stacked as the molecules are."""
+    single = molecule.overlap.ndim == 2
     return found[0] if single else jax.tree.map(lambda *x: jnp.stack(x), *found)
 
 
-def _check(molecule: Any, functional: Functional) -> None:
-    if not isinstance(molecule, Molecule):
-        raise TypeError(
-            f"relax() takes a Molecule or a stack of them, got {type(molecule).__name__}; make one "
-            "with jsci.dft.molecule(atoms, basis), and a stack with jsci.dft.stack(molecules)."
-        )
-    check_forces(molecule, functional, "relax")
-
-
-def _members(molecule: Molecule, result: SCFResult | None, single: bool) -> list[tuple]:
+def members_of(molecule: Molecule, result: SCFResult | None) -> list[tuple[Molecule, np.ndarray]]:
     """Each molecule and its first density."""
-    if single:
+    if molecule.overlap.ndim == 2:
         return [(molecule, first_density(molecule, result))]
     members = [one_of(molecule, i) for i in range(molecule.overlap.shape[0])]
     results = [None if result is None else one_of(result, i) for i in range(len(members))]
     return [(m, first_density(m, r)) for m, r in zip(members, results, strict=True)]
 
 
-def _optimiser(molecule: Molecule, criteria: Criteria, fixed, held) -> Optimiser:
+def optimiser_of(
+    molecule: Molecule,
+    positions: np.ndarray | None,
+    criteria: Criteria,
+    fixed: Sequence[int],
+    held: Sequence[Coordinate],
+) -> Optimiser:
+    """Of a molecule that begins where it is, or at other positions."""
     atoms = int(np.sum(molecule.atom_mask))
     if any(not 0 <= int(i) < atoms for i in fixed):
         raise ValueError(f"fixed is {list(fixed)}: atoms are numbered from 0 to {atoms - 1}.")
     held = [check_coordinate(c, atoms, "held") for c in held]
     elements = np.asarray(molecule.libcint.elements)[:atoms]
-    positions = np.asarray(molecule.coordinates)[:atoms]
+    positions = np.asarray(molecule.coordinates)[:atoms] if positions is None else positions
     return Optimiser(positions, elements, criteria, [int(i) for i in fixed], held)
 
 
-class _Run:
+class Run:
     """One molecule on its way, with the best geometry that it has seen."""
 
     def __init__(self, optimiser: Optimiser, molecule: Molecule, density: np.ndarray):
@@ -235,7 +250,7 @@ class _Run:
         return Point(m, result, np.full(m.coordinates.shape, np.nan))
 
 
-def _advance(runs: Sequence[_Run], surface: Surface, max_steps: int, progress: bool) -> None:
+def advance(runs: Sequence[Run], surface: Surface, max_steps: int, progress: bool) -> None:
     """Rounds of one step of every molecule that is still on its way."""
     with tqdm(total=len(runs), disable=not progress, delay=2.0, unit="molecule") as bar:
         for step in range(max_steps):
@@ -248,11 +263,11 @@ def _advance(runs: Sequence[_Run], surface: Surface, max_steps: int, progress: b
                 bar.update(int(active[i].over))
 
 
-def _each(surface: Surface, active: Sequence[_Run]) -> Iterator[tuple[int, Any]]:
+def _each(surface: Surface, active: Sequence[Run]) -> Iterator[tuple[int, Any]]:
     return surface([run.job() for run in active])
 
 
-def _warn(runs: Sequence[_Run]) -> None:
+def _warn(runs: Sequence[Run]) -> None:
     failed = {i: run.reason for i, run in enumerate(runs) if not run.optimiser.converged}
     if failed:
         named = "; ".join(f"molecule {i}: {why}" for i, why in failed.items())

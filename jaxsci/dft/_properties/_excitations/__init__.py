@@ -1,0 +1,1 @@
+"""Excited states: the response of a solution to a field that oscillates."""

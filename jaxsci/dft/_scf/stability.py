@@ -25,6 +25,7 @@ from .solvers.options import DIIS, Newton, first_of
 
 # Eigenvalues above this (Hartree) count as stable: rotations that symmetry leaves free have zero.
 _FLAT = -1e-5
+_NO_ORBITAL = 1e-6  # the largest coefficient of a direction of the basis that is left out
 # Angles tried along an unstable direction, in radians.
 _ANGLES = (-1.2, -0.8, -0.4, -0.1, 0.1, 0.4, 0.8, 1.2)
 
@@ -234,7 +235,9 @@ def _softest(equations: Equations, orbitals, filled, sign, tolerance, max_steps)
     electrons = electrons_per_orbital(orbitals)
     density = _density(orbitals, filled, electrons)
     fock, response = fock_and_response(functional, params, ops, density)
-    between = ~filled[:, :, None] & filled[:, None, :]
+    # Directions of the basis that are left out have orbitals of zeros.
+    exists = jnp.max(jnp.abs(orbitals), axis=1) > _NO_ORBITAL
+    between = (exists & ~filled)[:, :, None] & filled[:, None, :]
     levels = _to_orbitals(orbitals, fock)
     independent = orbitals.shape[0] if sign > 0 else 1
 

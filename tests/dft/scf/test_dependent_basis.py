@@ -148,6 +148,22 @@ def test_what_is_said(dependent):
     assert pyscf.scf.hf.overlap_zero_eigenvalue_threshold == NEARLY_DEPENDENT
 
 
+def test_stability_and_excitations_see_no_direction_that_is_left_out(dependent):
+    result = scf(dependent, HF, tolerance=1e-13)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        field = jsci.dft.to_pyscf(dependent, HF, result)
+    reference = field.TDHF().run(nstates=3, conv_tol=1e-9).e
+    states = jsci.dft.excitations(dependent, HF, result=result, nstates=3)
+    np.testing.assert_allclose(states.energies, reference, atol=1e-7)
+    # A direction of zeros would rotate with the curvature of -ε of the highest occupied orbital.
+    wider = chain(0.75)
+    independent = jsci.dft.stability(wider, HF, result=scf(wider, HF, tolerance=1e-13))
+    assert not wider.dependent
+    found = jsci.dft.stability(dependent, HF, result=result)
+    np.testing.assert_allclose(found.internal, independent.internal, rtol=0.5)
+
+
 @pytest.mark.slow
 @pytest.mark.report("pyscf/pyscf#3005")
 @pytest.mark.parametrize(("atoms", "basis"), [(10, "cc-pvdz"), (10, "aug-cc-pvdz")])

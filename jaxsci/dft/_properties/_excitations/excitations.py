@@ -18,10 +18,11 @@ from ..._scf.hamiltonian import operators
 from ..._scf.kohn_sham import electrons_per_orbital
 from ..._scf.projector import projectors
 from ..._scf.result import SCFResult
-from ..._scf.solved import known, occupied_at
+from ..._scf.solved import known
+from ..._scf.solvers.occupied import occupied_at
 from ..._system.molecule import Molecule, check_one
 from ..._xc import Functional, as_functional
-from ..solution import converged_result, fock_of
+from ..solution import converged_result, focks_of
 from .response import Orbitals, energies_at, orbitals, response
 
 
@@ -195,13 +196,13 @@ def _is_whole(occupations: Array) -> Bool[Array, ""]:
 def _excitations(molecule, functional, params, result, settings: _Settings) -> Excitations:
     equations = Equations(functional, params, operators(molecule, functional))
     fixed, triplet = _constant(equations), settings.triplet
-    fock = fock_of(fixed, molecule, _constant(result), 0.0)
+    fock, focks = focks_of(fixed, molecule, _constant(result), 0.0)
     occupied = projectors(fock, fixed.ops.counts)
     space = orbitals(fixed, occupied, jnp.sum(molecule.basis_mask))
     values, z, w, residuals, steps = _states(fixed, occupied, space, settings)
     sound = result.converged & _is_whole(result.occupations)
     values = jnp.where(sound & jnp.isfinite(values), values, jnp.nan)
-    energies = known(values, equations, fock, z, w, f=_ENERGIES[triplet])
+    energies = known(values, equations, fock, focks, z, w, f=_ENERGIES[triplet])
     densities, dipoles = _transitions(molecule, fixed, z, triplet)
     strengths = 2 / 3 * values * jnp.sum(dipoles**2, axis=1)
     return Excitations(
@@ -270,8 +271,8 @@ def _symmetric(both, gaps, between, nstates, limits):
     return sign * omega, z, w, residuals, steps
 
 
-def _energies(equations: Equations, fock: Array, z: Array, w: Array, *, triplet: bool):
-    return energies_at(equations, occupied_at(equations, fock, 0.0), z, w, triplet)
+def _energies(equations: Equations, fock, focks, z, w, *, triplet: bool):
+    return energies_at(equations, occupied_at(equations, fock, focks, 0.0), z, w, triplet)
 
 
 # Equal by identity, so that nothing is traced again.
@@ -280,7 +281,7 @@ _ENERGIES = {triplet: functools.partial(_energies, triplet=triplet) for triplet 
 
 def _transitions(molecule: Molecule, equations: Equations, z: Array, triplet: bool):
     """Transition densities, and the moments of their sum over spins."""
-    x = equations.ops.orthogonaliser
+    x = equations.ops.orthonormal.x
     # Of a closed shell, α and β have 1/√2 each of what is normalised to one.
     densities = jax.vmap(lambda t: x @ t @ x.T)(z) * (
         2**0.5 if electrons_per_orbital(z[0]) == 2 else 1.0

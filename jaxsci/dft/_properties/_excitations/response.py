@@ -60,14 +60,14 @@ def response(
     local = dataclasses.replace(functional, exact_exchange=0.0, long_range_exchange=0.0)
     without_exchange = dataclasses.replace(equations, functional=local)
     fock, empty = equations.fock(occupied), unoccupied(occupied)
-    _, local_response = without_exchange.fock_and_response(occupied)
+    local_response = without_exchange.response(occupied)
     exchange = functional.exact_exchange or functional.long_range_exchange
 
     def products(x: Amplitudes) -> tuple[Amplitudes, Amplitudes]:
         x = jnp.concatenate([x, -x]) if triplet else x
         a = b = local_response(0.5 * (x + x.transpose(0, 2, 1)))
         if exchange:
-            k = equations.orthogonal(exact_exchange(functional, ops, density_matrix(ops, x)))
+            k = ops.orthonormal.change(exact_exchange(functional, ops, density_matrix(ops, x)))
             a, b = a + k, b + k.transpose(0, 2, 1)
         a = a + fock @ x - x @ fock
         a, b = (empty @ y @ occupied for y in (a, b))

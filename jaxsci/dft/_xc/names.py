@@ -12,7 +12,9 @@ from .features import Level
 from .functional import Functional
 from .hse import pbe_x_sr
 from .lyp import lyp
+from .p86 import p86
 from .pbe import pbe_c, pbe_x, pbesol_c, pbesol_x, revpbe_x
+from .pw91 import pw91_c, pw91_x
 from .pw92 import pw92, pw92_mod
 from .pz81 import pz81
 from .r2scan import r2scan_c, r2scan_x
@@ -45,6 +47,7 @@ _EXCHANGE = {
     "revpbe_x": _single("revpbe_x", "gga", revpbe_x),
     "pbesol_x": _single("pbesol_x", "gga", pbesol_x),
     "b88": _single("b88", "gga", b88),
+    "pw91_x": _single("pw91_x", "gga", pw91_x),
     "tpss_x": _single("tpss_x", "mgga", tpss_x),
     "r2scan_x": _single("r2scan_x", "mgga", r2scan_x),
     "hf": Functional((), "lda", 1.0, "hf"),
@@ -67,6 +70,8 @@ _CORRELATION = {
     "pbesol_c": _single("pbesol_c", "gga", pbesol_c),
     "pz81": _single("pz81", "lda", pz81),
     "lyp": _single("lyp", "gga", lyp),
+    "p86": _single("p86", "gga", p86),
+    "pw91_c": _single("pw91_c", "gga", pw91_c),
     "tpss_c": _single("tpss_c", "mgga", tpss_c),
     "r2scan_c": _single("r2scan_c", "mgga", r2scan_c),
     "vv10": Functional((), "gga", name="vv10", nonlocal_terms=((1.0, VV10(5.9, 0.0093)),)),
@@ -79,6 +84,7 @@ _EXCHANGE_ALIAS = {
     "revpbe": "revpbe_x",
     "pbesol": "pbesol_x",
     "b": "b88",
+    "pw91": "pw91_x",
     "tpss": "tpss_x",
     "r2scan": "r2scan_x",
 }
@@ -89,6 +95,7 @@ _CORRELATION_ALIAS = {
     "pbe": "pbe_c",
     "pbesol": "pbesol_c",
     "pz": "pz81",
+    "pw91": "pw91_c",
     "tpss": "tpss_c",
     "r2scan": "r2scan_c",
 }
@@ -112,9 +119,9 @@ def _b3lyp() -> Functional:
     return local + 0.2 * x["hf"]
 
 
-def _pbe0() -> Functional:
-    # Adamo & Barone, J. Chem. Phys. 110, 6158 (1999).
-    return 0.75 * _EXCHANGE["pbe_x"] + _CORRELATION["pbe_c"] + 0.25 * _EXCHANGE["hf"]
+def _global_hybrid(exchange: str, correlation: str, exact: float) -> Functional:
+    local = (1 - exact) * _EXCHANGE[exchange] + _CORRELATION[correlation]
+    return local + exact * _EXCHANGE["hf"]
 
 
 def _hse06() -> Functional:
@@ -151,11 +158,19 @@ _COMBINED: dict[str, Functional] = {
     "pbe": _EXCHANGE["pbe_x"] + _CORRELATION["pbe_c"],
     "revpbe": _EXCHANGE["revpbe_x"] + _CORRELATION["pbe_c"],
     "pbesol": _EXCHANGE["pbesol_x"] + _CORRELATION["pbesol_c"],
+    "pw91": _EXCHANGE["pw91_x"] + _CORRELATION["pw91_c"],
+    "bp86": _EXCHANGE["b88"] + _CORRELATION["p86"],
     "blyp": _EXCHANGE["b88"] + _CORRELATION["lyp"],
     "tpss": _EXCHANGE["tpss_x"] + _CORRELATION["tpss_c"],
     "r2scan": _EXCHANGE["r2scan_x"] + _CORRELATION["r2scan_c"],
     "b3lyp": _b3lyp(),
-    "pbe0": _pbe0(),
+    # Adamo & Barone, J. Chem. Phys. 110, 6158 (1999); revPBE likewise.
+    "pbe0": _global_hybrid("pbe_x", "pbe_c", 0.25),
+    "revpbe0": _global_hybrid("revpbe_x", "pbe_c", 0.25),
+    # Staroverov, Scuseria, Tao & Perdew, J. Chem. Phys. 119, 12129 (2003).
+    "tpssh": _global_hybrid("tpss_x", "tpss_c", 0.1),
+    # Bursch, Neugebauer, Ehlert & Grimme, J. Chem. Phys. 156, 134105 (2022).
+    "r2scan0": _global_hybrid("r2scan_x", "r2scan_c", 0.25),
     "hse06": _hse06(),
     "cam-b3lyp": _cam_b3lyp(),
     "wb97x": _wb97x(),

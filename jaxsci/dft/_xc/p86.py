@@ -1,7 +1,5 @@
 """Perdew's 1986 gradient correction of correlation."""
 
-import math
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 

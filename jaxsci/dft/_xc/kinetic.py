@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .features import DENSITY_CUTOFF, SpinFeatures
 from .powers import cbrt
 
 # τ ≥ τ_W holds for every density up to rounding. The floor is slightly lower, so that rounding in
@@ -30,3 +31,11 @@ def physical_kinetic(
     """τ, raised to the smallest value that a density can have."""
     floor = _FLOOR * von_weizsaecker(rho, sigma)
     return jnp.maximum(tau, jnp.maximum(floor, _SMALLEST * uniform_kinetic(rho)))
+
+
+def spin_kinetic(spin: SpinFeatures) -> Float[Array, "*n"]:
+    """t = τ_s over that of the uniform gas of one spin; one for an absent spin."""
+    present = spin.rho > DENSITY_CUTOFF
+    rho, sigma, tau = (jnp.where(present, x, 1) for x in spin)
+    gas = 0.5 * uniform_kinetic(2 * rho)
+    return jnp.where(present, physical_kinetic(rho, sigma, tau) / gas, 1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from .._dispersion.dispersion import Dispersion, d3, d4
 from .b88 import b88, b88_sr
 from .b97 import wb97x_local, wb97x_v_local
+from .b97m import b97m_local, wb97m_local
 from .features import Level
 from .functional import Functional
 from .hse import pbe_x_sr
@@ -18,6 +19,7 @@ from .pw91 import pw91_c, pw91_x
 from .pw92 import pw92, pw92_mod
 from .pz81 import pz81
 from .r2scan import r2scan_c, r2scan_x
+from .scan import rscan_c, rscan_x, scan_c, scan_x
 from .slater import slater, slater_sr
 from .tpss import tpss_c, tpss_x
 from .vv10 import VV10
@@ -49,6 +51,8 @@ _EXCHANGE = {
     "b88": _single("b88", "gga", b88),
     "pw91_x": _single("pw91_x", "gga", pw91_x),
     "tpss_x": _single("tpss_x", "mgga", tpss_x),
+    "scan_x": _single("scan_x", "mgga", scan_x),
+    "rscan_x": _single("rscan_x", "mgga", rscan_x),
     "r2scan_x": _single("r2scan_x", "mgga", r2scan_x),
     "hf": Functional((), "lda", 1.0, "hf"),
 }
@@ -73,6 +77,8 @@ _CORRELATION = {
     "p86": _single("p86", "gga", p86),
     "pw91_c": _single("pw91_c", "gga", pw91_c),
     "tpss_c": _single("tpss_c", "mgga", tpss_c),
+    "scan_c": _single("scan_c", "mgga", scan_c),
+    "rscan_c": _single("rscan_c", "mgga", rscan_c),
     "r2scan_c": _single("r2scan_c", "mgga", r2scan_c),
     "vv10": Functional((), "gga", name="vv10", nonlocal_terms=((1.0, VV10(5.9, 0.0093)),)),
 }
@@ -86,6 +92,8 @@ _EXCHANGE_ALIAS = {
     "b": "b88",
     "pw91": "pw91_x",
     "tpss": "tpss_x",
+    "scan": "scan_x",
+    "rscan": "rscan_x",
     "r2scan": "r2scan_x",
 }
 _CORRELATION_ALIAS = {
@@ -97,6 +105,8 @@ _CORRELATION_ALIAS = {
     "pz": "pz81",
     "pw91": "pw91_c",
     "tpss": "tpss_c",
+    "scan": "scan_c",
+    "rscan": "rscan_c",
     "r2scan": "r2scan_c",
 }
 
@@ -138,18 +148,16 @@ def _cam_b3lyp() -> Functional:
     return local + 0.19 * x["hf"] + 0.46 * _SEPARATED["hf_lr"](0.33)
 
 
-def _wb97x() -> Functional:
-    # Chai & Head-Gordon, J. Chem. Phys. 128, 084106 (2008).
-    short = 1.57706e-01
-    exact = short * _EXCHANGE["hf"] + (1 - short) * _SEPARATED["hf_lr"](0.3)
-    return _single("wb97x_local", "gga", wb97x_local) + exact
+def _long_range_corrected(local: Functional, short: float, omega: float) -> Functional:
+    """With all of exact exchange at long range, and a fraction of it at short range."""
+    return local + short * _EXCHANGE["hf"] + (1 - short) * _SEPARATED["hf_lr"](omega)
 
 
-def _wb97x_v() -> Functional:
-    # Mardirossian & Head-Gordon, Phys. Chem. Chem. Phys. 16, 9904 (2014).
-    exact = 0.167 * _EXCHANGE["hf"] + 0.833 * _SEPARATED["hf_lr"](0.3)
-    dispersion = Functional((), "gga", nonlocal_terms=((1.0, VV10(6.0, 0.01)),))
-    return _single("wb97x_v_local", "gga", wb97x_v_local) + exact + dispersion
+_WB97X_V = _long_range_corrected(_single("wb97x_v_local", "gga", wb97x_v_local), 0.167, 0.3)
+_B97M = _single("b97m_local", "mgga", b97m_local)
+_WB97M = _long_range_corrected(_single("wb97m_local", "mgga", wb97m_local), 0.15, 0.3)
+# VV10 with the constants of the functionals whose names end in V.
+_VV10_V = Functional((), "gga", nonlocal_terms=((1.0, VV10(6.0, 0.01)),))
 
 
 _COMBINED: dict[str, Functional] = {
@@ -162,6 +170,8 @@ _COMBINED: dict[str, Functional] = {
     "bp86": _EXCHANGE["b88"] + _CORRELATION["p86"],
     "blyp": _EXCHANGE["b88"] + _CORRELATION["lyp"],
     "tpss": _EXCHANGE["tpss_x"] + _CORRELATION["tpss_c"],
+    "scan": _EXCHANGE["scan_x"] + _CORRELATION["scan_c"],
+    "rscan": _EXCHANGE["rscan_x"] + _CORRELATION["rscan_c"],
     "r2scan": _EXCHANGE["r2scan_x"] + _CORRELATION["r2scan_c"],
     "b3lyp": _b3lyp(),
     # Adamo & Barone, J. Chem. Phys. 110, 6158 (1999); revPBE likewise.
@@ -173,8 +183,10 @@ _COMBINED: dict[str, Functional] = {
     "r2scan0": _global_hybrid("r2scan_x", "r2scan_c", 0.25),
     "hse06": _hse06(),
     "cam-b3lyp": _cam_b3lyp(),
-    "wb97x": _wb97x(),
-    "wb97x-v": _wb97x_v(),
+    "wb97x": _long_range_corrected(_single("wb97x_local", "gga", wb97x_local), 0.157706, 0.3),
+    "wb97x-v": _WB97X_V + _VV10_V,
+    "b97m-v": _B97M + _VV10_V,
+    "wb97m-v": _WB97M + _VV10_V,
 }
 
 

@@ -15,7 +15,11 @@ IMIDOGEN = [("N", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.04))]
 ATOMS = {0: HYDROGEN_FLUORIDE, 2: IMIDOGEN}
 
 # name, spin
-CASES = [("bp86", 2), ("pw91", 0), ("revpbe0", 2), ("tpssh", 2), ("r2scan0", 0)]
+CASES = [
+    *(("bp86", 2), ("pw91", 0), ("revpbe0", 2), ("tpssh", 2), ("r2scan0", 0)),
+    *(("scan", 2), ("rscan", 0)),
+    *(("b97m-v", 0), ("wb97m-v", 2)),
+]
 QUICK = ("bp86",)
 
 

@@ -32,6 +32,10 @@ PARTS = {
     "pz81": "LDA_C_PZ",
     "tpss_x": "MGGA_X_TPSS",
     "tpss_c": "MGGA_C_TPSS",
+    "scan_x": "MGGA_X_SCAN",
+    "scan_c": "MGGA_C_SCAN",
+    "rscan_x": "MGGA_X_RSCAN",
+    "rscan_c": "MGGA_C_RSCAN",
     "r2scan_x": "MGGA_X_R2SCAN",
     "r2scan_c": "MGGA_C_R2SCAN",
     "slater_sr": "LDA_X_ERF",
@@ -39,6 +43,8 @@ PARTS = {
     "pbe_x_sr": "GGA_X_WPBEH",
     "wb97x": "HYB_GGA_XC_WB97X",
     "wb97x-v": "HYB_GGA_XC_WB97X_V",
+    "b97m-v": "MGGA_XC_B97M_V",
+    "wb97m-v": "HYB_MGGA_XC_WB97M_V",
 }
 OMEGA = {"slater_sr": 0.33, "b88_sr": 0.33, "pbe_x_sr": 0.11}
 

@@ -1,4 +1,4 @@
-"""The generalised gradient approximation of Perdew and Wang, and exchange of its form."""
+"""The generalised gradient approximation of Perdew and Wang, of 1991."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from .pw92 import PRINTED, energy_per_electron
 from .slater import uniform_exchange
 
 
-class _Enhancement(NamedTuple):
+class Enhancement(NamedTuple):
     """F_x = 1 + [(c + d exp(-α s²)) s² - f sᵉ]/[1 + a s arcsinh(b s) + f sᵉ]."""
 
     a: float
@@ -26,28 +26,12 @@ class _Enhancement(NamedTuple):
     exponent: float
 
 
-_PW91 = _Enhancement(0.19645, 7.7956, 0.2743, -0.1508, 0.004, 100.0, 4.0)
+_PW91 = Enhancement(0.19645, 7.7956, 0.2743, -0.1508, 0.004, 100.0, 4.0)
 
 
-def _of_becke(beta: float, alpha: float, exponent: float) -> _Enhancement:
-    """The form in x = |∇ρ_s|/ρ_s^(4/3), as constants of s.
+def enhanced_exchange(features: Features, f: Enhancement) -> Float[Array, "*n"]:
+    """Exchange of the uniform gas times F_x."""
 
-    F_x = 1 + [β x² - (β - β₀) x² exp(-α x²) - 1e-6 xᵉ]/[C (1 + 6 β x arcsinh x) + 1e-6 xᵉ]
-    """
-    x = 2 * (6 * math.pi**2) ** (1 / 3)  # x/s
-    gas = 1.5 * (3 / (4 * math.pi)) ** (1 / 3)
-    beta0 = 5 * (36 * math.pi) ** (-5 / 3)
-    quadratic = x**2 / gas
-    far = 1e-6 * x**exponent / gas
-    return _Enhancement(
-        6 * beta * x, x, beta * quadratic, (beta0 - beta) * quadratic, far, alpha * x**2, exponent
-    )
-
-
-_PW6B95 = _of_becke(0.00538, 1.7382, 3.8901)
-
-
-def _exchange(features: Features, f: _Enhancement) -> Float[Array, "*n"]:
     def unpolarised(spin: SpinFeatures):
         s2 = reduced_gradient_squared(spin.rho, spin.sigma)
         far = f.f * power(s2, f.exponent / 2)
@@ -67,15 +51,7 @@ def pw91_x(features: Features) -> Float[Array, "*n"]:
 
     **Source:** Perdew et al., Phys. Rev. B 46, 6671 (1992), equation 8. libxc: GGA_X_PW91.
     """
-    return _exchange(features, _PW91)
-
-
-def pw6b95_x(features: Features) -> Float[Array, "*n"]:
-    """The exchange of PW6B95, of the form of Perdew and Wang.
-
-    **Source:** Zhao & Truhlar, J. Phys. Chem. A 109, 5656 (2005), equation 5 and table 1.
-    """
-    return _exchange(features, _PW6B95)
+    return enhanced_exchange(features, _PW91)
 
 
 _ALPHA, _NU = 0.09, 16 / math.pi * (3 * math.pi**2) ** (1 / 3)

@@ -58,7 +58,7 @@ class Dispersion:
         Differentiable, and NaN under `jit` for an element beyond radon.
         """
         elements = jnp.asarray(elements)
-        _check_elements(elements, self.call)
+        check_elements(elements, self.call)
         known = elements <= LAST_ELEMENT
         pairs = pairs_of(jnp.asarray(coordinates), jnp.where(known, elements, 0))
         if self.method == "d4":
@@ -153,11 +153,14 @@ def _dispersion(name: str, method: Method, three_body: bool, call: str) -> Dispe
     return Dispersion(key, method, damping, three_body)
 
 
-def _check_elements(elements: Int[Array, " atoms"], call: str) -> None:
+def check_elements(
+    elements: Int[Array, " atoms"], call: str, last: int = LAST_ELEMENT, symbol: str = "Rn"
+) -> None:
+    """Refuse elements beyond the last that is known; under `jit` they are not seen."""
     if isinstance(elements, Tracer):
         return
-    unknown = np.asarray(elements)[np.asarray(elements) > LAST_ELEMENT]
+    unknown = np.asarray(elements)[np.asarray(elements) > last]
     if unknown.size:
         raise ValueError(
-            f"{call} knows the elements 1 to {LAST_ELEMENT} (H to Rn), got {unknown[0]}."
+            f"{call} knows the elements 1 to {last} (H to {symbol}), got {unknown[0]}."
         )

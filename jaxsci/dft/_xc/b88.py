@@ -7,18 +7,10 @@ from jaxtyping import Array, Float
 
 from .attenuation import erf_attenuation
 from .features import Features, SpinFeatures
-from .powers import cbrt, over_spins
+from .powers import cbrt, over_spins, x_arcsinh
 
 _BETA = 0.0042
 _C = 1.5 * (3 / (4 * math.pi)) ** (1 / 3)  # uniform exchange of one spin
-
-
-def _x_arcsinh(x2: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """x arcsinh(x) of x²: smooth at zero, where √x² itself has no derivative."""
-    small = x2 < 1e-6
-    x = jnp.sqrt(jnp.where(small, 1, x2))
-    series = x2 * (1 - x2 * (1 / 6 - x2 * (3 / 40 - x2 * (15 / 336))))
-    return jnp.where(small, series, x * jnp.arcsinh(x))
 
 
 def b88(features: Features) -> Float[Array, "*n"]:
@@ -59,4 +51,4 @@ def _one_spin(spin: SpinFeatures):
     """ρ^(4/3) of one spin, and the bracket of equation 8."""
     rho43 = spin.rho * cbrt(spin.rho)
     x2 = spin.sigma / rho43**2
-    return rho43, _C + _BETA * x2 / (1 + 6 * _BETA * _x_arcsinh(x2))
+    return rho43, _C + _BETA * x2 / (1 + 6 * _BETA * x_arcsinh(x2))

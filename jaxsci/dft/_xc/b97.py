@@ -1,79 +1,74 @@
 """Becke's 1997 power series, and the range-separated functionals fitted with it."""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .attenuation import erf_attenuation
-from .features import DENSITY_CUTOFF, Features, SpinFeatures
+from .features import Features, SpinFeatures
 from .powers import cbrt, over_spins
-from .pw92 import of_one_spin, pw92
+from .pw92 import PRINTED
 from .slater import DIRAC
+from .stoll import mean_over_spins, partitioned_correlation, spin_gradient_squared
 
 # γ of the inhomogeneity u = γx²/(1 + γx²)
-_EXCHANGE, _SAME, _OPPOSITE = 0.004, 0.2, 0.006
-
-Coefficients = tuple[float, ...]
+EXCHANGE, SAME, OPPOSITE = 0.004, 0.2, 0.006
 
 
-def _series(gamma: float, coefficients: Coefficients, x2: Float[Array, "*n"]):
+def inhomogeneity(gamma: float, x2: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """u = γx²/(1 + γx²)."""
+    return gamma * x2 / (1 + gamma * x2)
+
+
+def power_series(coefficients: tuple[float, ...], u: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Σ_k c_k u^k."""
-    u = gamma * x2 / (1 + gamma * x2)
     total = jnp.zeros_like(u)
     for c in reversed(coefficients):
         total = total * u + c
     return total
 
 
-def _reduced_gradient_squared(spin: SpinFeatures) -> Float[Array, "*n"]:
-    """x² = |∇ρ_s|²/ρ_s^(8/3), zero for an absent spin."""
-    present = spin.rho > DENSITY_CUTOFF
-    rho = jnp.where(present, spin.rho, 1)
-    return jnp.where(present, spin.sigma, 0) / (rho * cbrt(rho)) ** 2
-
-
-def b97_exchange_sr(
-    features: Features, coefficients: Coefficients, omega: float
+def scaled_exchange(
+    features: Features,
+    factor: Callable[[SpinFeatures], Float[Array, "*n"]],
+    omega: float | None = None,
 ) -> Float[Array, "*n"]:
-    """Short-range exchange of the uniform gas of each spin, times the power series."""
+    """Exchange of the uniform gas of each spin, of short range for an ω, times a factor."""
 
     def one_spin(spin: SpinFeatures):
         gas = -(2 ** (1 / 3)) * DIRAC * spin.rho * cbrt(spin.rho)
-        kept = erf_attenuation(omega / (2 * cbrt(6 * math.pi**2 * spin.rho)))
-        return gas * kept * _series(_EXCHANGE, coefficients, _reduced_gradient_squared(spin))
+        if omega is not None:
+            gas = gas * erf_attenuation(omega / (2 * cbrt(6 * math.pi**2 * spin.rho)))
+        return gas * factor(spin)
 
     return over_spins(one_spin, features)
 
 
-def b97_correlation(
-    features: Features, same: Coefficients, opposite: Coefficients
-) -> Float[Array, "*n"]:
-    """Same-spin and opposite-spin correlation, each times its power series.
+class _Series(NamedTuple):
+    """Coefficients of the three series, and the range separation in Bohr⁻¹."""
 
-    Stoll's partition of the uniform gas: the energy of each spin alone is the same-spin part, and
-    the remainder of the total is the opposite-spin part.
-    """
-
-    def alone(spin: SpinFeatures):
-        return spin.rho * of_one_spin(spin.rho)
-
-    def equal(spin: SpinFeatures):
-        return alone(spin) * _series(_SAME, same, _reduced_gradient_squared(spin))
-
-    x2 = [_reduced_gradient_squared(spin) for spin in features.spins]
-    mean = jnp.mean(jnp.stack(x2), axis=0)
-    left = pw92(features) - over_spins(alone, features)
-    return over_spins(equal, features) + left * _series(_OPPOSITE, opposite, mean)
+    exchange: tuple[float, ...]
+    same: tuple[float, ...]
+    opposite: tuple[float, ...]
+    omega: float
 
 
-# (exchange, same spin, opposite spin)
-_WB97X = (
+_WB97X = _Series(
     (0.842294, 0.726479, 1.04760, -5.70635, 13.2794),
     (1.0, -4.33879, 18.2308, -31.7430, 17.2901),
     (1.0, 2.37031, -11.3995, 6.58405, -3.78132),
+    0.3,
 )
-_WB97X_V = ((0.833, 0.603, 1.194), (0.556, -0.257), (1.219, -1.850))
+_WB97X_D = _Series(
+    (0.777964, 0.661160, 0.574541, -5.25671, 11.6386),
+    (1.0, -6.90539, 31.3343, -51.0533, 26.4423),
+    (1.0, 1.79413, -12.0477, 14.0847, -8.50809),
+    0.2,
+)
+_WB97X_V = _Series((0.833, 0.603, 1.194), (0.556, -0.257), (1.219, -1.850), 0.3)
 
 
 def wb97x_local(features: Features) -> Float[Array, "*n"]:
@@ -85,6 +80,15 @@ def wb97x_local(features: Features) -> Float[Array, "*n"]:
     return _wb97(features, _WB97X)
 
 
+def wb97x_d_local(features: Features) -> Float[Array, "*n"]:
+    """ωB97X-D without its exact exchange and its dispersion.
+
+    **Source:** Chai & Head-Gordon, Phys. Chem. Chem. Phys. 10, 6615 (2008), table 1.
+    libxc: HYB_GGA_XC_WB97X_D.
+    """
+    return _wb97(features, _WB97X_D)
+
+
 def wb97x_v_local(features: Features) -> Float[Array, "*n"]:
     """ωB97X-V without its exact exchange and its nonlocal correlation.
 
@@ -94,7 +98,13 @@ def wb97x_v_local(features: Features) -> Float[Array, "*n"]:
     return _wb97(features, _WB97X_V)
 
 
-def _wb97(features, coefficients):
-    exchange, same, opposite = coefficients
-    local = b97_exchange_sr(features, exchange, 0.3)
-    return local + b97_correlation(features, same, opposite)
+def _wb97(features: Features, series: _Series) -> Float[Array, "*n"]:
+    def of_spin(gamma, coefficients):
+        return lambda spin: power_series(
+            coefficients, inhomogeneity(gamma, spin_gradient_squared(spin))
+        )
+
+    mean = mean_over_spins(spin_gradient_squared, features)
+    opposite = power_series(series.opposite, inhomogeneity(OPPOSITE, mean))
+    local = scaled_exchange(features, of_spin(EXCHANGE, series.exchange), series.omega)
+    return local + partitioned_correlation(features, of_spin(SAME, series.same), opposite, PRINTED)

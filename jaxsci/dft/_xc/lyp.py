@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .features import Features
-from .powers import cbrt
+from .powers import cbrt, power
 
 _A, _B, _C, _D = 0.04918, 0.132, 0.2533, 0.349
 _CF = 0.3 * (3 * math.pi**2) ** (2 / 3)
@@ -27,15 +27,9 @@ def lyp(features: Features) -> Float[Array, "*n"]:
     fa, fb = a / rho, b / rho
     delta = (_C + _D * screen) * third
     omega = jnp.exp(-_C * third) * screen * third**5  # ω ρ²
-    kinetic = 2 ** (11 / 3) * _CF * (_power_83(fa) + _power_83(fb)) * (rho / third) ** 2
+    kinetic = 2 ** (11 / 3) * _CF * (power(fa, 8 / 3) + power(fb, 8 / 3)) * (rho / third) ** 2
     local = kinetic + (47 - 7 * delta) / 18 * sigma - (2.5 - delta / 18) * (aa + bb)
     local = local - (delta - 11) / 9 * (fa * aa + fb * bb)
     # The paper's -2/3 σ + (2/3 - f_α²) σ_ββ + (2/3 - f_β²) σ_αα, without its cancellation.
     gradient = -4 / 3 * features.sigma_ab - fa**2 * bb - fb**2 * aa
     return -4 * _A * screen * fa * fb * rho - _A * _B * omega * (fa * fb * local + gradient)
-
-
-def _power_83(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """x^(8/3), whose second derivative at zero is zero and not 0 times infinity."""
-    present = x > 0
-    return jnp.where(present, jnp.where(present, x, 1) ** (8 / 3), 0)

@@ -28,18 +28,30 @@ def _exchange(features: Features, mu: float, kappa: float) -> Float[Array, "*n"]
     return spin_scaled(unpolarised, features)
 
 
-def correlation_per_electron(features: Features, beta: float) -> Float[Array, "*n"]:
-    """ε_c + H, equations 3, 7 and 8 of the paper."""
+def screened_gradient(features: Features) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """φ = ½ [(1+ζ)^(2/3) + (1-ζ)^(2/3)], and t² = |∇ρ|²/(2 φ k_s ρ)² with k_s² = 4 k_F/π."""
     rho = features.rho
     phi = polarisation_power(features.zeta, 2 / 3) if features.polarised else jnp.ones_like(rho)
-    phi3 = phi**3
+    return phi, math.pi * features.sigma / (16 * cbrt(3 * math.pi**2 * rho) * (phi * rho) ** 2)
+
+
+def gradient_correlation(
+    local: Float[Array, "*n"],
+    phi: Float[Array, "*n"],
+    t2: Float[Array, "*n"],
+    beta: float,
+    gamma: float = GAMMA,
+) -> Float[Array, "*n"]:
+    """H(ε_c, φ, t), equations 7 and 8 of the paper."""
+    scale = gamma * phi**3
+    at2 = beta / gamma / jnp.expm1(-local / scale) * t2
+    return scale * jnp.log1p(beta / gamma * t2 * (1 + at2) / (1 + at2 + at2**2))
+
+
+def correlation_per_electron(features: Features, beta: float) -> Float[Array, "*n"]:
+    """ε_c + H, equation 3 of the paper."""
     local = energy_per_electron(features)
-    # t² = |∇ρ|²/(2 φ k_s ρ)² with k_s² = 4 k_F/π
-    t2 = math.pi * features.sigma / (16 * cbrt(3 * math.pi**2 * rho) * (phi * rho) ** 2)
-    a = beta / GAMMA / jnp.expm1(-local / (GAMMA * phi3))
-    at2 = a * t2
-    h = GAMMA * phi3 * jnp.log1p(beta / GAMMA * t2 * (1 + at2) / (1 + at2 + at2**2))
-    return local + h
+    return local + gradient_correlation(local, *screened_gradient(features), beta)
 
 
 def pbe_x(features: Features) -> Float[Array, "*n"]:

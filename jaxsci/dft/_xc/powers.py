@@ -16,6 +16,20 @@ def cbrt(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jnp.cbrt(x)
 
 
+def power(x: Float[Array, "*n"], exponent: float) -> Float[Array, "*n"]:
+    """x^p of x ≥ 0, whose derivatives at zero are zero and not 0 times infinity."""
+    present = x > 0
+    return jnp.where(present, jnp.where(present, x, 1) ** exponent, 0)
+
+
+def x_arcsinh(x2: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """x arcsinh(x) of x²: smooth at zero, where √x² itself has no derivative."""
+    small = x2 < 1e-6
+    x = jnp.sqrt(jnp.where(small, 1, x2))
+    series = x2 * (1 - x2 * (1 / 6 - x2 * (3 / 40 - x2 * (15 / 336))))
+    return jnp.where(small, series, x * jnp.arcsinh(x))
+
+
 def wigner_seitz(rho: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """r_s = (3/(4πρ))^(1/3)."""
     return cbrt(3 / (4 * jnp.pi * rho))

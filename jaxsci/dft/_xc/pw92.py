@@ -10,7 +10,7 @@ from .features import Features
 from .powers import von_barth_hedin, wigner_seitz
 
 
-class _Constants(NamedTuple):
+class Constants(NamedTuple):
     """A of the three fits (unpolarised, polarised, minus the stiffness) and f''(0)."""
 
     a: tuple[float, float, float]
@@ -18,8 +18,8 @@ class _Constants(NamedTuple):
 
 
 # As printed, and with the digits that PBE and its successors use.
-_PRINTED = _Constants((0.031091, 0.015545, 0.016887), 1.709921)
-_EXACT = _Constants((0.0310907, 0.01554535, 0.0168869), 4 / (9 * (2 ** (1 / 3) - 1)))
+PRINTED = Constants((0.031091, 0.015545, 0.016887), 1.709921)
+EXACT = Constants((0.0310907, 0.01554535, 0.0168869), 4 / (9 * (2 ** (1 / 3) - 1)))
 
 _ALPHA1 = (0.21370, 0.20548, 0.11125)
 _BETA = (
@@ -29,7 +29,7 @@ _BETA = (
 )
 
 
-def _g(constants: _Constants, i: int, rs: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def _g(constants: Constants, i: int, rs: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """Equation 10 of the paper, G(r_s) with p = 1."""
     a, (b1, b2, b3, b4) = constants.a[i], _BETA[i]
     x = jnp.sqrt(rs)
@@ -38,7 +38,7 @@ def _g(constants: _Constants, i: int, rs: Float[Array, "*n"]) -> Float[Array, "*
 
 
 def of_rs(
-    rs: Float[Array, "*n"], zeta: Float[Array, "*n"] | None, constants: _Constants = _EXACT
+    rs: Float[Array, "*n"], zeta: Float[Array, "*n"] | None, constants: Constants = EXACT
 ) -> Float[Array, "*n"]:
     """ε_c(r_s, ζ), equation 8 of the paper; `None` stands for ζ = 0."""
     para = _g(constants, 0, rs)
@@ -49,12 +49,12 @@ def of_rs(
     return para + stiffness + (_g(constants, 1, rs) - para) * f * z4
 
 
-def of_one_spin(rho: Float[Array, "*n"], constants: _Constants = _PRINTED) -> Float[Array, "*n"]:
+def of_one_spin(rho: Float[Array, "*n"], constants: Constants = PRINTED) -> Float[Array, "*n"]:
     """ε_c of a fully polarised density, by default with the constants as printed."""
     return _g(constants, 1, wigner_seitz(rho))
 
 
-def energy_per_electron(features: Features, constants: _Constants = _EXACT) -> Float[Array, "*n"]:
+def energy_per_electron(features: Features, constants: Constants = EXACT) -> Float[Array, "*n"]:
     """`of_rs` of features, by default with the digits that PBE uses."""
     zeta = features.zeta if features.polarised else None
     return of_rs(wigner_seitz(features.rho), zeta, constants)
@@ -68,7 +68,7 @@ def pw92(features: Features) -> Float[Array, "*n"]:
     **Source:** Perdew & Wang, Phys. Rev. B 45, 13244 (1992), equations 8 to 10, table I.
     libxc: LDA_C_PW.
     """
-    return features.rho * energy_per_electron(features, _PRINTED)
+    return features.rho * energy_per_electron(features, PRINTED)
 
 
 def pw92_mod(features: Features) -> Float[Array, "*n"]:

@@ -1,6 +1,10 @@
 """The first steps of Levenberg-Marquardt in a new process, and what a change costs after them."""
 
-from benchmarks.cases._first_answer import first_answers
+import functools
+import os
+
+from benchmarks.cases._first_answer import cold_peer, cold_start, first_answers
+from benchmarks.remote import DEEPXDE, JINNS
 from benchmarks.runner.case import Case
 
 PROGRAM = """
@@ -39,6 +43,46 @@ def make(size):
     return first_answers(PROGRAM, error, note)
 
 
+STEP = """
+def train(seed, count):
+    square = jsci.pde.Box((0.0, 0.0), (1.0, 1.0))
+    f, params = jsci.pure(eqx.nn.MLP(2, "scalar", 16, 2, jnp.tanh, key=jax.random.key(seed)))
+    u = jsci.pde.dirichlet(f, square)
+
+    def poisson(u, x):
+        return jsci.laplacian(u)(x) + 2 * jnp.pi**2 * jnp.prod(jnp.sin(jnp.pi * x))
+
+    loss = jsci.objective({"pde": jsci.residual(poisson, u)})
+    batch = {"pde": jsci.pde.uniform(square, count, key=jax.random.key(0))}
+    params = jsci.fit(
+        loss, params, batch, jsci.levenberg_marquardt(), steps=1, progress=False
+    ).params
+    x = jax.random.uniform(jax.random.key(1), (400, 2))
+    exact = jnp.prod(jnp.sin(jnp.pi * x), axis=1)
+    return jnp.linalg.norm(jax.vmap(u, (None, 0))(params, x) - exact) / jnp.linalg.norm(exact)
+
+timed("training step", train, 0, 600)
+timed("again", train, 0, 600)
+timed("another seed", train, 1, 600)
+timed("another number of points", train, 0, 700)
+"""
+
+
+def make_step(size):
+    return cold_start(STEP, float, "Poisson on the square, 600 points, MLP 2-16-16-1, one step")
+
+
+def _peers():
+    def make(variable, module, size):
+        return cold_peer([os.environ[variable], "-m", f"benchmarks.remote.peers.{module}"], float)
+
+    named = (("jinns", JINNS, "jinns_first"), ("DeepXDE", DEEPXDE, "deepxde_first"))
+    return tuple(
+        environment.peer(name, functools.partial(make, environment.variable, module))
+        for name, environment, module in named
+    )
+
+
 CASES = [
     Case(
         "pde.first_answer",
@@ -48,5 +92,17 @@ CASES = [
         reference="the same training in the other process",
         error_name="relative difference of the losses",
         tolerance=1e-6,
+    ),
+    Case(
+        "pde.first_training_step",
+        "pde",
+        "First training step of a network for an equation in a new process",
+        make_step,
+        "full",
+        reference="analytic",
+        error_name="relative L2 after one step",
+        # One step solves nothing: it has to compute something of the right size.
+        tolerance=2.0,
+        peers=_peers(),
     ),
 ]

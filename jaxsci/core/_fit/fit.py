@@ -24,7 +24,15 @@ from .fingerprint import fingerprint
 from .interrupt import Interrupt
 from .programs import as_checked_program, data_as_program, optimizer_as_program
 from .reports import Reports
-from .steps import HostLoop, loss_of, names_of, one_step, run_chunk, start_of_training
+from .steps import (
+    HostLoop,
+    loss_of,
+    names_of,
+    one_step,
+    run_chunk,
+    start_of_training,
+    strongly_typed,
+)
 from .warnings import (
     trend,
     unequal_terms,
@@ -142,7 +150,7 @@ def fit(
     check_arguments(objective, params, data, optimizer, steps, report_every, key, validation)
     key = jax.random.key(0) if key is None else key
     # Copies, since a callback may write into NumPy arrays and dicts.
-    params = jax.tree.map(lambda leaf: jnp.asarray(_own(leaf)), params)
+    params = jax.tree.map(lambda leaf: strongly_typed(_own(leaf)), params)
     data = data if callable(data) else jax.tree.map(_own, data)
     loss, count, convolves = as_checked_program(objective, params, data, key)
     if callable(validation):

@@ -1,6 +1,6 @@
 """One step of a training, and the loop over many, compiled or on the host."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -26,7 +26,7 @@ class Carry(NamedTuple):
 def start_of_training(params: PyTree, optimizer: optax.GradientTransformation) -> Carry:
     """What `run_chunk` begins with."""
     carry = Carry(params, params, optimizer.init(params), jnp.array(0), jnp.array(True))
-    return jax.tree.map(_strongly_typed, carry)
+    return jax.tree.map(strongly_typed, carry)
 
 
 @eqx.filter_jit
@@ -142,7 +142,7 @@ def names_of(objective):
     return ("loss", *objective.names) if isinstance(objective, Objective) else ("loss",)
 
 
-def _strongly_typed(leaf):
+def strongly_typed(leaf: Any) -> Array:
     """A weakly typed array becomes strongly typed in the first step, and would compile it twice."""
     return jnp.asarray(leaf, jnp.result_type(leaf))
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from .._run.memory import machine_memory
+from .._run.program import shape_of
 
 
 def check_params(params: PyTree) -> None:
@@ -67,7 +68,7 @@ def _check_keys(name, x):
 
 def example_of(batch: PyTree) -> PyTree:
     """Shapes of one example of the batch, without devices, on which the trace must not depend."""
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), batch)
+    return jax.tree.map(lambda a: shape_of(a, mapped=True), batch)
 
 
 def output_of_one(f: Callable, params: PyTree, batch: PyTree, example: PyTree) -> PyTree:

@@ -5,8 +5,6 @@ residual that is written again, is compiled again. Traced they are one program, 
 coefficients are data.
 """
 
-import functools
-import types
 import weakref
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -21,15 +19,12 @@ from jax.tree_util import Partial
 from jaxtyping import Array, PyTree
 
 from .compiling import announced_jit
+from .description import Opaque, Reading, describe, value_of
 
 # A number that is a factor or summand here may be data: nothing else is computed differently.
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
 # Multiples of 1/2 up to here belong to formulas, as the 2 in the derivative of x².
 _LARGEST_ROUND = 64
-# Constants of inner programs up to this size, in bytes, are compared by value.
-_SMALL = 1024
-# Neither changes what is computed.
-_IGNORED = frozenset({"debug_info", "out_trees"})
 
 
 class Program(eqx.Module):
@@ -40,11 +35,11 @@ class Program(eqx.Module):
 
     def __call__(self, *args: PyTree) -> PyTree:
         leaves, structure = jax.tree.flatten(args)
-        shapes = tuple(map(_shape, leaves))
-        if (structure, shapes) != (self.trace.structure, self.trace.shapes):
+        kinds = tuple(map(_kind, leaves))
+        if (structure, kinds) != (self.trace.structure, self.trace.kinds):
             raise TypeError(
-                f"A program for arguments {self.trace.structure} of {self.trace.shapes} was given "
-                f"{structure} of {shapes}."
+                f"A program for arguments {self.trace.structure} of {self.trace.kinds} was given "
+                f"{structure} of {kinds}."
             )
         out = core.jaxpr_as_fun(self.trace.jaxpr)(*self.constants, *leaves)
         return jax.tree.unflatten(self.trace.out_structure, out)
@@ -61,9 +56,10 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     - `f`: a pure function of pytrees of arrays.
     - `examples`: arguments, or their shapes.
 
-    **Returns:** a `Program`, or `f` itself where its programs could not be told apart: it has side
-    effects, cannot be traced, stands under `jax.set_mesh`, holds arrays that are traced already,
-    or has a rule of differentiation that holds values of its own.
+    **Returns:** a `Program`. Where programs could not be told apart, as those with side effects,
+    a function that is equal for the same `f` as long as what it reads has not changed. `f` itself
+    if it cannot be traced, holds arrays that are traced already, or stands under `jax.set_mesh` or
+    `jax.disable_jit`.
 
     ```python
     call = eqx.filter_jit(lambda f, x: f(x))
@@ -71,22 +67,27 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     call(program(lambda x: 0.3 * x, x), x)    # compiles nothing
     ```
     """
-    if isinstance(f, Program) or not jax.sharding.get_abstract_mesh().empty:
-        return f  # under a mesh of explicit axes, shardings are part of the types
-    shapes = jax.tree.map(_shape, examples)
+    under_mesh = not jax.sharding.get_abstract_mesh().empty  # shardings are part of the types there
+    step_by_step = jax.config.jax_disable_jit  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(f, Program) or under_mesh or step_by_step:
+        return f
+    shapes = jax.tree.map(shape_of, examples)
     try:
-        # JAX keeps the trace of a function as long as there is the function.
-        traced = jax.jit(f if _is_function(f) else lambda *args: f(*args)).trace(*shapes)
+        # A new function, or JAX would not look again at what `f` reads.
+        traced = jax.jit(lambda *args: f(*args)).trace(*shapes)
     except Exception:  # the caller meets it again, where it can be explained
         return f
     leaves, structure = jax.tree.flatten(shapes)
-    # Arrays that are traced already, which `f` holds, come as further inputs.
-    lifted = _lifted(traced.jaxpr) if len(traced.jaxpr.in_avals) == len(leaves) else None
-    if lifted is None:
-        return f
-    jaxpr, key, constants = lifted
-    trace = _Trace(jaxpr, key, structure, tuple(leaves), jax.tree.structure(traced.out_info))
-    return Program(_KNOWN.setdefault(trace, trace), constants)
+    if len(traced.jaxpr.in_avals) != len(leaves):
+        return f  # arrays that are traced already, which `f` holds, come as further inputs
+    out_structure = jax.tree.structure(traced.out_info)
+    try:
+        jaxpr, constants = _lifted(traced.jaxpr)
+        key = _Key(describe(jaxpr.jaxpr), value_of(structure), value_of(out_structure))
+    except Opaque:
+        return _Alone(as_pytree(f), _partial_key(f, traced.jaxpr))
+    kinds = tuple(map(_kind, leaves))
+    return Program(_Trace(jaxpr, key, kinds, structure, out_structure), constants)
 
 
 def compiled_call(f: Callable, *args: PyTree) -> Any:
@@ -138,51 +139,69 @@ def has_primitive(jaxpr: core.Jaxpr, name: str) -> bool:
     )
 
 
-class _Trace:
-    """A jaxpr without constants, equal to those that compute the same by the same steps."""
+class _Alone(eqx.Module):
+    """A function that is compiled for itself, and again when what it reads has changed."""
 
-    def __init__(self, jaxpr, key, structure, shapes, out_structure):
-        self.jaxpr, self.shapes = jaxpr, shapes
-        self.structure, self.out_structure = structure, out_structure
-        self.key = (key, structure, out_structure)
-        self._hash = hash(self.key)
+    f: Callable
+    key: Hashable = eqx.field(static=True)
+
+    def __call__(self, *args):
+        return self.f(*args)
+
+
+def _partial_key(f, closed):
+    """What can be compared of a jaxpr, and its constants but for those that are leaves of `f`."""
+    leaves = {id(leaf) for leaf in jax.tree.leaves(f)}
+    held = [c for c in closed.consts if id(c) not in leaves]
+    reading = Reading(partly=True)
+    return describe(closed.jaxpr, reading), value_of(dict(enumerate(held)), reading)
+
+
+class _Key:
+    """What a jaxpr without constants computes, with the structures of arguments and results."""
+
+    def __init__(self, *parts: Hashable):
+        self.parts, self._hash = parts, hash(parts)
 
     def __hash__(self):
         return self._hash
 
     def __eq__(self, other):
-        if self is other:
-            return True
-        return isinstance(other, _Trace) and self._hash == other._hash and self.key == other.key
+        same_hash = isinstance(other, _Key) and self._hash == other._hash
+        return self is other or (same_hash and self.parts == other.parts)
 
 
-# One object for equal traces, which are then found equal without a look inside.
-_KNOWN: weakref.WeakValueDictionary[_Trace, _Trace] = weakref.WeakValueDictionary()
-_LIFTED: weakref.WeakKeyDictionary[core.ClosedJaxpr, Any] = weakref.WeakKeyDictionary()
+class _Trace:
+    """A jaxpr without constants, with what `Program` needs to call it; equal by its key.
+
+    Each has its own jaxpr: one of an earlier trace can hold memory that its user has changed since.
+    """
+
+    def __init__(self, jaxpr, key, kinds, structure, out_structure):
+        # One object for equal keys, which are then found equal without a look inside.
+        self.key = _KNOWN.setdefault(key, weakref.ref(key))() or key
+        self.jaxpr, self.kinds = jaxpr, kinds
+        self.structure, self.out_structure = structure, out_structure
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return isinstance(other, _Trace) and self.key == other.key
 
 
-class _Opaque(Exception):
-    """What cannot be compared by value."""
+_KNOWN: weakref.WeakKeyDictionary[_Key, weakref.ref[_Key]] = weakref.WeakKeyDictionary()
 
 
 def _lifted(closed):
-    """The jaxpr with its constants and coefficients as inputs, its key, and their values."""
-    if closed not in _LIFTED:
-        try:
-            _LIFTED[closed] = _lift(closed)
-        except _Opaque:
-            _LIFTED[closed] = None
-    return _LIFTED[closed]
-
-
-def _lift(closed):
+    """The jaxpr with its constants and coefficients as inputs, and their values."""
     if closed.effects:
-        raise _Opaque
-    lifted, constants = _constants_as_inputs(closed)
+        raise Opaque
+    jaxpr, constants = _constants_as_inputs(closed)
     arrays = jax.Array | np.ndarray | np.generic | float
     if not all(isinstance(c, arrays) and not isinstance(c, Tracer) for c in constants):
-        raise _Opaque
-    return lifted, _key(lifted.jaxpr), [*map(jnp.asarray, constants)]
+        raise Opaque
+    return jaxpr, [*map(jnp.asarray, constants)]
 
 
 def _constants_as_inputs(closed):
@@ -237,83 +256,11 @@ def _coefficient(equation):
     return None if round_ else literals[0]
 
 
-def _key(jaxpr: core.Jaxpr) -> Hashable:
-    """Equal for jaxprs that compute the same by the same steps, whatever their variables."""
-    number: dict[core.Var, int] = {}
-
-    def name(v):
-        if isinstance(v, core.Literal):
-            return (v.aval, _value(v.val))
-        return (number.setdefault(v, len(number)), v.aval)
-
-    def names(variables):
-        return tuple(map(name, variables))
-
-    equations = tuple(
-        (e.primitive, names(e.invars), _value(e.params), e.ctx, names(e.outvars))
-        for e in jaxpr.eqns
-    )
-    return names(jaxpr.constvars), names(jaxpr.invars), equations, names(jaxpr.outvars)
+def shape_of(a: Any, mapped: bool = False) -> jax.ShapeDtypeStruct:
+    """The type of an array, or of one example of a batch: where it is weak, others decide."""
+    weak = jax.typeof(a).weak_type
+    return jax.ShapeDtypeStruct(jnp.shape(a)[mapped:], jnp.result_type(a), weak_type=weak)
 
 
-def _value(x: Any) -> Hashable:
-    if isinstance(x, core.Jaxpr):
-        return _key(x)
-    if isinstance(x, core.ClosedJaxpr):
-        return _key(x.jaxpr), _value(x.consts)
-    if isinstance(x, dict):
-        items = sorted(x.items(), key=lambda item: str(item[0]))
-        return tuple((k, _value(v)) for k, v in items if k not in _IGNORED)
-    if isinstance(x, tuple | list):
-        return (type(x), *map(_value, x))
-    if isinstance(x, jax.Array | np.ndarray | np.generic):
-        return _array(x)
-    if isinstance(x, types.FunctionType | functools.partial) or hasattr(x, "f_transformed"):
-        return _rule(x)
-    try:
-        hash(x)
-    except TypeError:
-        raise _Opaque from None
-    return type(x), x
-
-
-def _array(x):
-    if x.nbytes > _SMALL or isinstance(x, Tracer) or x.dtype == object:
-        raise _Opaque
-    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-        return str(x.dtype), x.shape, np.asarray(jax.random.key_data(x)).tobytes()
-    return str(x.dtype), x.shape, np.asarray(x).tobytes()
-
-
-def _rule(f: Any) -> Hashable:
-    """A function that is the same object, or one of JAX's own around such a function.
-
-    JAX wraps a rule of differentiation in functions that hold it, with what follows from the
-    program. A rule that itself holds values may compute something else where its code is equal.
-    """
-    if isinstance(f, functools.partial):
-        return _rule(f.func), _value(f.args), _value(f.keywords)
-    if hasattr(f, "f_transformed"):
-        return _rule(f.f), tuple((_rule(g), _value(args)) for g, args in f.transforms)
-    if not f.__module__.startswith("jax."):
-        if f.__closure__:
-            raise _Opaque
-        return f
-    held = [cell.cell_contents for cell in f.__closure__ or ()]
-    return f.__code__, tuple(_value(x) for x in held if not _is_bookkeeping(x))
-
-
-def _is_bookkeeping(x):
-    """What JAX notes while it traces; none of it changes what a rule computes."""
-    own = type(x).__module__.startswith(("jax.", "jaxlib."))
-    holds_a_function = callable(x) or hasattr(x, "f_transformed")
-    return isinstance(x, dict) or type(x) is object or (own and not holds_a_function)
-
-
-def _is_function(f):
-    """Whether JAX can know it by its identity or value: not so a module that holds arrays."""
-    return isinstance(f, Hashable) and not isinstance(f, eqx.Module | Partial | types.MethodType)
-
-
-def _shape(a):
-    return jax.ShapeDtypeStruct(jnp.shape(a), jnp.result_type(a))
+def _kind(a):
+    return jnp.shape(a), jnp.result_type(a)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
-from .program import compiled_call, has_primitive, is_traced, program
+from .program import compiled_call, has_primitive, is_traced, program, shape_of
 
 
 def vmap(
@@ -102,11 +102,7 @@ def _better_looped(f, args, mapped) -> bool:
 def _one(args, mapped):
     """The shapes of one example."""
     pairs = zip(args, mapped, strict=True)
-    return [jax.tree.map(lambda x, m=m: _shape(x, mapped=m), a) for a, m in pairs]
-
-
-def _shape(x, mapped):
-    return jax.ShapeDtypeStruct(jnp.shape(x)[1 if mapped else 0 :], jnp.result_type(x))
+    return [jax.tree.map(lambda x, m=m: shape_of(x, mapped=m), a) for a, m in pairs]
 
 
 def automatic(mesh: Mesh) -> Mesh:

@@ -57,6 +57,7 @@ def fixed_point(
     ```
     """
     _check(step, params, y0, max_steps)
+    params, y0 = jax.tree.map(_strongly_typed, (params, y0))
     tolerance = _tolerance(y0)
     if solver is None:
         solver = Anderson(rtol=tolerance, atol=tolerance)
@@ -86,6 +87,11 @@ class _Step(eqx.Module):
 
     def __call__(self, y: PyTree, params: PyTree) -> PyTree:
         return self.step(params, y)
+
+
+def _strongly_typed(leaf: Any) -> Any:
+    """A number of Python has no type of its own, and a step would return it with another."""
+    return jnp.asarray(leaf, jnp.result_type(leaf)) if eqx.is_array_like(leaf) else leaf
 
 
 def _tolerance(y0: PyTree) -> float:

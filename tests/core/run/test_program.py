@@ -1,5 +1,8 @@
 """Functions as programs: equal where they compute the same, and only there."""
 
+import gc
+import weakref
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,7 +11,7 @@ import optax
 import pytest
 
 import jaxsci as jsci
-from jaxsci.core._run.program import Program, program
+from jaxsci.core._run.program import Program, compiled_call, program
 
 X = jnp.linspace(0.1, 0.9, 5)
 
@@ -144,8 +147,207 @@ def test_side_effects_and_failures_leave_the_function_alone():
     def fails(x):
         raise RuntimeError("on purpose")
 
-    for f in (prints, fails):
-        assert program(f, X) is f
+    assert program(fails, X) is fails
+    alone = program(prints, X)
+    assert not isinstance(alone, Program)
+    assert jnp.array_equal(alone(X), X)
+    assert alone == program(prints, X)
+    assert alone != program(lambda x: prints(x), X)
+
+
+# A number that a function of the same name, or the same function, reads: it may change.
+
+
+class Holder:
+    def __init__(self, c):
+        self.c = c
+
+    def __call__(self, x):
+        return self.c * x
+
+    def rule(self, primals, tangents):
+        return primals[0], self.c * tangents[0]
+
+
+def cell(c):
+    def f(x):
+        return jnp.minimum(x, 9.0) * c
+
+    def change(value):
+        nonlocal c
+        c = value
+
+    return f, change
+
+
+def held_array(c):
+    a = np.full(5, c)
+    return (lambda x: jnp.sinh(x) * a), lambda value: a.fill(value)
+
+
+def held_scalar(c):
+    a = np.array(c)
+    return (lambda x: jnp.minimum(x, a)), lambda value: a.fill(value)
+
+
+def in_a_loop(c):
+    a = np.full(5, c)
+    inner = jax.jit(lambda x: x * a)
+    return (lambda x: jax.lax.fori_loop(0, 2, lambda i, y: inner(y), x)), a.fill
+
+
+def default(c):
+    held = [c]
+
+    def f(x, held=held):
+        return held[0] * x
+
+    return f, lambda value: held.__setitem__(0, value)
+
+
+def attribute(c):
+    f = Holder(c)
+    return f, lambda value: setattr(f, "c", value)
+
+
+def rule_of_an_object(c):
+    held = Holder(c)
+    f = jax.custom_jvp(lambda x: 1.0 * x)
+    f.defjvp(held.rule)
+    return (lambda x: f(x)), lambda value: setattr(held, "c", value)
+
+
+def rule_with_a_default(c):
+    a = np.array(c)
+
+    def rule(primals, tangents, a=a):
+        return primals[0], a * tangents[0]
+
+    f = jax.custom_jvp(lambda x: 1.0 * x)
+    f.defjvp(rule)
+    return (lambda x: f(x)), lambda value: a.fill(value)
+
+
+def rule_that_reads_a_global(c):
+    def change(value):
+        globals()["RULE"] = value
+
+    change(c)
+    f = jax.custom_vjp(lambda x: 1.0 * x)
+    f.defvjp(_forward, _backward)
+    return (lambda x: f(x)), change
+
+
+RULE = 0.0
+
+
+def _forward(x):
+    return 1.0 * x, None
+
+
+def _backward(_, ct):
+    return (RULE * ct,)
+
+
+def printing(c):
+    held = Holder(c)
+
+    def f(x):
+        jax.debug.callback(lambda a: None, x)
+        return held(x)
+
+    return f, lambda value: setattr(held, "c", value)
+
+
+CHANGING = [
+    cell, held_array, held_scalar, in_a_loop, default, attribute, rule_of_an_object,
+    rule_with_a_default, rule_that_reads_a_global, printing,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", CHANGING, ids=lambda f: f.__name__)
+def test_what_a_function_reads_may_change_between_calls(make):
+    compiled = eqx.filter_jit(lambda f, x: jax.value_and_grad(lambda x: f(x).sum())(x))
+    f, change = make(0.3)
+    for c in (0.3, 0.7, 0.3):
+        change(c)
+        fresh, _ = make(c)
+        expected = jax.value_and_grad(lambda x, fresh=fresh: fresh(x).sum())(X)
+        assert eqx.tree_equal(compiled(program(f, X), X), expected, rtol=1e-14)
+
+
+def test_memory_that_is_changed_does_not_reach_an_equal_program():
+    f, change = held_scalar(0.3)
+    first = program(f, X)
+    change(0.7)
+    second = program(held_scalar(0.3)[0], X)
+    rows = jnp.stack([X, X])  # another shape, for which it is compiled from its jaxpr
+    found = eqx.filter_jit(lambda f, x: jax.vmap(f)(x))(second, rows)
+    assert jnp.array_equal(found, jnp.minimum(rows, 0.3))
+    assert first.trace == second.trace
+
+
+def test_rules_that_compute_the_same_are_shared_whatever_they_hold():
+    def f(c, shift):
+        g = ruled(c)
+        return lambda x: g(x) * shift
+
+    assert equal(f(2.0, 0.3), f(2.0, 0.7), X)
+    assert not equal(f(2.0, 0.3), f(5.0, 0.3), X)
+
+
+def test_a_rule_that_uses_itself_is_described():
+    def make(c):
+        @jax.custom_jvp
+        def f(x):
+            return jnp.exp(c * x)
+
+        f.defjvp(lambda primals, tangents: (f(*primals), c * f(*primals) * tangents[0]))
+        return lambda x: f(x)
+
+    assert equal(make(0.3), make(0.3), X)
+    assert not equal(make(0.3), make(0.7), X)
+
+
+@pytest.mark.parametrize("f", [jnp.copysign, lambda x, z: jax.lax.fori_loop(
+    0, 2, lambda i, y: jnp.copysign(y, z), x)], ids=["literal", "loop"])  # fmt: skip
+def test_minus_zero_is_another_number(f):
+    for z in (0.0, -0.0, 0.0):
+        assert jnp.array_equal(compiled_call(lambda x, z=z: f(x, z), X), jnp.copysign(X, z))
+
+
+def test_a_number_without_a_type_takes_that_of_the_others():
+    x = X.astype(jnp.float32)
+    for c in (2.5, jnp.array(2.5), np.float64(2.5), np.array(2.5)):
+        assert compiled_call(jnp.multiply, c, x).dtype == (c * x).dtype
+    weak = jnp.full(3, 2.5)
+    assert jsci.gram(lambda p, x: jnp.sin(p * x), jnp.float32(1.5), weak).dtype == jnp.float32
+
+
+def test_contexts_of_jax_are_part_of_a_program():
+    def f(x):
+        return x[:, None] @ x[None]
+
+    with jax.default_matmul_precision("BF16_BF16_F32"):
+        coarse = program(f, X)
+    assert coarse.trace != program(f, X).trace
+    x = np.asarray(X, np.float32)
+    for on in (True, False, True):
+        with jax.enable_x64(on):
+            assert compiled_call(lambda x: x * jnp.arange(5) * 0.3, x).dtype == jnp.float32
+            assert compiled_call(lambda x: jnp.arange(5) * 0.3, x).dtype == (
+                jnp.float64 if on else jnp.float32
+            )
+    with jax.disable_jit():
+        assert compiled_call(lambda x: x if float(x[0]) else 0.3 * x, X) is X
+
+
+def test_programs_are_forgotten():
+    p = program(lambda x: jnp.sinh(0.123 * x) ** 3, X)
+    key = weakref.ref(p.trace.key)
+    del p
+    gc.collect()
+    assert key() is None
 
 
 def test_other_shapes_are_refused():

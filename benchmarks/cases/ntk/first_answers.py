@@ -1,0 +1,90 @@
+"""Tangent kernels in a new process: of a network, and the laws of wide ones."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.cases._first_answer import cold_start
+from benchmarks.runner.case import Case
+
+_NETWORK = """
+def network(seed):
+    return jsci.pure(eqx.nn.MLP(4, 3, 64, 2, jnp.tanh, key=jax.random.key(seed)))
+"""
+
+_GRAM = (
+    _NETWORK
+    + """
+def trace(seed, count):
+    f, params = network(seed)
+    x = jnp.cos(jnp.arange(4.0 * count)).reshape(-1, 4)
+    return jnp.trace(jsci.gram(f, params, x, trace_axes=-1))
+
+timed("gram", trace, 0, 40)
+timed("again", trace, 0, 40)
+timed("another seed", trace, 1, 40)
+timed("another number of samples", trace, 0, 50)
+"""
+)
+
+_CONVERGENCE = """
+from benchmarks.cases.ntk.theory import convergence
+
+run = convergence({size!r})
+errors = jax.jit(lambda keys: jnp.sum(run.step(keys)))
+
+timed("convergence", errors, *run.args)
+timed("again", errors, *run.args)
+timed("another seed", errors, jax.random.split(jax.random.key(2), len(run.args[0])))
+"""
+
+
+def make_gram(size):
+    """Against the sum of all squared derivatives, by NumPy."""
+
+    def error(trace):
+        network = {}
+        exec("import jax, jax.numpy as jnp, equinox as eqx, jaxsci as jsci" + _NETWORK, network)
+        f, params = network["network"](0)
+        x = jnp.cos(jnp.arange(160.0)).reshape(-1, 4)
+        jacobians = jax.vmap(jax.jacrev(f), (None, 0))(params, x)
+        exact = sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(jacobians))
+        return abs(trace - exact) / exact
+
+    return cold_start(_GRAM, error, "MLP 4-64-64-3, 40 samples")
+
+
+def make_convergence(size):
+    from benchmarks.cases.ntk.theory import convergence
+
+    def error(value):
+        run = convergence("smoke" if size == "smoke" else "quick")
+        exact = float(jnp.sum(jax.jit(run.step)(*run.args)))
+        return abs(value - exact) / exact
+
+    program = _CONVERGENCE.format(size="smoke" if size == "smoke" else "quick")
+    return cold_start(program, error, "widths 32 to 256 of six networks, as in ntk.convergence")
+
+
+CASES = [
+    Case(
+        "ntk.first_gram",
+        "ntk",
+        "First tangent kernel of a new process",
+        make_gram,
+        "full",
+        reference="squares of all derivatives by jax.jacrev",
+        tolerance=1e-10,
+        error_name="relative",
+    ),
+    Case(
+        "ntk.first_convergence",
+        "ntk",
+        "ntk.convergence in a new process",
+        make_convergence,
+        "full",
+        reference="the same in this process",
+        tolerance=1e-8,
+        error_name="relative",
+    ),
+]

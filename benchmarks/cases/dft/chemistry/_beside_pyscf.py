@@ -7,12 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.cases.dft._problems import FAMILIES, LEARNED, PREDICTED, Atoms, distorted
+from benchmarks.cases.dft._problems import FAMILIES, LEARNED, PREDICTED, distorted
 
 GEOMETRIES = LEARNED | PREDICTED | FAMILIES
+# Both ends of a relaxation are within this of the minimum: a tenth of geomeTRIC's defaults.
+TIGHT = {"energy": 1e-7, "grms": 3e-5, "gmax": 4.5e-5, "drms": 1.2e-4, "dmax": 1.8e-4}
 
 
-def several(names: list[str], count: int) -> list[Atoms]:
+def several(names: list[str], count: int) -> list[Any]:
     """`count` distorted geometries of each kind, one kind after the other."""
     rng = np.random.default_rng(0)
     return [atoms for name in names for atoms in distorted(GEOMETRIES[name], rng, count)]

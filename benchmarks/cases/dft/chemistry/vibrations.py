@@ -6,8 +6,7 @@ import numpy as np
 
 import jaxsci as jsci
 from benchmarks.cases.dft._problems import parse_atoms, pyscf_field
-from benchmarks.cases.dft.chemistry._beside_pyscf import GEOMETRIES, both
-from benchmarks.cases.dft.chemistry.relaxation import TIGHT
+from benchmarks.cases.dft.chemistry._beside_pyscf import GEOMETRIES, TIGHT, both
 from benchmarks.runner.case import Case, Run, Size
 from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 

@@ -115,19 +115,19 @@ def scan(
     members = members_of(molecule, result)
     for m, _ in members:
         check_coordinate(coordinate, int(np.sum(m.atom_mask)), "coordinate")
-    targets = _checked(values, len(coordinate))
+    wanted = _checked(values, len(coordinate))
     surface = Surface(
         functional, params, tolerance=tolerance, max_steps=100, solver=solver, batch_size=batch_size
     )
     if relaxed:
         limits = (criteria, list(fixed), [*held, tuple(coordinate)])
-        points = _relaxed(members, surface, targets, limits, max_steps, progress)
+        points = _relaxed(members, surface, wanted, limits, max_steps, progress)
     else:
-        points = _rigid(members, surface, coordinate, targets, fixed, held)
+        points = _rigid(members, surface, coordinate, wanted, fixed, held)
     _warn(points)
     rows = [as_given(molecule, row) for row in points]
     energies, positions, converged = (jnp.stack(x) for x in zip(*rows, strict=True))
-    shown = jnp.asarray(targets * _unit(len(coordinate)))
+    shown = jnp.asarray(wanted * _unit(len(coordinate)))
     return Scan(shown, energies, positions, converged)
 
 

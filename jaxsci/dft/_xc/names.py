@@ -232,17 +232,19 @@ def xc(name: str, *, omega: float | None = None) -> Functional:
 
     **Arguments:**
 
-    - `name`: a combination ("pbe", "blyp", "b3lyp", "pbe0", "svwn", ...), one part ("b88",
-        "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored. A
-        combination may end in "-d3bj", "-d3zero" or "-d4", which adds the dispersion energy of
-        `d3` or `d4`.
+    - `name`: a combination ("pbe", "scan", "b3lyp", "m06-2x", "svwn", ...), one part ("b88",
+        "lyp", ...), or "exchange,correlation" ("lda,vwn", "b88,", ",pbe"). Case is ignored, and
+        spellings of PySCF and libxc ("M06_2X", "wB97XD") are known. A combination may end in
+        "-d3bj", "-d3zero" or "-d4", which adds the dispersion energy of `d3` or `d4`;
+        "b97m" and "wb97m" must end in "-v", "-d3bj" or "-d4".
     - `omega`: the range separation ω in Bohr⁻¹, only for exchange of one range: "slater_sr",
         "b88_sr" and "pbe_x_sr" (short range, erfc(ω r)/r), "hf_lr" (exact exchange at long range,
         erf(ω r)/r).
 
     **Returns:** a `Functional`, callable as `functional(None, features)` at one point. "hse06",
-    "cam-b3lyp", "wb97x" and "wb97x-v" are range-separated: build the molecule with
-    `omega=functional.omega`. "vv10" and "wb97x-v" sum over all pairs of grid points.
+    "cam-b3lyp", "wb97x", "wb97x-d", "wb97x-v" and "wb97m-v" are range-separated: build the molecule
+    with `omega=functional.omega`. "vv10" and names in "-v" sum over all pairs of grid points.
+    "wb97x-d" contains its own dispersion energy.
 
     **Raises:** `ValueError` for an unknown name, listing the nearest known ones, for dispersion
     without parameters for that functional, or for an `omega` that is missing, not positive, or not

@@ -63,7 +63,7 @@ def test_ghosts_and_padding_contribute_nothing():
     assert energy < -4e-7
     np.testing.assert_allclose(functional.nuclear_energy(ghost), energy, rtol=1e-13)
     energies = jsci.vmap(functional.nuclear_energy)(batch)
-    np.testing.assert_allclose(energies, [energy, 0.0], rtol=1e-13, atol=1e-20)
+    np.testing.assert_allclose(energies, np.array([float(energy), 0.0]), rtol=1e-13, atol=1e-20)
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ def test_equals_libxc(name, polarisation):
 
 
 # Those whose compilation takes long.
-SLOW = ("pbe_x_sr", "hse06")
+SLOW = ("pbe_x_sr", "hse06", "scan_x", "scan_c", "rscan_c", "m06_2x_c", "wb97x-d", "wb97m-v")
 
 
 def slowly(names, slow=SLOW):

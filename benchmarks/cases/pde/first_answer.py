@@ -74,7 +74,9 @@ def make_step(size):
 
 def _peers():
     def make(variable, module, size):
-        return cold_peer([os.environ[variable], "-m", f"benchmarks.remote.peers.{module}"], float)
+        return cold_peer(
+            [os.environ[variable], "-m", f"benchmarks.remote.peers.first.{module}"], float
+        )
 
     named = (("jinns", JINNS, "jinns_first"), ("DeepXDE", DEEPXDE, "deepxde_first"))
     return tuple(

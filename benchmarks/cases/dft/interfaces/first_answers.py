@@ -114,7 +114,7 @@ def _peer(variable, module, quantity, which, size):
     command = [
         python,
         "-m",
-        f"benchmarks.remote.peers.{module}",
+        f"benchmarks.remote.peers.first.{module}",
         quantity,
         basis,
         str(grid),

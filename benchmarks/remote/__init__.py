@@ -137,11 +137,6 @@ PYSCFAD = Environment(
     "pyscfad==0.3.4",
     "jax==0.10.1 jaxlib==0.10.1 pyscfadlib==0.3.4 pyscf-properties pyscf h5py",
 )
-DFTAX = Environment(
-    "DFTAX_PYTHON",
-    "dftax==0.9.3",
-    "jax==0.10.1 jaxlib==0.10.1 equinox optax basis-set-exchange periodictable flatbuffers",
-)
 MESS = Environment(
     "MESS_PYTHON",
     "mess-jax==0.1.2",

@@ -49,7 +49,7 @@ def _width_errors(name, depth, keys):
     return jnp.stack([error(width) for width in _WIDTHS])
 
 
-def convergence(size: Size) -> Run:
+def _convergence(size):
     combinations = [(name, depth) for name in _ACTIVATIONS for depth in (1, 3)]
 
     def step(keys):
@@ -165,7 +165,7 @@ CASES = [
     _case(
         "convergence",
         "finite networks tend to the infinite kernel",
-        convergence,
+        _convergence,
         "quick",
         "slope -1/2 in the width",
         "largest deviation of a slope",

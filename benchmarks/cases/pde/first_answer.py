@@ -53,7 +53,7 @@ def train(seed, count):
         return jsci.laplacian(u)(x) + 2 * jnp.pi**2 * jnp.prod(jnp.sin(jnp.pi * x))
 
     loss = jsci.objective({"pde": jsci.residual(poisson, u)})
-    batch = {"pde": jsci.pde.uniform(square, count, key=jax.random.key(0))}
+    batch = {"pde": jsci.pde.uniform(square, count)(jax.random.key(0))}
     params = jsci.fit(
         loss, params, batch, jsci.levenberg_marquardt(), steps=1, progress=False
     ).params
@@ -74,7 +74,9 @@ def make_step(size):
 
 def _peers():
     def make(variable, module, size):
-        return cold_peer([os.environ[variable], "-m", f"benchmarks.remote.peers.{module}"], float)
+        return cold_peer(
+            [os.environ[variable], "-m", f"benchmarks.remote.peers.first.{module}"], float
+        )
 
     named = (("jinns", JINNS, "jinns_first"), ("DeepXDE", DEEPXDE, "deepxde_first"))
     return tuple(

@@ -17,7 +17,10 @@ _SMALL = 1024
 # Neither changes what is computed.
 _IGNORED = frozenset({"debug_info", "out_trees"})
 # Rules of differentiation from here are constant, unless they hold values.
-_CONSTANT = ("jaxsci", "equinox")
+_CONSTANT = ("jaxsci",)
+_JAX = ("jax", "jaxlib")
+# They wrap rules in functions, which are described by what they hold.
+_WRAPPERS = (*_JAX, "equinox")
 
 
 class Opaque(Exception):
@@ -85,10 +88,21 @@ def value_of(x: Any, reading: Reading = WHOLE) -> Hashable:
         return _array(x, reading)
     if isinstance(x, float | complex):
         return type(x), repr(x)  # which tells -0.0 from 0.0
-    if type(x).__name__ == "Unhashable" and _of_jax(type(x)):
-        return value_of(x.val, reading)  # an argument that is not differentiated
+    if type(x).__name__ == "Unhashable" and _of(_JAX, type(x)):
+        leaves, structure = jax.tree.flatten(x.val)  # an argument that is not differentiated
+        return _hashable(structure), tuple(_leaf(leaf, reading) for leaf in leaves)
     if _holds_a_function(x) and not isinstance(x, type):
         return _function(x, reading)
+    return _hashable(x)
+
+
+def _leaf(x, reading):
+    """A function of the library that is an argument is the same object."""
+    ours = isinstance(x, types.FunctionType) and _of(_CONSTANT, x)
+    return x if ours else value_of(x, reading)
+
+
+def _hashable(x):
     try:
         hash(x)
     except TypeError:
@@ -162,7 +176,7 @@ def _array(x, reading):
 
 
 def _function(f: Any, reading) -> Hashable:
-    """A function of JAX around others by what it holds, one of a user as a rule to be described.
+    """A function of JAX or Equinox by what it holds, one of a user as a rule to be described.
 
     JAX wraps a rule of differentiation in functions that hold it, with what follows from the
     program. A constant rule is the same object.
@@ -173,29 +187,29 @@ def _function(f: Any, reading) -> Hashable:
         transforms = tuple((value_of(g, reading), value_of(a, reading)) for g, a in f.transforms)
         return value_of(f.f, reading), transforms
     plain = isinstance(f, types.FunctionType)
-    if _of_jax(f if plain else type(f)):
+    if _of(_WRAPPERS, f if plain else type(f)):
         if not plain:
-            return type(f), f
+            return _hashable(f)
         held = [cell.cell_contents for cell in f.__closure__ or ()]
         return f.__code__, tuple(value_of(x, reading) for x in held if not _is_bookkeeping(x))
     if f in reading.rules:
         return "rule", reading.rules.index(f)
-    if plain and str(f.__module__).partition(".")[0] in _CONSTANT:
+    if plain and _of(_CONSTANT, f):
         if f.__closure__:
             raise Opaque
         return f
     raise Opaque(f)
 
 
-def _of_jax(x):
-    return str(x.__module__).startswith(("jax.", "jaxlib."))
+def _of(packages, x):
+    return str(x.__module__).partition(".")[0] in packages
 
 
 def _is_bookkeeping(x):
     """What JAX notes while it traces; none of it changes what a rule computes."""
     if isinstance(x, core.Jaxpr | core.ClosedJaxpr | jax.Array):
         return False
-    of_jax = _of_jax(type(x)) and not _holds_a_function(x)
+    of_jax = _of(_JAX, type(x)) and not _holds_a_function(x)
     return isinstance(x, dict) or type(x) is object or of_jax
 
 

@@ -57,7 +57,8 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     - `examples`: arguments, or their shapes.
 
     **Returns:** a `Program`. Where programs could not be told apart, as those with side effects,
-    a function that is equal for the same `f` as long as what it reads has not changed. `f` itself
+    or with rules of Equinox that a user wrote, a function that is equal for the same `f` as long as
+    what it reads has not changed, which leaves out what only such rules read. `f` itself
     if it cannot be traced, holds arrays that are traced already, or stands under `jax.set_mesh` or
     `jax.disable_jit`.
 

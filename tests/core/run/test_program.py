@@ -249,6 +249,53 @@ def _backward(_, ct):
     return (RULE * ct,)
 
 
+def rule_of_equinox(c):
+    held = Holder(c)
+
+    @eqx.filter_custom_jvp
+    def f(x):
+        return 1.0 * x
+
+    @f.def_jvp
+    def rule(primals, tangents):
+        return held.rule(primals, tangents)
+
+    return (lambda x: f(x)), lambda value: setattr(held, "c", value)
+
+
+def rule_of_equinox_for_reverse(c):
+    held = Holder(c)
+
+    @eqx.filter_custom_vjp
+    def f(x):
+        return 1.0 * x
+
+    @f.def_fwd
+    def forward(perturbed, x):
+        return 1.0 * x, None
+
+    @f.def_bwd
+    def backward(residuals, ct, perturbed, x):
+        return held(ct)
+
+    return (lambda x: f(x)), lambda value: setattr(held, "c", value)
+
+
+def argument_of_a_rule(c):
+    held = Holder(c)
+
+    @eqx.filter_custom_jvp
+    def apply(f, x):
+        return 1.0 * x
+
+    @apply.def_jvp
+    def rule(primals, tangents):
+        f, x = primals
+        return 1.0 * x, f(tangents[1])
+
+    return (lambda x: apply(lambda t: held(t), x)), lambda value: setattr(held, "c", value)
+
+
 def printing(c):
     held = Holder(c)
 
@@ -263,6 +310,16 @@ CHANGING = [
     cell, held_array, held_scalar, in_a_loop, default, attribute, rule_of_an_object,
     rule_with_a_default, rule_that_reads_a_global, printing,
 ]  # fmt: skip
+# Their rules ask which inputs are perturbed: such functions are compiled for themselves.
+OF_EQUINOX = [rule_of_equinox, rule_of_equinox_for_reverse, argument_of_a_rule]
+
+
+@pytest.mark.parametrize("make", OF_EQUINOX, ids=lambda f: f.__name__)
+def test_rules_of_equinox_that_hold_values_are_never_shared(make):
+    compiled = eqx.filter_jit(lambda f, x: jax.grad(lambda x: f(x).sum())(x))
+    for c in (0.3, 0.7, 0.3):
+        f, _ = make(c)
+        assert jnp.allclose(compiled(program(f, X), X), c, rtol=1e-14)
 
 
 @pytest.mark.parametrize("make", CHANGING, ids=lambda f: f.__name__)

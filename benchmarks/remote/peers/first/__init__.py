@@ -1,0 +1,1 @@
+"""Peers in a new process, which print their first answer."""

@@ -396,4 +396,23 @@ DFT = [
     *map(_constraint, CONSTRAINTS.split()),
 ]
 
-FURTHER = [*PDE, *NTK, *OPERATORS, *DFT]
+
+def _potential(name, made):
+    """The energy of four silicon atoms, of which the second to fourth are where the input says."""
+    energy, params = made
+    places = np.array([[0, 0, 0], [1.4, 1.4, 1.2], [1.4, -1.3, -1.4], [-1.2, 1.4, -1.4]])
+    atoms = jsci.atoms.Atoms(places, ["Si"] * 4)
+    graph = jsci.atoms.neighbours(atoms, 5.0, angle_cutoff=5.0)
+    return Entry(
+        name,
+        lambda x: energy(params, dataclasses.replace(atoms, positions=places + x), graph),
+        0.1 * _rows(4, 3),
+    )
+
+
+ATOMS = [
+    _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
+    _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
+]
+
+FURTHER = [*PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

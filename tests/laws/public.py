@@ -48,6 +48,7 @@ EXEMPT = {
     "what a public function returns": """
         BatchResiduals Fit Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
+        atoms.Batch atoms.Frame atoms.Graph atoms.Labels atoms.Properties
         dft.SCFResult dft.Sample dft.Relaxed dft.Stability dft.Thermochemistry dft.Vibrations
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
@@ -79,6 +80,10 @@ EXEMPT = {
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
     """,
+    "structures, on the host: what they refuse is tested in tests/atoms/structure": """
+        atoms.Atoms atoms.batch atoms.composition_energies atoms.from_ase atoms.label
+        atoms.neighbours atoms.read atoms.to_ase atoms.write
+    """,
     "files: what they hold is fuzzed in tests/core/files/test_io.py and by read_xyz": """
         load save dft.read_xyz_frames
     """,
@@ -90,6 +95,7 @@ EXEMPT = {
         dft.pad_to_buckets
     """,
     "made of parts that are fuzzed, or around them": """
+        atoms.properties atoms.with_references
         dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density
         dft.feature_functional dft.fit_density dft.hamiltonian dft.hamiltonian_guess
         dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional

@@ -1,0 +1,31 @@
+"""Atoms: structures, interatomic potentials that train, and what one does with them.
+
+Energies are in eV, lengths in Å.
+"""
+
+from ._potentials.lennard_jones import lennard_jones
+from ._potentials.references import composition_energies, with_references
+from ._potentials.stillinger_weber import stillinger_weber
+from ._properties.properties import Properties, properties
+from ._structure.ase_atoms import from_ase, label, to_ase
+from ._structure.atoms import Atoms
+from ._structure.batch import Batch, Labels, batch
+from ._structure.extxyz import read, write
+from ._structure.frame import Frame
+from ._structure.graph import Graph
+from ._structure.neighbours import neighbours
+
+__all__ = [
+    # Structures
+    "Atoms", "Graph", "neighbours", "batch", "Batch", "Labels",
+    # Files and ASE
+    "read", "write", "Frame", "from_ase", "to_ase", "label",
+    # Energies and their derivatives
+    "properties", "Properties",
+    # Potentials
+    "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

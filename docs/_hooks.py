@@ -26,6 +26,7 @@ PACKAGES = (
     "jaxsci.operators.data",
     "jaxsci.ntk",
     "jaxsci.ntk.infinite",
+    "jaxsci.atoms",
 )
 _LINE = re.compile(r"^names: ([\w.]+): ([\w ]+)$", re.MULTILINE)
 _ENTRY = re.compile(r'<div class="doc doc-object doc-(?:function|class)">\s*<h\d id="([\w.]+)"')

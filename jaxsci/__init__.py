@@ -9,6 +9,7 @@ Packages:
     dft         Kohn-Sham density functional theory, functionals that can be trained
     operators   neural operators: networks that map functions to functions
     ntk         tangent kernels, finite and infinite, and what they predict about training
+    atoms       interatomic potentials: forces and stresses, dynamics, phonons, elastic constants
     nn          networks and embeddings that more than one of these uses
 
 Verbs:
@@ -37,7 +38,7 @@ Help on one of them: `help(jaxsci.fit)`. `python -m jaxsci doctor` tests an inst
 
 from importlib.metadata import version as _version
 
-from . import dft, nn, ntk, operators, pde
+from . import atoms, dft, nn, ntk, operators, pde
 from .core import (
     DIIS,
     Anderson,
@@ -82,7 +83,7 @@ _use_cache_of_environment()
 
 __all__ = [
     # Packages
-    "dft", "nn", "ntk", "operators", "pde",
+    "atoms", "dft", "nn", "ntk", "operators", "pde",
     # Models and derivatives
     "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
     # Residuals and training

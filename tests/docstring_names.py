@@ -17,6 +17,11 @@ import optax
 
 import jaxsci as jsci
 
+CRYSTAL = """2
+Lattice="4.0 0 0 0 4.0 0 0 0 4.0" Properties=species:S:1:pos:R:3 energy=-7.0
+Na 0 0 0
+Cl 2 2 2
+"""
 WATER = [("O", (0.0, 0.0, 0.117)), ("H", (0.0, 0.757, -0.469)), ("H", (0.0, -0.757, -0.469))]
 HYDROGEN = [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.74))]
 AMMONIA = [
@@ -41,6 +46,7 @@ def of(pillar):
             "ntk": ntk,
             "operators": operators,
             "dft": dft,
+            "atoms": atoms,
         }[pillar]()
     )
 
@@ -161,6 +167,16 @@ def dft():
     return locals() | errors | {"network": net}
 
 
+def atoms():
+    """Caesium chloride and its graph, a potential, and what is computed with them."""
+    salt = jsci.atoms.Atoms([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]], ["Cs", "Cl"], 4.0 * np.eye(3))
+    graph = jsci.atoms.neighbours(salt, 6.0)
+    nearby = jsci.atoms.NeighbourList(salt, 6.0)
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.1, sigma=3.2, cutoff=6.0, onset=4.0)
+    f = jax.jit(jsci.atoms.properties(energy))
+    return locals()
+
+
 def correction(params, features):
     """Zero without parameters, so that one functional serves examples with and without."""
     if params is None:
@@ -170,6 +186,7 @@ def correction(params, features):
 
 def write_files(folder):
     """The files that examples read."""
+    (folder / "train.xyz").write_text(CRYSTAL)
     for name, molecule in (("water", WATER), ("n2", NITROGEN), ("trajectory", WATER)):
         lines = [f"{symbol} {x} {y} {z}" for symbol, (x, y, z) in molecule]
         frame = "\n".join([str(len(lines)), name, *lines]) + "\n"

@@ -23,6 +23,12 @@ import jaxsci as jsci
 # Examples of more than one CPU-second, compilation included; the others run in every CI.
 SLOW = {
     "Weighted",
+    "atoms.langevin",
+    "atoms.langevin_cell",
+    "atoms.nose_hoover",
+    "atoms.relax",
+    "atoms.simulate",
+    "atoms.verlet",
     "averaged",
     "dft.DIIS",
     "dft.DensityCorrection",

@@ -14,11 +14,11 @@ from public import packages
 ROOT = pathlib.Path(__file__).parents[1] / "jaxsci"
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 TESTS = pathlib.Path(__file__).parent
-PILLARS = {"pde", "dft", "operators", "ntk"}
+PILLARS = {"pde", "dft", "operators", "ntk", "atoms"}
 BELOW = {"core", "numerics", "nn"}
 ALLOWED = {"core": {"core"}, "numerics": {"core", "numerics"}, "nn": BELOW}
 ALLOWED |= {pillar: BELOW | {pillar} for pillar in PILLARS}
-HEAVY = ("flax", "pyscf", "ase", "torch", "matplotlib")
+HEAVY = ("flax", "pyscf", "ase", "torch", "matplotlib", "vesin")
 
 
 def imported(path, root=ROOT):

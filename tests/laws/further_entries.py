@@ -396,4 +396,34 @@ DFT = [
     *map(_constraint, CONSTRAINTS.split()),
 ]
 
-FURTHER = [*PDE, *NTK, *OPERATORS, *DFT]
+
+def _potential(name, made):
+    """The energy of four silicon atoms, of which the second to fourth are where the input says."""
+    energy, params = made
+    places = np.array([[0, 0, 0], [1.4, 1.4, 1.2], [1.4, -1.3, -1.4], [-1.2, 1.4, -1.4]])
+    atoms = jsci.atoms.Atoms(places, ["Si"] * 4)
+    graph = jsci.atoms.neighbours(atoms, 5.0, angle_cutoff=5.0)
+    return Entry(
+        name,
+        lambda x: energy(params, dataclasses.replace(atoms, positions=places + x), graph),
+        0.1 * _rows(4, 3),
+    )
+
+
+ATOMS = [
+    _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
+    _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
+    Entry("atoms.harmonic_heat", lambda x: jsci.atoms.harmonic_heat(3 + x, 300.0), _rows(2, 3)),
+    Entry(
+        "atoms.phonon_density",
+        lambda x: jsci.atoms.phonon_density(x, jnp.linspace(-1.0, 1.0, 3)),
+        _rows(2, 3),
+    ),
+    Entry(
+        "atoms.equation_of_state",
+        lambda x: jsci.atoms.equation_of_state(x, (x - 40.0) ** 2),
+        40 + _rows(7),
+    ),
+]
+
+FURTHER = [*PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

@@ -1,0 +1,201 @@
+"""Reading and writing extended .xyz files."""
+
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .atoms import Atoms
+from .frame import Frame, as_frames
+from .xyz_labels import labels
+
+_ENTRY = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
+_KINDS = {"R": float, "I": int, "S": str, "L": str}
+_PLAIN = "species:S:1:pos:R:3"
+
+
+def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -> list[Frame]:
+    """Read every structure of an extended .xyz file, with its labels.
+
+    **Arguments:**
+
+    - `path`: of the file, in UTF-8.
+    - `names`: which entry or column holds a label, such as `{"energy": "REF_energy"}`. Without it
+        these are `energy`, `forces` or `force`, `stress` or `virial` or `virials`, and `magmoms`.
+
+    **Returns:** a `Frame` of each structure. What the file has besides is in `frame.info`.
+
+    **Raises:** `FileNotFoundError`; `ValueError`, naming the line, for a line that is not what its
+    header says, another unit than eV and Å if the file states one, a structure that is periodic
+    along some axes alone, or a stress and a virial that contradict each other.
+
+    **Notes:** the format has no units: eV, eV/Å and Å are assumed, a stress in eV/Å³ with the
+    sign of ASE, (1/V) dE/dε, and a virial in eV, -V times the stress. With a `Lattice` and no
+    `pbc` a structure is periodic.
+
+    ```python
+    frames = jsci.atoms.read("train.xyz")
+    ```
+    """
+    path = pathlib.Path(path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    frames, start = [], 0
+    while start < len(lines):
+        if not lines[start].strip():
+            start += 1
+            continue
+        count = _count(path, lines, start)
+        frames.append(_frame(path, lines, start, count, names or {}))
+        start += count + 2
+    return frames
+
+
+def write(
+    path: str | os.PathLike[str],
+    structures: Atoms | Frame | Sequence[Atoms | Frame],
+    *,
+    append: bool = False,
+) -> None:
+    """Write structures with their labels as extended .xyz, so that `read` gives the same back.
+
+    **Arguments:**
+
+    - `path`: of the file.
+    - `structures`: one or several, with labels as a `Frame` or without.
+    - `append`: add to the file instead of replacing it.
+
+    **Raises:** `TypeError` for something else; `ValueError` for labels of a wrong shape or not
+    finite.
+
+    ```python
+    jsci.atoms.write("salt.xyz", salt)
+    ```
+    """
+    text = "".join(map(_text, as_frames(structures)))
+    with pathlib.Path(path).open("a" if append else "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _count(path: pathlib.Path, lines: list[str], start: int) -> int:
+    text = lines[start].strip()
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{path}, line {start + 1}: expected a number of atoms, got {text!r:.80}.")
+    if start + 2 + int(text) > len(lines):
+        raise ValueError(f"{path}, line {start + 1}: {text} atoms are announced, the file ends.")
+    return int(text)
+
+
+def _frame(path, lines: list[str], start: int, count: int, names: dict[str, str]) -> Frame:
+    where = f"{path}, line {start + 2}"
+    info = {key: _value(text) for key, text in _ENTRY.findall(lines[start + 1])}
+    columns = _columns(where, str(info.pop("Properties", _PLAIN)))
+    table = _table(path, lines, start + 2, count, columns)
+    try:
+        lattice, pbc = info.pop("Lattice", None), info.pop("pbc", None)
+        cell = None if lattice is None else np.reshape(np.asarray(lattice, float), (3, 3))
+        periodic = np.broadcast_to(cell is not None if pbc is None else pbc, 3)
+        if periodic.any() and not periodic.all():
+            raise ValueError(
+                f"it is periodic along some axes alone (pbc={pbc}): give the others vacuum wider "
+                'than the cutoff, and pbc="T T T".'
+            )
+        if periodic.any() and cell is None:
+            raise ValueError("it is periodic and has no Lattice.")
+        species = table.pop("species" if "species" in table else "Z")
+        atoms = Atoms(table.pop("pos"), species.tolist(), cell if periodic.all() else None)
+        return Frame(atoms, *labels(info, table, atoms, names), info | table)
+    except ValueError as problem:
+        raise ValueError(f"{where}: {problem}") from None
+
+
+def _columns(where: str, text: str) -> Iterator[tuple[str, str, int]]:
+    parts = text.split(":")
+    triples = list(zip(parts[::3], parts[1::3], parts[2::3], strict=False))
+    if len(parts) % 3 or any(k not in _KINDS or not n.isdigit() for _, k, n in triples):
+        raise ValueError(f"{where}: Properties must be name:kind:columns:..., got {text!r:.120}.")
+    given = {name: (kind, int(count)) for name, kind, count in triples}
+    if given.get("pos") != ("R", 3) or not {"species", "Z"} & set(given):
+        raise ValueError(f"{where}: Properties has no pos:R:3, or neither species nor Z: {text!r}.")
+    return [(name, kind, int(count)) for name, kind, count in triples]  # pyright: ignore
+
+
+def _table(path, lines: list[str], start: int, count: int, columns) -> dict[str, np.ndarray]:
+    width = sum(number for *_, number in columns)
+    rows = [line.split() for line in lines[start : start + count]]
+    for number, row in enumerate(rows, start + 1):
+        if len(row) < width:
+            raise ValueError(f"{path}, line {number}: {width} columns expected, got {len(row)}.")
+    table, first = {}, 0
+    for name, kind, size in columns:
+        words = [row[first : first + size] for row in rows]
+        try:
+            values = np.array(words, _KINDS[kind]).reshape(count, size)
+        except ValueError as problem:
+            raise ValueError(f"{path}, lines {start + 1} to {start + count}: {problem}") from None
+        table[name] = values[:, 0] if size == 1 else values
+        first += size
+    return table
+
+
+def _value(text: str) -> Any:
+    """Of an entry: true or false, numbers, or text."""
+    text = re.sub(r"[{}\[\],]", " ", text) if text[0] in "{[" else text.strip('"')
+    words = text.split()
+    for kind in (_truth, int, float):
+        try:
+            values = [kind(word) for word in words]
+        except ValueError:
+            continue
+        return values[0] if len(values) == 1 else np.array(values) if values else text
+    return text
+
+
+def _truth(word: str) -> bool:
+    if word not in ("T", "F", "True", "False"):
+        raise ValueError(word)
+    return word[0] == "T"
+
+
+def _text(frame: Frame) -> str:
+    """One structure as it stands in a file."""
+    real = np.asarray(frame.atoms.mask)
+    head = []
+    if frame.atoms.cell is not None:
+        head.append(f'Lattice="{_numbers(frame.atoms.cell)}"')
+    given = {"forces": frame.forces, "magmoms": frame.magmoms}
+    given |= {k: v for k, v in frame.info.items() if np.shape(v)[:1] == real.shape and _is_real(v)}
+    columns = {
+        name: np.asarray(values, float).reshape(len(real), -1)[real]
+        for name, values in given.items()
+        if values is not None
+    }
+    kinds = "".join(f":{name}:R:{values.shape[1]}" for name, values in columns.items())
+    head.append(f"Properties=species:S:1:pos:R:3{kinds}")
+    if frame.energy is not None:
+        head.append(f"energy={_numbers(frame.energy)}")
+    if frame.stress is not None:
+        head.append(f'stress="{_numbers(frame.stress)}"')
+    head += [f"{k}={_entry(v)}" for k, v in frame.info.items() if k not in columns]
+    head.append('pbc="F F F"' if frame.atoms.cell is None else 'pbc="T T T"')
+    table = np.hstack([np.asarray(frame.atoms.positions)[real], *columns.values()])
+    rows = [f"{s} {_numbers(row)}" for s, row in zip(frame.atoms.symbols, table, strict=True)]
+    return "\n".join([str(len(rows)), " ".join(head), *rows]) + "\n"
+
+
+def _is_real(values: Any) -> bool:
+    return np.ndim(values) <= 2 and np.asarray(values).dtype.kind in "fi"
+
+
+def _entry(value: Any) -> str:
+    values = np.ravel(value)
+    if values.dtype.kind == "b":
+        return '"' + " ".join("T" if v else "F" for v in values) + '"'
+    return f'"{_numbers(values)}"' if values.dtype.kind in "fi" else f'"{value}"'
+
+
+def _numbers(values: Any) -> str:
+    """With all digits; integers as such."""
+    return " ".join(repr(value.item()) for value in np.ravel(np.asarray(values)))

@@ -1,0 +1,119 @@
+"""The graph of a structure, built on the host."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from .atoms import Atoms
+from .elements import SYMBOLS
+from .graph import Graph
+from .links import angle_pairs, reverse_edges
+from .pairs import pairs
+
+# Two atoms nearer than this (Å) are one atom written twice, or a wrong unit.
+_CLOSEST = 0.3
+
+
+def neighbours(
+    atoms: Atoms,
+    cutoff: float,
+    *,
+    angle_cutoff: float | None = None,
+    edges: int | None = None,
+    angles: int | None = None,
+) -> Graph:
+    """The pairs of atoms within a cutoff, with all images, and the angles between close ones.
+
+    It holds the edges |R_j + S L - R_i| < c, exact for any cell: an atom may be its own neighbour,
+    and any number of images of another. The search is by `vesin` where it is installed (extra
+    `atoms`), else by SciPy's tree; both give the same list.
+
+    **Arguments:**
+
+    - `atoms`: one structure.
+    - `cutoff`: Å.
+    - `angle_cutoff`: Å, at most `cutoff`; `None` for no angles.
+    - `edges`, `angles`: numbers to pad to; `None` for exactly those that there are. Structures of
+        equal numbers of atoms, edges and angles share a compiled program.
+
+    **Returns:** a `Graph`.
+
+    **Raises:** `ValueError` for atoms closer than 0.3 Å, cutoffs that are not positive, or more
+    edges or angles than places.
+
+    **Notes:** it is built on the host and cannot be traced: under `jax.jit` use `NeighbourList`.
+
+    ```python
+    graph = jsci.atoms.neighbours(salt, 6.0, angle_cutoff=3.0)
+    ```
+    """
+    _check(atoms, cutoff, angle_cutoff)
+    real = np.asarray(atoms.mask)
+    chosen = np.flatnonzero(real)
+    positions = np.asarray(atoms.positions, float)
+    cell = None if atoms.cell is None else np.asarray(atoms.cell, float)
+    i, j, shift = pairs(positions[chosen], cell, cutoff)
+    i, j = chosen[i], chosen[j]
+    vectors = positions[j] - positions[i] + (0.0 if cell is None else shift @ cell)
+    lengths = np.linalg.norm(vectors, axis=1)
+    _check_distances(atoms, i, j, lengths)
+    near = lengths < (angle_cutoff or 0.0)
+    degrees = np.bincount(i[near], minlength=len(real))
+    count = int(np.sum(degrees * np.maximum(degrees - 1, 0)))
+    first, second, _ = angle_pairs(np, i, near, len(real), count)
+    reverse = reverse_edges(np, i, j, shift)
+    e, a = _room(len(i), edges, "edges"), _room(count, angles, "angles")
+    last = max(len(real) - 1, 0)  # padded edges keep the order by atoms
+    reverse = np.concatenate([reverse, np.arange(len(i), e)])
+    return Graph(
+        _padded(i, e, last), _padded(j, e, last), _padded(shift, e),
+        jnp.arange(e) < len(i), _padded(reverse, e),
+        _padded(first, a), _padded(second, a), jnp.arange(a) < count,
+        jnp.array(False), float(cutoff), None if angle_cutoff is None else float(angle_cutoff),
+    )  # fmt: skip
+
+
+def _padded(values: np.ndarray, size: int, fill: int = 0) -> jax.Array:
+    empty = np.full((size, *values.shape[1:]), fill, np.int32)
+    empty[: len(values)] = values
+    return jnp.asarray(empty)
+
+
+def _room(count: int, size: int | None, name: str) -> int:
+    if size is not None and size < count:
+        raise ValueError(f"{count} {name} do not fit into {name}={size}: give room for them.")
+    return count if size is None else size
+
+
+def _check(atoms: Atoms, cutoff: float, angle_cutoff: float | None) -> None:
+    if not isinstance(atoms, Atoms):
+        raise TypeError(f"neighbours() takes Atoms, got {type(atoms).__name__}: see from_ase.")
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(atoms)):
+        raise TypeError("neighbours() runs on the host: under jit use NeighbourList.")
+    if atoms.positions.ndim != 2:
+        raise ValueError(
+            f"neighbours() takes one structure, got positions of shape {atoms.positions.shape}."
+        )
+    check_cutoffs(cutoff, angle_cutoff)
+
+
+def check_cutoffs(cutoff: float, angle_cutoff: float | None) -> None:
+    """Refuse cutoffs that are not positive, or one of angles beyond that of edges."""
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"cutoff must be positive and finite, in Å, got {cutoff!r}.")
+    if angle_cutoff is not None and not 0 < angle_cutoff <= cutoff:
+        raise ValueError(
+            f"angle_cutoff must be positive and at most the cutoff of {cutoff} Å, got "
+            f"{angle_cutoff!r}."
+        )
+
+
+def _check_distances(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
+    if len(lengths) and lengths.min() < _CLOSEST:
+        e = int(np.argmin(lengths))
+        name = [f"{SYMBOLS[int(atoms.numbers[k])]} {k}" for k in (i[e], j[e])]
+        raise ValueError(
+            f"atoms {name[0]} and {name[1]} are {lengths[e]:.3g} Å apart, closer than "
+            f"{_CLOSEST} Å: is an atom there twice, or the unit not Å?"
+        )

@@ -1,0 +1,83 @@
+"""Which entries and columns of an extended .xyz file are energy, forces, stress and moments."""
+
+from typing import Any
+
+import numpy as np
+
+from .atoms import Atoms
+from .frame import LABELS
+
+_ALIASES = {
+    "energy": ("energy", "Energy"),
+    "forces": ("forces", "force"),
+    "stress": ("stress",),
+    "virial": ("virial", "virials"),
+    "magmoms": ("magmoms", "magmom"),
+}
+_UNITS = {"ev", "ang", "angstrom", "å", "ev/ang", "ev/angstrom", "ev/å", "ev/ang^3", "metal"}
+# Stress and virial are written with few digits by some codes.
+_AGREEMENT = 1e-2
+
+
+def labels(
+    info: dict[str, Any], table: dict[str, np.ndarray], atoms: Atoms, names: dict[str, str]
+) -> tuple[Any, Any, Any, Any]:
+    """Energy, forces, stress and moments, taken out of the entries and columns."""
+    if unknown := set(names) - {*_ALIASES}:
+        raise ValueError(f"names has {sorted(unknown)}, and the labels are {', '.join(_ALIASES)}.")
+    _check_units(info)
+    found = {label: _taken(label, info, table, names) for label in _ALIASES}
+    virial, stress = found.pop("virial"), found["stress"]
+    found["stress"] = _stress(stress, virial, atoms)
+    if found["energy"] is not None:
+        found["energy"] = float(found["energy"])
+    return tuple(found[label] for label in LABELS)  # pyright: ignore[reportReturnType]
+
+
+def _taken(label: str, info: dict, table: dict, names: dict[str, str]) -> Any:
+    wanted = (names[label],) if label in names else _ALIASES[label]
+    for name in wanted:
+        for place in (table, info):
+            if name in place:
+                return place.pop(name)
+    if label in names:
+        raise ValueError(f"no entry or column {names[label]!r}: it has {[*info, *table]}.")
+    return None
+
+
+def _check_units(info: dict[str, Any]) -> None:
+    for key, value in info.items():
+        stated = key.lower().rstrip("s").endswith("unit")
+        if stated and not {*str(value).lower().replace(":", " ").split()} <= _UNITS:
+            raise ValueError(
+                f"{key}={value!r}: eV and Å are expected. Convert the file, and remove the entry."
+            )
+
+
+def _stress(stress: Any, virial: Any, atoms: Atoms) -> np.ndarray | None:
+    if (stress is None and virial is None) or atoms.cell is None:
+        return None
+    volume = float(atoms.volume)
+    by_virial = None if virial is None else -_matrix(virial, "virial") / volume
+    if stress is None:
+        return by_virial
+    stress = _matrix(stress, "stress")
+    if by_virial is not None:
+        scale = np.abs(by_virial).max()
+        if np.abs(stress - by_virial).max() > _AGREEMENT * scale:
+            ratio = np.abs(stress).max() / max(scale, np.finfo(float).tiny)
+            raise ValueError(
+                f"stress and virial contradict each other: the stress is {ratio:.4g} times "
+                "-virial/V (160.2 if it is in GPa), or of another sign. Expected are eV/Å³ and eV."
+            )
+    return stress
+
+
+def _matrix(values: Any, name: str) -> np.ndarray:
+    """(3, 3) of nine numbers, or of six in the order xx, yy, zz, yz, xz, xy."""
+    values = np.ravel(np.asarray(values, float))
+    if len(values) == 6:
+        values = values[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
+    if len(values) != 9:
+        raise ValueError(f"{name} must have nine numbers, or six, got {len(values)}.")
+    return values.reshape(3, 3)

@@ -1,0 +1,110 @@
+"""Extended .xyz and ASE: what is written comes back, and what contradicts itself is refused."""
+
+import numpy as np
+import pytest
+
+import jaxsci as jsci
+
+HEAD = 'Lattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3:forces:R:3 energy=-7.25'
+ROWS = "Na 0 0 0 0.1 0 0\nCl 2 2 2 -0.1 0 0\n"
+
+
+def file(tmp_path, head=HEAD, rows=ROWS):
+    path = tmp_path / "a.xyz"
+    path.write_text(f"2\n{head}\n{rows}")
+    return path
+
+
+def frame():
+    rng = np.random.default_rng(0)
+    atoms = jsci.atoms.Atoms(rng.normal(size=(3, 3)), ["O", "H", "H"], 9 * np.eye(3))
+    stress = rng.normal(size=(3, 3))
+    return jsci.atoms.Frame(
+        atoms, -14.5, rng.normal(size=(3, 3)), stress + stress.T, rng.normal(size=3), {"charge": -1}
+    )
+
+
+def assert_same(a, b):
+    np.testing.assert_array_equal(a.atoms.positions, b.atoms.positions)
+    np.testing.assert_array_equal(a.atoms.numbers, b.atoms.numbers)
+    np.testing.assert_array_equal(a.atoms.cell, b.atoms.cell)
+    for name in ("energy", "forces", "stress", "magmoms"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_what_is_written_is_read_bit_by_bit(tmp_path):
+    path = tmp_path / "a.xyz"
+    molecule = jsci.atoms.Frame(jsci.atoms.Atoms([[0.0, 0, 0]], ["H"]), -13.6)
+    jsci.atoms.write(path, [frame(), molecule])
+    jsci.atoms.write(path, frame(), append=True)
+    first, second, third = jsci.atoms.read(path)
+    assert_same(first, frame())
+    assert_same(third, frame())
+    assert first.info["charge"] == -1
+    assert second.atoms.cell is None and second.energy == -13.6 and second.forces is None
+
+
+def test_ase_reads_ours_and_we_read_theirs(tmp_path):
+    io = pytest.importorskip("ase.io")
+    ours = frame()
+    jsci.atoms.write(tmp_path / "ours.xyz", ours)
+    theirs = io.read(tmp_path / "ours.xyz", format="extxyz")
+    np.testing.assert_allclose(theirs.get_forces(), ours.forces)
+    np.testing.assert_allclose(theirs.get_stress(voigt=False), ours.stress)
+    io.write(tmp_path / "theirs.xyz", theirs, format="extxyz")
+    (back,) = jsci.atoms.read(tmp_path / "theirs.xyz")
+    np.testing.assert_allclose(back.forces, ours.forces, atol=1e-7)
+    np.testing.assert_allclose(back.stress, ours.stress, atol=1e-7)
+    np.testing.assert_allclose(jsci.atoms.from_ase(theirs).positions, ours.atoms.positions)
+
+
+def test_a_virial_is_minus_volume_times_stress(tmp_path):
+    (found,) = jsci.atoms.read(file(tmp_path, HEAD + ' virial="6.4 0 0 0 6.4 0 0 0 6.4"'))
+    np.testing.assert_allclose(found.stress, -0.1 * np.eye(3))
+
+
+def test_labels_may_have_other_names(tmp_path):
+    path = file(tmp_path, HEAD.replace("energy", "REF_energy"))
+    assert jsci.atoms.read(path)[0].energy is None
+    (found,) = jsci.atoms.read(path, names={"energy": "REF_energy"})
+    assert found.energy == -7.25
+    with pytest.raises(ValueError, match="no entry or column 'E'"):
+        jsci.atoms.read(path, names={"energy": "E"})
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "message"),
+    [
+        (HEAD + ' pbc="T T F"', ROWS, "periodic along some axes alone"),
+        (HEAD + " energy_unit=Hartree", ROWS, "eV and Å are expected"),
+        (
+            HEAD + ' virial="6.4 0 0 0 6.4 0 0 0 6.4" stress="16 0 0 0 16 0 0 0 16"',
+            ROWS,
+            "160.2 if it is in GPa",
+        ),
+        (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 2\n", "line 4: 7 columns expected, got 4"),
+        (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 x 0 0 0\n", "could not convert"),
+        (HEAD, "Na 0 0 0 0.1 0 0\n", "2 atoms are announced, the file ends"),
+        (HEAD, "Na 0 0 0 0.1 0 0\nQx 2 2 2 0 0 0\n", "no element has the symbol 'Qx'"),
+        ("Properties=species:S:1:pos:R", ROWS, "Properties must be name:kind:columns"),
+        ("Properties=species:S:1", ROWS, "Properties has no pos:R:3"),
+        ('Lattice="1 2 3"', ROWS, "line 2: cannot reshape"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_with_its_line(tmp_path, head, rows, message):
+    with pytest.raises(ValueError, match=message):
+        jsci.atoms.read(file(tmp_path, head, rows))
+
+
+def test_labels_that_are_not_finite_are_named():
+    wrong = frame()._replace(energy=float("nan"))
+    with pytest.raises(ValueError, match="energy of structure 1 is not finite"):
+        jsci.atoms.batch([frame(), wrong], 3.0)
+    with pytest.raises(ValueError, match=r"forces of structure 0 must have the shape \(3, 3\)"):
+        jsci.atoms.batch([frame()._replace(forces=np.zeros((2, 3)))], 3.0)
+
+
+def test_slabs_of_ase_are_refused():
+    build = pytest.importorskip("ase.build")
+    with pytest.raises(ValueError, match="periodic along some axes alone"):
+        jsci.atoms.from_ase(build.fcc111("Cu", (1, 1, 2), vacuum=5.0))

@@ -9,7 +9,7 @@ from pyscf import dft, gto
 quantity, basis, grid, atoms = sys.argv[1:]
 field = dft.RKS(gto.M(atom=atoms, basis=basis, verbose=0))
 field.xc, field.grids.level, field.conv_tol = "pbe", int(grid), 1e-9
-value = float(field.kernel())
+value = field.run().e_tot
 if quantity == "forces":
     value = float(np.abs(field.nuc_grad_method().kernel()).max())
 print(json.dumps(value))

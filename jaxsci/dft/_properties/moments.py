@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...core import announced_jit
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult, density_of
@@ -137,7 +138,7 @@ def polarisability(
     return _polarisability(molecule, functional, params, result, first_of(solver).temperature)
 
 
-@eqx.filter_jit
+@announced_jit("compiling the polarisability")
 def _polarisability(molecule, functional, params, result, temperature):
     equations = Equations(functional, params, operators(molecule, functional))
     focks = focks_of(equations, molecule, result, temperature)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ...core import memoised, require_x64
+from ...core import announced_jit, memoised, require_x64
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
@@ -157,7 +157,7 @@ def energy(
     return scf_energy
 
 
-@eqx.filter_jit
+@announced_jit("compiling the SCF")
 def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
     ops, temperature = operators(molecule, functional), iteration.temperature
     equations = Equations(functional, params, ops)

@@ -10,7 +10,7 @@ import jax.scipy.linalg as jsl
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
-from ...core import require_x64
+from ...core import announced_jit, require_x64
 from ...numerics import lowest_eigenpair
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
@@ -200,7 +200,7 @@ def stable_scf(
     return result
 
 
-@eqx.filter_jit
+@announced_jit("compiling the stability analysis")
 def _analyse(molecule, functional, result, params, tolerance, max_steps) -> Stability:
     ops = operators(molecule, functional)
     n = molecule.size

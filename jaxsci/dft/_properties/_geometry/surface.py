@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from ....core import Failure, attempt, vmap
+from ....core import Failure, announced_jit, attempt, vmap
 from ..._basis.orthonormal import NEARLY_DEPENDENT
 from ..._scf.result import SCFResult
 from ..._scf.scf import scf
@@ -130,12 +129,12 @@ def first_density(molecule: Molecule, result: SCFResult | None) -> np.ndarray:
     return (electrons / electrons.sum())[:, None, None] * guess[None]
 
 
-@eqx.filter_jit
+@announced_jit("compiling the SCF and its forces")
 def _solved(molecule, density, functional, params, settings):
     return _electrons(molecule, density, functional, params, settings)
 
 
-@eqx.filter_jit
+@announced_jit("compiling the SCF and its forces")
 def _solved_together(molecules, densities, functional, params, settings):
     def one(molecule, density):
         return _electrons(molecule, density, functional, params, settings)

@@ -40,7 +40,7 @@ class Baseline(NamedTuple):
     part: bool = False
 
 
-ORDER = ("pde", "dft", "operators", "ntk")
+ORDER = ("pde", "dft", "operators", "ntk", "atoms")
 
 
 def place(pillar: str) -> int:

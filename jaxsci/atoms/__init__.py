@@ -3,7 +3,12 @@
 Energies are in eV, lengths in Å.
 """
 
+from ._potentials.chgnet import chgnet
+from ._potentials.frozen import frozen
+from ._potentials.graph_potential import GraphPotential
 from ._potentials.lennard_jones import lennard_jones
+from ._potentials.minibatches import minibatches
+from ._potentials.property_errors import property_errors
 from ._potentials.references import composition_energies, with_references
 from ._potentials.stillinger_weber import stillinger_weber
 from ._properties.properties import Properties, properties
@@ -24,6 +29,9 @@ __all__ = [
     "properties", "Properties",
     # Potentials
     "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
+    "GraphPotential", "chgnet",
+    # Training
+    "property_errors", "minibatches", "frozen",
 ]  # fmt: skip
 
 

@@ -3,12 +3,14 @@
 from ._bases import ActivationProducts, BSpline, Chebyshev, Fourier, Gaussians, Mixture
 from ._dense import Dense
 from ._fourier_features import FourierFeatures, PeriodicEmbedding
+from ._gated_mlp import GatedMLP
 from ._hypernetwork import Hypernetwork
 from ._kan import KAN, KANLayer
 from ._kinks import KinkFeatures
 from ._mlp import MLP
 from ._modified_mlp import ModifiedMLP
 from ._piratenet import PirateNet
+from ._radial_bessel import RadialBessel
 from ._separable import Separable
 from ._siren import SIREN
 
@@ -16,9 +18,9 @@ __all__ = [
     # Networks
     "MLP", "ModifiedMLP", "PirateNet", "SIREN", "KAN", "Separable", "Hypernetwork",
     # Layers
-    "Dense", "KANLayer",
+    "Dense", "GatedMLP", "KANLayer",
     # Embeddings
-    "FourierFeatures", "PeriodicEmbedding", "KinkFeatures",
+    "FourierFeatures", "PeriodicEmbedding", "KinkFeatures", "RadialBessel",
     # Bases of KAN edges
     "BSpline", "Chebyshev", "Fourier", "Gaussians", "Mixture", "ActivationProducts",
 ]  # fmt: skip

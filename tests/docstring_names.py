@@ -168,9 +168,10 @@ def dft():
 
 
 def atoms():
-    """Rock salt and its graph, a potential, and what is computed with them."""
-    salt = jsci.atoms.Atoms([[0.0, 0.0, 0.0], [2.8, 2.8, 2.8]], ["Na", "Cl"], 5.6 * np.eye(3))
+    """Caesium chloride and its graph, a potential, and what is computed with them."""
+    salt = jsci.atoms.Atoms([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]], ["Cs", "Cl"], 4.0 * np.eye(3))
     graph = jsci.atoms.neighbours(salt, 6.0)
+    nearby = jsci.atoms.NeighbourList(salt, 6.0)
     energy, params = jsci.atoms.lennard_jones(epsilon=0.1, sigma=3.2, cutoff=6.0, onset=4.0)
     f = jax.jit(jsci.atoms.properties(energy))
     return locals()

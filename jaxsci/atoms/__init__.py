@@ -3,6 +3,12 @@
 Energies are in eV, lengths in Å.
 """
 
+from ._dynamics.barostat import langevin_cell
+from ._dynamics.relax import Relaxed, relax
+from ._dynamics.simulate import simulate
+from ._dynamics.state import Dynamics, State, thermal_velocities
+from ._dynamics.thermostats import langevin, nose_hoover
+from ._dynamics.verlet import verlet
 from ._potentials.chgnet import chgnet
 from ._potentials.frozen import frozen
 from ._potentials.graph_potential import GraphPotential
@@ -11,6 +17,11 @@ from ._potentials.minibatches import minibatches
 from ._potentials.property_errors import property_errors
 from ._potentials.references import composition_energies, with_references
 from ._potentials.stillinger_weber import stillinger_weber
+from ._properties.calculator import calculator
+from ._properties.elastic import EquationOfState, elastic_constants, equation_of_state
+from ._properties.force_constants import ForceConstants, force_constants
+from ._properties.phonons import Heat, harmonic_heat, mesh, phonon_density, phonons
+from ._properties.phonopy_files import write_phonopy
 from ._properties.properties import Properties, properties
 from ._structure.ase_atoms import from_ase, label, to_ase
 from ._structure.atoms import Atoms
@@ -18,15 +29,22 @@ from ._structure.batch import Batch, Labels, batch
 from ._structure.extxyz import read, write
 from ._structure.frame import Frame
 from ._structure.graph import Graph
+from ._structure.neighbour_list import NeighbourList
 from ._structure.neighbours import neighbours
 
 __all__ = [
     # Structures
-    "Atoms", "Graph", "neighbours", "batch", "Batch", "Labels",
+    "Atoms", "Graph", "neighbours", "NeighbourList", "batch", "Batch", "Labels",
     # Files and ASE
-    "read", "write", "Frame", "from_ase", "to_ase", "label",
+    "read", "write", "Frame", "from_ase", "to_ase", "label", "calculator", "write_phonopy",
     # Energies and their derivatives
     "properties", "Properties",
+    # Crystals
+    "force_constants", "ForceConstants", "phonons", "mesh", "phonon_density", "harmonic_heat",
+    "Heat", "elastic_constants", "equation_of_state", "EquationOfState",
+    # Relaxation and dynamics
+    "relax", "Relaxed", "verlet", "langevin", "nose_hoover", "langevin_cell", "thermal_velocities",
+    "simulate", "Dynamics", "State",
     # Potentials
     "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
     "GraphPotential", "chgnet",

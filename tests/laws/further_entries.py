@@ -421,6 +421,17 @@ ATOMS = [
     _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
     _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
     _potential("atoms.GraphPotential", _graph_potential()),
+    Entry("atoms.harmonic_heat", lambda x: jsci.atoms.harmonic_heat(3 + x, 300.0), _rows(2, 3)),
+    Entry(
+        "atoms.phonon_density",
+        lambda x: jsci.atoms.phonon_density(x, jnp.linspace(-1.0, 1.0, 3)),
+        _rows(2, 3),
+    ),
+    Entry(
+        "atoms.equation_of_state",
+        lambda x: jsci.atoms.equation_of_state(x, (x - 40.0) ** 2),
+        40 + _rows(7),
+    ),
 ]
 
 FURTHER = [*PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

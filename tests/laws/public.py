@@ -48,7 +48,8 @@ EXEMPT = {
     "what a public function returns": """
         BatchResiduals Fit Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
-        atoms.Batch atoms.Frame atoms.Graph atoms.Labels atoms.Properties
+        atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
+        atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Stability dft.Thermochemistry dft.Vibrations
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
@@ -83,8 +84,9 @@ EXEMPT = {
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
     """,
     "structures, on the host: what they refuse is tested in tests/atoms/structure": """
-        atoms.Atoms atoms.batch atoms.composition_energies atoms.from_ase atoms.label
-        atoms.neighbours atoms.read atoms.to_ase atoms.write
+        atoms.Atoms atoms.calculator atoms.mesh atoms.write_phonopy
+        atoms.NeighbourList atoms.batch atoms.composition_energies atoms.from_ase
+        atoms.label atoms.neighbours atoms.read atoms.to_ase atoms.write
     """,
     "files: what they hold is fuzzed in tests/core/files/test_io.py and by read_xyz": """
         load save dft.read_xyz_frames
@@ -97,7 +99,9 @@ EXEMPT = {
         dft.pad_to_buckets
     """,
     "made of parts that are fuzzed, or around them": """
-        atoms.properties atoms.with_references
+        atoms.elastic_constants atoms.force_constants atoms.langevin atoms.langevin_cell
+        atoms.nose_hoover atoms.phonons atoms.properties atoms.relax atoms.simulate
+        atoms.thermal_velocities atoms.verlet atoms.with_references
         dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density
         dft.feature_functional dft.fit_density dft.hamiltonian dft.hamiltonian_guess
         dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional

@@ -99,9 +99,7 @@ def _labelled(structure: Any, calculator: Any, number: int) -> Frame:
     if theirs.calc is None:
         raise ValueError(f"structure {number} has no calculator: give label(..., calculator).")
     ours = from_ase(theirs)
-    known = getattr(theirs.calc, "implemented_properties", [])
-    known = [*known, *getattr(theirs.calc, "results", {})]
-    get = lambda name: theirs.calc.get_property(name, theirs) if name in known else None  # noqa: E731
+    get = lambda name: _property(theirs, name)  # noqa: E731
     stress = None if ours.cell is None else get("stress")
     stress = None if stress is None else np.array(_matrix(stress))
     forces, magmoms = get("forces"), get("magmoms")
@@ -112,6 +110,14 @@ def _labelled(structure: Any, calculator: Any, number: int) -> Frame:
         stress,
         None if magmoms is None else np.array(magmoms),
     )
+
+
+def _property(theirs: Any, name: str) -> Any:
+    """What its calculator says, if it says anything."""
+    try:
+        return theirs.calc.get_property(name, theirs)
+    except (NotImplementedError, KeyError):
+        return None
 
 
 def _matrix(stress: Any) -> np.ndarray:

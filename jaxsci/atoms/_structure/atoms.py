@@ -36,7 +36,7 @@ class Atoms(eqx.Module):
     `batch` makes.
 
     ```python
-    salt = jsci.atoms.Atoms([[0.0, 0.0, 0.0], [2.8, 2.8, 2.8]], ["Na", "Cl"], 5.6 * np.eye(3))
+    salt = jsci.atoms.Atoms([[0.0, 0.0, 0.0], [2.1, 2.1, 2.1]], ["Cs", "Cl"], 4.2 * np.eye(3))
     ```
     """
 

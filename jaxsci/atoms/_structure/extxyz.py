@@ -1,5 +1,6 @@
 """Reading and writing extended .xyz files."""
 
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ _KINDS = {"R": float, "I": int, "S": str, "L": str}
 _PLAIN = "species:S:1:pos:R:3"
 
 
-def read(path: str | pathlib.Path, *, names: dict[str, str] | None = None) -> list[Frame]:
+def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -> list[Frame]:
     """Read every structure of an extended .xyz file, with its labels.
 
     **Arguments:**
@@ -53,7 +54,7 @@ def read(path: str | pathlib.Path, *, names: dict[str, str] | None = None) -> li
 
 
 def write(
-    path: str | pathlib.Path,
+    path: str | os.PathLike[str],
     structures: Atoms | Frame | Sequence[Atoms | Frame],
     *,
     append: bool = False,

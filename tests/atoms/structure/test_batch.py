@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 import jaxsci as jsci
 
@@ -14,6 +15,7 @@ def structures():
         yield jsci.atoms.Atoms(fraction @ cell, [18] * n, cell)
 
 
+@pytest.mark.slow
 def test_padded_and_stacked_structures_have_the_same_properties():
     energy, params = jsci.atoms.lennard_jones(epsilon=0.01, sigma=1.5, cutoff=4.0, onset=3.0)
     f = jsci.atoms.properties(energy)

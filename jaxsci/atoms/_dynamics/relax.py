@@ -1,0 +1,183 @@
+"""Relaxed structures: no forces, and no stress where the cell is free."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from .._properties.properties import Properties
+from .._structure.atoms import Atoms, moved
+from .._structure.neighbour_list import NeighbourList
+from .._structure.units import EV_PER_CUBIC_ANGSTROM_IN_GPA
+
+# FIRE, with the parameters of its paper: growth and decay of the step, damping, and patience.
+_GROW, _SHRINK, _DAMP, _CALM, _PATIENCE = 1.1, 0.5, 0.25, 0.99, 20
+_FIRST, _LARGEST, _FARTHEST = 0.1, 0.5, 0.2  # steps of time, and of a coordinate in Å
+
+
+class Relaxed(NamedTuple):
+    """What `relax` returns.
+
+    - `atoms`: the relaxed structure.
+    - `energy`: eV.
+    - `forces`: (atoms, 3), eV/Å.
+    - `stress`: (3, 3), eV/Å³; `None` for molecules.
+    - `converged`: whether forces, and the stress of a free cell, are below the limits.
+    - `steps`: how many were taken.
+    """
+
+    atoms: Atoms
+    energy: Float[Array, "*b"]
+    forces: Float[Array, "*b n 3"]
+    stress: Float[Array, "*b 3 3"] | None
+    converged: Bool[Array, "*b"]
+    steps: Int[Array, "*b"]
+
+
+class _Search(NamedTuple):
+    x: Array  # positions as the undeformed cell has them, and N times the deformation
+    v: Array
+    dt: Array
+    damping: Array
+    good: Array  # steps downhill in a row
+    graph: PyTree
+    built: Atoms
+    found: Properties
+    step: Array
+
+
+def relax(
+    f: Callable[..., Properties],
+    params: PyTree,
+    atoms: Atoms,
+    nearby: NeighbourList,
+    *,
+    cell: bool = False,
+    pressure: float = 0.0,
+    fmax: float = 1e-3,
+    smax: float = 1e-4,
+    steps: int = 1000,
+) -> Relaxed:
+    """The structure of least energy near a given one, by the fast inertial relaxation engine.
+
+    It minimises the enthalpy E + P V over positions, and with `cell=True` over the deformation of
+    the cell too.
+
+    **Arguments:**
+
+    - `f`: `f(params, atoms, graph)`, of `properties`.
+    - `params`: its parameters.
+    - `atoms`: one structure. For several of one shape take
+        `jax.vmap(lambda a: relax(f, params, a, nearby))(stacked)`: each stops where it converges.
+    - `nearby`: its neighbours, `NeighbourList(atoms, cutoff)`; of the stack for several.
+    - `cell`: also relax the cell.
+    - `pressure`: P, GPa, of a free cell.
+    - `fmax`: the largest force on an atom, eV/Å.
+    - `smax`: the largest component of σ + P of a free cell, eV/Å³.
+    - `steps`: the most that are taken.
+
+    **Returns:** `Relaxed`.
+
+    **Raises:** `ValueError` for limits that are not positive, or a molecule with `cell=True`.
+
+    **Notes:** without convergence, or once an energy is not finite, `converged` is false, and the
+    structure is the last one. Positions move with the cell.
+
+    **Good values:** `fmax=1e-3`; phonons need 1e-5.
+
+    **Source:** Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006).
+
+    ```python
+    relaxed = jsci.atoms.relax(f, params, salt, nearby, cell=True)
+    relaxed.converged  # True
+    ```
+    """
+    if not (fmax > 0 and smax > 0 and steps > 0):
+        raise ValueError(f"fmax, smax, steps must be positive, got {fmax}, {smax}, {steps}.")
+    if cell and atoms.cell is None:
+        raise ValueError("relax(cell=True) needs a crystal: a molecule has no cell.")
+    space = _Space(atoms, cell, pressure / EV_PER_CUBIC_ANGSTROM_IN_GPA, fmax, smax)
+
+    def evaluate(x, graph, built):
+        now = space.atoms_at(x)
+        stale = nearby.stale(now, built)
+        graph, built = jax.lax.cond(stale, lambda: (nearby(now), now), lambda: (graph, built))
+        return graph, built, f(params, now, graph)
+
+    def going(s: _Search):
+        return ~space.done(s) & (s.step < steps) & jnp.isfinite(s.found.energy)
+
+    def step(s: _Search):
+        x, v, dt, damping, good = _fire(s, space.force(s))
+        graph, built, found = evaluate(x, s.graph, s.built)
+        return _Search(x, v, dt, damping, good, graph, built, found, s.step + 1)
+
+    graph, x = nearby(atoms), space.start()
+    real = lambda value: jnp.asarray(value, x.dtype)  # noqa: E731
+    begin = _Search(
+        x, jnp.zeros_like(x), real(_FIRST), real(_DAMP), jnp.array(0), graph, atoms,
+        f(params, atoms, graph), jnp.array(0),
+    )  # fmt: skip
+    end = jax.lax.while_loop(going, step, begin)
+    energy, forces, stress, _ = end.found
+    return Relaxed(space.atoms_at(end.x), energy, forces, stress, space.done(end), end.step)
+
+
+class _Space(NamedTuple):
+    """Coordinates in which positions and cell have forces of one size."""
+
+    atoms: Atoms
+    cell: bool
+    pressure: float
+    fmax: float
+    smax: float
+
+    def start(self):
+        deformation = self._count() * jnp.eye(3, dtype=self.atoms.positions.dtype)
+        rows = [self.atoms.positions, deformation] if self.cell else [self.atoms.positions]
+        return jnp.concatenate(rows)
+
+    def atoms_at(self, x) -> Atoms:
+        if not self.cell:
+            return moved(self.atoms, x)
+        deformation = x[-3:] / self._count()
+        return moved(self.atoms, x[:-3] @ deformation, self.atoms.cell @ deformation)
+
+    def force(self, s: _Search):
+        """-d(E + P V)/dx."""
+        if not self.cell:
+            return s.found.forces
+        deformation = s.x[-3:] / self._count()
+        virial = self._stress(s) * self.atoms_at(s.x).volume
+        pull = -jnp.linalg.solve(deformation.T, virial) / self._count()
+        return jnp.concatenate([s.found.forces @ deformation.T, pull])
+
+    def done(self, s: _Search):
+        calm = jnp.all(jnp.sum(s.found.forces**2, axis=1) < self.fmax**2)
+        return calm & jnp.all(jnp.abs(self._stress(s)) < self.smax) if self.cell else calm
+
+    def _stress(self, s: _Search):
+        assert s.found.stress is not None
+        return s.found.stress + self.pressure * jnp.eye(3, dtype=s.x.dtype)
+
+    def _count(self):
+        return jnp.sum(self.atoms.mask).astype(self.atoms.positions.dtype)
+
+
+def _fire(s: _Search, force):
+    """One step: speed is kept downhill, and lost where the way goes up."""
+    downhill = jnp.sum(force * s.v) > 0
+    speed = jnp.sqrt(jnp.sum(s.v**2))
+    along = force / jnp.maximum(jnp.sqrt(jnp.sum(force**2)), jnp.finfo(force.dtype).tiny)
+    v = jnp.where(downhill, (1 - s.damping) * s.v + s.damping * speed * along, 0.0)
+    good = jnp.where(downhill, s.good + 1, 0)
+    faster = jnp.minimum(s.dt * _GROW, _LARGEST)
+    dt = jnp.where(good > _PATIENCE, faster, jnp.where(downhill, s.dt, s.dt * _SHRINK))
+    damping = jnp.where(good > _PATIENCE, s.damping * _CALM, jnp.where(downhill, s.damping, _DAMP))
+    v = v + dt * force
+    move = dt * v
+    longest = jnp.sqrt(jnp.max(jnp.sum(move**2, axis=1)))
+    move = move * jnp.minimum(1.0, _FARTHEST / jnp.maximum(longest, jnp.finfo(move.dtype).tiny))
+    return s.x + move, v, dt, damping, good

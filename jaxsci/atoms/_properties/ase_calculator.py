@@ -1,0 +1,59 @@
+"""The calculator class, which only those import who have ASE."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from jaxtyping import PyTree
+
+from .._structure.ase_atoms import from_ase
+from .._structure.neighbours import neighbours
+from .properties import Properties
+
+_ROOM = 1.25
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
+
+class AtomsCalculator(Calculator):
+    """Made by `jsci.atoms.calculator`, which describes it."""
+
+    name = "jaxsci"  # pyright: ignore[reportAssignmentType]
+    implemented_properties = ["energy", "free_energy", "forces", "stress", "magmoms"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        f: Callable[..., Properties],
+        params: PyTree,
+        cutoff: float,
+        angle_cutoff: float | None,
+    ):
+        super().__init__()
+        self.f, self.potential_params = eqx.filter_jit(f), params
+        self.cutoffs = {"cutoff": cutoff, "angle_cutoff": angle_cutoff}
+        self.room = (0, 0)
+
+    def calculate(
+        self,
+        atoms: Any = None,
+        properties: Any = ("energy",),
+        system_changes: Any = all_changes,
+    ) -> None:
+        """Everything at once, of which ASE keeps what it is asked for later."""
+        super().calculate(atoms, properties, system_changes)
+        ours = from_ase(self.atoms)
+        graph = neighbours(ours, **self.cutoffs)
+        self.room = tuple(
+            have if have >= need else int(_ROOM * need) + 1
+            for have, need in zip(self.room, (len(graph.i), len(graph.first)), strict=True)
+        )
+        edges, angles = self.room
+        graph = neighbours(ours, **self.cutoffs, edges=edges, angles=angles)
+        found = self.f(self.potential_params, ours, graph)
+        energy = float(found.energy)
+        self.results = {"energy": energy, "free_energy": energy, "forces": np.array(found.forces)}
+        if found.stress is not None:
+            self.results["stress"] = np.array(found.stress)[_VOIGT]
+        if found.magmoms is not None:
+            self.results["magmoms"] = np.array(found.magmoms)

@@ -1,0 +1,75 @@
+"""Relaxation: known minima, flags per structure, pressure."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from atoms._crystals import argon, silicon
+
+import jaxsci as jsci
+from jaxsci.atoms._structure.atoms import moved, strained
+
+RNG = np.random.default_rng(0)
+
+
+def rattled(atoms, size=0.1, strain=0.02):
+    squeeze = strain * RNG.normal(size=(3, 3))
+    atoms = strained(atoms, jnp.asarray(squeeze))
+    return moved(atoms, atoms.positions + size * RNG.normal(size=atoms.positions.shape))
+
+
+@pytest.mark.slow
+def test_silicon_comes_back_to_its_lattice():
+    energy, params = jsci.atoms.stillinger_weber()
+    f, atoms = jsci.atoms.properties(energy), rattled(silicon())
+    nearby = jsci.atoms.NeighbourList(
+        atoms, energy.cutoff, angle_cutoff=energy.cutoff, room=2.0
+    )  # fmt: skip
+    found = jax.jit(lambda a: jsci.atoms.relax(f, params, a, nearby, cell=True, fmax=1e-5))(atoms)
+    assert found.converged
+    assert found.energy / 8 == pytest.approx(-2 * 2.1683, abs=1e-6)
+    assert found.atoms.volume / 8 == pytest.approx(5.43095**3 / 8, rel=1e-3)
+    held = jsci.atoms.relax(f, params, atoms, nearby)
+    np.testing.assert_array_equal(held.atoms.cell, atoms.cell)
+    assert held.converged and jnp.abs(held.forces).max() < 1e-3 < jnp.abs(held.stress).max()
+
+
+@pytest.mark.slow
+def test_a_cell_under_pressure_has_that_pressure():
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0, onset=5.0)
+    f, atoms = jsci.atoms.properties(energy), rattled(argon())
+    nearby = jsci.atoms.NeighbourList(atoms, 7.0, room=2.0)
+    found = jsci.atoms.relax(f, params, atoms, nearby, cell=True, pressure=0.5, smax=1e-5)
+    assert found.converged
+    np.testing.assert_allclose(found.stress, -0.5 / 160.21766 * np.eye(3), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_structures_of_a_stack_stop_each_for_itself():
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0, onset=5.0)
+    f = jsci.atoms.properties(energy)
+    broken = argon()
+    broken = moved(broken, broken.positions.at[0].set(broken.positions[1]))
+    both = [argon(), rattled(argon(), strain=0.0), rattled(argon(), 0.3, 0.0)]
+    stack = jax.tree.map(lambda *x: jnp.stack(x), *both)
+    nearby = jsci.atoms.NeighbourList(stack, 7.0, room=2.0)
+    stack = jax.tree.map(lambda s, x: s.at[2].set(x), stack, broken)
+    found = jax.vmap(lambda a: jsci.atoms.relax(f, params, a, nearby, steps=300))(stack)
+    assert found.converged.tolist() == [True, True, False]
+    assert found.steps[0] == 0 < found.steps[1]
+    alone = jsci.atoms.relax(f, params, both[1], nearby, steps=300)
+    np.testing.assert_allclose(found.energy[1], alone.energy, rtol=1e-10)
+
+
+def test_what_cannot_be_relaxed_is_refused():
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0)
+    f = jsci.atoms.properties(energy)
+    pair = jsci.atoms.Atoms([[0.0, 0, 0], [0, 0, 4.0]], ["Ar", "Ar"])
+    nearby = jsci.atoms.NeighbourList(pair, 7.0)
+    with pytest.raises(ValueError, match="a molecule has no cell"):
+        jsci.atoms.relax(f, params, pair, nearby, cell=True)
+    with pytest.raises(ValueError, match="must be positive"):
+        jsci.atoms.relax(f, params, pair, nearby, fmax=0.0)
+    found = jsci.atoms.relax(f, params, pair, nearby, fmax=1e-6)
+    length = jnp.linalg.norm(found.atoms.positions[1] - found.atoms.positions[0])
+    assert found.converged and length == pytest.approx(2 ** (1 / 6) * 3.4, rel=1e-4)

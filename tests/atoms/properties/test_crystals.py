@@ -1,0 +1,234 @@
+"""Phonons and elastic constants against ASE's differences and the literature."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from atoms._crystals import argon, silicon
+
+import jaxsci as jsci
+from jaxsci.atoms._structure.atoms import strained
+
+VOIGT = [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
+
+
+def lennard_jones():
+    """Argon at its relaxed lattice constant, with a cutoff between shells."""
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0, onset=5.0)
+    return jsci.atoms.properties(energy), params, {"cutoff": 7.0}
+
+
+def stillinger_weber():
+    energy, params = jsci.atoms.stillinger_weber()
+    return jsci.atoms.properties(energy), params, {"cutoff": 4.2, "angle_cutoff": 4.2}
+
+
+CRYSTALS = {"argon": (lennard_jones, argon, 5.2), "silicon": (stillinger_weber, silicon, 5.43095)}
+
+
+def primitive(atoms):
+    """The primitive cell of a face-centred crystal."""
+    a = float(atoms.cell[0, 0])
+    cell = a / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0.0]])
+    kept = [0] if len(atoms.numbers) == 4 else [0, 4]
+    numbers = np.asarray(atoms.numbers)[kept]
+    return jsci.atoms.Atoms(np.asarray(atoms.positions)[kept], numbers, cell)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_phonons_are_those_of_ase(name, tmp_path):
+    """ASE displaces atoms by 0.001 Å and does not symmetrise."""
+    phonons = pytest.importorskip("ase.phonons")
+    potential, make, a = CRYSTALS[name]
+    f, params, cutoffs = potential()
+    atoms = primitive(make(a=a))
+    repeats = (3, 3, 3)
+    constants = jsci.atoms.force_constants(f, params, atoms, supercell=repeats, **cutoffs)
+    q = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 2]]) / 3
+    ours = jsci.atoms.phonons(constants, q)
+    calculator = jsci.atoms.calculator(f, params, **cutoffs)
+    theirs = phonons.Phonons(
+        jsci.atoms.to_ase(atoms), calculator, supercell=repeats, delta=1e-3, name=tmp_path / "p"
+    )
+    theirs.run()
+    theirs.read(acoustic=False, symmetrize=0)
+    wanted = np.real(theirs.band_structure(q, verbose=False)) / 4.135667696e-3
+    np.testing.assert_allclose(ours, wanted, rtol=1e-4)
+    assert ours.min() > 0.1
+
+
+@pytest.mark.slow
+def test_exact_derivatives_are_the_limit_of_differences():
+    f, params, cutoffs = stillinger_weber()
+    atoms = primitive(silicon())
+    exact, differences = (
+        jsci.atoms.force_constants(
+            f, params, atoms, supercell=(2, 2, 2), displacement=h, **cutoffs
+        ).values
+        for h in (None, 1e-3)
+    )
+    np.testing.assert_allclose(differences, exact, atol=1e-5)
+
+
+def test_zone_boundary_and_centre_of_silicon():
+    """Stillinger-Weber silicon: 17.8 THz at the centre, acoustic frequencies zero there."""
+    f, params, cutoffs = stillinger_weber()
+    constants = jsci.atoms.force_constants(
+        f, params, primitive(silicon()), supercell=(2, 2, 2), **cutoffs
+    )
+    found = jsci.atoms.phonons(constants, np.array([[0.0, 0, 0], [0, 0.5, 0.5]]))
+    np.testing.assert_allclose(found[0, :3], 0, atol=1e-4)
+    assert found[0, 5] == pytest.approx(17.8, abs=0.1)
+    turned = jsci.atoms.phonons(constants, np.array([[0.5, 0, 0.5]]))
+    np.testing.assert_allclose(found[1], turned[0], rtol=1e-8)
+
+
+def differences(f, params, atoms, cutoffs, relaxed):
+    """(6, 6) GPa: stresses of strained cells, whose atoms are relaxed one by one."""
+    nearby = jsci.atoms.NeighbourList(atoms, **cutoffs, room=1.5)
+    relax = jax.jit(lambda a: jsci.atoms.relax(f, params, a, nearby, fmax=1e-9, steps=3000))
+    alone = jax.jit(lambda a: f(params, a, nearby(a)))
+    columns, h = [], 1e-4
+    for a, b in VOIGT:
+        strain = np.zeros((3, 3))
+        strain[a, b] += 0.5
+        strain[b, a] += 0.5
+        pair = []
+        for sign in (1, -1):
+            bent = strained(atoms, jnp.asarray(sign * h * strain))
+            pair.append(np.asarray(relax(bent).stress if relaxed else alone(bent).stress))
+        columns.append([(pair[0] - pair[1])[c] / (2 * h) * 160.21766 for c in VOIGT])
+    return np.array(columns).T
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("relaxed", [True, False])
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_elastic_constants_are_differences_of_stresses(name, relaxed):
+    potential, make, a = CRYSTALS[name]
+    f, params, cutoffs = potential()
+    atoms = make(a=a)
+    nearby = jsci.atoms.NeighbourList(atoms, **cutoffs, room=1.5)
+    atoms = jsci.atoms.relax(f, params, atoms, nearby, cell=True, fmax=1e-9, smax=1e-10).atoms
+    graph = jsci.atoms.neighbours(atoms, **cutoffs)
+    ours = jsci.atoms.elastic_constants(f, params, atoms, graph, relaxed=relaxed)
+    wanted = differences(f, params, atoms, cutoffs, relaxed)
+    np.testing.assert_allclose(ours, wanted, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_elastic_constants_of_silicon_are_those_published():
+    """Cowley, Phys. Rev. Lett. 60, 2379 (1988): C11 151.4, C12 76.4, C44 56.4 GPa."""
+    f, params, cutoffs = stillinger_weber()
+    atoms = silicon()
+    graph = jsci.atoms.neighbours(atoms, **cutoffs)
+    c = jsci.atoms.elastic_constants(f, params, atoms, graph)
+    np.testing.assert_allclose([c[0, 0], c[0, 1], c[3, 3]], [151.4, 76.4, 56.4], atol=0.3)
+    held = jsci.atoms.elastic_constants(f, params, atoms, graph, relaxed=False)
+    np.testing.assert_allclose(held[:3, :3], c[:3, :3], atol=1e-8)  # by symmetry
+    assert held[3, 3] > 1.5 * c[3, 3]
+
+
+def test_the_equation_of_state_is_that_of_ase_and_its_bulk_modulus_that_of_the_elastic_constants():
+    eos = pytest.importorskip("ase.eos")
+    f, params, cutoffs = stillinger_weber()
+    atoms = silicon()
+    scales = np.linspace(0.98, 1.02, 7)
+    cells = [strained(atoms, (s - 1) * jnp.eye(3)) for s in scales]
+    energies = [f(params, a, jsci.atoms.neighbours(a, **cutoffs)).energy for a in cells]
+    volumes = [float(a.volume) for a in cells]
+    found = jsci.atoms.equation_of_state(np.array(volumes), np.array(energies))
+    volume, energy, modulus = eos.EquationOfState(volumes, energies, "birch").fit()
+    np.testing.assert_allclose(found.volume, volume, rtol=1e-5)
+    np.testing.assert_allclose(found.energy, energy, rtol=1e-7)
+    np.testing.assert_allclose(found.bulk_modulus, modulus * 160.21766, rtol=1e-3)
+    assert found.bulk_modulus == pytest.approx((151.4 + 2 * 76.4) / 3, rel=0.01)
+
+
+def test_birch_and_murnaghans_own_curve_gives_its_parameters():
+    v0, e0, b0, slope = 40.0, -3.0, 0.6, 5.2
+    v = np.linspace(37, 44, 9)
+    x = (v0 / v) ** (2 / 3)
+    e = e0 + 9 / 16 * v0 * b0 * ((x - 1) ** 3 * slope + (x - 1) ** 2 * (6 - 4 * x))
+    found = jsci.atoms.equation_of_state(v, e)
+    np.testing.assert_allclose(found, [v0, e0, b0 * 160.21766, slope], rtol=1e-6)
+    assert np.isnan(jsci.atoms.equation_of_state(v, -e).volume)
+    with pytest.raises(ValueError, match="at least four volumes"):
+        jsci.atoms.equation_of_state(v[:3], e[:3])
+
+
+def test_heat_is_that_of_ase_and_of_dulong_and_petit():
+    thermo = pytest.importorskip("ase.thermochemistry")
+    frequencies = np.array([[1.0, 2.0, 3.0]])
+    heat = jsci.atoms.harmonic_heat(jnp.asarray(frequencies), jnp.array([50.0, 300.0]))
+    theirs = thermo.HarmonicThermo(frequencies[0] * 4.135667696e-3)
+    for k, kelvin in enumerate((50.0, 300.0)):
+        wanted = theirs.get_helmholtz_energy(kelvin, verbose=False)
+        # ASE has the constants of CODATA 2014
+        np.testing.assert_allclose(heat.free_energy[k], wanted, rtol=2e-6)
+        np.testing.assert_allclose(
+            heat.entropy[k], theirs.get_entropy(kelvin, verbose=False), rtol=2e-6
+        )
+    np.testing.assert_allclose(heat.capacity[1], 3 * 8.617333e-5, rtol=0.02)
+    assert np.isnan(jsci.atoms.harmonic_heat(-jnp.ones((1, 3)), jnp.array([300.0])).energy).all()
+    at = jnp.linspace(-1, 5, 2000)
+    density = jsci.atoms.phonon_density(jnp.asarray(frequencies), at)
+    np.testing.assert_allclose(jnp.trapezoid(density, at), 3, rtol=1e-6)
+
+
+def test_the_calculator_gives_what_properties_give():
+    build = pytest.importorskip("ase.build")
+    f, params, cutoffs = lennard_jones()
+    theirs = build.bulk("Ar", "fcc", 5.2, cubic=True)
+    theirs.rattle(0.05)
+    theirs.calc = jsci.atoms.calculator(f, params, **cutoffs)
+    (frame,) = jsci.atoms.label([theirs])
+    ours = f(params, frame.atoms, jsci.atoms.neighbours(frame.atoms, **cutoffs))
+    np.testing.assert_allclose(frame.energy, ours.energy, rtol=1e-12)
+    np.testing.assert_allclose(frame.forces, ours.forces, atol=1e-14)
+    np.testing.assert_allclose(frame.stress, ours.stress, atol=1e-14)
+    assert theirs.get_stress().shape == (6,)
+
+
+def test_phonopy_reads_our_force_constants(tmp_path):
+    phonopy = pytest.importorskip("phonopy")
+    f, params, cutoffs = stillinger_weber()
+    constants = jsci.atoms.force_constants(
+        f, params, primitive(silicon()), supercell=(3, 2, 2), **cutoffs
+    )
+    jsci.atoms.write_phonopy(tmp_path, constants)
+    theirs = phonopy.load(
+        unitcell_filename=tmp_path / "POSCAR",
+        supercell_matrix=[3, 2, 2],
+        primitive_matrix=np.eye(3),
+        force_constants_filename=tmp_path / "FORCE_CONSTANTS",
+        is_nac=False,
+    )
+    q = np.array([[1 / 3, 0, 0], [0.1, 0.2, 0.3]])
+    theirs.run_qpoints(q)
+    wanted = theirs.get_qpoints_dict()["frequencies"]
+    np.testing.assert_allclose(jsci.atoms.phonons(constants, q), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda f, p, a: jsci.atoms.force_constants(f, p, a, 4.2, supercell=(0, 1, 1)),
+            "supercell",
+        ),
+        (
+            lambda f, p, a: jsci.atoms.force_constants(f, p, a, 4.2, displacement=0.0),
+            "displacement",
+        ),
+        (
+            lambda f, p, a: jsci.atoms.phonon_density(jnp.ones((1, 1)), jnp.ones(1), width=0.0),
+            "width",
+        ),
+        (lambda f, p, a: jsci.atoms.mesh((0, 1, 1)), "points must be three numbers"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, message):
+    f, params, _ = stillinger_weber()
+    with pytest.raises(ValueError, match=message):
+        call(f, params, silicon())

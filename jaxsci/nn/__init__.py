@@ -3,14 +3,14 @@
 from ._bases import ActivationProducts, BSpline, Chebyshev, Fourier, Gaussians, Mixture
 from ._dense import Dense
 from ._fourier_features import FourierFeatures, PeriodicEmbedding
-from ._gated_mlp import GatedMLP
 from ._hypernetwork import Hypernetwork
 from ._kan import KAN, KANLayer
 from ._kinks import KinkFeatures
+from ._messages.gated_mlp import GatedMLP
+from ._messages.radial_bessel import RadialBessel
 from ._mlp import MLP
 from ._modified_mlp import ModifiedMLP
 from ._piratenet import PirateNet
-from ._radial_bessel import RadialBessel
 from ._separable import Separable
 from ._siren import SIREN
 

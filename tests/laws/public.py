@@ -57,7 +57,7 @@ EXEMPT = {
         pde.SelfAdaptive pde.SpaceTime
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
-        atoms.chgnet
+        atoms.ani atoms.chgnet
         check_platform compilation_cache machine_memory peak_memory require_x64 dft.Newton
         dft.Criteria
         dft.as_functional dft.functional_names dft.constraint_table dft.constraints.constraint_table

@@ -19,8 +19,8 @@ CUTOFF = 5.5  # Å
 ANGLE_CUTOFFS: dict[Literal[2, 3], float | None] = {2: None, 3: 3.6}
 SIZES: dict[Size, tuple[int, int, int]] = {  # frames to train on and to test, steps
     "smoke": (16, 8, 3),
-    "quick": (300, 100, 400),
-    "full": (300, 100, 1500),
+    "quick": (300, 100, 1200),
+    "full": (300, 100, 3300),
 }
 
 
@@ -47,12 +47,12 @@ def trained(order: Literal[2, 3], size: Size):
     references = jsci.atoms.composition_energies(frames)
     begin = time.process_time()
     model = jsci.atoms.GraphPotential(
-        list(LATTICE), width=16, depth=2, order=order, key=jax.random.key(0), dtype=SINGLE,
+        list(LATTICE), width=24, depth=1, order=order, key=jax.random.key(0), dtype=SINGLE,
         cutoff=CUTOFF, angle_cutoff=ANGLE_CUTOFFS[order],
     )  # fmt: skip
     energy, params = jsci.pure(model)
     f = jsci.atoms.properties(jsci.atoms.with_references(energy, references))
-    data = jsci.atoms.minibatches(_single(frames, order), 8)
+    data = jsci.atoms.minibatches(_single(frames, order), 4)
     r = jsci.atoms.property_errors(f, energy=50.0, forces=1.0, stress=500.0)
     loss = jsci.objective(dict.fromkeys(data.weights, r), data.weights)
     rate = optax.cosine_onecycle_schedule(steps, 1e-2, 0.1)

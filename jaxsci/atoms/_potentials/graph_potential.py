@@ -60,7 +60,7 @@ class GraphPotential(eqx.Module):
 
     ```python
     model = jsci.atoms.GraphPotential(
-        ["Na", "Cl"], cutoff=5.0, width=8, depth=1, order=2, key=jax.random.key(0)
+        ["Cs", "Cl"], cutoff=5.0, width=8, depth=1, order=2, key=jax.random.key(0)
     )
     energy, params = jsci.pure(model)
     forces = jsci.atoms.properties(energy)(params, salt, graph).forces

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.atoms._potentials.torch_file import read_torch
+from jaxsci.atoms._potentials.published.torch_file import read_torch
 
 EV_PER_CUBIC_ANGSTROM = 160.21766208  # GPa, as chgnet has it
 DATA = pathlib.Path(__file__).parents[1] / "data" / "chgnet.npz"

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PyTree
 
-from .._structure.atoms import Atoms
-from .._structure.graph import Graph
+from ..._structure.atoms import Atoms
+from ..._structure.graph import Graph
+from ..known_elements import unknown_elements
 from .chgnet_weights import load
-from .known_elements import unknown_elements
 
 # The cosine is kept from ±1 by this factor, where the derivative of the arc cosine is infinite.
 _SHRUNK = 1 - 1e-6

@@ -5,7 +5,7 @@ import jax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._dense import Dense, check_sizes, check_vector
+from .._dense import Dense, check_sizes, check_vector
 
 
 class GatedMLP(eqx.Module):

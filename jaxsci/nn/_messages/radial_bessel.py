@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from ._dense import check_sizes
+from .._dense import check_sizes
 
 
 class RadialBessel(eqx.Module):

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TESTED = ("flax", "dft", "ase", "plot", "bench", "test")  # the extras that a run of the tests needs
+# The extras that a run of the tests needs.
+TESTED = ("flax", "dft", "ase", "atoms", "plot", "bench", "test")
 
 
 def lines(name):

@@ -78,7 +78,10 @@ def mesh(points: tuple[int, int, int]) -> Float[np.ndarray, "points 3"]:
 
 
 def phonon_density(
-    frequencies: Float[Array, "points modes"], at: Float[Array, "m"], *, width: float = 0.1
+    frequencies: Float[Array, "points modes"],
+    at: Float[Array, "m"] | Float[np.ndarray, "m"],
+    *,
+    width: float = 0.1,
 ) -> Float[Array, "m"]:
     """The density of vibrations over frequency, each broadened by a Gaussian.
 
@@ -121,7 +124,8 @@ class Heat(NamedTuple):
 
 
 def harmonic_heat(
-    frequencies: Float[Array, "points modes"], temperatures: Float[Array, "t"]
+    frequencies: Float[Array, "points modes"],
+    temperatures: Float[Array, "t"] | Float[np.ndarray, "t"],
 ) -> Heat:
     """Free energy, energy, entropy and heat capacity of harmonic vibrations.
 

@@ -51,6 +51,9 @@ def minibatches(batches: Sequence[Batch], size: int) -> Minibatches:
     share of each in all structures. With `jsci.objective(dict.fromkeys(data.weights, r),
     data.weights)` the loss of a step is, on average, that of all structures.
 
+    **Notes:** a step computes every shape, so it takes as long to compile as they are many: one or
+    two are enough for structures of similar size (`batch(..., buckets=1)`).
+
     **Raises:** `ValueError` for no batches, or a size that is not positive.
 
     ```python

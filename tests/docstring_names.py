@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import lineax
 import numpy as np
 import optax
+from atoms._ani_files import tiny
 
 import jaxsci as jsci
 
@@ -187,6 +188,7 @@ def correction(params, features):
 def write_files(folder):
     """The files that examples read."""
     (folder / "train.xyz").write_text(CRYSTAL)
+    tiny(folder / "ani-1x_8x")
     for name, molecule in (("water", WATER), ("n2", NITROGEN), ("trajectory", WATER)):
         lines = [f"{symbol} {x} {y} {z}" for symbol, (x, y, z) in molecule]
         frame = "\n".join([str(len(lines)), name, *lines]) + "\n"

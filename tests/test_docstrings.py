@@ -22,6 +22,10 @@ import jaxsci as jsci
 
 # Examples of more than one CPU-second, compilation included; the others run in every CI.
 SLOW = {
+    "atoms.GraphPotential",
+    "atoms.chgnet",
+    "atoms.minibatches",
+    "atoms.property_errors",
     "Weighted",
     "atoms.langevin",
     "atoms.langevin_cell",

@@ -9,7 +9,13 @@ from ._dynamics.simulate import simulate
 from ._dynamics.state import Dynamics, State, thermal_velocities
 from ._dynamics.thermostats import langevin, nose_hoover
 from ._dynamics.verlet import verlet
+from ._potentials.frozen import frozen
+from ._potentials.graph_potential import GraphPotential
 from ._potentials.lennard_jones import lennard_jones
+from ._potentials.minibatches import minibatches
+from ._potentials.property_errors import property_errors
+from ._potentials.published.ani import ani
+from ._potentials.published.chgnet import chgnet
 from ._potentials.references import composition_energies, with_references
 from ._potentials.stillinger_weber import stillinger_weber
 from ._properties.calculator import calculator
@@ -42,6 +48,9 @@ __all__ = [
     "simulate", "Dynamics", "State",
     # Potentials
     "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
+    "GraphPotential", "chgnet", "ani",
+    # Training
+    "property_errors", "minibatches", "frozen",
 ]  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from ._fourier_features import FourierFeatures, PeriodicEmbedding
 from ._hypernetwork import Hypernetwork
 from ._kan import KAN, KANLayer
 from ._kinks import KinkFeatures
+from ._messages.gated_mlp import GatedMLP
+from ._messages.radial_bessel import RadialBessel
 from ._mlp import MLP
 from ._modified_mlp import ModifiedMLP
 from ._piratenet import PirateNet
@@ -16,9 +18,9 @@ __all__ = [
     # Networks
     "MLP", "ModifiedMLP", "PirateNet", "SIREN", "KAN", "Separable", "Hypernetwork",
     # Layers
-    "Dense", "KANLayer",
+    "Dense", "GatedMLP", "KANLayer",
     # Embeddings
-    "FourierFeatures", "PeriodicEmbedding", "KinkFeatures",
+    "FourierFeatures", "PeriodicEmbedding", "KinkFeatures", "RadialBessel",
     # Bases of KAN edges
     "BSpline", "Chebyshev", "Fourier", "Gaussians", "Mixture", "ActivationProducts",
 ]  # fmt: skip

@@ -246,6 +246,8 @@ ENTRIES = [
         _parameters(lambda: jsci.nn.ModifiedMLP(2, 1, width=3, depth=1, key=KEY)),
         _rows(2),
     ),
+    Entry("nn.GatedMLP", _parameters(lambda: jsci.nn.GatedMLP(2, 2, hidden=3, key=KEY)), _rows(2)),
+    Entry("nn.RadialBessel", lambda r: jsci.nn.RadialBessel(3, 2.0)(r), np.array(1.2)),
     # functionals, at a spin density with its gradients
     Entry("dft.slater", _xc("slater"), RNG.uniform(0, 1, 2), _slater),
     Entry("dft.vwn5", _xc("vwn5"), RNG.uniform(0, 1, 2)),

@@ -397,6 +397,13 @@ DFT = [
 ]
 
 
+def _graph_potential():
+    model = jsci.atoms.GraphPotential(
+        ["Si"], cutoff=5.0, angle_cutoff=5.0, width=3, depth=1, key=KEY
+    )
+    return jsci.pure(model)
+
+
 def _potential(name, made):
     """The energy of four silicon atoms, of which the second to fourth are where the input says."""
     energy, params = made
@@ -413,6 +420,7 @@ def _potential(name, made):
 ATOMS = [
     _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
     _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
+    _potential("atoms.GraphPotential", _graph_potential()),
     Entry("atoms.harmonic_heat", lambda x: jsci.atoms.harmonic_heat(3 + x, 300.0), _rows(2, 3)),
     Entry(
         "atoms.phonon_density",

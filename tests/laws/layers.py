@@ -144,6 +144,14 @@ def kan_of_every_smooth_basis():
     return _kernel(net, POINTS)
 
 
+def gated_perceptron():
+    return _kernel(nn.GatedMLP(2, 3, hidden=4, key=KEY), POINTS)
+
+
+def radial_functions():
+    return _kernel(nn.RadialBessel(3, 2.0, power=5), 1 + POINTS[:, 0])
+
+
 LAYERS = [
     factorised_spectral_convolution,
     sine_convolution,
@@ -165,4 +173,6 @@ LAYERS = [
     hypernetwork,
     spline_kan,
     kan_of_every_smooth_basis,
+    gated_perceptron,
+    radial_functions,
 ]

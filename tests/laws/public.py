@@ -58,6 +58,7 @@ EXEMPT = {
         pde.SelfAdaptive pde.SpaceTime
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
+        atoms.ani atoms.chgnet
         check_platform compilation_cache machine_memory peak_memory require_x64 dft.Newton
         dft.Criteria
         dft.as_functional dft.functional_names dft.constraint_table dft.constraints.constraint_table
@@ -76,6 +77,7 @@ EXEMPT = {
         pde.joint pde.require_smooth residual
     """,
     "training: what comes in is that of an objective": """
+        atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient

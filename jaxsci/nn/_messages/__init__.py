@@ -1,0 +1,1 @@
+"""Pieces of networks that pass messages between atoms."""

@@ -57,7 +57,7 @@ def mixed(result, t):
 )
 def test_errors_are_of_second_order_in_the_density(solved, energy, path):
     m, result = solved
-    densities = [path(result, t) for t in (0.01, 0.005)]
+    densities = [path(result, t) for t in (0.001, 0.0005)]
     errors = [float(energy(m, PBE, density_matrix=p) - result.energy) for p in densities]
     # halving t quarters the error, but for terms of third order
     assert abs(errors[0] / errors[1] - 4) < 0.4

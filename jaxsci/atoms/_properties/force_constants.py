@@ -63,7 +63,7 @@ def force_constants(
 
     **Returns:** `ForceConstants`, for `phonons`.
 
-    **Raises:** `ValueError` for a molecule, repeats below one, or a displacement that is not
+    **Raises:** `ValueError` for a molecule, fewer than one repeat, or a displacement that is not
     positive.
 
     **Notes:** exact derivatives are those of the function as it is. A potential with a cusp, such

@@ -1,4 +1,4 @@
-"""A structure: a molecule, or the atoms of one cell of a crystal."""
+"""Molecules and crystals as arrays."""
 
 from collections.abc import Sequence
 from typing import Any

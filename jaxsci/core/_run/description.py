@@ -149,7 +149,7 @@ def _derivative(equation, jaxpr, reading):
 
     try:
         traced = jax.make_jaxpr(backwards)([*map(_like, inputs)], [*map(_tangent_of, outputs)])
-    except Exception:
+    except Exception:  # the user meets it when the rule is used, where it can be explained
         raise Opaque from None
     return value_of(traced, reading)
 

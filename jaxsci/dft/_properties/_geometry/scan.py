@@ -97,7 +97,7 @@ def scan(
     would change, and rings with `relaxed=False`. It warns of points that did not converge.
 
     **Notes:** it runs outside of `jit`. A relaxed scan follows one valley: where it falls into
-    another, the curve has a step, which differs on the way back.
+    another, the curve is discontinuous, at another place if the scan is reversed.
 
     **Good values:** steps of 0.1 ångström, 5 degrees of an angle, 10 of a dihedral.
 

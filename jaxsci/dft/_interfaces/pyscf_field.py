@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from .._basis import grid as _grid
 from .._scf.result import SCFResult
+from .._system.checkpoints import without_checkpoint
 from .._system.molecule import Molecule
 from .._system.spins import Spins
 from .._xc import Functional, as_functional
@@ -55,8 +56,7 @@ def to_pyscf(
             f"{molecule.size} basis functions: give the result of scf for this molecule."
         )
     field = _empty_field(mol, molecule, functional, params)
-    field._chkfile.close()  # an open file per solution, which nothing needs
-    field.chkfile = None
+    field = without_checkpoint(field)
     if fitting:
         field = field.density_fit(auxbasis=fitting)
     coefficients, levels, occupations = _orbitals(molecule, result)

@@ -1,6 +1,5 @@
 """Solutions and functionals given to PySCF: the same numbers there."""
 
-import contextlib
 import dataclasses
 from typing import Any
 
@@ -29,14 +28,13 @@ def result(water):
 
 
 def solved(field, functional=None, params=None):
-    """Converged by PySCF, whose temporary file would otherwise stay open."""
+    """Converged by PySCF."""
     field.conv_tol = 1e-12
-    with contextlib.closing(field._chkfile):
-        if functional is not None:
-            field.define_xc_(*jsci.dft.to_pyscf_xc(functional, params))
-        if hasattr(field, "grids"):
-            field.grids.level = 0
-        return field.run()
+    if functional is not None:
+        field.define_xc_(*jsci.dft.to_pyscf_xc(functional, params))
+    if hasattr(field, "grids"):
+        field.grids.level = 0
+    return field.run()
 
 
 def random_density(rows, spins):

@@ -1,11 +1,13 @@
 """Forces on the nuclei: libcint's derivative integrals on the host, all else by differentiation."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
@@ -105,7 +107,7 @@ def exchange_of(functional: Functional) -> Exchange:
     return exchange
 
 
-@eqx.filter_jit
+@announced_jit("compiling the forces")
 def explicit_slopes(
     molecule: Molecule, functional: Functional, params: Any, density: Float[Array, "spins nao nao"]
 ) -> tuple[Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
@@ -125,18 +127,13 @@ def explicit_slopes(
     return by_position, 0.5 * (by_overlap + by_overlap.T)
 
 
-@announced_jit("compiling the forces")
 def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
-    exchange = exchange_of(functional)
-    by_integrals = jax.pure_callback(
-        lambda *arrays: integral_gradient(exchange, *arrays),
-        jax.ShapeDtypeStruct(by_position.shape, by_position.dtype),
-        molecule.libcint,
-        molecule.coordinates,
-        jnp.sum(molecule.atom_mask),
-        by_overlap,
-        density,
-        vmap_method="sequential",
-    )
-    return by_position + by_integrals
+    atoms = jnp.sum(molecule.atom_mask)
+    arrays = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
+    by_integrals = functools.partial(integral_gradient, exchange_of(functional))
+    # No cache keeps a program that calls the host, so there is one only inside transformations.
+    if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
+        return by_position + by_integrals(*arrays)
+    shape = jax.ShapeDtypeStruct(by_position.shape, by_position.dtype)
+    return by_position + jax.pure_callback(by_integrals, shape, *arrays, vmap_method="sequential")

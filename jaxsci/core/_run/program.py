@@ -20,6 +20,7 @@ from jaxtyping import Array, PyTree
 
 from .compiling import announced_jit
 from .description import Opaque, Reading, describe, value_of
+from .own_constants import with_own_constants
 
 # A number that is a factor or summand here may be data: nothing else is computed differently.
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
@@ -199,6 +200,7 @@ def _lifted(closed):
     if closed.effects:
         raise Opaque
     jaxpr, constants = _constants_as_inputs(closed)
+    jaxpr = core.ClosedJaxpr(with_own_constants(jaxpr.jaxpr), [])
     arrays = jax.Array | np.ndarray | np.generic | float
     if not all(isinstance(c, arrays) and not isinstance(c, Tracer) for c in constants):
         raise Opaque

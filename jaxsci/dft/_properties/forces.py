@@ -20,6 +20,7 @@ from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
+from .nuclei import check_nuclei
 from .solution import solution
 
 
@@ -65,8 +66,9 @@ def forces(
     that pad a batch; NaN without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, for extras of the
-    molecule that the functional uses, and for a result of another molecule or geometry;
-    `RuntimeError` for one that has not converged.
+    molecule that the functional uses, for a core Hamiltonian with an electric field (which is not
+    seen under `vmap`), and for a result of another molecule or geometry; `RuntimeError` for one
+    that has not converged.
 
     **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
@@ -82,6 +84,7 @@ def forces(
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
     check_forces(molecule, functional, "forces")
+    check_nuclei(molecule, "forces")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
     shape = (-1, molecule.size, molecule.size)

@@ -21,6 +21,7 @@ from .forces import explicit_slopes
 from .integral_gradients import integral_hessian
 from .integral_tangents import IntegralSlopes, integral_slopes, moved
 from .moments import dipole
+from .nuclei import check_nuclei
 from .solution import density_of_both, focks_of, solution
 
 
@@ -66,9 +67,9 @@ def hessian(
     response does not exist (see `scf`), and without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
-    pseudopotentials, a nearly linearly dependent basis, more memory than the machine has (12 n⁴
-    bytes for n basis functions), or a result of another molecule or geometry; `RuntimeError` for
-    one that has not converged.
+    pseudopotentials, a nearly linearly dependent basis, a core Hamiltonian with an electric field,
+    more memory than the machine has (12 n⁴ bytes for n basis functions), or a result of another
+    molecule or geometry; `RuntimeError` for one that has not converged.
 
     **Notes:** it runs outside of `jit`.
 
@@ -92,6 +93,7 @@ def hessian(
             "basis are left out: use a basis with fewer diffuse functions, or vibrations(), which "
             "takes differences of forces."
         )
+    check_nuclei(molecule, "hessian")
     # Refuses at once what has no derivative integrals.
     slopes = integral_slopes(molecule)
     result = solution(molecule, functional, params, result, "hessian", guess=guess, **settings)

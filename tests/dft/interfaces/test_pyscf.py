@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
+from jaxsci.dft._properties._geometry.rebuilt import rebuilt
 
 pytest.importorskip("pyscf")
 
@@ -207,8 +208,11 @@ def test_solutions_that_do_not_fit_are_refused(water, result):
     with pytest.raises(ValueError, match="overlap is not that of its basis functions"):
         jsci.dft.to_pyscf(moved, PBE, result)
     other = jsci.dft.molecule(TEXT, "sto-3g", grid=0)
-    with pytest.raises(ValueError, match="give the result of scf for this molecule"):
+    with pytest.raises(ValueError, match="give what scf returned for this molecule"):
         jsci.dft.to_pyscf(other, PBE, result)
+    nearby = rebuilt(water, 1.1 * np.asarray(water.coordinates))
+    with pytest.raises(ValueError, match="of another molecule or geometry"):
+        jsci.dft.to_pyscf(nearby, PBE, result)
     batch = jsci.dft.stack([water, water])
     with pytest.raises(ValueError, match=r"to_pyscf\(\) takes one molecule, got a batch of 2"):
         jsci.dft.to_pyscf(batch, PBE, result)

@@ -1,7 +1,7 @@
 """Harmonic vibrations: frequencies, modes, infrared intensities and what heat adds."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ....core import Failure, require_x64
+from ..._basis.orthonormal import kept_directions
 from ..._basis.units import (
     DALTON_IN_ELECTRON_MASSES,
     HARTREE_IN_WAVENUMBERS,
@@ -24,6 +25,7 @@ from ..forces import check_forces, forces
 from ..hessian import hessian_and_slopes
 from ..integral_tangents import integral_slopes
 from ..moments import dipole
+from ..nuclei import check_nuclei
 from ..solution import solution
 from .motion import masses_of, moments_of_inertia, rigid_motions, symmetry_number
 from .thermochemistry import Thermochemistry, ideal_gas
@@ -125,6 +127,7 @@ def vibrations(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    masses: Sequence[float] | None = None,
     result: SCFResult | None = None,
     tolerance: float = 1e-12,
     max_steps: int = 100,
@@ -144,16 +147,19 @@ def vibrations(
     - `molecule`: one molecule, relaxed.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
+    - `masses`: of the atoms in daltons, for isotopes (deuterium: 2.0141); `None` takes the average
+        masses of the elements.
     - `result`: what `scf` returned for them, to 1e-12 Hartree or tighter; `None` solves.
     - `tolerance`: of the energy in Hartree, of every SCF.
     - `max_steps`: Fock matrices built before giving up.
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
 
-    **Returns:** a `Vibrations`, with average masses of the elements. Where the geometry is not
+    **Returns:** a `Vibrations`, without atoms that pad the molecule. Where the geometry is not
     relaxed its `stationary` is false, and a warning says the largest force.
 
-    **Raises:** what `scf`, `forces` and `hessian` raise; `ValueError` for ghost atoms and batches;
-    `RuntimeError` where the SCF of a displaced geometry fails.
+    **Raises:** what `scf`, `forces` and `hessian` raise; `ValueError` for ghost atoms, batches and
+    masses that are not positive; `RuntimeError` where the SCF of a displaced geometry fails, or
+    leaves out another number of directions of a nearly dependent basis.
 
     **Notes:** it runs outside of `jit`.
 
@@ -169,7 +175,8 @@ def vibrations(
     functional = as_functional(functional)
     check_one(molecule, "vibrations(m, functional)")
     check_forces(molecule, functional, "vibrations")
-    masses = masses_of(molecule)
+    check_nuclei(molecule, "vibrations")
+    found = masses_of(molecule, masses)
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
     result = solution(
         molecule, functional, params, result, "vibrations", guess="minao", throw=True, **settings
@@ -177,32 +184,43 @@ def vibrations(
     force = forces(molecule, functional, params, result=result)
     if molecule.fit is None and molecule.long_range is None and not molecule.dependent:
         slopes, heat = integral_slopes(molecule), first_of(solver).temperature
-        second = hessian_and_slopes(molecule, slopes, functional, params, result, heat)
+        whole = hessian_and_slopes(molecule, slopes, functional, params, result, heat)
+        atoms = len(found)
+        second = np.asarray(whole[0])[:atoms, :, :atoms], np.asarray(whole[1])[:atoms]
     else:
         surface = Surface(functional, params, batch_size=None, **settings)
         second = _by_differences(molecule, surface, np.asarray(result.density_matrix))
-    return _analysed(molecule, result, force, masses, *(np.asarray(x) for x in second))
+    return _analysed(molecule, result, force, found, *second)
 
 
 def _by_differences(molecule: Molecule, surface: Surface, density: np.ndarray):
     """The Hessian and ∂μ/∂R, from forces and dipole moments on both sides of each coordinate."""
-    x = np.asarray(molecule.coordinates)
-    shifts = _STEP * np.eye(x.size).reshape(-1, *x.shape)
+    x, atoms = np.asarray(molecule.coordinates), int(np.sum(molecule.atom_mask))
+    shifts = _STEP * np.eye(x.size)[: 3 * atoms].reshape(-1, *x.shape)
     jobs = [Job(molecule, x + sign * s, density) for s in shifts for sign in (1, -1)]
-    gradients, moments = np.zeros((len(jobs), *x.shape)), np.zeros((len(jobs), 3))
+    gradients, moments = np.zeros((len(jobs), atoms, 3)), np.zeros((len(jobs), 3))
+    kept = kept_directions(molecule.overlap)
     for i, point in surface(jobs):
         if isinstance(point, Failure):
             raise RuntimeError(f"a displaced geometry failed: {point.reason}")
         if not bool(point.result.converged):
             raise RuntimeError("the SCF of a displaced geometry did not converge.")
-        gradients[i], moments[i] = point.gradient, dipole(point.molecule, point.result)
-    second = ((gradients[::2] - gradients[1::2]) / (2 * _STEP)).reshape(*x.shape, *x.shape)
-    slopes = ((moments[::2] - moments[1::2]) / (2 * _STEP)).reshape(*x.shape, 3)
+        if kept_directions(point.molecule.overlap) != kept:
+            raise RuntimeError(
+                f"within {_STEP} Bohr of the geometry the number of directions left out of the "
+                "nearly dependent basis changes, and the energy jumps: take a basis with fewer "
+                "diffuse functions."
+            )
+        gradients[i] = point.gradient[:atoms]
+        moments[i] = dipole(point.molecule, point.result)
+    shape = atoms, 3
+    second = ((gradients[::2] - gradients[1::2]) / (2 * _STEP)).reshape(*shape, *shape)
+    slopes = ((moments[::2] - moments[1::2]) / (2 * _STEP)).reshape(*shape, 3)
     return 0.5 * (second + second.transpose(2, 3, 0, 1)), slopes
 
 
 def _analysed(molecule, result, force, masses, second, slopes) -> Vibrations:
-    x, weight = np.asarray(molecule.coordinates), np.repeat(1 / np.sqrt(masses), 3)
+    x, weight = np.asarray(molecule.coordinates)[: len(masses)], np.repeat(masses**-0.5, 3)
     _, _, whole = np.linalg.svd(rigid_motions(x, masses))
     inner = whole[len(rigid_motions(x, masses)) :]
     weighted = weight[:, None] * second.reshape(x.size, x.size) * weight
@@ -227,8 +245,8 @@ def _analysed(molecule, result, force, masses, second, slopes) -> Vibrations:
         gradient=jnp.asarray(largest),
         stationary=jnp.asarray(largest <= _STATIONARY),
         energy=result.free_energy,
-        positions=molecule.coordinates,
+        positions=jnp.asarray(x),
         masses=jnp.asarray(masses),
-        numbers=np.asarray(molecule.libcint.elements),
+        numbers=np.asarray(molecule.libcint.elements)[: len(masses)],
         unpaired=abs(int(molecule.electrons[0] - molecule.electrons[1])),
     )

@@ -8,7 +8,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._fields.fields import check_field
 from .._fields.periodicity import warn_unless_periodic
 from .._fields.pointwise import Pointwise, gelu
-from .._spectral.fourier import interpolate
+from .._spectral.axes import Axis
+from .._spectral.interpolants import interpolate
 from .convolution import KernelConv
 
 
@@ -90,13 +91,13 @@ class UNet(eqx.Module):
         dim = self.down[0].weight.ndim - 2
         check_field(a, self.in_channels, dim, "UNet")
         warn_unless_periodic(a, range(dim), "UNet", "For other fields there is FNO(padding=0.25).")
-        v, passed = self.lift(a), []
+        v, passed, axes = self.lift(a), [], (Axis(),) * dim
         for layer in self.down:
             v = gelu(layer.convolve(v))
             passed.append(v)
-            v = interpolate(v, [-(-n // 2) for n in v.shape[:-1]])
+            v = interpolate(v, [-(-n // 2) for n in v.shape[:-1]], axes)
         v = gelu(self.bottom.convolve(v))
         for layer, fine in reversed(list(zip(self.up, passed, strict=True))):
-            v = jnp.concatenate([interpolate(v, fine.shape[:-1]), fine], -1)
+            v = jnp.concatenate([interpolate(v, fine.shape[:-1], axes), fine], -1)
             v = gelu(layer.convolve(v))
         return self.project(v)

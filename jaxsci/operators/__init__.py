@@ -1,6 +1,6 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
-from . import data
+from . import data, metrics
 from ._bases.basis import Basis
 from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
 from ._bases.fourier import FourierBasis
@@ -25,7 +25,7 @@ from ._spectral.spherical_conv import SphericalConv, sphere_grid
 
 __all__ = [
     # Packages
-    "data",
+    "data", "metrics",
     # Networks on grids
     "FNO", "UNO", "UNet", "MgNO", "VCycle",
     # Networks on sensors and points

@@ -8,6 +8,7 @@ from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.points import Attention, BallIntegral, attention
+from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
 from ._networks.fno import FNO
@@ -39,6 +40,8 @@ __all__ = [
     "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
     # Losses
     "relative_l2", "h1",
+    # Forecasts
+    "rollout", "unrolled_loss", "Window",
 ]  # fmt: skip
 
 

@@ -301,6 +301,16 @@ OPERATORS = [
         _rows(3, 4, 1),
     ),
     Entry(
+        "operators.rollout",
+        lambda x: jsci.operators.rollout(lambda _, u: u**2, None, x, 3),
+        _rows(4, 1),
+    ),
+    Entry(
+        "operators.unrolled_loss",
+        lambda x: jsci.operators.unrolled_loss(lambda _, u: u**2, 2)(None, x),
+        _rows(3, 4, 1),
+    ),
+    Entry(
         "operators.data.solve_burgers",
         lambda u: jsci.operators.data.solve_burgers(u, viscosity=0.1, time=0.1, steps=20),
         _rows(16),

@@ -55,7 +55,7 @@ EXEMPT = {
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-        pde.SelfAdaptive pde.SpaceTime
+        operators.Window pde.SelfAdaptive pde.SpaceTime
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -79,7 +79,7 @@ EXEMPT = {
     """,
     "training: what comes in is that of an objective": """
         atoms.frozen atoms.minibatches atoms.property_errors
-        Anderson DIIS averaged fit gauss_newton levenberg_marquardt natural_gradient
+        Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error

@@ -24,6 +24,7 @@ PACKAGES = (
     "jaxsci.dft.data",
     "jaxsci.operators",
     "jaxsci.operators.data",
+    "jaxsci.operators.metrics",
     "jaxsci.ntk",
     "jaxsci.ntk.infinite",
     "jaxsci.atoms",

@@ -20,6 +20,7 @@ Verbs:
     residual                  an operator applied to a field: what training drives to zero
     objective                 residuals, data and losses as one weighted sum
     fit                       the training loop, with progress, checkpoints and exact resume
+    EarlyStopping             a callback of fit that keeps the best parameters
     averaged                  the running average of the parameters, around any optimiser
     levenberg_marquardt, gauss_newton, natural_gradient
                               second-order optimisers in sample space
@@ -43,6 +44,7 @@ from .core import (
     DIIS,
     Anderson,
     BatchResiduals,
+    EarlyStopping,
     Fit,
     Objective,
     PlatformReport,
@@ -87,7 +89,8 @@ __all__ = [
     # Models and derivatives
     "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
     # Residuals and training
-    "residual", "objective", "Objective", "Weighted", "BatchResiduals", "fit", "Fit", "averaged",
+    "residual", "objective", "Objective", "Weighted", "BatchResiduals", "fit", "Fit",
+    "EarlyStopping", "averaged",
     # Second-order optimisers
     "levenberg_marquardt", "gauss_newton", "natural_gradient",
     # J Jᵀ

@@ -11,6 +11,7 @@ from ._calculus.derivatives import (
 )
 from ._deprecation import warn_deprecated
 from ._files.io import load, save
+from ._fit.early_stopping import EarlyStopping
 from ._fit.fit import Fit, fit
 from ._gram.dense import gram
 from ._gram.operator import gram_operator
@@ -38,7 +39,8 @@ __all__ = [
     # Models and derivatives
     "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
     # Residuals and training
-    "residual", "objective", "Objective", "Weighted", "BatchResiduals", "fit", "Fit", "averaged",
+    "residual", "objective", "Objective", "Weighted", "BatchResiduals", "fit", "Fit",
+    "EarlyStopping", "averaged",
     # Second-order optimisers
     "levenberg_marquardt", "gauss_newton", "natural_gradient",
     # J Jᵀ

@@ -1,6 +1,6 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
-from . import data
+from . import data, metrics
 from ._bases.basis import Basis
 from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
 from ._bases.fourier import FourierBasis
@@ -9,6 +9,7 @@ from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.points import Attention, BallIntegral, attention
+from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
 from ._networks.fno import FNO
@@ -26,7 +27,7 @@ from ._spectral.spherical_conv import SphericalConv, sphere_grid
 
 __all__ = [
     # Packages
-    "data",
+    "data", "metrics",
     # Networks on grids
     "FNO", "UNO", "UNet", "MgNO", "VCycle",
     # Networks on sensors and points
@@ -41,6 +42,8 @@ __all__ = [
     "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
     # Losses
     "relative_l2", "h1",
+    # Forecasts
+    "rollout", "unrolled_loss", "Window",
 ]  # fmt: skip
 
 

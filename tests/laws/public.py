@@ -55,7 +55,7 @@ EXEMPT = {
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-        pde.SelfAdaptive pde.SpaceTime
+        operators.Window pde.SelfAdaptive pde.SpaceTime
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -71,14 +71,15 @@ EXEMPT = {
         operators.basis_points operators.data.advection operators.data.antiderivative
         operators.data.burgers operators.data.darcy operators.data.grf
         operators.data.kuramoto_sivashinsky operators.data.navier_stokes
-        operators.data.shallow_water operators.sphere_grid pde.gauss_legendre
+        operators.data.shallow_water operators.metrics.latitude_weights
+        operators.sphere_grid pde.gauss_legendre
         pde.random_directions pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual
     """,
     "training: what comes in is that of an objective": """
         atoms.frozen atoms.minibatches atoms.property_errors
-        Anderson DIIS averaged fit gauss_newton levenberg_marquardt natural_gradient
+        Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error

@@ -24,6 +24,7 @@ Verbs:
     levenberg_marquardt, gauss_newton, natural_gradient
                               second-order optimisers in sample space
     gram, gram_operator       J Jᵀ of any function: the tangent kernel
+    laplace                   error bars of any trained model, and the evidence for it
     fixed_point               the solution of y = step(params, y), with implicit derivatives
     vmap                      jax.vmap in chunks, over devices
     peak_memory, machine_memory
@@ -44,6 +45,7 @@ from .core import (
     Anderson,
     BatchResiduals,
     Fit,
+    Laplace,
     Objective,
     PlatformReport,
     Weighted,
@@ -61,6 +63,7 @@ from .core import (
     gram_operator,
     hessian,
     jacobian,
+    laplace,
     laplacian,
     levenberg_marquardt,
     load,
@@ -91,7 +94,7 @@ __all__ = [
     # Second-order optimisers
     "levenberg_marquardt", "gauss_newton", "natural_gradient",
     # J Jᵀ
-    "gram", "gram_operator",
+    "gram", "gram_operator", "laplace", "Laplace",
     # Fixed points
     "fixed_point", "Anderson", "DIIS",
     # Batches, memory, files

@@ -10,6 +10,7 @@ Packages:
     operators   neural operators: networks that map functions to functions
     ntk         tangent kernels, finite and infinite, and what they predict about training
     atoms       interatomic potentials: forces and stresses, dynamics, phonons, elastic constants
+    bayes       filters of series with hidden states
     nn          networks and embeddings that more than one of these uses
 
 Verbs:
@@ -39,7 +40,7 @@ Help on one of them: `help(jaxsci.fit)`. `python -m jaxsci doctor` tests an inst
 
 from importlib.metadata import version as _version
 
-from . import atoms, dft, nn, ntk, operators, pde
+from . import atoms, bayes, dft, nn, ntk, operators, pde
 from .core import (
     DIIS,
     Anderson,
@@ -86,7 +87,7 @@ _use_cache_of_environment()
 
 __all__ = [
     # Packages
-    "atoms", "dft", "nn", "ntk", "operators", "pde",
+    "atoms", "bayes", "dft", "nn", "ntk", "operators", "pde",
     # Models and derivatives
     "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
     # Residuals and training

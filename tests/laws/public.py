@@ -56,6 +56,8 @@ EXEMPT = {
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
         pde.SelfAdaptive pde.SpaceTime
+        bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
+        bayes.Observation
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -75,6 +77,9 @@ EXEMPT = {
         pde.random_directions pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual
+    """,
+    "NaN is missing there, and a graph is refused: tested in tests/bayes/filters": """
+        bayes.Node bayes.filter bayes.hgf bayes.kalman
     """,
     "training: what comes in is that of an objective": """
         atoms.frozen atoms.minibatches atoms.property_errors

@@ -29,6 +29,7 @@ from ._solve.extrapolation import DIIS, Anderson
 from ._solve.fixed_point import fixed_point
 from ._solve.history import History, empty_history, extrapolate, push
 from ._train.averaging import averaged
+from ._train.laplace import Laplace, laplace
 from ._train.line_search import best_halving
 from ._train.objective import BatchResiduals, Objective, objective
 from ._train.residual import residual
@@ -44,7 +45,7 @@ __all__ = [
     # Second-order optimisers
     "levenberg_marquardt", "gauss_newton", "natural_gradient",
     # J Jᵀ
-    "gram", "gram_operator",
+    "gram", "gram_operator", "laplace", "Laplace",
     # Fixed points
     "fixed_point", "Anderson", "DIIS",
     # Batches, memory, files

@@ -80,6 +80,12 @@ def _causal_weights(residuals):
     )
 
 
+def _posterior(x):
+    posterior = jsci.laplace(LINEAR, WEIGHTS, x, prior=1.0, noise=0.5)
+    return posterior.variance(x), posterior.log_evidence
+
+
+CORE = [Entry("laplace", _posterior, _rows(2, 3))]
 PDE = [
     *EQUATIONS,
     Entry(
@@ -479,4 +485,4 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

@@ -133,7 +133,7 @@ def explicit_slopes(
 def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
     by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
     atoms = jnp.sum(molecule.atom_mask)
-    arrays = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
+    arrays: tuple[Any, ...] = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
     by_integrals = functools.partial(integral_gradient, exchange_of(functional))
     # No cache keeps a program that calls the host, so there is one only inside transformations.
     if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):

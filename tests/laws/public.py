@@ -54,14 +54,11 @@ EXEMPT = {
         dft.Vibrations dft.Excitations
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
-        ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-<<<<<<< HEAD
+        ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem pde.LeastSquares
+        pde.RandomFeatures
         operators.Window pde.SelfAdaptive pde.SpaceTime
-=======
-        pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
         bayes.Observation
->>>>>>> bayes
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -79,7 +76,7 @@ EXEMPT = {
         operators.data.kuramoto_sivashinsky operators.data.navier_stokes
         operators.data.shallow_water operators.metrics.latitude_weights
         operators.sphere_grid pde.gauss_legendre
-        pde.random_directions pde.reference.chebyshev pde.reference.manufactured
+        pde.random_directions pde.random_features pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual
     """,
@@ -90,7 +87,7 @@ EXEMPT = {
         atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
-        pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
+        pde.least_squares pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
     """,

@@ -20,6 +20,7 @@ from ._geometry.polygons import Polygon
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
 from ._methods.features import RandomFeatures, random_features
 from ._methods.least_squares import LeastSquares, least_squares
+from ._methods.march import March, march
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
 from ._methods.sobolev import sobolev_gradient
 from ._methods.uncertainty import laplace_deviation
@@ -46,7 +47,7 @@ __all__ = [
     # Conditions as residuals
     "robin", "periodic", "interface", "integral",
     # Methods
-    "least_squares", "LeastSquares", "random_features", "RandomFeatures",
+    "least_squares", "LeastSquares", "march", "March", "random_features", "RandomFeatures",
     "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz", "sobolev_gradient",
     "laplace_deviation", "require_smooth",
     # Weights

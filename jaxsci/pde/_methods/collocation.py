@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ...core import compiled_call, vmap
+from ...core import compiled_call, program, vmap
 
 # Numbers of a Jacobian that are made at once: 32 MiB.
 _AT_ONCE = 2**22
@@ -33,16 +33,26 @@ class Rows(NamedTuple):
         return self.values[np.array(self.names) == name]
 
 
+def derivatives(
+    residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points
+) -> Equations:
+    """Programs of the residuals and their derivatives, traced once for points of these shapes."""
+    batch_size = max(16, _AT_ONCE // params.size)
+    return {
+        name: program(_Derivatives(r, batch_size), jnp.asarray(params), points[name])
+        for name, r in residuals.items()
+    }
+
+
 def rows_at(
-    residuals: Equations,
+    programs: Equations,
     factors: Mapping[str, float],
-    params: Float[np.ndarray, "*outputs n"],
     points: Points,
+    params: Float[np.ndarray, "*outputs n"],
 ) -> Rows:
     """The rows of all equations at some coefficients."""
     values, matrices, names = [], [], []
-    for name, r in residuals.items():
-        call = _Derivatives(r, max(16, _AT_ONCE // params.size))
+    for name, call in programs.items():
         jacobian, value = map(np.asarray, compiled_call(call, jnp.asarray(params), points[name]))
         factor = np.sqrt(factors[name] / value.size)
         values.append(factor * value.ravel())

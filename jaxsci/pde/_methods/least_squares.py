@@ -11,21 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import require_x64, residual
-from .collocation import (
-    Equations,
-    Rows,
-    count,
-    drawn,
-    has_samplers,
-    require_finite,
-    rows_at,
-    weighted,
-)
+from .collocation import Equations, Rows, count, derivatives, drawn, has_samplers, rows_at, weighted
+from .relinearisation import minimise, norm_of
 from .truncated_svd import truncated_solve
 
-# A whole step that leaves more than this share of the residual is the last one.
-_STAGNATION = 0.9
-_SHORTEST_STEP = 1e-4
 # Points this much better than fresh ones are too few.
 _OVERFITTED = 10.0
 
@@ -136,93 +125,19 @@ def least_squares(
         shape = count(phi, next(iter(training.values()))[0], outputs)
         field = trial(lambda params, x: params @ phi(x))
         residuals = {name: residual(f, field) for name, f in equations.items()}
-        at = functools.partial(rows_at, residuals, factors)
-        found = _minimise(lambda params: at(params, training), _initial(guess, shape), max_steps)
-        before, after = at(np.zeros(shape), others), at(found.params, others)
+        start = _initial(guess, shape)
+        inside, outside = (
+            functools.partial(rows_at, derivatives(residuals, start, x), factors, x)
+            for x in (training, others)
+        )
+        found = minimise(inside, start, max_steps)
+        before, after = outside(0 * start), outside(found.params)
         return _result(found, field, phi, before, after, factors), found.rows
 
     several = features if isinstance(features, Sequence) else [features]
     result, rows = min(map(solved, several), key=lambda pair: pair[0].relative_residual)
     _judge(result, rows, tolerance)
     return result
-
-
-class _Minimum(NamedTuple):
-    """Coefficients at which the residual is smallest, and the rows there."""
-
-    params: Float[np.ndarray, "*outputs n"]
-    rows: Rows
-    rank: int
-    steps: int
-    linear: bool
-    converged: bool
-
-
-def _minimise(at: Callable[..., Rows], params: np.ndarray, max_steps: int) -> _Minimum:
-    """Gauss-Newton with halved steps; linear equations are solved twice, to refine."""
-    rows = at(params)
-    require_finite(rows)
-    _require_enough(rows, params)
-    linear, rank = True, 0
-    for steps in range(1, max_steps + 1):
-        # The second time a linear system is solved for what rounding left of the first. Others are
-        # solved for all coefficients, which stay small then.
-        base = params if linear and steps == 2 else np.zeros(params.shape)
-        target = rows.matrix @ (params - base).ravel() - rows.values
-        found, rank = truncated_solve(rows.matrix, target)
-        step = base + found.reshape(params.shape) - params
-        whole = at(params + step)
-        if steps == 1:
-            linear = _is_linear(rows, step, whole)
-            _require_steps(linear, max_steps)
-        share, new = _shortened(at, params, step, rows, whole)
-        stagnant = share == 1 and _norm(new) > _STAGNATION * _norm(rows)
-        params, rows = params + share * step, new
-        exact = _norm(rows) < 10 * _rounding(rows, params)
-        if share == 0 or stagnant or (linear and steps == 2) or (exact and not linear):
-            return _Minimum(params, rows, rank, steps, linear, True)
-    return _Minimum(params, rows, rank, max_steps, linear, linear)
-
-
-def _shortened(at, params, step, rows, whole) -> tuple[float, Rows]:
-    """The first of 1, 1/2, 1/4, ... of a step that lowers the residual, and the rows there."""
-    share, new = 1.0, whole
-    while not _norm(new) < _norm(rows):  # NaN is no lower
-        share /= 2
-        if share < _SHORTEST_STEP:
-            return 0.0, rows
-        new = at(params + share * step)
-    return share, new
-
-
-def _is_linear(rows: Rows, step: np.ndarray, whole: Rows) -> bool:
-    """Whether a step did what its linear system says, to the rounding of its sums."""
-    change = rows.matrix @ step.ravel()
-    gap = np.linalg.norm(whole.values - rows.values - change)
-    return bool(gap <= 1e-8 * np.linalg.norm(change) + 100 * _rounding(rows, step))
-
-
-def _rounding(rows: Rows, params: np.ndarray) -> float:
-    """The rounding of the sums over features."""
-    sizes = np.abs(rows.matrix) @ np.abs(params.ravel())
-    return float(np.finfo(sizes.dtype).eps * np.linalg.norm(sizes))
-
-
-def _require_steps(linear: bool, max_steps: int) -> None:
-    if not linear and max_steps == 1:
-        raise ValueError(
-            "The equations are not linear in u, and max_steps=1 solves them as if they were: allow "
-            "max_steps=20."
-        )
-
-
-def _require_enough(rows: Rows, params: np.ndarray) -> None:
-    if len(rows.values) < params.size:
-        raise ValueError(
-            f"least_squares() has {len(rows.values)} equations for {params.size} coefficients, "
-            "which can fulfil each and be wrong between the points: give about "
-            f"{3 * params.size}."
-        )
 
 
 def _initial(guess: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -232,17 +147,13 @@ def _initial(guess: Any, shape: tuple[int, ...]) -> np.ndarray:
     return params
 
 
-def _norm(rows: Rows) -> float:
-    return float(np.linalg.norm(rows.values))
-
-
 def _result(found, field, features, before, after, factors) -> LeastSquares:
     """With the residuals on fresh points, before and after."""
     residuals = {
         name: float(np.linalg.norm(after.of(name)) / np.sqrt(factor))
         for name, factor in factors.items()
     }
-    relative = _norm(after) / (_norm(before) or 1.0)
+    relative = norm_of(after) / (norm_of(before) or 1.0)
     return LeastSquares(
         field,
         jnp.asarray(found.params),
@@ -263,8 +174,8 @@ def _judge(result: LeastSquares, rows: Rows, tolerance: float) -> None:
     fresh = np.sqrt(sum(r**2 for r in result.residuals.values()))
     if not result.converged:
         remedy = f"{result.steps} steps did not converge: allow more, or give a guess"
-    elif rows.values.size and fresh > _OVERFITTED * _norm(rows):
-        remedy = f"at the points given it is {fresh / _norm(rows):.0f} times smaller: give more"
+    elif rows.values.size and fresh > _OVERFITTED * norm_of(rows):
+        remedy = f"at the points given it is {fresh / norm_of(rows):.0f} times smaller: give more"
     else:
         remedy = _more_features(result, rows, tolerance)
     warnings.warn(
@@ -285,7 +196,7 @@ def _more_features(result: LeastSquares, rows: Rows, tolerance: float) -> str:
     half = matrix.reshape(len(values), -1, n)[..., ::2].reshape(len(values), -1)
     found = truncated_solve(half, target).solution
     of_half = np.linalg.norm(half @ found - target)
-    fall = np.log(of_half / _norm(rows))
+    fall = np.log(of_half / norm_of(rows))
     if not fall > np.log(2):
         return "more features of this kind hardly lower it; give others, or train a network"
     missing = np.log(result.relative_residual / tolerance)

@@ -68,8 +68,8 @@ def hessian(
     - `throw`: raise without convergence, rather than return NaN.
 
     **Returns:** H in Hartree/Bohr², symmetric, zero for atoms that pad a molecule; NaN where the
-    response does not exist (see `scf`), and without convergence and with `throw=False`. A warning
-    says the largest force of a geometry where one is above 1e-3 Hartree/Bohr.
+    response does not exist (see `scf`), for a result of another functional, and without convergence
+    and with `throw=False`. A warning says the largest force where one is above 1e-3 Hartree/Bohr.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
     pseudopotentials, a nearly linearly dependent basis, a core Hamiltonian with an electric field,

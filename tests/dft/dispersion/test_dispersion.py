@@ -171,7 +171,7 @@ def test_bad_input_is_explained():
         d3("pbe").of_atoms(jnp.zeros((1, 3)), jnp.array([92]))
     with pytest.raises(ValueError, match=r"knows the elements 1 to 86.*got -1"):
         d4("pbe").of_atoms(jnp.eye(3)[:2], jnp.array([-1, 6]))
-    with pytest.raises((TypeError, ValueError), match=r"takes positions \(atoms, 3\)|type-check"):
+    with pytest.raises((TypeError, ValueError), match=r"(?i)takes positions|type-check"):
         d4("pbe").of_atoms(jnp.zeros((2, 3)), jnp.array([1]))
     water = molecule(WATER, "sto-3g", grid=0)
     with pytest.raises(ValueError, match="takes one molecule, got a batch of 2"):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -193,7 +194,11 @@ def vibrations(
 
 def _without_padding(found: Slopes, atoms: int) -> Slopes:
     second, moments, gradient = (np.asarray(x) for x in found)
-    return Slopes(second[:atoms, :, :atoms], moments[:atoms], gradient[:atoms])
+    return _slopes(second[:atoms, :, :atoms], moments[:atoms], gradient[:atoms])
+
+
+def _slopes(*arrays: np.ndarray) -> Slopes:
+    return Slopes(*map(jax.device_put, arrays))  # `jnp.asarray` compiles a program for each shape
 
 
 def _by_differences(
@@ -222,25 +227,26 @@ def _by_differences(
     second = ((gradients[::2] - gradients[1::2]) / (2 * _STEP)).reshape(*shape, *shape)
     slopes = ((moments[::2] - moments[1::2]) / (2 * _STEP)).reshape(*shape, 3)
     second = 0.5 * (second + second.transpose(2, 3, 0, 1))
-    return Slopes(second, slopes, np.asarray(gradient)[:atoms])
+    return _slopes(second, slopes, np.asarray(gradient)[:atoms])
 
 
 def _analysed(molecule, result, masses, slopes: Slopes, stationary: bool) -> Vibrations:
     x, weight = np.asarray(molecule.coordinates)[: len(masses)], np.repeat(masses**-0.5, 3)
+    second, by_position = np.asarray(slopes.hessian), np.asarray(slopes.dipole_slopes)
     _, _, whole = np.linalg.svd(rigid_motions(x, masses))
     inner = whole[len(rigid_motions(x, masses)) :]
-    weighted = weight[:, None] * slopes.hessian.reshape(x.size, x.size) * weight
+    weighted = weight[:, None] * second.reshape(x.size, x.size) * weight
     curvatures, vectors = np.linalg.eigh(inner @ weighted @ inner.T)
     displacements = (vectors.T @ inner) * weight  # ∂R/∂Q
     quanta = np.sqrt(np.abs(curvatures) / DALTON_IN_ELECTRON_MASSES)
-    moments = displacements @ slopes.dipole_slopes.reshape(x.size, 3)
+    moments = displacements @ by_position.reshape(x.size, 3)
     length = np.linalg.norm(displacements, axis=1, keepdims=True)
     return Vibrations(
         frequencies=jnp.asarray(np.sign(curvatures) * quanta * HARTREE_IN_WAVENUMBERS),
         modes=jnp.asarray((displacements / length).reshape(-1, *x.shape)),
         intensities=jnp.asarray(INFRARED_IN_KM_PER_MOL * np.sum(moments**2, axis=1)),
-        hessian=jnp.asarray(slopes.hessian),
-        dipole_slopes=jnp.asarray(slopes.dipole_slopes),
+        hessian=slopes.hessian,
+        dipole_slopes=slopes.dipole_slopes,
         gradient=jnp.asarray(largest_force(slopes.gradient)),
         stationary=jnp.asarray(stationary),
         energy=result.free_energy,

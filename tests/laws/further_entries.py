@@ -85,6 +85,7 @@ def _posterior(x):
     return posterior.variance(x), posterior.log_evidence
 
 
+BAYES = [Entry("bayes.health", lambda x: jsci.bayes.health(x), _rows(2, 10, 1))]
 CORE = [Entry("laplace", _posterior, _rows(2, 3))]
 PDE = [
     *EQUATIONS,
@@ -440,4 +441,4 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

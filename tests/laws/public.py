@@ -57,7 +57,7 @@ EXEMPT = {
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
         pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
-        bayes.Observation
+        bayes.Observation bayes.Chain bayes.Draws bayes.Health bayes.Langevin
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -82,6 +82,7 @@ EXEMPT = {
         bayes.Node bayes.filter bayes.hgf bayes.kalman
     """,
     "training: what comes in is that of an objective": """
+        bayes.draws bayes.langevin
         atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive

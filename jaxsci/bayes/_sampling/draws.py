@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
-from ...core import compiled_call
+from ...core import compiled_call, program
 from .langevin import Chain, Langevin
 
 # Products with the Hessian for the first guess of the metric.
@@ -75,12 +75,15 @@ def draws(
         raise ValueError(
             f"steps must be at least keep_every, and that 1; got {steps} and {keep_every}."
         )
-    gradient = _gradient(log_density, batches)
     continued = isinstance(start, Chain)
+    real = lambda a: jnp.asarray(a, jnp.result_type(a, 0.0))  # noqa: E731
+    params = start.params if continued else jax.tree.map(real, start)
+    batch = () if batches is None else (jax.eval_shape(batches, key),)
+    log_density = program(log_density, params, *batch)
+    gradient = _gradient(log_density, batches)
     if continued:
         chain = start
     else:
-        params = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(a, 0.0)), start)
         chain = _begin(key, sampler, log_density, params, gradient, batches)
     count = steps // keep_every
     lengths = jnp.full(count, keep_every).at[0].add(0 if continued else sampler.adapt)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PyTree
@@ -136,7 +137,7 @@ def predict(
             f"{[jnp.shape(leaf) for leaf in jax.tree.leaves(params)]}."
         )
     known = not callable(noise) and not isinstance(noise, Tracer)
-    if known and not bool(jnp.all(jnp.asarray(noise) > 0)):
+    if known and not np.all(np.asarray(noise) > 0):
         raise ValueError(f"noise must be positive, got {noise}.")
 
     def run(params, x):

@@ -52,8 +52,8 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "program", "one_copy", "announced_jit",
-    "warn_deprecated",
+    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "program", "one_copy",
+    "announced_jit", "warn_deprecated",
 ]  # fmt: skip
 
 

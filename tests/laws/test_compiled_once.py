@@ -104,10 +104,11 @@ def laplace(seed, c):
 def draws(seed, c):
     u, params, _, _ = problem(seed, c)
     x = points(seed)
-    log_density = lambda p: (
-        -c * jnp.sum(jax.vmap(u, (None, 0))(p, x) ** 2)
-        - c * sum(jnp.sum(w**2) for w in jax.tree.leaves(p))
-    )
+
+    def log_density(p):
+        errors = jnp.sum(jax.vmap(u, (None, 0))(p, x) ** 2)
+        return -c * (errors + sum(jnp.sum(w**2) for w in jax.tree.leaves(p)))
+
     sampler = jsci.bayes.langevin(adapt=4)
     return jsci.bayes.draws(jax.random.key(seed), sampler, log_density, params, steps=10).params
 

@@ -131,6 +131,7 @@ def langevin(step: float = 0.3, *, friction: float = 1.0, adapt: int = 2000) -> 
     **Notes:** there is no rejection, so that gradients of minibatches are allowed: the noise that
     they bring is measured, and that much less is added. A density far from normal needs a smaller
     step; halve it, and see whether the variances stay.
+    For a network of a thousand weights the default adaptation was too short: see `.settled`.
 
     **Good values:** the defaults. For correlated parameters whiten them, as `prior` does.
 

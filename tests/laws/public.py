@@ -58,7 +58,8 @@ EXEMPT = {
         pde.LeastSquares pde.March pde.RandomFeatures
         operators.Window pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
-        bayes.Observation
+        bayes.Observation bayes.Chain bayes.Draws bayes.Health bayes.Langevin
+        bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -84,6 +85,7 @@ EXEMPT = {
         bayes.Node bayes.filter bayes.hgf bayes.kalman
     """,
     "training: what comes in is that of an objective": """
+        bayes.draws bayes.gaussian_process bayes.langevin bayes.match_prior bayes.prior
         atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive

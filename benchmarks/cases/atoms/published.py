@@ -106,11 +106,11 @@ def _rows(results):
 def _in_double(several, size):
     energy, params = jsci.atoms.chgnet(dtype=jnp.float64)
     f = jax.jit(jsci.atoms.properties(energy))
-    near = {"cutoff": energy.cutoff, "angle_cutoff": energy.angle_cutoff}
     crystals = _crystals(several, size)
-    most = [jsci.atoms.neighbours(one, **near) for one in crystals]
-    room = {"edges": max(len(g.i) for g in most), "angles": max(len(g.first) for g in most)}
-    return _rows([f(params, one, jsci.atoms.neighbours(one, **near, **room)) for one in crystals])
+    graph = functools.partial(jsci.atoms.neighbours, cutoff=6.0, angle_cutoff=3.0)
+    graphs = [graph(one) for one in crystals]
+    edges, angles = (max(len(getattr(g, name)) for g in graphs) for name in ("i", "first"))
+    return _rows([f(params, one, graph(one, edges=edges, angles=angles)) for one in crystals])
 
 
 def _speed(several):
@@ -120,9 +120,11 @@ def _speed(several):
         crystals = _crystals(several, size)
         energy, params = jsci.atoms.chgnet(dtype=jnp.float32)
         f = jsci.atoms.properties(energy)
-        near = {"cutoff": energy.cutoff, "angle_cutoff": energy.angle_cutoff}
-        batches = [(b.atoms, b.graph) for b in jsci.atoms.batch(crystals, **near, buckets=2)]
-        order = np.concatenate([b.index for b in jsci.atoms.batch(crystals, **near, buckets=2)])
+        padded = jsci.atoms.batch(
+            crystals, energy.cutoff, angle_cutoff=energy.angle_cutoff, buckets=2
+        )
+        batches = [(one.atoms, one.graph) for one in padded]
+        order = np.concatenate([one.index for one in padded])
 
         def step(params, batches):
             return [jax.lax.map(lambda one: f(params, *one), batch) for batch in batches]
@@ -145,7 +147,7 @@ def _peer_speed(several):
             "sizes": [len(one.numbers) for one in crystals],
             "numbers": np.concatenate([one.numbers for one in crystals]),
             "positions": np.concatenate([one.positions for one in crystals]),
-            "cells": np.stack([one.cell for one in crystals]),
+            "cells": np.stack([np.asarray(one.cell) for one in crystals]),
         }
         wanted = _in_double(several, size)
         return remote_run(

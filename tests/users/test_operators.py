@@ -199,7 +199,7 @@ def test_numbers_of_numpy_are_numbers():
     assert identity_on_the_sphere(np.int64(2), "gauss").degree == 2
     assert grf(jax.random.key(0), np.int64(8), boundary="periodic").shape == (8,)
     with pytest.raises(TypeError, match="padding is a number"):
-        make(modes=3, padding=(0.25,))
+        make(modes=3, padding=("0.25",))
     with pytest.raises(ValueError, match="modes is the highest wave number"):
         make(modes=3.0)
     with pytest.raises(TypeError, match="integer"):

@@ -77,5 +77,5 @@ class GridBasis(Basis):
         periodic = [place for place, axis in enumerate(axes) if axis.periodic]
         advice = "For other fields: padding=0.25, or an FNO's basis=."
         # The warning points to the caller of the network, which called this.
-        where = [axis.points for axis in axes]
+        where: list[Points] = [axis.points for axis in axes]
         warn_unless_periodic(a, periodic, f"{name} without padding", advice, 4, where)

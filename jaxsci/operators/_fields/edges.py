@@ -48,8 +48,8 @@ def warn_of_edges(a: Float[Array, "*grid channels"], edges: Sequence[Edge], name
     """Warn of a field that does not repeat along a periodic axis."""
     periodic = [axis for axis, edge in enumerate(edges) if edge.boundary == "periodic"]
     advice = "For other fields there are boundary='zero' and 'reflect'."
-    name, where = f"{name}(boundary='periodic')", [edge.points for edge in edges]
-    warn_unless_periodic(a, periodic, name, advice, 4, where)
+    where: list[Points] = [edge.points for edge in edges]
+    warn_unless_periodic(a, periodic, f"{name}(boundary='periodic')", advice, 4, where)
 
 
 def correlate_within(

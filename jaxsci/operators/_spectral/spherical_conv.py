@@ -94,12 +94,15 @@ class SphericalConv(eqx.Module):
 
     It commutes with every rotation, in exact arithmetic for fields up to the degree kept: no pole
     is special. The transform is a real Fourier sum on each ring, then one matrix product over the
-    rings for each order m. The parameters belong to functions, not to a grid.
+    rings for each order m: quadrature where it is exact for products of two harmonics, and least
+    squares with its weights on n <= 2 degree equal latitudes. The parameters belong to functions,
+    not to a grid.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
-    - `degree`: highest l kept. Good values: a third to a half of the number of latitudes.
+    - `degree`: highest l kept. Good values: a third to a half of the number of latitudes, since
+        finer detail of the field is folded back the more, the closer the degree is to its limit.
     - `grid`: the latitudes of the rings, as in `sphere_grid`: "gauss", "equiangular" or "cells". It
         has no default, because an array does not record its latitudes, and with the wrong ones the
         result is off by several percent.
@@ -109,7 +112,7 @@ class SphericalConv(eqx.Module):
     on a `sphere_grid`; `out_grid` may name another.
 
     **Raises:** `ValueError` for a grid that cannot hold the degree (fewer than degree + 1 Gauss
-    latitudes, 2 degree + 1 equal ones, or 2 degree + 1 longitudes), other channels, or an unknown
+    latitudes, degree + 2 equal ones, or 2 degree + 1 longitudes), other channels, or an unknown
     or missing grid.
 
     **Source:** Driscoll and Healy, Adv. Appl. Math. 15 (1994), theorem 1; as a layer, Bonev et al.,
@@ -155,11 +158,11 @@ class SphericalConv(eqx.Module):
         target = points if out_grid is None else tuple(out_grid)
         self._check_points(points)
         n, grid = self.degree, self.grid
-        rings, legendre, weights = _matrices(*points, n, grid)
+        rings, _, analysis = _matrices(*points, n, grid)
         # (orders, latitudes, channels): cosines of m = 0..n, then sines of m = 1..n
         waves = along_axis(rings.T, a, 1).swapaxes(0, 1)
         coefficients = jnp.matmul(
-            carry_batch(jnp.asarray(legendre * weights, a.dtype), a), waves
+            carry_batch(jnp.asarray(analysis, a.dtype), a), waves
         )  # (orders, degrees, channels)
         mixed = jnp.einsum("mlc,lcd->mld", coefficients, self.weight)
         rings, legendre, _ = _matrices(*target, n, grid)
@@ -167,8 +170,7 @@ class SphericalConv(eqx.Module):
         return along_axis(rings, waves, 0).swapaxes(0, 1)
 
     def _check_points(self, points):
-        # The rule must integrate the products of two harmonics.
-        least = self.degree + 1 if self.grid == "gauss" else 2 * self.degree + 1
+        least = self.degree + (1 if self.grid == "gauss" else 2)
         if points[0] < least or points[1] < 2 * self.degree + 1:
             raise ValueError(
                 f"degree={self.degree} needs a grid of at least {least} latitudes and "
@@ -190,7 +192,7 @@ def as_sphere_grid(grid: SphereGrid | None) -> SphereGrid:
 
 @lru_cache(maxsize=32)
 def _matrices(latitudes: int, longitudes: int, degree: int, grid: SphereGrid):
-    """Ring waves (longitudes, orders), P̄ (orders, degrees, latitudes) and the weights of a ring.
+    """Ring waves (longitudes, orders), P̄ (orders, degrees, latitudes) and coefficients by these.
 
     Orthonormal as `spherical_harmonics`: Y_lm is P̄_l|m| times its wave.
     """
@@ -200,7 +202,14 @@ def _matrices(latitudes: int, longitudes: int, degree: int, grid: SphereGrid):
     angle = np.outer(phi, m)
     rings = np.concatenate([scale * np.cos(angle), (scale * np.sin(angle))[:, 1:]], 1)
     legendre = _legendre(np.cos(theta), np.sin(theta), degree)
-    return rings, np.concatenate([legendre, legendre[1:]]), weights[:, 0]
+    analysis = legendre * weights[:, 0]
+    if grid != "gauss" and latitudes <= 2 * degree:  # not exact for products of two harmonics
+        for m, functions in enumerate(legendre):
+            ring = analysis[m, m:]
+            gram = longitudes * ring @ functions[m:].T  # the identity where quadrature is exact
+            analysis[m, m:] = np.linalg.solve(gram, ring)
+    both = (np.concatenate([table, table[1:]]) for table in (legendre, analysis))
+    return rings, *both
 
 
 def _legendre(z, rho, degree):

@@ -247,6 +247,9 @@ ENTRIES = [
         _rows(2),
     ),
     Entry("nn.GatedMLP", _parameters(lambda: jsci.nn.GatedMLP(2, 2, hidden=3, key=KEY)), _rows(2)),
+    Entry("nn.EvoNorm", lambda a: jsci.nn.EvoNorm(4, groups=2)(a), _rows(5, 4)),
+    Entry("nn.alpha_dropout", lambda x: jsci.nn.alpha_dropout(KEY, x, 0.2), _rows(6)),
+    Entry("nn.SphericalEmbedding", jsci.nn.SphericalEmbedding(2), _rows(3)),
     Entry("nn.RadialBessel", lambda r: jsci.nn.RadialBessel(3, 2.0)(r), np.array(1.2)),
     # functionals, at a spin density with its gradients
     Entry("dft.slater", _xc("slater"), RNG.uniform(0, 1, 2), _slater),

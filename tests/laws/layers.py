@@ -152,6 +152,16 @@ def radial_functions():
     return _kernel(nn.RadialBessel(3, 2.0, power=5), 1 + POINTS[:, 0])
 
 
+def spherical_siren():
+    embedding = nn.SphericalEmbedding(2)
+    net = nn.SIREN(3, 2, width=3, depth=1, embedding=embedding, key=KEY)
+    return _kernel(net, jnp.concatenate([POINTS, 0.5 + POINTS[:, :1]], -1))
+
+
+def normalised_activation():
+    return _kernel(nn.EvoNorm(4, groups=2), _samples(5, 4))
+
+
 LAYERS = [
     factorised_spectral_convolution,
     sine_convolution,
@@ -175,4 +185,6 @@ LAYERS = [
     kan_of_every_smooth_basis,
     gated_perceptron,
     radial_functions,
+    spherical_siren,
+    normalised_activation,
 ]

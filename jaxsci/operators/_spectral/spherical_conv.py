@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxsci.numerics import legendre_recursion
+
 from .._fields.fields import check_field
 from .._fields.products import along_axis, carry_batch
-from .harmonics import legendre_recursion
 
 SphereGrid = Literal["gauss", "equiangular", "cells"]
 

@@ -1,7 +1,6 @@
 """Dropout that keeps mean and variance of self-normalising networks."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 # The limit of SELU at -∞ is -λα, with λ and α of its fixed point (0, 1).
@@ -41,6 +40,7 @@ def alpha_dropout(
         raise ValueError(f"alpha_dropout() needs a rate in [0, 1), got {rate}.")
     if rate == 0:
         return x
-    keep = jax.random.bernoulli(key, 1 - rate, x.shape)
+    keep = jax.random.bernoulli(key, 1 - rate, x.shape).astype(x.dtype)
     a = ((1 - rate) * (1 + rate * _LIMIT**2)) ** -0.5
-    return a * jnp.where(keep, x, _LIMIT) - a * rate * _LIMIT
+    # As a product, through which NaN of a dropped unit remains seen.
+    return a * (x * keep + _LIMIT * (1 - keep)) - a * rate * _LIMIT

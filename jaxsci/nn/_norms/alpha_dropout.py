@@ -1,6 +1,7 @@
 """Dropout that keeps mean and variance of self-normalising networks."""
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 # The limit of SELU at -∞ is -λα, with λ and α of its fixed point (0, 1).
@@ -40,7 +41,7 @@ def alpha_dropout(
         raise ValueError(f"alpha_dropout() needs a rate in [0, 1), got {rate}.")
     if rate == 0:
         return x
-    keep = jax.random.bernoulli(key, 1 - rate, x.shape).astype(x.dtype)
+    keep = jax.random.bernoulli(key, 1 - rate, x.shape)
     a = ((1 - rate) * (1 + rate * _LIMIT**2)) ** -0.5
-    # As a product, through which NaN of a dropped unit remains seen.
-    return a * (x * keep + _LIMIT * (1 - keep)) - a * rate * _LIMIT
+    dropped = _LIMIT + 0 * x  # so that a unit that is not a number is none when dropped either
+    return a * jnp.where(keep, x, dropped) - a * rate * _LIMIT

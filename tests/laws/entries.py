@@ -166,6 +166,11 @@ ENTRIES = [
     Entry("operators.h1", lambda x: jsci.operators.h1(x, jnp.ones((8, 1))), _rows(8, 1)),
     Entry("operators.resample", lambda x: jsci.operators.resample(x, (7,)), _rows(7, 1)),
     Entry("operators.spectral_derivative", jsci.operators.spectral_derivative, _rows(8, 1)),
+    Entry(
+        "operators.fill",
+        lambda x: jsci.operators.fill(x, jnp.ones(8).at[3].set(0), modes=2),
+        _rows(8, 1),
+    ),
     Entry("operators.normalise", jsci.operators.normalise, _rows(8, 2)),
     Entry(
         "operators.SpectralConv",
@@ -180,6 +185,13 @@ ENTRIES = [
     Entry(
         "operators.UNO",
         _parameters(lambda: jsci.operators.UNO(1, 1, width=2, modes=2, levels=1, key=KEY)),
+        _rows(8, 1),
+    ),
+    Entry(
+        "operators.LocalNO",
+        _parameters(
+            lambda: jsci.operators.LocalNO(1, 1, width=2, modes=2, depth=1, radius=0.3, key=KEY)
+        ),
         _rows(8, 1),
     ),
     Entry(

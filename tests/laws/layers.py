@@ -64,6 +64,11 @@ def u_shaped_operator():
     return _kernel(operators.UNO(1, 1, width=2, modes=3, levels=1, key=KEY), _samples(9, 1))
 
 
+def local_operator():
+    model = operators.LocalNO(1, 1, width=2, modes=2, depth=1, radius=0.3, padding=0.5, key=KEY)
+    return _kernel(model, _samples(8, 1))
+
+
 def u_net():
     return _kernel(
         operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY), _samples(12, 1)
@@ -170,6 +175,7 @@ LAYERS = [
     differential_convolution,
     multigrid_operator,
     u_shaped_operator,
+    local_operator,
     u_net,
     transformer,
     graph_operator,

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.axis_points import Points
 from .._fields.periodicity import warn_unless_periodic
-from .._spectral.axes import Axis, AxisBasis, as_axes
+from .._spectral.axes import Axis, AxisBasis, as_axes, check_grids
 from .._spectral.factorised import Factorisation, check_factorisation
 from .._spectral.spectral import SpectralConv
 from .basis import Basis
@@ -59,6 +59,18 @@ class GridBasis(Basis):
             rank=self.rank,
             key=key,
         )
+
+    def functions(
+        self, grid: Sequence[int], modes: tuple[int, ...]
+    ) -> Float[np.ndarray, "points functions"]:
+        """Every product of functions at every point, in the order of a flattened grid."""
+        if len(modes) != len(grid):
+            raise ValueError(f"modes={modes} are those of {len(modes)} axes; the grid is {grid}.")
+        axes, table = self.axes(len(grid)), np.ones((1, 1))
+        check_grids(axes, modes, grid, grid)
+        for axis, n, m in zip(axes, grid, modes, strict=True):
+            table = np.kron(table, axis.functions(n, m))
+        return table
 
     def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid channels"]:
         """cos 2πx and sin 2πx of periodic axes, cos πx of cosine axes, x itself of others."""

@@ -175,8 +175,14 @@ class DifferentialConv(eqx.Module):
         self.weight = scale * jax.random.normal(key, shape)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        axes = tuple(range(self.weight.ndim - 2))
-        check_field(a, self.in_channels, len(axes), "DifferentialConv")
+        check_field(a, self.in_channels, self.weight.ndim - 2, "DifferentialConv")
+        warn_of_edges(a, self.edges, "DifferentialConv")
+        return self.differentiate(a)
+
+    def differentiate(
+        self, a: Float[Array, "*grid in_channels"]
+    ) -> Float[Array, "*grid out_channels"]:
+        """The layer without a look at the values of the field."""
         grid = zip(self.edges, a.shape[:-1], strict=True)
         spacings = [e.length / max(intervals(n, e.points), 1) for e, n in grid]
         if max(spacings) - min(spacings) > 1e-6 * max(spacings):
@@ -184,7 +190,7 @@ class DifferentialConv(eqx.Module):
                 "DifferentialConv needs one spacing along all axes; got the spacings "
                 f"{tuple(spacings)} on the grid {a.shape[:-1]}. Give the lengths of the domain."
             )
-        warn_of_edges(a, self.edges, "DifferentialConv")
+        axes = tuple(range(self.weight.ndim - 2))
         kernel = self.weight - jnp.mean(self.weight, axes, keepdims=True)
         return correlate_within(a, kernel / spacings[0], self.edges)
 

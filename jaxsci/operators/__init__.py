@@ -16,6 +16,7 @@ from ._networks.fno import FNO
 from ._networks.gino import GINO
 from ._networks.gno import GNO
 from ._networks.local_no import LocalNO
+from ._networks.meta_mixer import MetaMixer
 from ._networks.mgno import MgNO, VCycle
 from ._networks.transformer import Transformer
 from ._networks.unet import UNet
@@ -30,7 +31,7 @@ __all__ = [
     # Packages
     "data",
     # Networks on grids
-    "FNO", "LocalNO", "UNO", "UNet", "MgNO", "VCycle",
+    "FNO", "LocalNO", "UNO", "UNet", "MetaMixer", "MgNO", "VCycle",
     # Networks on sensors and points
     "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
     # Layers

@@ -195,6 +195,13 @@ ENTRIES = [
         _rows(8, 1),
     ),
     Entry(
+        "operators.MetaMixer",
+        _parameters(
+            lambda: jsci.operators.MetaMixer(1, 1, dim=1, width=2, depth=1, radius=0.3, key=KEY)
+        ),
+        _rows(8, 1),
+    ),
+    Entry(
         "operators.UNet",
         _parameters(
             lambda: jsci.operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY)

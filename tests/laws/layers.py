@@ -69,6 +69,13 @@ def local_operator():
     return _kernel(model, _samples(8, 1))
 
 
+def mixer():
+    model = operators.MetaMixer(
+        1, 1, dim=1, width=2, depth=1, radius=0.3, knots=3, boundary="reflect", key=KEY
+    )
+    return _kernel(model, _samples(8, 1))
+
+
 def u_net():
     return _kernel(
         operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY), _samples(12, 1)
@@ -176,6 +183,7 @@ LAYERS = [
     multigrid_operator,
     u_shaped_operator,
     local_operator,
+    mixer,
     u_net,
     transformer,
     graph_operator,

@@ -1,6 +1,6 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
-from . import data
+from . import data, metrics
 from ._bases.basis import Basis
 from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
 from ._bases.fill import fill
@@ -10,6 +10,7 @@ from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.points import Attention, BallIntegral, attention
+from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
 from ._networks.fno import FNO
@@ -29,7 +30,7 @@ from ._spectral.spherical_conv import SphericalConv, sphere_grid
 
 __all__ = [
     # Packages
-    "data",
+    "data", "metrics",
     # Networks on grids
     "FNO", "LocalNO", "UNO", "UNet", "MetaMixer", "MgNO", "VCycle",
     # Networks on sensors and points
@@ -44,6 +45,8 @@ __all__ = [
     "fill", "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
     # Losses
     "relative_l2", "h1",
+    # Forecasts
+    "rollout", "unrolled_loss", "Window",
 ]  # fmt: skip
 
 

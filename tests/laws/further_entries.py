@@ -80,6 +80,22 @@ def _causal_weights(residuals):
     )
 
 
+def _posterior(x):
+    posterior = jsci.laplace(LINEAR, WEIGHTS, x, prior=1.0, noise=0.5)
+    return posterior.variance(x), posterior.log_evidence
+
+
+def _score(x):
+    found = jsci.bayes.predict(LINEAR, jnp.stack([WEIGHTS, 2 * WEIGHTS]), x, noise=0.5)
+    return found.mean, found.variance, found.log_score(jnp.ones(4)), found.crps(jnp.ones(4))
+
+
+BAYES = [
+    Entry("bayes.health", lambda x: jsci.bayes.health(x), _rows(2, 10, 1)),
+    Entry("bayes.energy_distance", lambda x: jsci.bayes.energy_distance(x, 2 * x), _rows(3, 2)),
+    Entry("bayes.predict", _score, _rows(4, 3)),
+]
+CORE = [Entry("laplace", _posterior, _rows(2, 3))]
 PDE = [
     *EQUATIONS,
     Entry(
@@ -246,6 +262,8 @@ NTK = [
 ]
 
 SOLVERS = jsci.operators.data
+METRICS = jsci.operators.metrics
+LATITUDES = np.linspace(-0.9, 0.9, 4)
 OPERATORS = [
     Entry(
         "operators.attention",
@@ -264,6 +282,49 @@ OPERATORS = [
         "operators.spherical_harmonics",
         lambda x: jsci.operators.spherical_harmonics(x[0], x[1], degree=2),
         RNG.uniform(0, 3, (2, 4)),
+    ),
+    *(
+        Entry(
+            f"operators.metrics.{name}",
+            lambda x, name=name: getattr(METRICS, name)(x, jnp.ones((4, 5, 1))),
+            _rows(4, 5, 1),
+        )
+        for name in ("nrmse", "vrmse", "spectral_error", "conservation_error")
+    ),
+    Entry(
+        "operators.metrics.boundary_error",
+        lambda x: METRICS.boundary_error(x, jnp.ones((2, 2, 1))),
+        _rows(2, 2, 1),
+    ),
+    Entry(
+        "operators.metrics.correlation_time",
+        lambda x: METRICS.correlation_time(jnp.arange(8.0).reshape(2, 4, 1), x),
+        _rows(2, 4, 1),
+    ),
+    Entry(
+        "operators.metrics.latitude_weighted_rmse",
+        lambda x: METRICS.latitude_weighted_rmse(x, jnp.ones((4, 5, 1)), 90 * LATITUDES),
+        _rows(4, 5, 1),
+    ),
+    Entry(
+        "operators.metrics.acc",
+        lambda x: METRICS.acc(x, jnp.ones((4, 5, 1)), jnp.zeros((4, 5, 1)), 90 * LATITUDES),
+        _rows(4, 5, 1),
+    ),
+    Entry(
+        "operators.metrics.crps",
+        lambda x: METRICS.crps(x, jnp.ones((4, 1))),
+        _rows(3, 4, 1),
+    ),
+    Entry(
+        "operators.rollout",
+        lambda x: jsci.operators.rollout(lambda _, u: u**2, None, x, 3),
+        _rows(4, 1),
+    ),
+    Entry(
+        "operators.unrolled_loss",
+        lambda x: jsci.operators.unrolled_loss(lambda _, u: u**2, 2)(None, x),
+        _rows(3, 4, 1),
     ),
     Entry(
         "operators.data.solve_burgers",
@@ -434,4 +495,4 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

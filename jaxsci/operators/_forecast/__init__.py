@@ -1,0 +1,1 @@
+"""Forecasts: one step of a model after the other, in training and afterwards."""

@@ -71,6 +71,7 @@ EXEMPT = {
         dft.data.dissociation_curve dft.data.buckets dft.message_size ntk.criticality
         ntk.deep_limit ntk.linear_kernel_variance ntk.optimal_activation ntk.relu_vertex
         operators.Basis operators.ChebyshevBasis operators.CosineBasis operators.FourierBasis
+        operators.ProductBasis
         operators.SineBasis operators.SphereBasis
         operators.basis_points operators.data.advection operators.data.antiderivative
         operators.data.burgers operators.data.darcy operators.data.grf

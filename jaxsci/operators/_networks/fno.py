@@ -122,14 +122,16 @@ class FNO(eqx.Module):
         self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        check_field(a, self.in_channels, self.basis.dim(self.modes), "FNO")
-        self.basis.check(a, "FNO")
+        name = type(self).__name__
+        check_field(a, self.in_channels, self.basis.dim(self.modes), name)
+        self.basis.check(a, name)
         x = self.basis.position(a.shape[:-1], a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
-        for layer, (convolution, skip) in enumerate(
-            zip(self.convolutions, self.skips, strict=True)
-        ):
-            v = convolution(v) + skip(v)
+        for layer in range(len(self.skips)):
+            v = self._layer(layer, v)
             if layer < len(self.skips) - 1:
                 v = gelu(v)
         return apply_mlp(self.project, v)
+
+    def _layer(self, layer, v):
+        return self.convolutions[layer](v) + self.skips[layer](v)

@@ -8,6 +8,7 @@ from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.points import Attention, BallIntegral, attention
+from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
@@ -41,7 +42,7 @@ __all__ = [
     # Losses
     "relative_l2", "h1",
     # Forecasts
-    "rollout", "unrolled_loss", "Window",
+    "rollout", "unrolled_loss", "Window", "plot_forecast",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
+from ._networks.film import FiLM
 from ._networks.fno import FNO
 from ._networks.gino import GINO
 from ._networks.gno import GNO
@@ -34,7 +35,7 @@ __all__ = [
     "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
-    "Attention", "attention", "normalise",
+    "Attention", "attention", "normalise", "FiLM",
     # Bases
     "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "SphereBasis", "Basis",
     # Fields and grids

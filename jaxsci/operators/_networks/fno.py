@@ -14,6 +14,7 @@ from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .._spectral.factorised import Factorisation
 from .._spectral.spherical_conv import SphereGrid
+from .film import FiLM, check_conditions, films, modulated
 
 
 class FNO(eqx.Module):
@@ -42,12 +43,15 @@ class FNO(eqx.Module):
         `Basis`. One for all axes.
     - `grid`: the latitudes of the basis "sphere", as in `SphereBasis`.
     - `factorisation`, `rank`: of the weights of the basis "fourier", as in `FourierBasis`.
+    - `conditions`: number of scalars, such as a time or a viscosity, on which the operator depends
+        by `FiLM` in each layer.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, or those
-    of the basis, the output `(*grid, out_channels)` at the same points. Batch with `jax.vmap`. The
-    points are not those of `linspace(0, 1, N)`, which has both ends: on these, results on different
-    grids agree only to first order in the spacing.
+    Called as `model(a)`, or `model(a, c)` with conditions `(conditions,)`: `a` is one sample
+    `(*grid, in_channels)` at the points xᵢ = i/N, or those of the basis, the output `(*grid,
+    out_channels)` at the same points. Batch with `jax.vmap`. The points are not those of
+    `linspace(0, 1, N)`, which has both ends: on these, results on different grids agree only to
+    first order in the spacing.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
     channels, an unknown basis, and options beside an object or for a basis that does not have them;
@@ -70,6 +74,7 @@ class FNO(eqx.Module):
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
+    films: list[FiLM]
     modes: tuple[int, ...] = eqx.field(static=True)
     basis: Basis = eqx.field(static=True)
 
@@ -86,6 +91,7 @@ class FNO(eqx.Module):
         grid: SphereGrid | None = None,
         factorisation: Factorisation | None = None,
         rank: float = 0.1,
+        conditions: int = 0,
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "FNO")
@@ -107,16 +113,20 @@ class FNO(eqx.Module):
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
         self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
+        self.films = films([width] * depth, conditions, key, "FNO")
 
-    def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+    def __call__(
+        self, a: Float[Array, "*grid in_channels"], c: Float[Array, "..."] | None = None
+    ) -> Float[Array, "*grid out_channels"]:
         check_field(a, self.in_channels, self.basis.dim(self.modes), "FNO")
         self.basis.check(a, "FNO")
+        check_conditions(self.films, c, "FNO")
         x = self.basis.position(a.shape[:-1], a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
         for layer, (convolution, skip) in enumerate(
             zip(self.convolutions, self.skips, strict=True)
         ):
-            v = convolution(v) + skip(v)
+            v = modulated(self.films, layer, convolution(v) + skip(v), c)
             if layer < len(self.skips) - 1:
                 v = gelu(v)
         return apply_mlp(self.project, v)

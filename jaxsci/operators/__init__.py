@@ -8,6 +8,7 @@ from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.points import Attention, BallIntegral, attention
+from ._forecast.conformal import conformal_width
 from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
@@ -43,7 +44,7 @@ __all__ = [
     # Losses
     "relative_l2", "h1",
     # Forecasts
-    "rollout", "unrolled_loss", "Window", "plot_forecast",
+    "rollout", "unrolled_loss", "Window", "plot_forecast", "conformal_width",
 ]  # fmt: skip
 
 

@@ -48,6 +48,7 @@ class Trajectories:
         _check_alike(layouts)
         self._layouts = tuple(layouts)
         self._index = [(layout, i) for layout in layouts for i in range(layout.count)]
+        self._numbers = np.arange(len(self._index))  # of those that are in this part
         self.channels = tuple(c for v in first.fields for c in v.channels)
         self.constants = tuple(c for v in first.constants for c in v.channels)
         self.parameters = tuple(first.parameters)
@@ -60,10 +61,10 @@ class Trajectories:
         self.mask = self._missing_at_first() if mask is None else _as_mask(mask, self.grid)
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._numbers)
 
     def __getitem__(self, i: int) -> Float[np.ndarray, "times *grid channels"]:
-        return self._read(range(len(self))[i], 0, len(self.times))
+        return self._read(self._numbers[i], self._first, self._first + len(self.times))
 
     def __repr__(self) -> str:
         return (
@@ -152,10 +153,10 @@ class Trajectories:
         mean, deviation = moments(self._chunks()).arrays()
         inputs = {}
         if self.constants:
-            chunks = (self._points(self._constants(i)) for i in range(len(self)))
+            chunks = (self._points(self._constants(i)) for i in self._numbers)
             inputs["constants"] = moments(chunks).arrays()
         if self.parameters:
-            rows = np.stack([self._parameters(i) for i in range(len(self))])
+            rows = np.stack([self._parameters(i) for i in self._numbers])
             inputs["parameters"] = moments([rows]).arrays()
         return Normaliser(mean, deviation, inputs)
 
@@ -196,8 +197,11 @@ class Trajectories:
         if normaliser is None:
             self._warn_of_unlike_channels()
         of_trajectory, of_time, of_noise = jax.random.split(key, 3)
-        trajectory = jax.random.randint(of_trajectory, (size,), 0, len(self))
-        start = jax.random.randint(of_time, (size,), 0, len(self.times) - steps)
+        # The part and its times are constants of the program, by which `fit` knows it again.
+        row = jax.random.randint(of_trajectory, (size,), 0, len(self))
+        trajectory = jnp.asarray(self._numbers)[row]
+        last = len(self.times) - steps
+        start = jax.random.randint(of_time, (size,), self._first, self._first + last)
         fields, inputs = self._slices(trajectory, start, steps)
         window = Window(fields, inputs or None, jax.random.split(of_noise, size))
         window = window if normaliser is None else normaliser(window)
@@ -234,7 +238,7 @@ class Trajectories:
         if out is None:
             out = np.empty((stop - start, *self.grid, len(self.channels)), self.dtype)
         layout, row = self._index[i]
-        _join(layout.fields, row, slice(self._first + start, self._first + stop), out)
+        _join(layout.fields, row, slice(start, stop), out)
         self._fill(out, self.channels, i, start)
         return out
 
@@ -261,16 +265,17 @@ class Trajectories:
         raise ValueError(
             f"{self._index[i][0].path}: {names[channel]!r} is "
             f"{values[(time, *point, channel)]} in trajectory {self._index[i][1]}, state "
-            f"{self._first + start + time}, at the point {tuple(point)}. If there are no values at "
+            f"{start + time}, at the point {tuple(point)}. If there are no values at "
             "such points, as on land, give read(..., mask=)."
         )
 
     def _chunks(self) -> Iterator[np.ndarray]:
         """All states as points `(n, channels)`, a bounded number of them at a time."""
         length = max(1, _CHUNK // (math.prod(self.grid) * len(self.channels)))
-        for i in range(len(self)):
-            for start in range(0, len(self.times), length):
-                yield self._points(self._read(i, start, min(start + length, len(self.times))))
+        last = self._first + len(self.times)
+        for i in self._numbers:
+            for start in range(self._first, last, length):
+                yield self._points(self._read(i, start, min(start + length, last)))
 
     def _points(self, values):
         """Values at the points that are not masked, as rows of channels."""
@@ -290,7 +295,7 @@ class Trajectories:
 
     def _subset(self, rows):
         part = copy.copy(self)
-        part._index = [self._index[i] for i in rows]
+        part._numbers = self._numbers[rows]
         return part
 
     def _check_filled(self):
@@ -311,7 +316,9 @@ class Trajectories:
         if self._warned or len(self.channels) < 2:
             return
         self._warned = True
-        points = self._points(self._read(0, 0, 1)).astype(np.float64)
+        points = self._points(self._read(self._numbers[0], self._first, self._first + 1)).astype(
+            np.float64
+        )
         size = np.sqrt(np.mean(points**2, 0))
         low, high = int(np.argmin(size)), int(np.argmax(size))
         if size[high] > _UNLIKE * size[low]:

@@ -157,6 +157,25 @@ def test_fit_reads_its_batches(tmp_path, key):
     np.testing.assert_allclose(best.params["g"], g, atol=0.01)
 
 
+def test_a_checkpoint_of_another_part_is_refused(waves, key, tmp_path):
+    """Resuming on the trajectories of the test would mix them into the training."""
+    training, test, _ = waves.split(0.6, 0.4)
+    loss = jsci.objective({"data": lambda p, window: p["g"] - window.fields[0]})
+
+    def fit(part, steps):
+        batch = lambda key: {"data": part.batch(key, 2)}  # noqa: E731
+        return jsci.fit(
+            loss, {"g": jnp.zeros(())}, batch, optax.sgd(1e-6), steps=steps, key=key,
+            checkpoint=tmp_path / "run.jsci", progress=False,
+        )  # fmt: skip
+
+    fit(training, 2)
+    assert fit(training, 4).steps == 4
+    for other in (test, training.during(1, 7)):
+        with pytest.raises(ValueError, match="other arguments. Different: data"):
+            fit(other, 6)
+
+
 def test_bad_input_is_refused(waves, key):
     with pytest.raises(ValueError, match="steps=7 is beyond the data, which have 7 states"):
         waves.batch(key, 2, steps=7)

@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The extras that a run of the tests needs.
-TESTED = ("flax", "dft", "ase", "atoms", "plot", "bench", "test")
+TESTED = ("flax", "dft", "ase", "atoms", "files", "plot", "bench", "test")
 
 
 def lines(name):

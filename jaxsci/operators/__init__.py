@@ -10,9 +10,12 @@ from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.points import Attention, BallIntegral, attention
+from ._forecast.conformal import conformal_width
+from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
 from ._networks.convolution import DifferentialConv, KernelConv
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
+from ._networks.film import FiLM
 from ._networks.fno import FNO
 from ._networks.gino import GINO
 from ._networks.gno import GNO
@@ -37,7 +40,7 @@ __all__ = [
     "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
-    "Attention", "attention", "normalise",
+    "Attention", "attention", "normalise", "FiLM",
     # Bases
     "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "ProductBasis",
     "SphereBasis", "Basis",
@@ -46,7 +49,7 @@ __all__ = [
     # Losses
     "relative_l2", "h1",
     # Forecasts
-    "rollout", "unrolled_loss", "Window",
+    "rollout", "unrolled_loss", "Window", "plot_forecast", "conformal_width",
 ]  # fmt: skip
 
 

@@ -322,6 +322,11 @@ OPERATORS = [
         _rows(4, 1),
     ),
     Entry(
+        "operators.conformal_width",
+        lambda x: jsci.operators.conformal_width(x, jnp.ones((3, 4, 1)), 0.75),
+        _rows(3, 4, 1),
+    ),
+    Entry(
         "operators.unrolled_loss",
         lambda x: jsci.operators.unrolled_loss(lambda _, u: u**2, 2)(None, x),
         _rows(3, 4, 1),

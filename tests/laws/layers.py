@@ -51,6 +51,14 @@ def kernel_convolution():
     return _kernel(layer, _samples(8, 2))
 
 
+def modulation():
+    """With a network that is not the identity, of the first point's values."""
+    layer = operators.FiLM(2, 2, width=3, key=KEY)
+    f, params, batch = _kernel(layer, _samples(5, 2))
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)
+    return lambda p, a: f(p, a, a[0]), params, batch
+
+
 def differential_convolution():
     return _kernel(operators.DifferentialConv(2, 2, dim=2, key=KEY), _samples(5, 5, 2))
 
@@ -180,6 +188,7 @@ LAYERS = [
     spherical_convolution,
     kernel_convolution,
     differential_convolution,
+    modulation,
     multigrid_operator,
     u_shaped_operator,
     local_operator,

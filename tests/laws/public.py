@@ -103,6 +103,12 @@ EXEMPT = {
     "files: what they hold is fuzzed in tests/core/files/test_io.py and by read_xyz": """
         load save dft.read_xyz_frames
     """,
+    "data sets of files: what they refuse is tested in tests/operators/data": """
+        operators.data.Normaliser operators.data.Trajectories operators.data.read
+    """,
+    "a figure of arrays on the host: tested in tests/operators/forecast": """
+        operators.plot_forecast
+    """,
     "PySCF on the host, with the molecules that molecule() is fuzzed with": """
         dft.molecules dft.reference_densities dft.reference_energies dft.pair_potentials
         dft.auxiliary dft.stack_auxiliary dft.with_pair_potentials dft.stack

@@ -16,6 +16,7 @@ from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .._spectral.axes import AxisBasis
 from .._spectral.factorised import Factorisation
 from .._spectral.spherical_conv import SphereGrid
+from .film import FiLM, check_conditions, films, modulated
 
 
 class FNO(eqx.Module):
@@ -50,11 +51,14 @@ class FNO(eqx.Module):
         others.
     - `grid`: the latitudes of the basis "sphere", as in `SphereBasis`.
     - `factorisation`, `rank`: of the weights of the basis "fourier", as in `FourierBasis`.
+    - `conditions`: number of scalars, such as a time or a viscosity, on which the operator depends
+        by `FiLM` in each layer.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a)`: `a` is one sample `(*grid, in_channels)`, the output
-    `(*grid, out_channels)` at the same points. Batch with `jax.vmap`. With `points` that are not
-    those of the fields, results on different grids agree only to first order in the spacing.
+    Called as `model(a)`, or `model(a, c)` with conditions `(conditions,)`: `a` is one sample
+    `(*grid, in_channels)`, the output `(*grid, out_channels)` at the same points. Batch with
+    `jax.vmap`. With `points` that are not those of the fields, results on different grids agree
+    only to first order in the spacing.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
     channels, an unknown basis or points, another number of options than axes, and options beside an
@@ -77,6 +81,7 @@ class FNO(eqx.Module):
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
+    films: list[FiLM]
     modes: tuple[int, ...] = eqx.field(static=True)
     basis: Basis = eqx.field(static=True)
 
@@ -94,6 +99,7 @@ class FNO(eqx.Module):
         grid: SphereGrid | None = None,
         factorisation: Factorisation | None = None,
         rank: float = 0.1,
+        conditions: int = 0,
         key: PRNGKeyArray,
     ):
         self.modes = as_modes(modes, "FNO")
@@ -120,15 +126,19 @@ class FNO(eqx.Module):
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
         self.skips = [Pointwise(width, width, key=next(keys)) for _ in range(depth)]
         self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
+        self.films = films([width] * depth, conditions, key, "FNO")
 
-    def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+    def __call__(
+        self, a: Float[Array, "*grid in_channels"], c: Float[Array, "..."] | None = None
+    ) -> Float[Array, "*grid out_channels"]:
         name = type(self).__name__
         check_field(a, self.in_channels, self.basis.dim(self.modes), name)
         self.basis.check(a, name)
+        check_conditions(self.films, c, name)
         x = self.basis.position(a.shape[:-1], a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
         for layer in range(len(self.skips)):
-            v = self._layer(layer, v)
+            v = modulated(self.films, layer, self._layer(layer, v), c)
             if layer < len(self.skips) - 1:
                 v = gelu(v)
         return apply_mlp(self.project, v)

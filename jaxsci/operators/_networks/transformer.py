@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import Attention, check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
+from .film import FiLM, check_conditions, films, modulated
 
 
 class Block(eqx.Module):
@@ -31,11 +32,13 @@ class Transformer(eqx.Module):
     - `dim`: dimension of the points.
     - `width`, `heads`, `depth`: hidden channels, attention heads (a divisor of `width`) and
         number of self-attention blocks. Good values: 32 to 64, 4, 2 to 4.
+    - `conditions`: number of scalars, such as a time or a viscosity, on which the operator depends
+        by `FiLM` after the norms of each block.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a, x, weights, y=None)`: one field `(points, in_channels)` at
-    `x: (points, dim)` with quadrature `weights: (points,)`; output at `y: (queries, dim)`, by
-    default at x. Returns `(queries, out_channels)`.
+    Called as `model(a, x, weights, y=None, c=None)`, with conditions c `(conditions,)`: one field
+    `(points, in_channels)` at `x: (points, dim)` with quadrature `weights: (points,)`; output at
+    `y: (queries, dim)`, by default at x. Returns `(queries, out_channels)`.
 
     **Raises:** `ValueError` for fields, points or weights that do not fit together.
 
@@ -53,6 +56,7 @@ class Transformer(eqx.Module):
     embed: list[Pointwise]
     cross: Attention
     project: list[Pointwise]
+    films: list[FiLM]
     in_channels: int = eqx.field(static=True)
     dim: int = eqx.field(static=True)
 
@@ -65,6 +69,7 @@ class Transformer(eqx.Module):
         width: int,
         heads: int,
         depth: int,
+        conditions: int = 0,
         key: PRNGKeyArray,
     ):
         if min(in_channels, out_channels, dim, width, depth) < 1:
@@ -85,6 +90,7 @@ class Transformer(eqx.Module):
         self.embed = pointwise_mlp([dim, width, width], keys)
         self.cross = Attention(width, heads=heads, key=next(keys))
         self.project = pointwise_mlp([width, 2 * width, out_channels], keys)
+        self.films = films([width] * (2 * depth), conditions, key, "Transformer")
 
     def __call__(
         self,
@@ -92,13 +98,16 @@ class Transformer(eqx.Module):
         x: Float[Array, "..."],
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
+        c: Float[Array, "..."] | None = None,
     ) -> Float[Array, "queries out_channels"]:
         y = check_points(a, x, weights, y, self.in_channels, self.dim, "Transformer")
+        check_conditions(self.films, c, "Transformer")
         h = self.lift(jnp.concatenate([a, x], -1))
-        for block in self.blocks:
-            n = _normalise(h)
+        for i, block in enumerate(self.blocks):
+            n = modulated(self.films, 2 * i, _normalise(h), c)
             h = h + block.attend(n, n, weights)
-            h = h + apply_mlp(block.network, _normalise(h))
+            n = modulated(self.films, 2 * i + 1, _normalise(h), c)
+            h = h + apply_mlp(block.network, n)
         return apply_mlp(self.project, self.cross(apply_mlp(self.embed, y), _normalise(h), weights))
 
 

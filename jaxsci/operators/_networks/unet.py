@@ -11,6 +11,7 @@ from .._fields.pointwise import Pointwise, gelu
 from .._spectral.axes import Axis
 from .._spectral.interpolants import interpolate
 from .convolution import KernelConv
+from .film import FiLM, check_conditions, films, modulated
 
 
 class UNet(eqx.Module):
@@ -31,10 +32,13 @@ class UNet(eqx.Module):
     - `levels`: how many times the grid is halved. Good values: 2 or 3.
     - `radius`: r of the kernels on the finest grid, in units of the domain. Good values: two to
         four spacings of the training grid.
+    - `conditions`: number of scalars, such as a time or a viscosity, on which the operator depends
+        by `FiLM` on each level.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
-    output `(*grid, out_channels)` at the same points.
+    Called as `model(a)`, or `model(a, c)` with conditions `(conditions,)`: `a` is one sample
+    `(*grid, in_channels)` at the points xᵢ = i/N, the output `(*grid, out_channels)` at the same
+    points.
 
     **Raises:** `ValueError` for a grid too coarse for the radius, another dimension or other
     channels.
@@ -55,6 +59,7 @@ class UNet(eqx.Module):
     bottom: KernelConv
     up: list[KernelConv]
     project: Pointwise
+    films: list[FiLM]
     in_channels: int = eqx.field(static=True)
 
     def __init__(
@@ -66,6 +71,7 @@ class UNet(eqx.Module):
         width: int,
         levels: int,
         radius: float,
+        conditions: int = 0,
         key: PRNGKeyArray,
     ):
         if min(in_channels, out_channels, width, levels) < 1:
@@ -86,17 +92,21 @@ class UNet(eqx.Module):
         self.bottom = layer(channels[-2], channels[-1], levels)
         self.up = [layer(3 * c, c, level) for level, c in enumerate(channels[:-1])]
         self.project = Pointwise(width, out_channels, key=next(keys))
+        self.films = films(channels, conditions, key, "UNet")
 
-    def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
+    def __call__(
+        self, a: Float[Array, "*grid in_channels"], c: Float[Array, "..."] | None = None
+    ) -> Float[Array, "*grid out_channels"]:
         dim = self.down[0].weight.ndim - 2
         check_field(a, self.in_channels, dim, "UNet")
         warn_unless_periodic(a, range(dim), "UNet", "For other fields there is FNO(padding=0.25).")
+        check_conditions(self.films, c, "UNet")
         v, passed, axes = self.lift(a), [], (Axis(),) * dim
-        for layer in self.down:
-            v = gelu(layer.convolve(v))
+        for level, layer in enumerate(self.down):
+            v = gelu(modulated(self.films, level, layer.convolve(v), c))
             passed.append(v)
             v = interpolate(v, [-(-n // 2) for n in v.shape[:-1]], axes)
-        v = gelu(self.bottom.convolve(v))
+        v = gelu(modulated(self.films, -1, self.bottom.convolve(v), c))
         for layer, fine in reversed(list(zip(self.up, passed, strict=True))):
             v = jnp.concatenate([interpolate(v, fine.shape[:-1], axes), fine], -1)
             v = gelu(layer.convolve(v))

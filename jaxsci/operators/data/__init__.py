@@ -1,4 +1,4 @@
-"""Data sets from a PRNG key: random input functions and the corresponding solutions."""
+"""Data sets from files, and from a PRNG key: random input functions and their solutions."""
 
 from ...numerics import etdrk4
 from ._burgers import burgers, solve_burgers
@@ -7,9 +7,15 @@ from ._grf import grf
 from ._kuramoto_sivashinsky import kuramoto_sivashinsky, solve_kuramoto_sivashinsky
 from ._linear import advection, antiderivative
 from ._navier_stokes import navier_stokes, solve_navier_stokes
+from ._normaliser import Normaliser
+from ._read import read
 from ._shallow_water import shallow_water, solve_shallow_water
+from ._trajectories import Trajectories
 
 __all__ = [
+    # From files
+    "read", "Trajectories", "Normaliser",
+    # From a key
     "burgers", "solve_burgers", "darcy", "solve_darcy", "navier_stokes", "solve_navier_stokes",
     "kuramoto_sivashinsky", "solve_kuramoto_sivashinsky", "shallow_water", "solve_shallow_water",
     "advection", "antiderivative", "grf", "etdrk4",

@@ -1,0 +1,129 @@
+"""Files whose axes have names, as NetCDF and zarr follow the CF conventions."""
+
+from typing import Any
+
+import numpy as np
+
+from .container import Container, Leaf
+from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
+
+_TRAJECTORY = ("trajectory", "sample", "ensemble", "realization", "member", "number", "batch")
+_TIME = ("time", "t", "valid_time")
+_COMPONENT = (
+    "level",
+    "channel",
+    "component",
+    "variable",
+    "pressure_level",
+    "isobaricinhpa",
+    "plev",
+)
+_LETTERS = {"trajectory": "n", "time": "t", "component": "c"}  # what is left is the grid
+
+
+def has_named_axes(container: Container) -> bool:
+    """Whether some array of several axes has names for them, one of them a time."""
+    return bool(_fields(container))
+
+
+def named_layout(container: Container) -> Layout:
+    """Trajectories of the arrays with a time axis; arrays of the grid alone are constants.
+
+    Arrays of other axes, such as bounds, are left out.
+    """
+    time = _fields(container)
+    main = max(time.values(), key=lambda leaf: len(leaf.array.shape))
+    grid = [a for a in main.axes or () if _kind(a) == "grid"]
+    if not 1 <= len(grid) <= len(GRID):
+        raise ValueError(
+            f"{container.path}: the axes {main.axes} leave {grid} as those of the grid, which has "
+            f"one to three. Say which is which: read(path, fields=(...), axes='ntxy')."
+        )
+    still = {
+        name: leaf
+        for name, leaf in container.arrays.items()
+        if leaf.axes and set(leaf.axes) == set(grid) and name not in grid
+    }
+    fields, constants = (
+        [v for name, leaf in leaves.items() if (v := _variable(container, name, leaf, grid))]
+        for leaves in (time, still)
+    )
+    extent = sizes(container.path, [*fields, *constants])
+    of_time = next(a for a in main.axes or () if _kind(a) == "time")
+    return Layout(
+        container.path, tuple(fields), tuple(constants), {}, extent.get("n", 1),
+        _coordinate(container, of_time, extent["t"]).astype(float),
+        tuple(_coordinate(container, a, extent[g]) for a, g in zip(grid, GRID, strict=False)),
+        tuple("periodic" if _is_global(container, a) else "unknown" for a in grid),
+    )  # fmt: skip
+
+
+def _fields(container):
+    """Arrays with a time and at least one axis more, that are not bounds of cells."""
+    return {
+        name: leaf
+        for name, leaf in container.arrays.items()
+        if leaf.axes and any(_kind(a) == "time" for a in leaf.axes)
+        if any(_kind(a) == "grid" for a in leaf.axes)
+        if not any(a.lower() in ("bnds", "bounds", "nv", "nbnd") for a in leaf.axes)
+    }
+
+
+def _kind(axis: str) -> str:
+    name = axis.lower()
+    kinds = {"trajectory": _TRAJECTORY, "time": _TIME, "component": _COMPONENT}
+    return next((kind for kind, names in kinds.items() if name in names), "grid")
+
+
+def _variable(container, name, leaf: Leaf, grid) -> Variable | None:
+    """The array with letters for its axes; `None` if it has a grid axis of its own."""
+    letters = ""
+    for axis in leaf.axes or ():
+        kind = _kind(axis)
+        if kind == "grid" and axis not in grid:
+            return None
+        letters += GRID[grid.index(axis)] if kind == "grid" else _LETTERS[kind]
+    return Variable(
+        name,
+        leaf.array,
+        letters,
+        _channels(container, name, leaf, letters),
+        **_packing(leaf.attributes),
+    )
+
+
+def _channels(container, name, leaf, letters):
+    if "c" not in letters:
+        return (name,)
+    size = leaf.array.shape[letters.index("c")]
+    levels = _coordinate(container, leaf.axes[letters.index("c")], size)
+    return components(name, size, [f"{v:g}" for v in levels])
+
+
+def _coordinate(container, axis, size):
+    """The coordinates of an axis, or i/N where the file has none."""
+    leaf = container.arrays.get(axis)
+    if leaf is None or leaf.array.shape != (size,):
+        return unit_coordinates(size)
+    return np.asarray(leaf.array[:])
+
+
+def _packing(attributes: dict[str, Any]) -> dict[str, Any]:
+    """How numbers are packed, and which stand for missing ones."""
+    fills = [attributes[k] for k in ("_FillValue", "missing_value") if k in attributes]
+    fills = [float(np.ravel(v)[0]) for v in fills if np.asarray(v).dtype.kind in "fiu"]
+    scale, offset = attributes.get("scale_factor", 1.0), attributes.get("add_offset", 0.0)
+    return {
+        "scale": float(np.ravel(scale)[0]),
+        "offset": float(np.ravel(offset)[0]),
+        "fills": tuple(fills),
+    }
+
+
+def _is_global(container, axis):
+    """Whether an axis is of longitudes around the globe, without its end."""
+    if axis.lower() not in ("lon", "longitude") or axis not in container.arrays:
+        return False
+    degrees = np.asarray(container.arrays[axis].array[:], float)
+    steps = np.diff(degrees)
+    return len(steps) > 0 and bool(np.isclose(len(degrees) * steps.mean(), 360, rtol=1e-3))

@@ -1,0 +1,45 @@
+"""Arrays whose meaning the caller states: names of fields, and a letter for each axis."""
+
+from collections.abc import Sequence
+
+from .container import Container
+from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
+
+_ALLOWED = ("ntxyzc", "n the trajectories, t the times, x y z the grid, c the channels")
+
+
+def stated_layout(
+    container: Container, fields: Sequence[str], constants: Sequence[str], axes: str
+) -> Layout:
+    """Trajectories of the named arrays, on points i/N and at times 0, 1, 2 ..."""
+    grid = "".join(a for a in axes if a in GRID)
+    if set(axes) - set(_ALLOWED[0]) or len(set(axes)) < len(axes) or grid not in ("x", "xy", "xyz"):
+        raise ValueError(
+            f"axes={axes!r} has a letter for each axis of the arrays, in their order, such as "
+            f"'ntxy' or 'ntxc': {_ALLOWED[1]}."
+        )
+    without_time = axes.replace("t", "")
+    found = [_variable(container, name, [axes]) for name in fields]
+    still = [_variable(container, name, [without_time, grid]) for name in constants]
+    extent = sizes(container.path, [*found, *still])
+    times = unit_coordinates(extent.get("t", 1)) * extent.get("t", 1)
+    return Layout(
+        container.path, tuple(found), tuple(still), {}, extent.get("n", 1), times,
+        tuple(unit_coordinates(extent[a]) for a in grid), ("unknown",) * len(grid),
+    )  # fmt: skip
+
+
+def _variable(container, name, choices):
+    if name not in container.arrays:
+        other = " It is not an array of numbers." if name in container.others else ""
+        raise ValueError(f"{container.path} has no array {name!r}.{other} {container.list()}")
+    array = container.arrays[name].array
+    ndim = len(array.shape)
+    letters = next((c for c in choices if len(c) == ndim), None)
+    if letters is None:
+        raise ValueError(
+            f"{container.path}: {name!r} has shape {array.shape}, {ndim} axes, but axes= says "
+            f"{' or '.join(map(repr, choices))}."
+        )
+    count = array.shape[letters.index("c")] if "c" in letters else 1
+    return Variable(name, array, letters, components(name, count))

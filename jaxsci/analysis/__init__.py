@@ -1,10 +1,11 @@
 """What models and data have in common: consensus, factors, blocks, and maps between surfaces."""
 
 from ._factors.consensus import Consensus, consensus
+from ._factors.factorise import Factorisation, factorise
 
 __all__ = [
     # Factors of data
-    "consensus", "Consensus",
+    "consensus", "Consensus", "factorise", "Factorisation",
 ]  # fmt: skip
 
 

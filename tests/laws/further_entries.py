@@ -485,4 +485,8 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+ANALYSIS = [
+    Entry("analysis.factorise", lambda x: jsci.analysis.factorise(2 + x, 1, KEY), _rows(2, 3)),
+]
+
+FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]

@@ -487,6 +487,11 @@ ATOMS = [
 
 ANALYSIS = [
     Entry("analysis.factorise", lambda x: jsci.analysis.factorise(2 + x, 1, KEY), _rows(2, 3)),
+    Entry(
+        "analysis.block_model",
+        lambda x: jsci.analysis.block_model(x + x.T, 2, KEY, restarts=2, max_steps=30),
+        _rows(5, 5),
+    ),
 ]
 
 FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]

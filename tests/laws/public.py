@@ -49,7 +49,7 @@ EXEMPT = {
         BatchResiduals Fit Laplace Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
         atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
-        analysis.Consensus analysis.Factorisation
+        analysis.BlockModel analysis.Consensus analysis.Factorisation
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations

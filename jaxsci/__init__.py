@@ -11,7 +11,7 @@ Packages:
     ntk         tangent kernels, finite and infinite, and what they predict about training
     atoms       interatomic potentials: forces and stresses, dynamics, phonons, elastic constants
     bayes       filters of series with hidden states
-    analysis    what models and data have in common
+    analysis    consensus, factors and blocks of data, maps between surfaces
     nn          networks and embeddings that more than one of these uses
 
 Verbs:

@@ -49,7 +49,8 @@ EXEMPT = {
         BatchResiduals Fit Laplace Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
         atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
-        analysis.BlockModel analysis.Consensus analysis.Factorisation
+        analysis.Basis analysis.BlockModel analysis.Consensus analysis.Factorisation
+        analysis.MeshLaplacian
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
@@ -88,7 +89,7 @@ EXEMPT = {
         bayes.Node bayes.filter bayes.hgf bayes.kalman
     """,
     "votes and meshes, numbered on the host: tested in tests/analysis": """
-        analysis.consensus
+        analysis.consensus analysis.functional_map analysis.pointwise analysis.zoomout
     """,
     "training: what comes in is that of an objective": """
         atoms.frozen atoms.minibatches atoms.property_errors

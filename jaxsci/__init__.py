@@ -10,7 +10,7 @@ Packages:
     operators   neural operators: networks that map functions to functions
     ntk         tangent kernels, finite and infinite, and what they predict about training
     atoms       interatomic potentials: forces and stresses, dynamics, phonons, elastic constants
-    bayes       filters of series with hidden states
+    bayes       priors of functions, draws from posteriors, filters of series
     analysis    consensus, factors and blocks of data, maps between surfaces
     nn          networks and embeddings that more than one of these uses
 

@@ -85,6 +85,16 @@ def _posterior(x):
     return posterior.variance(x), posterior.log_evidence
 
 
+def _score(x):
+    found = jsci.bayes.predict(LINEAR, jnp.stack([WEIGHTS, 2 * WEIGHTS]), x, noise=0.5)
+    return found.mean, found.variance, found.log_score(jnp.ones(4)), found.crps(jnp.ones(4))
+
+
+BAYES = [
+    Entry("bayes.health", lambda x: jsci.bayes.health(x), _rows(2, 10, 1)),
+    Entry("bayes.energy_distance", lambda x: jsci.bayes.energy_distance(x, 2 * x), _rows(3, 2)),
+    Entry("bayes.predict", _score, _rows(4, 3)),
+]
 CORE = [Entry("laplace", _posterior, _rows(2, 3))]
 PDE = [
     *EQUATIONS,
@@ -501,4 +511,4 @@ ANALYSIS = [
     Entry("analysis.mesh_laplacian", _weights_of_a_mesh, _rows(4, 3)),
 ]
 
-FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]
+FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]

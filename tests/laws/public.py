@@ -57,13 +57,11 @@ EXEMPT = {
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-<<<<<<< HEAD
+        pde.LeastSquares pde.March pde.RandomFeatures
         operators.Window pde.SelfAdaptive pde.SpaceTime
-=======
-        pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
-        bayes.Observation
->>>>>>> bayes
+        bayes.Observation bayes.Chain bayes.Draws bayes.Health bayes.Langevin
+        bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet
@@ -81,7 +79,7 @@ EXEMPT = {
         operators.data.kuramoto_sivashinsky operators.data.navier_stokes
         operators.data.shallow_water operators.metrics.latitude_weights
         operators.sphere_grid pde.gauss_legendre
-        pde.random_directions pde.reference.chebyshev pde.reference.manufactured
+        pde.random_directions pde.random_features pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual
     """,
@@ -92,10 +90,12 @@ EXEMPT = {
         analysis.consensus analysis.functional_map analysis.pointwise analysis.zoomout
     """,
     "training: what comes in is that of an objective": """
+        bayes.draws bayes.gaussian_process bayes.langevin bayes.match_prior bayes.prior
         atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
+        pde.least_squares pde.march
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
     """,

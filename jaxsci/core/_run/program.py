@@ -64,7 +64,9 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     `jax.disable_jit`.
 
     ```python
-    call = eqx.filter_jit(lambda f, x: f(x))
+    from jaxsci.core import program
+
+    call, x = eqx.filter_jit(lambda f, x: f(x)), jnp.ones(3)
     call(program(lambda x: 0.1 * x, x), x)
     call(program(lambda x: 0.3 * x, x), x)    # compiles nothing
     ```

@@ -21,7 +21,7 @@ from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
 from .nuclei import check_nuclei
-from .solution import solution
+from .solution import is_energy_of, solution
 
 
 @accepts_old_keywords
@@ -67,8 +67,8 @@ def forces(
 
     **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, for extras of the
     molecule that the functional uses, for a core Hamiltonian with an electric field (which is not
-    seen under `vmap`), and for a result of another molecule or geometry; `RuntimeError` for one
-    that has not converged.
+    seen under `vmap`), and for a result of another molecule, geometry or functional; `RuntimeError`
+    for one that has not converged.
 
     **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
@@ -88,8 +88,16 @@ def forces(
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
     shape = (-1, molecule.size, molecule.size)
-    slope = _gradient(molecule, functional, params, result.density_matrix.reshape(shape))
-    return jnp.where(result.converged, -slope, jnp.nan)
+    density = result.density_matrix.reshape(shape)
+    energy, slope = _gradient(molecule, functional, params, density)
+    sound = result.converged & is_energy_of(result, energy)
+    if throw and not isinstance(sound, Tracer) and not bool(sound):
+        raise ValueError(
+            f"the density of result has the energy {float(energy):.6f} by this functional, and "
+            f"result says {float(result.energy):.6f}: it is of another functional, or of other "
+            "parameters. Call scf for these."
+        )
+    return jnp.where(sound, -slope, jnp.nan)
 
 
 def check_forces(molecule: Molecule, functional: Functional, name: str) -> None:
@@ -113,8 +121,8 @@ def exchange_of(functional: Functional) -> Exchange:
 @announced_jit("compiling the forces")
 def explicit_slopes(
     molecule: Molecule, functional: Functional, params: Any, density: Float[Array, "spins nao nao"]
-) -> tuple[Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
-    """∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, both at fixed orthonormal orbitals."""
+) -> tuple[Float[Array, ""], Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
+    """E, ∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, at fixed orthonormal orbitals."""
     # The orbitals in an orthonormal basis: held fixed, they stay orthonormal as atoms move.
     fixed = to_orthonormal(density, molecule.overlap, molecule.dependent)
 
@@ -124,19 +132,21 @@ def explicit_slopes(
         x = ops.orthonormal.x
         return total_energy(functional, params, ops, x @ fixed @ x.T)
 
-    by_position, by_overlap = jax.grad(energy, argnums=(0, 1))(
+    value, (by_position, by_overlap) = jax.value_and_grad(energy, argnums=(0, 1))(
         molecule.coordinates, molecule.overlap
     )
-    return by_position, 0.5 * (by_overlap + by_overlap.T)
+    return value, by_position, 0.5 * (by_overlap + by_overlap.T)
 
 
-def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
-    by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
+def _gradient(molecule, functional, params, density):
+    """E and dE/dR."""
+    value, by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
     atoms = jnp.sum(molecule.atom_mask)
-    arrays = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
+    arrays: tuple[Any, ...] = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
     by_integrals = functools.partial(integral_gradient, exchange_of(functional))
     # No cache keeps a program that calls the host, so there is one only inside transformations.
     if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
-        return by_position + by_integrals(*arrays)
+        return value, by_position + by_integrals(*arrays)
     shape = jax.ShapeDtypeStruct(by_position.shape, by_position.dtype)
-    return by_position + jax.pure_callback(by_integrals, shape, *arrays, vmap_method="sequential")
+    found = jax.pure_callback(by_integrals, shape, *arrays, vmap_method="sequential")
+    return value, by_position + found

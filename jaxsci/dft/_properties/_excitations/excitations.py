@@ -35,7 +35,7 @@ class Excitations(eqx.Module):
 
     - `energies`: ω, Hartree. Where the reference is unstable some are negative: -|ω| of an
         imaginary ω, or a state below the reference. NaN where there is no such state, where the
-        reference has not converged, or where A-B is not positive.
+        reference has not converged or is of another functional, or where A-B is not positive.
     - `oscillator_strengths`: 2/3 ω |μ|², zero for triplets.
     - `transition_dipoles`: μ = ⟨0|r|n⟩ in Bohr, of arbitrary sign, zero for triplets.
     - `transition_densities`: T, of both spins together if restricted, else of each, so that

@@ -149,5 +149,6 @@ def _electrons(molecule, density, functional, params, settings):
     options = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": False}
     result = scf(molecule, functional, params, guess=density, **options)
     n = molecule.size
-    slopes = explicit_slopes(molecule, functional, params, result.density_matrix.reshape(-1, n, n))
+    density = result.density_matrix.reshape(-1, n, n)
+    _, *slopes = explicit_slopes(molecule, functional, params, density)
     return result, *slopes

@@ -1,10 +1,15 @@
 """What models and data have in common: consensus, factors, blocks, and maps between surfaces."""
 
 from ._factors.consensus import Consensus, consensus
+from ._units.groups import Group, Place, Units, Unproved
+from ._units.permute import permute
+from ._units.units import units
 
 __all__ = [
     # Factors of data
     "consensus", "Consensus",
+    # Units of networks
+    "units", "Units", "Group", "Place", "Unproved", "permute",
 ]  # fmt: skip
 
 

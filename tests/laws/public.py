@@ -49,7 +49,7 @@ EXEMPT = {
         BatchResiduals Fit Laplace Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
         atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
-        analysis.Consensus
+        analysis.Consensus analysis.Group analysis.Place analysis.Units analysis.Unproved
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
@@ -86,6 +86,9 @@ EXEMPT = {
     """,
     "NaN is missing there, and a graph is refused: tested in tests/bayes/filters": """
         bayes.Node bayes.filter bayes.hgf bayes.kalman
+    """,
+    "networks and their units, on the host: tested in tests/analysis/units": """
+        analysis.units analysis.permute
     """,
     "votes and meshes, numbered on the host: tested in tests/analysis": """
         analysis.consensus

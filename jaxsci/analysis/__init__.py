@@ -1,8 +1,12 @@
 """What models and data have in common: consensus, factors, blocks, and maps between surfaces."""
 
 from ._factors.consensus import Consensus, consensus
+from ._units.activations import activations
+from ._units.correspondence import correspond
 from ._units.groups import Group, Place, Units, Unproved
+from ._units.match import Match, match
 from ._units.permute import permute
+from ._units.similarity import cca, cka
 from ._units.units import units
 
 __all__ = [
@@ -10,6 +14,8 @@ __all__ = [
     "consensus", "Consensus",
     # Units of networks
     "units", "Units", "Group", "Place", "Unproved", "permute",
+    # What networks have in common
+    "match", "Match", "activations", "correspond", "cka", "cca",
 ]  # fmt: skip
 
 

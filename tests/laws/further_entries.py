@@ -485,4 +485,9 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+ANALYSIS = [
+    Entry("analysis.cka", lambda x: jsci.analysis.cka(x, x[:, :2] ** 2), _rows(9, 3)),
+    Entry("analysis.cca", lambda x: jsci.analysis.cca(x, x[:, :2] ** 2), _rows(9, 3)),
+]
+
+FURTHER = [*CORE, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]

@@ -49,7 +49,8 @@ EXEMPT = {
         BatchResiduals Fit Laplace Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
         atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
-        analysis.Consensus analysis.Group analysis.Place analysis.Units analysis.Unproved
+        analysis.Consensus analysis.Group analysis.Match analysis.Place
+        analysis.Units analysis.Unproved
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
@@ -88,7 +89,8 @@ EXEMPT = {
         bayes.Node bayes.filter bayes.hgf bayes.kalman
     """,
     "networks and their units, on the host: tested in tests/analysis/units": """
-        analysis.units analysis.permute
+        analysis.units analysis.permute analysis.match analysis.activations
+        analysis.correspond
     """,
     "votes and meshes, numbered on the host: tested in tests/analysis": """
         analysis.consensus

@@ -1,13 +1,11 @@
 """The axes of parameters that permute together, as data."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Int, PyTree
-
-from .labels import Tap
 
 Role = Literal["made", "consumed", "both", "bent"]
 
@@ -31,6 +29,21 @@ class Place:
     role: Role
 
 
+class Activation(NamedTuple):
+    """An input of an equation of the program that parameters multiply along an axis.
+
+    - `equation`, `operand`, `axis`: which one.
+    - `positions`: unit i lies at `positions[i]` of the axis.
+    - `shared`: units of other groups lie along it too.
+    """
+
+    equation: int
+    operand: int
+    axis: int
+    positions: Int[np.ndarray, "units _"]
+    shared: bool
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Group:
     """Units that any permutation leaves a network's function unchanged in.
@@ -40,14 +53,14 @@ class Group:
     - `places`: the axes on which they lie.
     - `bound`: why units may be permuted but not merged or added: the primitive in which they meet,
         such as the mean of a normalisation; None where they may.
-    - `taps`: the activations that parameters multiply.
+    - `activations`: those that parameters multiply, in the order of the program.
     """
 
     name: str
     size: int
     places: tuple[Place, ...]
     bound: str | None
-    taps: tuple[tuple[Tap, Int[np.ndarray, "units _"]], ...]
+    activations: tuple[Activation, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -45,15 +45,18 @@ def permute(
                 f"{order.tolist()!r:.80}."
             )
         for place in group.places:
-            leaves[place.leaf] = rearranged(leaves[place.leaf], place, order)
+            index = order_of_axis(np.shape(leaves[place.leaf]), place, order)
+            leaves[place.leaf] = jnp.take(jnp.asarray(leaves[place.leaf]), index, axis=place.axis)
     return units.tree(leaves)
 
 
-def rearranged(leaf: Array, place: Place, order: Int[np.ndarray, " units"]) -> Array:
-    """A leaf with its units along one axis in another order."""
-    index = np.arange(np.shape(leaf)[place.axis])
+def order_of_axis(
+    shape: tuple[int, ...], place: Place, order: Int[np.ndarray, " _"]
+) -> Int[np.ndarray, " _"]:
+    """The order of an axis in which its units have another order."""
+    index = np.arange(shape[place.axis])
     index[place.positions] = place.positions[order]
-    return jnp.take(jnp.asarray(leaf), index, axis=place.axis)
+    return index
 
 
 def unit_rows(leaf: Any, place: Place) -> Float[np.ndarray, "units numbers"]:

@@ -1,6 +1,6 @@
 """Which axes of which parameters move together, read from the traced network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import jax
@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .groups import Group, Place, Role, Units, Unproved
-from .labels import Label, Labels, Tap, Use
-from .rules import label_equation
+from .groups import Activation, Group, Place, Role, Units, Unproved
+from .tracing.labels import Label, Labels, Use
+from .tracing.rules import label_equation
 
 
 def units(f: Callable[[PyTree, Any], Any], params: PyTree, x: PyTree) -> Units:
@@ -84,23 +84,32 @@ def _labelled(program: Any, leaves: list[Any], x: list[Any]) -> tuple[Labels, li
 
 def _groups(labels: Labels, arrays: list[Label], names: list[str]) -> dict[str, Group]:
     places = _places(labels, arrays, names)
-    taps: dict[int, list] = {free: [] for free in places}
-    for tap, axis in labels.taps:
-        for free, positions in labels.axes.positions(axis).items():
-            if free in taps:
-                taps[free].append((tap, positions))
+    taps = _activations(labels, places)
     meetings: dict[int, str] = {}
     for axis, primitive in labels.coupled:
         for free in labels.axes.positions(axis):
             meetings.setdefault(free, primitive)
-    last = Tap(labels.equation, 0, 0)
     found: dict[str, Group] = {}
-    for free in sorted(places, key=lambda free: taps[free][0][0] if taps[free] else last):
+    for free in sorted(
+        places, key=lambda free: taps[free][0].equation if free in taps else labels.equation
+    ):
         name = f"{places[free][0].path}:{places[free][0].axis}"
         name = name if name not in found else f"{name}:{len(found)}"
         bound = meetings.get(free) or _bound(places[free])
         size, members = labels.axes.sizes[free], tuple(places[free])
-        found[name] = Group(name, size, members, bound, tuple(taps[free]))
+        found[name] = Group(name, size, members, bound, tuple(taps.get(free, ())))
+    return found
+
+
+def _activations(labels: Labels, places: Container[int]) -> dict[int, list[Activation]]:
+    """The activations of each free axis."""
+    found: dict[int, list[Activation]] = {}
+    for tap in labels.taps:
+        along = [labels.axes.positions(axis) for axis in tap.axes]
+        hidden = [free for one in along for free in one if free in places]
+        for free, positions in along[tap.axis].items():
+            one = Activation(tap.equation, tap.operand, tap.axis, positions, len(hidden) > 1)
+            found.setdefault(free, []).append(one)
     return found
 
 

@@ -31,11 +31,15 @@ class Label(NamedTuple):
 
 
 class Tap(NamedTuple):
-    """An activation that parameters multiply: an input of an equation, and its axis."""
+    """An activation that parameters multiply: an input of an equation, and its axis.
+
+    - `axes`: all its axes.
+    """
 
     equation: int
     operand: int
     axis: int
+    axes: tuple[int, ...]
 
 
 class Labels:
@@ -52,7 +56,7 @@ class Labels:
         self.axes = Axes()
         self.uses: dict[tuple[int, int], set[Use]] = {}
         self.coupled: list[tuple[int, str]] = []
-        self.taps: list[tuple[Tap, int]] = []
+        self.taps: list[Tap] = []
         self.equation = 0
         self.depth = 0
 
@@ -117,4 +121,4 @@ class Labels:
             self.couple(weight.axes[k], "dot_general")
         self.use(weight.origins[k], "consumed" if weight.linear else "bent")
         if not self.depth:
-            self.taps.append((Tap(self.equation, operand, axis), label.axes[axis]))
+            self.taps.append(Tap(self.equation, operand, axis, label.axes))

@@ -2,9 +2,12 @@
 
 from ._factors.consensus import Consensus, consensus
 from ._units.activations import activations
+from ._units.combine import combine
 from ._units.correspondence import correspond
 from ._units.groups import Group, Place, Units, Unproved
+from ._units.grow import grow
 from ._units.match import Match, match
+from ._units.merge import merge
 from ._units.permute import permute
 from ._units.similarity import cca, cka
 from ._units.units import units
@@ -14,6 +17,8 @@ __all__ = [
     "consensus", "Consensus",
     # Units of networks
     "units", "Units", "Group", "Place", "Unproved", "permute",
+    # Fewer units, more units, several networks in one
+    "merge", "grow", "combine",
     # What networks have in common
     "match", "Match", "activations", "correspond", "cka", "cca",
 ]  # fmt: skip

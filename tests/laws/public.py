@@ -90,7 +90,7 @@ EXEMPT = {
     """,
     "networks and their units, on the host: tested in tests/analysis/units": """
         analysis.units analysis.permute analysis.match analysis.activations
-        analysis.correspond
+        analysis.correspond analysis.merge analysis.grow analysis.combine
     """,
     "votes and meshes, numbered on the host: tested in tests/analysis": """
         analysis.consensus

@@ -49,7 +49,7 @@ def of(pillar):
             "dft": dft,
             "atoms": atoms,
             "bayes": dict,
-            "analysis": dict,
+            "analysis": analysis,
         }[pillar]()
     )
 
@@ -177,6 +177,14 @@ def atoms():
     nearby = jsci.atoms.NeighbourList(salt, 6.0)
     energy, params = jsci.atoms.lennard_jones(epsilon=0.1, sigma=3.2, cutoff=6.0, onset=4.0)
     f = jax.jit(jsci.atoms.properties(energy))
+    return locals()
+
+
+def analysis():
+    """Two networks of one kind with hidden units, and inputs."""
+    f, params = network(3, 2)
+    other = jax.tree.map(lambda a: a + 0.1 * jnp.cos(jnp.arange(a.size)).reshape(a.shape), params)
+    x = jax.random.normal(jax.random.key(2), (20, 3))
     return locals()
 
 

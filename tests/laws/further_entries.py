@@ -514,6 +514,8 @@ ANALYSIS = [
         _rows(5, 5),
     ),
     Entry("analysis.mesh_laplacian", _weights_of_a_mesh, _rows(4, 3)),
+    Entry("analysis.cka", lambda x: jsci.analysis.cka(x, x[:, :2] ** 2), _rows(9, 3)),
+    Entry("analysis.cca", lambda x: jsci.analysis.cca(x, x[:, :2] ** 2), _rows(9, 3)),
 ]
 
 FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]

@@ -50,7 +50,8 @@ EXEMPT = {
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
         atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
         analysis.Basis analysis.BlockModel analysis.Consensus analysis.Factorisation
-        analysis.MeshLaplacian
+        analysis.MeshLaplacian analysis.Group analysis.Match analysis.Place
+        analysis.Units analysis.Unproved
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
@@ -86,6 +87,10 @@ EXEMPT = {
     """,
     "NaN is missing there, and a graph is refused: tested in tests/bayes/filters": """
         bayes.Node bayes.filter bayes.hgf bayes.kalman
+    """,
+    "networks and their units, on the host: tested in tests/analysis/units": """
+        analysis.units analysis.permute analysis.match analysis.activations
+        analysis.correspond analysis.merge analysis.grow analysis.combine
     """,
     "votes and meshes, numbered on the host: tested in tests/analysis": """
         analysis.consensus analysis.functional_map analysis.pointwise analysis.zoomout

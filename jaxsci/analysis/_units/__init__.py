@@ -1,0 +1,1 @@
+"""The hidden units of networks: found, permuted, matched, merged and added."""

@@ -1,0 +1,1 @@
+"""Which axes of a traced program are one axis, and which of them may be permuted."""

@@ -1,0 +1,118 @@
+"""Permutations that were planted are found, and activations are those of the network."""
+
+import jax
+import numpy as np
+import pytest
+from analysis._networks import NETWORKS, inputs, mlp, network
+
+from jaxsci import analysis
+
+
+def planted(name, seed=0):
+    """The permutations of a network's units, and its parameters permuted by them."""
+    _, params, _, units = network(name)
+    rng = np.random.default_rng(seed)
+    orders = {n: rng.permutation(group.size) for n, group in units.groups.items()}
+    return orders, analysis.permute(params, units, orders)
+
+
+def is_undone(found, orders):
+    """Unit i of the first is unit P(i) of the second, whose unit i is unit orders[i]."""
+    return all(
+        (orders[name][found.permutations[name]] == np.arange(len(orders[name]))).all()
+        for name in orders
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_planted_permutations_are_found_from_parameters(name):
+    _, params, _, units = network(name)
+    orders, permuted = planted(name)
+    found = analysis.match(params, permuted, units)
+    assert is_undone(found, orders)
+    for values in found.similarities.values():
+        np.testing.assert_allclose(values, 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["Equinox MLP", "Equinox block", "Linen images"])
+def test_planted_permutations_are_found_from_activations(name):
+    _, params, x, units = network(name)
+    orders, permuted = planted(name)
+    batch = inputs(50, *x.shape)
+    assert is_undone(analysis.match(params, permuted, units, inputs=batch), orders)
+
+
+def test_units_that_are_constant_on_the_inputs_are_told_apart_by_parameters():
+    _, params, _, units = network("Equinox MLP")
+    leaves = jax.tree.leaves(params)
+    leaves[1] = leaves[1].at[:4].set(-100.0)  # four units of the first layer never fire
+    dead = units.tree(leaves)
+    order = np.array([3, 0, 1, 2, 7, 6, 5, 4])
+    name = next(iter(units.groups))
+    found = analysis.match(
+        dead, analysis.permute(dead, units, {name: order}), units, inputs=inputs(30, 3)
+    )
+    assert (order[found.permutations[name]] == np.arange(8)).all()
+    assert (found.similarities[name][:4] == 0).all()
+
+
+def test_activations_are_those_of_the_network():
+    _, params, _, units = network("Equinox MLP")
+    x = inputs(4, 3)
+    first, second = analysis.activations(params, units, x).values()
+    w1, b1, w2, b2, *_ = jax.tree.leaves(params)
+    np.testing.assert_allclose(first, jax.nn.relu(x @ w1.T + b1[None]), atol=1e-12)
+    np.testing.assert_allclose(second, jax.nn.relu(first @ w2.T + b2[None]), atol=1e-12)
+
+
+def test_pixels_are_samples():
+    _, params, x, units = network("Equinox depthwise")
+    found = analysis.activations(params, units, inputs(3, *x.shape))
+    assert [h.shape[1] for h in found.values()] == [g.size for g in units.groups.values()]
+
+
+def test_unlike_networks_are_refused():
+    _, params, _, units = network("Equinox MLP")
+    with pytest.raises(ValueError, match=r"b.layers\[0\].weight has shape \(6, 3\)"):
+        analysis.match(params, mlp(6)[1], units)
+    with pytest.raises(ValueError, match="a batch of inputs of shapes"):
+        analysis.match(params, params, units, inputs=inputs(5, 4))
+    with pytest.raises(ValueError, match="a batch of inputs of shapes"):
+        analysis.activations(params, units, 1.0)
+
+
+def test_pairs_shared_partners_and_a_few_for_one():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(500, 5))
+    x = np.stack([y[:, 2], -y[:, 0] + 0.01 * y[:, 4], y[:, 2] + 0.3 * y[:, 1]], 1)
+    pairs = analysis.correspond(x, y)
+    assert (
+        np.count_nonzero(pairs, 1).tolist() == [1, 1, 1] and (np.count_nonzero(pairs, 0) <= 1).all()
+    )
+    shared = analysis.correspond(x, y, method="semi")
+    assert shared[0, 2] > 0.99 and shared[2, 2] > 0.9
+    few = analysis.correspond(x, y, method="sparse", penalty=0.1)
+    assert [np.flatnonzero(row).tolist() for row in few] == [[2], [0], [1, 2]]
+    # the optimality condition of the penalised least squares
+    z, u = ((a - a.mean(0)) / a.std(0) for a in (x, y))
+    slope = u.T @ (z - u @ few.T) / len(u)
+    assert np.abs(slope).max() <= 0.1 + 1e-9
+    np.testing.assert_allclose(slope.T[few != 0], 0.1 * np.sign(few[few != 0]), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "message"),
+    [
+        ((5, 6), {}, "of the same samples, got 5 and 6"),
+        ((5, 5), {"method": "sparse", "penalty": 1.0}, "between 0 and 1"),
+    ],
+)
+def test_what_cannot_correspond(sizes, options, message):
+    x, y = (np.random.default_rng(n).normal(size=(n, 3)) for n in sizes)
+    with pytest.raises((ValueError, TypeError), match=message):
+        analysis.correspond(x, y, **options)
+
+
+def test_one_to_one_needs_as_many_units():
+    with pytest.raises(ValueError, match="a unit of y for each of x, got 2 for 3"):
+        analysis.correspond(inputs(9, 3), inputs(9, 2))

@@ -1,0 +1,154 @@
+"""Units are removed and added; what merges exactly and what may not change at all."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from analysis._networks import inputs, mlp, network
+
+from jaxsci import analysis
+
+KEY = jax.random.key(0)
+
+
+def doubled(activation, scale=1.0):
+    """A network of 16 units of which half, scaled, repeat the others in both layers."""
+    f, params, x = mlp(8, activation)
+    units = analysis.units(f, params, x)
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
+    w1, b1, w2, b2, w3, b3 = leaves
+    w1, b1 = np.concatenate([w1, scale * w1]), np.concatenate([b1, scale * b1])
+    w2 = np.concatenate([w2 / 2, w2 / (2 * scale)], 1)
+    w2, b2 = np.concatenate([w2, scale * w2]), np.concatenate([b2, scale * b2])
+    w3 = np.concatenate([w3 / 3, 2 * w3 / (3 * scale)], 1)
+    large = units.tree(list(map(jnp.asarray, (w1, b1, w2, b2, w3, b3))))
+    return f, params, large, analysis.units(f, large, x)
+
+
+@pytest.mark.parametrize(("activation", "scale"), [(jax.nn.relu, 3.0), (jnp.tanh, 1.0)])
+@pytest.mark.parametrize("seen", [False, True], ids=["parameters", "inputs"])
+def test_units_that_repeat_others_are_merged_exactly(activation, scale, seen):
+    f, params, large, units = doubled(activation, scale)
+    x = inputs(60, 3)
+    small = analysis.merge(large, units, 0.5, inputs=x if seen else None)
+    assert [a.shape for a in jax.tree.leaves(small)] == [a.shape for a in jax.tree.leaves(params)]
+    atol = 1e-3 if seen else 1e-12  # the ridge of 1e-6 leaves some 1e-4
+    apply = jax.vmap(f, (None, 0))
+    np.testing.assert_allclose(apply(small, x), apply(large, x), atol=atol)
+
+
+def test_refitting_is_better_than_leaving_units_out():
+    f, params, _, units = network("Equinox MLP")
+    batch = inputs(60, 3)
+    name = next(iter(units.groups))
+    small = analysis.merge(params, units, {name: 0.25}, inputs=batch)
+    apply = jax.vmap(f, (None, 0))
+    error = lambda p: float(jnp.abs(apply(p, batch) - apply(params, batch)).mean())  # noqa: E731
+    first = np.asarray(small.layers[0].weight)
+    kept = [int(np.abs(np.asarray(params.layers[0].weight) - row).sum(1).argmin()) for row in first]
+    without = analysis.merge(params, units, {})
+    w2 = np.zeros((8, 8))
+    w2[:, kept] = np.asarray(params.layers[1].weight)[:, kept]
+    leaves = jax.tree.leaves(without)
+    leaves[2] = jnp.asarray(w2)
+    assert error(small) < 0.5 * error(units.tree(leaves))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("Equinox MLP", 3),
+        ("Equinox depthwise", None),
+        ("plain", {"['layers']['down']:1": 2, "['gate']:0": 1}),
+        ("NNX", 1),
+    ],
+)
+def test_growth_leaves_the_function_unchanged(name, wanted):
+    f, params, x, units = network(name)
+    if wanted is None:
+        wanted = {n: 2 for n, g in units.groups.items() if g.bound is None}
+    large = analysis.grow(params, units, wanted, KEY)
+    assert sum(a.size for a in jax.tree.leaves(large)) > sum(
+        a.size for a in jax.tree.leaves(params)
+    )
+    np.testing.assert_allclose(f(large, x), f(params, x), atol=1e-12)
+
+
+def test_a_channel_is_added_to_every_pixel():
+    """Units that lie between others: images that are flattened, channels last."""
+
+    def f(p, x):
+        h = jnp.tanh(jnp.einsum("hwi,io->hwo", x, p["first"]))
+        return p["last"] @ h.reshape(-1)
+
+    params, x = {"first": inputs(2, 4), "last": inputs(3, 6 * 4)}, inputs(2, 3, 2)
+    units = analysis.units(f, params, x)
+    for count in (1, 3):
+        large = analysis.grow(params, units, count, KEY)
+        assert large["last"].shape == (3, 6 * (4 + count))
+        np.testing.assert_allclose(f(large, x), f(params, x), atol=1e-12)
+    small = analysis.merge(params, units, 0.25)
+    assert small["last"].shape == (3, 6 * 3) and f(small, x).shape == (3,)
+
+
+def test_heads_of_attention_are_added_and_merged():
+    """Units in front of others along an axis: heads, and their entries."""
+
+    def f(p, x):
+        q, k, v = (jnp.reshape(x @ p[n], (5, -1, 4)) for n in "qkv")
+        a = jax.nn.softmax(jnp.einsum("thd,shd->hts", q, k), -1)
+        return jnp.einsum("hts,shd->thd", a, v).reshape(5, -1) @ p["out"]
+
+    params = {n: inputs(3, 12) for n in "qkv"} | {"out": inputs(12, 2)}
+    x = inputs(5, 3)
+    units = analysis.units(f, params, x)
+    heads = next(n for n, g in units.groups.items() if g.size == 3)
+    large = analysis.grow(params, units, {heads: 2}, KEY)
+    assert large["q"].shape == (3, 20)
+    np.testing.assert_allclose(f(large, x), f(params, x), atol=1e-12)
+    halved = analysis.units(f, large, x)
+    back = analysis.merge(large, halved, {heads: 0.4})
+    assert back["q"].shape == (3, 12)
+    np.testing.assert_allclose(f(back, x), f(params, x), atol=1e-12)
+
+
+def test_copies_do_not_stay_the_same():
+    _, params, _, units = network("Equinox MLP")
+    large = analysis.grow(params, units, 8, KEY)
+    columns = np.asarray(large.layers[2].weight).T
+    distances = np.abs(columns[:, None] - columns[None]).sum(-1) + np.eye(16)
+    assert distances.min() > 1e-3
+
+
+def test_dtypes_stay():
+    _, params, _, units = network("Equinox MLP")
+    single = jax.tree.map(lambda a: a.astype(jnp.float32), params)
+    for new in (analysis.grow(single, units, 1, KEY), analysis.merge(single, units, 0.5)):
+        assert {a.dtype for a in jax.tree.leaves(new)} == {jnp.dtype("float32")}
+
+
+def test_units_that_meet_are_not_merged_or_added():
+    _, params, _, units = network("Equinox block")
+    stream = next(n for n, g in units.groups.items() if g.size == 12)
+    for change in (
+        lambda: analysis.merge(params, units, {stream: 0.5}),
+        lambda: analysis.grow(params, units, {stream: 2}, KEY),
+    ):
+        with pytest.raises(ValueError, match="they meet in reduce_sum"):
+            change()
+    with pytest.raises(ValueError, match="lie on one axis, 0 of .attention.value_proj.weight"):
+        analysis.grow(params, units, 1, KEY)
+    f = lambda w, x: jnp.tanh(w @ x).mean()  # noqa: E731
+    w = inputs(4, 3)
+    alone = analysis.units(f, w, inputs(3))
+    with pytest.raises(ValueError, match=r"of any group.*reduce_sum"):
+        analysis.merge(w, alone, 0.5)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_shares_and_numbers_must_make_sense(share):
+    _, params, _, units = network("Equinox MLP")
+    with pytest.raises(ValueError, match=r"share must be in \[0, 1\)"):
+        analysis.merge(params, units, share)
+    with pytest.raises(ValueError, match="extra must be a number of units"):
+        analysis.grow(params, units, -1, KEY)

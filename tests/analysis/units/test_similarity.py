@@ -1,0 +1,60 @@
+"""CKA and CCA: what they do not change under, and their values by other formulas."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from analysis._networks import inputs
+
+from jaxsci import analysis
+
+X, Y = inputs(40, 4), inputs(40, 9)[:, 4:7]
+
+
+def test_cka_is_unchanged_by_rotation_and_scale():
+    turn = np.linalg.qr(inputs(4, 4))[0]
+    assert analysis.cka(X, 3 * X @ turn + 1) == pytest.approx(1, abs=1e-12)
+    assert analysis.cka(X, X @ np.diag([1, 2, 3, 4])) < 0.99
+
+
+def test_cka_is_the_alignment_of_centred_kernels():
+    centre = np.eye(40) - 1 / 40
+    k, l = (centre @ a @ a.T @ centre for a in (X, Y))
+    expected = np.sum(k * l) / np.sqrt(np.sum(k * k) * np.sum(l * l))
+    assert analysis.cka(X, Y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_cca_is_unchanged_by_linear_maps():
+    found = analysis.cca(X, X @ inputs(4, 4) + 1)
+    np.testing.assert_allclose(found, 1, atol=1e-9)
+
+
+def test_cca_is_that_of_the_covariances():
+    x, y = X - X.mean(0), Y - Y.mean(0)
+    product = np.linalg.solve(x.T @ x, x.T @ y) @ np.linalg.solve(y.T @ y, y.T @ x)
+    expected = np.sqrt(np.sort(np.linalg.eigvals(product).real)[::-1][:3])
+    np.testing.assert_allclose(analysis.cca(X, Y), expected, atol=1e-10)
+
+
+def test_directions_that_are_repeated_count_once():
+    found = analysis.cca(np.concatenate([X, X], 1), Y)
+    np.testing.assert_allclose(found, analysis.cca(X, Y), atol=1e-9)
+
+
+@pytest.mark.parametrize("function", [analysis.cka, analysis.cca])
+def test_samples_must_be_the_same(function):
+    with pytest.raises((ValueError, TypeError)):
+        function(X, Y[:30])
+
+
+def test_too_few_samples_for_cca():
+    with pytest.raises(ValueError, match="got 7 samples of 4 and 3 units"):
+        analysis.cca(X[:7], Y[:7])
+
+
+def test_under_jit_and_in_derivatives():
+    assert jax.jit(analysis.cka)(X, Y) == pytest.approx(float(analysis.cka(X, Y)))
+    slope = jax.grad(lambda x: analysis.cka(x, jnp.asarray(Y)))(jnp.asarray(X))
+    step = 1e-6 * inputs(40, 4)
+    change = analysis.cka(X + step, Y) - analysis.cka(X - step, Y)
+    assert jnp.sum(slope * step) == pytest.approx(float(change) / 2, rel=1e-5)

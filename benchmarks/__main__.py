@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PILLAR",
-        help="a pillar (pde, dft, operators, ntk, atoms) or the name of a case; may be repeated",
+        help="a pillar (pde, dft, operators, ntk, atoms, bayes) or the name of a case; repeatable",
     )
     command.add_argument(
         "--peers",

@@ -28,6 +28,7 @@ PACKAGES = (
     "jaxsci.ntk",
     "jaxsci.ntk.infinite",
     "jaxsci.atoms",
+    "jaxsci.bayes",
 )
 _LINE = re.compile(r"^names: ([\w.]+): ([\w ]+)$", re.MULTILINE)
 _ENTRY = re.compile(r'<div class="doc doc-object doc-(?:function|class)">\s*<h\d id="([\w.]+)"')

@@ -10,6 +10,7 @@ Packages:
     operators   neural operators: networks that map functions to functions
     ntk         tangent kernels, finite and infinite, and what they predict about training
     atoms       interatomic potentials: forces and stresses, dynamics, phonons, elastic constants
+    bayes       priors of functions, draws from posteriors, filters of series
     nn          networks and embeddings that more than one of these uses
 
 Verbs:
@@ -25,6 +26,7 @@ Verbs:
     levenberg_marquardt, gauss_newton, natural_gradient
                               second-order optimisers in sample space
     gram, gram_operator       J Jᵀ of any function: the tangent kernel
+    laplace                   error bars of any trained model, and the evidence for it
     fixed_point               the solution of y = step(params, y), with implicit derivatives
     vmap                      jax.vmap in chunks, over devices
     peak_memory, machine_memory
@@ -39,13 +41,14 @@ Help on one of them: `help(jaxsci.fit)`. `python -m jaxsci doctor` tests an inst
 
 from importlib.metadata import version as _version
 
-from . import atoms, dft, nn, ntk, operators, pde
+from . import atoms, bayes, dft, nn, ntk, operators, pde
 from .core import (
     DIIS,
     Anderson,
     BatchResiduals,
     EarlyStopping,
     Fit,
+    Laplace,
     Objective,
     PlatformReport,
     Weighted,
@@ -63,6 +66,7 @@ from .core import (
     gram_operator,
     hessian,
     jacobian,
+    laplace,
     laplacian,
     levenberg_marquardt,
     load,
@@ -85,7 +89,7 @@ _use_cache_of_environment()
 
 __all__ = [
     # Packages
-    "atoms", "dft", "nn", "ntk", "operators", "pde",
+    "atoms", "bayes", "dft", "nn", "ntk", "operators", "pde",
     # Models and derivatives
     "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
     # Residuals and training
@@ -94,7 +98,7 @@ __all__ = [
     # Second-order optimisers
     "levenberg_marquardt", "gauss_newton", "natural_gradient",
     # J Jᵀ
-    "gram", "gram_operator",
+    "gram", "gram_operator", "laplace", "Laplace",
     # Fixed points
     "fixed_point", "Anderson", "DIIS",
     # Batches, memory, files

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import platform
@@ -49,6 +50,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", _cache())
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# A mean field of PySCF opens a file that, collected in a cycle, warns in whichever test then runs.
+if importlib.util.find_spec("pyscf"):
+    importlib.import_module("pyscf.scf.hf").MUTE_CHKFILE = True
 
 # Where every optional package is installed, one that cannot be imported is an error, not a skip.
 if os.environ.get("JSCI_TEST_REQUIRE"):

@@ -48,6 +48,7 @@ def of(pillar):
             "operators": operators,
             "dft": dft,
             "atoms": atoms,
+            "bayes": dict,
         }[pillar]()
     )
 

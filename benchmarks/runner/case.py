@@ -40,7 +40,7 @@ class Baseline(NamedTuple):
     part: bool = False
 
 
-ORDER = ("pde", "dft", "operators", "ntk", "atoms")
+ORDER = ("pde", "dft", "operators", "ntk", "atoms", "bayes")
 
 
 def place(pillar: str) -> int:

@@ -23,12 +23,13 @@ from ._run.memory import host_memory, machine_memory, peak_memory
 from ._run.one_copy import one_copy
 from ._run.platform import PlatformReport, check_platform, require_x64
 from ._run.processes import Failure, attempt, in_processes
-from ._run.program import compiled_call
+from ._run.program import compiled_call, program
 from ._run.vmap import vmap
 from ._solve.extrapolation import DIIS, Anderson
 from ._solve.fixed_point import fixed_point
 from ._solve.history import History, empty_history, extrapolate, push
 from ._train.averaging import averaged
+from ._train.laplace import Laplace, laplace
 from ._train.line_search import best_halving
 from ._train.objective import BatchResiduals, Objective, objective
 from ._train.residual import residual
@@ -44,7 +45,7 @@ __all__ = [
     # Second-order optimisers
     "levenberg_marquardt", "gauss_newton", "natural_gradient",
     # J Jᵀ
-    "gram", "gram_operator",
+    "gram", "gram_operator", "laplace", "Laplace",
     # Fixed points
     "fixed_point", "Anderson", "DIIS",
     # Batches, memory, files
@@ -53,8 +54,8 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "one_copy", "announced_jit",
-    "warn_deprecated",
+    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "program", "one_copy",
+    "announced_jit", "warn_deprecated",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from . import data, metrics
 from ._bases.basis import Basis
 from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
 from ._bases.fourier import FourierBasis
+from ._bases.product import ProductBasis
 from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
@@ -22,8 +23,8 @@ from ._networks.transformer import Transformer
 from ._networks.unet import UNet
 from ._networks.uno import UNO
 from ._spectral.basis_conv import BasisConv, basis_points
-from ._spectral.fourier import resample, spectral_derivative
 from ._spectral.harmonics import spherical_harmonics
+from ._spectral.interpolants import resample, spectral_derivative
 from ._spectral.spectral import SpectralConv
 from ._spectral.spherical_conv import SphericalConv, sphere_grid
 
@@ -38,7 +39,8 @@ __all__ = [
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
     "Attention", "attention", "normalise", "FiLM",
     # Bases
-    "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "SphereBasis", "Basis",
+    "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "ProductBasis",
+    "SphereBasis", "Basis",
     # Fields and grids
     "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
     # Losses

@@ -1,4 +1,4 @@
-"""Partial differential equations: domains, samplers, equations, exact conditions, references."""
+"""Partial differential equations: domains, samplers, equations, conditions, solvers, references."""
 
 from . import reference
 from ._equations.equations import (
@@ -18,6 +18,9 @@ from ._equations.smoothness import require_smooth
 from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, SpaceTime, Union
 from ._geometry.polygons import Polygon
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
+from ._methods.features import RandomFeatures, random_features
+from ._methods.least_squares import LeastSquares, least_squares
+from ._methods.march import March, march
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
 from ._methods.sobolev import sobolev_gradient
 from ._methods.uncertainty import laplace_deviation
@@ -44,6 +47,7 @@ __all__ = [
     # Conditions as residuals
     "robin", "periodic", "interface", "integral",
     # Methods
+    "least_squares", "LeastSquares", "march", "March", "random_features", "RandomFeatures",
     "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz", "sobolev_gradient",
     "laplace_deviation", "require_smooth",
     # Weights

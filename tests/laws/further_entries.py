@@ -80,6 +80,22 @@ def _causal_weights(residuals):
     )
 
 
+def _posterior(x):
+    posterior = jsci.laplace(LINEAR, WEIGHTS, x, prior=1.0, noise=0.5)
+    return posterior.variance(x), posterior.log_evidence
+
+
+def _score(x):
+    found = jsci.bayes.predict(LINEAR, jnp.stack([WEIGHTS, 2 * WEIGHTS]), x, noise=0.5)
+    return found.mean, found.variance, found.log_score(jnp.ones(4)), found.crps(jnp.ones(4))
+
+
+BAYES = [
+    Entry("bayes.health", lambda x: jsci.bayes.health(x), _rows(2, 10, 1)),
+    Entry("bayes.energy_distance", lambda x: jsci.bayes.energy_distance(x, 2 * x), _rows(3, 2)),
+    Entry("bayes.predict", _score, _rows(4, 3)),
+]
+CORE = [Entry("laplace", _posterior, _rows(2, 3))]
 PDE = [
     *EQUATIONS,
     Entry(
@@ -484,4 +500,4 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]

@@ -29,7 +29,7 @@ def _scattered(model):
 
 def factorised_spectral_convolution():
     layer = operators.SpectralConv(
-        2, 2, modes=(2, 1), period=1.5, factorisation="tucker", rank=0.5, key=KEY
+        2, 2, modes=(2, 1), padding=0.5, factorisation="tucker", rank=0.5, key=KEY
     )
     return _kernel(layer, _samples(6, 5, 2))
 

@@ -94,6 +94,32 @@ def laplace_deviation(seed, c):
     return pde.laplace_deviation(u, loss, params, batch(seed))(points(seed)[0])
 
 
+def laplace(seed, c):
+    u, params, _, _ = problem(seed, c)
+    x = points(seed)
+    posterior = jsci.laplace(u, params, x, prior=1.0 + c, noise=c, targets=x[:, 0])
+    return posterior.variance(x[:3]), posterior.sample(jax.random.key(0), x[:3])
+
+
+def draws(seed, c):
+    u, params, _, _ = problem(seed, c)
+    x = points(seed)
+
+    def log_density(p):
+        errors = jnp.sum(jax.vmap(u, (None, 0))(p, x) ** 2)
+        return -c * (errors + sum(jnp.sum(w**2) for w in jax.tree.leaves(p)))
+
+    sampler = jsci.bayes.langevin(adapt=4)
+    return jsci.bayes.draws(jax.random.key(seed), sampler, log_density, params, steps=10).params
+
+
+def series(seed, c):
+    node = jsci.bayes.Node
+    net = jsci.bayes.hgf((node("continuous", value_parents=(1,)), node("continuous")))
+    params = net.params() | {"tonic_drift": jnp.full(2, c)}
+    return jsci.bayes.filter(net.step, params, net.init(params), points(seed)[:, 0]).log_density
+
+
 def ensemble(seed, c):
     """A loss of several networks at once."""
     *_, loss = problem(seed, c)
@@ -141,6 +167,9 @@ VERBS = [
     fixed_point,
     eigenproblem,
     laplace_deviation,
+    laplace,
+    draws,
+    series,
     ensemble,
     sampler,
     residual_adaptive,

@@ -250,7 +250,10 @@ def test_nearly_dependent_directions_are_left_out():
         with pytest.warns(UserWarning, match=warned):
             result = jsci.dft.scf(chain(10, basis), jsci.dft.xc("hf"))
         atoms = [("H", (0.0, 0.0, float(i))) for i in range(10)]
-        theirs = gto.M(atom=atoms, basis=basis, unit="bohr", verbose=0).RHF(conv_tol=1e-11).run()
+        # Built from differences of densities, as PySCF does without memory for all integrals, its
+        # Fock matrix keeps the rounding of an initial guess with elements of 2e8: 3.5e-8 Hartree.
+        theirs: Any = gto.M(atom=atoms, basis=basis, unit="bohr", verbose=0).RHF(direct_scf=False)
+        theirs.run(conv_tol=1e-11)
         assert abs(result.energy - theirs.e_tot) < 1e-8
 
 

@@ -156,14 +156,16 @@ class _Space(NamedTuple):
 
     def done(self, s: _Search):
         calm = jnp.all(jnp.sum(s.found.forces**2, axis=1) < self.fmax**2)
-        return calm & jnp.all(jnp.abs(self._stress(s)) < self.smax) if self.cell else calm
+        if self.cell:
+            calm = calm & jnp.all(jnp.abs(self._stress(s)) < self.smax)
+        return calm | ~jnp.any(self.atoms.mask)  # a structure of padding is as it should be
 
     def _stress(self, s: _Search):
         assert s.found.stress is not None
         return s.found.stress + self.pressure * jnp.eye(3, dtype=s.x.dtype)
 
     def _count(self):
-        return jnp.sum(self.atoms.mask).astype(self.atoms.positions.dtype)
+        return jnp.maximum(jnp.sum(self.atoms.mask), 1).astype(self.atoms.positions.dtype)
 
 
 def _fire(s: _Search, force):

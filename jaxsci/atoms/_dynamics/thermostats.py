@@ -105,7 +105,7 @@ def nose_hoover(
     **Returns:** `Dynamics`: `init(params, atoms, velocities)` and `step(params, state)`. The
     velocities should sum to no momentum, as those of `thermal_velocities` do.
 
-    **Raises:** `ValueError` for arguments that are not positive.
+    **Raises:** `ValueError` for arguments that are not positive, or a single atom.
 
     **Notes:** deterministic: `state.conserved` is the energy with that of the chain, constant to
     order dt². Small harmonic systems may not reach all of their phase space: use `langevin`.
@@ -124,7 +124,7 @@ def nose_hoover(
     heat = BOLTZMANN * temperature
 
     def step(params, state: State) -> State:
-        degrees = 3 * (jnp.sum(state.atoms.mask) - 1)
+        degrees = (3 * (jnp.sum(state.atoms.mask) - 1)).astype(state.velocities.dtype)
         position, rate = state.extra
         kinetic = kinetic_energy(state.atoms, state.velocities)
         position, rate, scale = _chain(position, rate, kinetic, degrees, heat, period, dt / 2)
@@ -144,6 +144,8 @@ def nose_hoover(
         return eqx.tree_at(lambda s: (s.velocities, s.extra, s.time, s.conserved), state, new)
 
     def init(params, atoms, velocities) -> State:
+        if len(atoms.numbers) < 2:
+            raise ValueError("nose_hoover() needs two atoms: one alone has no thermal motion.")
         still = jnp.zeros(_CHAIN, atoms.positions.dtype)
         return first_state(f, nearby, params, atoms, velocities, (still, still))
 
@@ -151,7 +153,7 @@ def nose_hoover(
 
 
 def _masses(degrees, heat, period):
-    return heat * period**2 * jnp.concatenate([degrees[None], jnp.ones(_CHAIN - 1)])
+    return heat * period**2 * jnp.stack([degrees] + [jnp.ones_like(degrees)] * (_CHAIN - 1))
 
 
 def _chain(position, rate, kinetic, degrees, heat, period, time):
@@ -159,7 +161,7 @@ def _chain(position, rate, kinetic, degrees, heat, period, time):
 
     Symmetric in time: from the last thermostat to the first, the velocities, and back.
     """
-    masses = _masses(degrees, heat, period).astype(rate.dtype)
+    masses = _masses(degrees, heat, period)
     last = _CHAIN - 1
 
     def force(rate, k, kinetic):

@@ -155,6 +155,7 @@ class GraphPotential(eqx.Module):
         lengths = jnp.linalg.norm(vectors, axis=-1)
         basis = jax.vmap(self.basis)(lengths)
         bonds, weights = basis @ self.bonds, basis @ self.weights
+        x = x.astype(bonds.dtype)  # the wider of the types of parameters and positions
         if self.angle_basis is None or self.angle_weights is None or self.angles is None:
             return (x, bonds, None), (weights, None)
         close = jax.vmap(self.angle_basis)(lengths) @ self.angle_weights

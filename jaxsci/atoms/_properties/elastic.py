@@ -97,7 +97,8 @@ def _solve(matrix: Array, right: Array, atoms: Atoms) -> Array:
     """Displacements that do not move the whole, nor padding."""
     real = jnp.repeat(atoms.mask, 3).astype(matrix.dtype)
     whole = jnp.tile(jnp.eye(3, dtype=matrix.dtype), (len(atoms.numbers), 1)) * real[:, None]
-    scale = jnp.max(jnp.abs(matrix)) / jnp.sum(atoms.mask)
+    # The stiffness that the whole is given does not matter; a lone atom has none of its own.
+    scale = (1.0 + jnp.max(jnp.abs(matrix))) / jnp.sum(atoms.mask)
     return jnp.linalg.solve(matrix + scale * whole @ whole.T + jnp.diag(1 - real), right)
 
 

@@ -47,7 +47,9 @@ class PropertiesOf(eqx.Module):
         forces = jnp.where(atoms.mask[:, None], -slope, 0.0)
         stress = None if atoms.cell is None else virial / atoms.volume
         found = Properties(energy, forces, stress, magmoms)
-        return jax.tree.map(lambda leaf: jnp.where(graph.overflow, jnp.nan, leaf), found)
+        # An unknown element makes the energy NaN, and is a constant to its derivatives.
+        lost = graph.overflow | jnp.isnan(energy)
+        return jax.tree.map(lambda leaf: jnp.where(lost, jnp.nan, leaf), found)
 
 
 def properties(
@@ -66,8 +68,8 @@ def properties(
     (eV/Å), `.stress` (3, 3) (eV/Å³; positive where the crystal would shrink, as in ASE) and
     `.magmoms`. `jax.vmap(f, (None, 0, 0))` takes a batch.
 
-    **Notes:** if the graph overflowed, everything is NaN. ε enters by its symmetric part, so the
-    stress is symmetric. Forces and stress have derivatives in turn.
+    **Notes:** if the graph overflowed or the energy is NaN, everything is NaN. ε enters by its
+    symmetric part, so the stress is symmetric. Forces and stress have derivatives in turn.
 
     ```python
     energy, params = jsci.atoms.lennard_jones(epsilon=0.01, sigma=2.3, cutoff=6.0)

@@ -99,6 +99,8 @@ def _floats(values: Any, name: str) -> Array:
 
 
 def _numbers(values: Any) -> Array:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        values = values.tolist()
     if isinstance(values, Sequence) and any(isinstance(value, str) for value in values):
         values = [atomic_number(v) if isinstance(v, str) else int(v) for v in values]
     values = jnp.asarray(values)

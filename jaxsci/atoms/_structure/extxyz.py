@@ -14,6 +14,7 @@ from .xyz_labels import labels
 
 _ENTRY = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
 _KINDS = {"R": float, "I": int, "S": str, "L": str}
+_KIND_OF = {"f": "R", "i": "I", "u": "I", "U": "S", "b": "L"}  # by NumPy's letters
 _PLAIN = "species:S:1:pos:R:3"
 
 
@@ -94,9 +95,9 @@ def _frame(path, lines: list[str], start: int, count: int, names: dict[str, str]
     columns = _columns(where, str(info.pop("Properties", _PLAIN)))
     table = _table(path, lines, start + 2, count, columns)
     try:
-        lattice, pbc = info.pop("Lattice", None), info.pop("pbc", None)
+        lattice, pbc = info.pop("Lattice", info.pop("lattice", None)), info.pop("pbc", None)
         cell = None if lattice is None else np.reshape(np.asarray(lattice, float), (3, 3))
-        periodic = np.broadcast_to(cell is not None if pbc is None else pbc, 3)
+        periodic = _periodic(cell is not None if pbc is None else pbc)
         if periodic.any() and not periodic.all():
             raise ValueError(
                 f"it is periodic along some axes alone (pbc={pbc}): give the others vacuum wider "
@@ -109,6 +110,12 @@ def _frame(path, lines: list[str], start: int, count: int, names: dict[str, str]
         return Frame(atoms, *labels(info, table, atoms, names), info | table)
     except ValueError as problem:
         raise ValueError(f"{where}: {problem}") from None
+
+
+def _periodic(pbc: Any) -> np.ndarray:
+    if np.asarray(pbc).dtype.kind not in "bi" or np.size(pbc) not in (1, 3):
+        raise ValueError(f'pbc must be "T T T" or "F F F", got {pbc!r}.')
+    return np.broadcast_to(pbc, 3)
 
 
 def _columns(where: str, text: str) -> Iterator[tuple[str, str, int]]:
@@ -133,6 +140,7 @@ def _table(path, lines: list[str], start: int, count: int, columns) -> dict[str,
         words = [row[first : first + size] for row in rows]
         try:
             values = np.array(words, _KINDS[kind]).reshape(count, size)
+            values = np.vectorize(_truth, [bool])(values) if kind == "L" else values
         except ValueError as problem:
             raise ValueError(f"{path}, lines {start + 1} to {start + count}: {problem}") from None
         table[name] = values[:, 0] if size == 1 else values
@@ -142,7 +150,10 @@ def _table(path, lines: list[str], start: int, count: int, columns) -> dict[str,
 
 def _value(text: str) -> Any:
     """Of an entry: true or false, numbers, or text."""
-    text = re.sub(r"[{}\[\],]", " ", text) if text[0] in "{[" else text.strip('"')
+    if text[0] in "{[":
+        text = re.sub(r"[{}\[\],]", " ", text)
+    elif text[0] == '"':
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
     words = text.split()
     for kind in (_truth, int, float):
         try:
@@ -154,9 +165,9 @@ def _value(text: str) -> Any:
 
 
 def _truth(word: str) -> bool:
-    if word not in ("T", "F", "True", "False"):
-        raise ValueError(word)
-    return word[0] == "T"
+    if word.lower() not in ("t", "f", "true", "false"):
+        raise ValueError(f"expected T or F, got {word!r}.")
+    return word[0] in "tT"
 
 
 def _text(frame: Frame) -> str:
@@ -164,38 +175,38 @@ def _text(frame: Frame) -> str:
     real = np.asarray(frame.atoms.mask)
     head = []
     if frame.atoms.cell is not None:
-        head.append(f'Lattice="{_numbers(frame.atoms.cell)}"')
+        head.append(f'Lattice="{_words(frame.atoms.cell)}"')
     given = {"forces": frame.forces, "magmoms": frame.magmoms}
-    given |= {k: v for k, v in frame.info.items() if np.shape(v)[:1] == real.shape and _is_real(v)}
-    columns = {
-        name: np.asarray(values, float).reshape(len(real), -1)[real]
-        for name, values in given.items()
-        if values is not None
-    }
-    kinds = "".join(f":{name}:R:{values.shape[1]}" for name, values in columns.items())
+    given = {name: np.asarray(v, float) for name, v in given.items() if v is not None}
+    given |= {k: v for k, v in frame.info.items() if _is_column(v, len(real))}
+    columns = {k: np.asarray(v).reshape(len(real), -1)[real] for k, v in given.items()}
+    kinds = "".join(f":{k}:{_KIND_OF[v.dtype.kind]}:{v.shape[1]}" for k, v in columns.items())
     head.append(f"Properties=species:S:1:pos:R:3{kinds}")
     if frame.energy is not None:
-        head.append(f"energy={_numbers(frame.energy)}")
+        head.append(f"energy={_words(frame.energy)}")
     if frame.stress is not None:
-        head.append(f'stress="{_numbers(frame.stress)}"')
+        head.append(f'stress="{_words(frame.stress)}"')
     head += [f"{k}={_entry(v)}" for k, v in frame.info.items() if k not in columns]
     head.append('pbc="F F F"' if frame.atoms.cell is None else 'pbc="T T T"')
-    table = np.hstack([np.asarray(frame.atoms.positions)[real], *columns.values()])
-    rows = [f"{s} {_numbers(row)}" for s, row in zip(frame.atoms.symbols, table, strict=True)]
+    tables = [np.asarray(frame.atoms.positions)[real], *columns.values()]
+    rows = [" ".join(map(_words, row)) for row in zip(frame.atoms.symbols, *tables, strict=True)]
     return "\n".join([str(len(rows)), " ".join(head), *rows]) + "\n"
 
 
-def _is_real(values: Any) -> bool:
-    return np.ndim(values) <= 2 and np.asarray(values).dtype.kind in "fi"
+def _is_column(values: Any, count: int) -> bool:
+    """Whether it is something of each atom that fits into columns."""
+    array = np.asarray(values)
+    one_word = array.dtype.kind != "U" or all(len(word.split()) == 1 for word in array.ravel())
+    fits = array.ndim in (1, 2) and len(array) == count and array.size > 0
+    return fits and array.dtype.kind in _KIND_OF and one_word
 
 
 def _entry(value: Any) -> str:
-    values = np.ravel(value)
-    if values.dtype.kind == "b":
-        return '"' + " ".join("T" if v else "F" for v in values) + '"'
-    return f'"{_numbers(values)}"' if values.dtype.kind in "fi" else f'"{value}"'
+    return '"' + re.sub(r'(["\\])', r"\\\1", _words(value)) + '"'
 
 
-def _numbers(values: Any) -> str:
-    """With all digits; integers as such."""
-    return " ".join(repr(value.item()) for value in np.ravel(np.asarray(values)))
+def _words(values: Any) -> str:
+    """Numbers with all digits, truth as T or F, and text as it is."""
+    spell = {"b": lambda v: "T" if v else "F", "f": repr, "i": repr, "u": repr}
+    array = np.asarray(values)
+    return " ".join(spell.get(array.dtype.kind, str)(v) for v in array.ravel().tolist())

@@ -28,10 +28,11 @@ class NeighbourList(eqx.Module):
     - `cutoff`: Å, of the potential.
     - `angle_cutoff`: Å, of its angles; `None` for none.
     - `skin`: Å, how far beyond the cutoffs neighbours are listed. A list then holds until two atoms
-        have approached each other by it.
+        have approached each other by it. Graphs promise the cutoffs without the skin.
     - `room`: places per neighbour that there is now.
 
-    **Raises:** `ValueError` for a negative skin, `room` below one, and what `neighbours` raises.
+    **Raises:** `ValueError` for no atoms, a negative skin, `room` below one, and what `neighbours`
+    raises; when called, for a molecule where the list is of a crystal.
 
     **Notes:** where there are more neighbours than places, or the cell has shrunk by 8 % or more
     and its bins are too thin, the graph's `overflow` is true and `properties` are NaN: make a new
@@ -68,17 +69,18 @@ class NeighbourList(eqx.Module):
         check_cutoffs(cutoff, angle_cutoff)
         if not (skin >= 0 and room >= 1):
             raise ValueError(f"skin must be at least 0 and room at least 1, got {skin}, {room}.")
-        self.cutoff, self.skin = float(cutoff) + float(skin), float(skin)
-        self.angle_cutoff = None if angle_cutoff is None else float(angle_cutoff) + float(skin)
+        if atoms.numbers.shape[-1] == 0:
+            raise ValueError("NeighbourList() needs at least one atom, got an empty structure.")
+        self.cutoff, self.skin = float(cutoff), float(skin)
+        self.angle_cutoff = None if angle_cutoff is None else float(angle_cutoff)
         structures = _unstacked(atoms)
-        graphs = [
-            neighbours(one, self.cutoff, angle_cutoff=self.angle_cutoff) for one in structures
-        ]
+        wide = None if angle_cutoff is None else angle_cutoff + skin
+        graphs = [neighbours(one, cutoff + skin, angle_cutoff=wide) for one in structures]
         self.edges = _with_room(max(len(graph.i) for graph in graphs), room)
         self.angles = _with_room(max(len(graph.first) for graph in graphs), room)
         if angle_cutoff is None:
             self.angles = 0
-        self.bins, self.reach = _bins(structures, self.cutoff)
+        self.bins, self.reach = _bins(structures, self.cutoff + self.skin)
         counts = [np.bincount(_bin_of(one, self.bins)).max(initial=1) for one in structures]
         self.places = min(_with_room(max(counts), room), atoms.numbers.shape[-1])
         if self.bins == (1, 1, 1):
@@ -86,6 +88,8 @@ class NeighbourList(eqx.Module):
 
     def __call__(self, atoms: Atoms) -> Graph:
         """The graph of a structure, with `overflow` where there was no room for it."""
+        if atoms.cell is None and self.reach != (0, 0, 0):
+            raise ValueError("the list is of a crystal, and this is a molecule: make its own.")
         n = atoms.numbers.shape[0]
         i, j, shift, mask, full = self._edges(atoms)
         reverse = reverse_edges(jnp, i, j, shift)
@@ -95,7 +99,8 @@ class NeighbourList(eqx.Module):
         )  # fmt: skip
         if self.angle_cutoff is None:
             return graph
-        near = mask & (jnp.sum(graph.vectors(atoms) ** 2, axis=-1) < self.angle_cutoff**2)
+        wide = self.angle_cutoff + self.skin
+        near = mask & (jnp.sum(graph.vectors(atoms) ** 2, axis=-1) < wide**2)
         first, second, count = angle_pairs(jnp, i, near, n, self.angles)
         angles = (
             first.astype(jnp.int32),
@@ -125,7 +130,7 @@ class NeighbourList(eqx.Module):
             deformation = jnp.linalg.solve(built.cell, atoms.cell)
             before = before @ deformation
             change = deformation - jnp.eye(3, dtype=deformation.dtype)
-            stretch = jnp.sqrt(jnp.sum(change**2)) * self.cutoff
+            stretch = jnp.sqrt(jnp.sum(change**2)) * (self.cutoff + self.skin)
         moved = jnp.where(atoms.mask, jnp.sum((atoms.positions - before) ** 2, axis=-1), 0.0)
         return ~(2 * jnp.sqrt(jnp.max(moved)) + stretch < self.skin)
 
@@ -147,7 +152,7 @@ class NeighbourList(eqx.Module):
             vectors = vectors + shift.astype(atoms.cell.dtype) @ atoms.cell
         other = (i != j) | jnp.any(shift != 0, axis=-1)
         real = (candidates < n) & atoms.mask[i] & other
-        found = real & (jnp.sum(vectors**2, axis=-1) < self.cutoff**2)
+        found = real & (jnp.sum(vectors**2, axis=-1) < (self.cutoff + self.skin) ** 2)
         (chosen,) = jnp.nonzero(found.ravel(), size=self.edges, fill_value=0)
         count = jnp.sum(found)
         mask = jnp.arange(self.edges) < count
@@ -168,7 +173,7 @@ class NeighbourList(eqx.Module):
         faces = jnp.cross(jnp.roll(atoms.cell, -1, 0), jnp.roll(atoms.cell, -2, 0))
         thickness = atoms.volume / jnp.linalg.norm(faces, axis=1)
         covered = thickness * (np.array(self.reach) / np.array(self.bins))
-        return home, offset.astype(jnp.int32), ~jnp.all(covered >= self.cutoff)
+        return home, offset.astype(jnp.int32), ~jnp.all(covered >= self.cutoff + self.skin)
 
     def _table(self, atoms: Atoms, home):
         """The atoms of each bin; n stands for none."""

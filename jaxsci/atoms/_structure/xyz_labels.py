@@ -30,6 +30,8 @@ def labels(
     virial, stress = found.pop("virial"), found["stress"]
     found["stress"] = _stress(stress, virial, atoms)
     if found["energy"] is not None:
+        if np.size(found["energy"]) != 1:
+            raise ValueError(f"the energy must be one number, got {found['energy']!r}.")
         found["energy"] = float(found["energy"])
     return tuple(found[label] for label in LABELS)  # pyright: ignore[reportReturnType]
 

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jax.extend import core
 
 # Constants of inner programs up to this size, in bytes, are compared by value.
-_SMALL = 1024
+SMALL = 1024
 # Neither changes what is computed.
 _IGNORED = frozenset({"debug_info", "out_trees"})
 # Rules of differentiation from here are constant, unless they hold values.
@@ -165,13 +165,13 @@ def _tangent_of(v):
 def _array(x, reading):
     if isinstance(x, Tracer) or x.dtype == object:
         raise Opaque
-    if x.nbytes > _SMALL and not reading.partly:
+    if x.nbytes > SMALL and not reading.partly:
         raise Opaque
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         held = np.asarray(jax.random.key_data(x)).tobytes()
     else:
         held = np.asarray(x).tobytes()
-    small = len(held) <= _SMALL
+    small = len(held) <= SMALL
     return str(x.dtype), x.shape, held if small else hashlib.sha256(held).digest()
 
 

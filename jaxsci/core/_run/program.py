@@ -20,6 +20,7 @@ from jaxtyping import Array, PyTree
 
 from .compiling import announced_jit
 from .description import Opaque, Reading, describe, value_of
+from .own_constants import with_own_constants
 
 # A number that is a factor or summand here may be data: nothing else is computed differently.
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div"})
@@ -63,7 +64,9 @@ def program(f: Callable, *examples: PyTree) -> Callable:
     `jax.disable_jit`.
 
     ```python
-    call = eqx.filter_jit(lambda f, x: f(x))
+    from jaxsci.core import program
+
+    call, x = eqx.filter_jit(lambda f, x: f(x)), jnp.ones(3)
     call(program(lambda x: 0.1 * x, x), x)
     call(program(lambda x: 0.3 * x, x), x)    # compiles nothing
     ```
@@ -199,6 +202,7 @@ def _lifted(closed):
     if closed.effects:
         raise Opaque
     jaxpr, constants = _constants_as_inputs(closed)
+    jaxpr = core.ClosedJaxpr(with_own_constants(jaxpr.jaxpr), [])
     arrays = jax.Array | np.ndarray | np.generic | float
     if not all(isinstance(c, arrays) and not isinstance(c, Tracer) for c in constants):
         raise Opaque

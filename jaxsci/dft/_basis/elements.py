@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import warnings
 from typing import NamedTuple
 
 _TABLE = (
@@ -11,7 +12,7 @@ _TABLE = (
 )
 SYMBOLS = tuple(_TABLE.split())
 NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, 1)}
-# Nuclei of hydrogen with symbols of their own: here only charges count.
+# Nuclei of hydrogen with symbols of their own: for electrons only the charge counts.
 _HYDROGENS = {"D": "H", "T": "H"}
 
 _GHOST = re.compile(r"(?:ghost[-_:. ]?|gh\(|x[-_:.]|@)(?P<rest>.*?)\)?", re.IGNORECASE)
@@ -42,6 +43,8 @@ class Label(NamedTuple):
 def read_label(text: str, where: str) -> Label:
     """The label that is written: "H", "h1", "ghost-O", "X-O", "@O", "Gh(O)", "D", or a number.
 
+    It warns of "D" and "T", whose masses are lost.
+
     **Raises:** `ValueError` naming `where` and the nearest known symbols.
     """
     text = str(text).strip()
@@ -50,7 +53,13 @@ def read_label(text: str, where: str) -> Label:
     ghost = _GHOST.fullmatch(text)
     written = _LABEL.fullmatch(ghost["rest"] if ghost else text)
     symbol = written["symbol"].capitalize() if written else ""
-    symbol = _HYDROGENS.get(symbol, symbol)
+    if symbol in _HYDROGENS:
+        warnings.warn(
+            f"{where}: {text} is taken as hydrogen, whose mass vibrations() uses unless it is "
+            "given masses=.",
+            stacklevel=2,
+        )
+        symbol = _HYDROGENS[symbol]
     if written and symbol in NUMBERS:
         return Label(symbol, written["tag"], bool(ghost))
     if ghost or text.lower() == "x":

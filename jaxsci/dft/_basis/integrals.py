@@ -11,6 +11,8 @@ from .soundness import check_functions
 
 # Full four-centre integrals up to this size, density fitting beyond (bytes of packed matrix).
 FULL_INTEGRALS_LIMIT = 1 << 30
+# The largest change of the core Hamiltonian, relative to its largest entry, that is rounding.
+_ROUNDING = 1e-10
 # Fits Coulomb and exchange for H to Rn, with any orbital basis.
 AUXILIARY_BASIS = "def2-universal-jkfit"
 
@@ -132,6 +134,15 @@ def one_electron(mol: Any) -> tuple[np.ndarray, np.ndarray]:
     from pyscf.scf import hf
 
     return mol.intor_symmetric("int1e_ovlp"), hf.get_hcore(mol)
+
+
+def is_core_of(mol: Any, core_hamiltonian: Any) -> bool:
+    """Whether this is the core Hamiltonian of the nuclei of `mol`; padding is left aside."""
+    from pyscf.scf import hf
+
+    expected = hf.get_hcore(mol)
+    found = np.asarray(core_hamiltonian)[: len(expected), : len(expected)]
+    return bool(abs(expected - found).max() <= _ROUNDING * abs(expected).max())
 
 
 def repulsion(mol: Any) -> np.ndarray:

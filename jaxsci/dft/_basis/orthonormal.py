@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 # Below this eigenvalue of the overlap a direction is left out: the threshold of PySCF.
 NEARLY_DEPENDENT = 1e-6
@@ -49,6 +49,11 @@ def orthonormal(overlap: Float[Array, "nao nao"], dependent: bool) -> Orthonorma
     lower = jnp.linalg.cholesky(overlap)
     identity = jnp.eye(overlap.shape[0], dtype=overlap.dtype)
     return Orthonormal(jsl.solve_triangular(lower, identity, lower=True).T, None)
+
+
+def kept_directions(overlap: Float[Array, "nao nao"]) -> Int[Array, ""]:
+    """The number of directions of a nearly dependent basis that are not left out."""
+    return jnp.sum(jnp.linalg.eigvalsh(jax.lax.stop_gradient(overlap)) > NEARLY_DEPENDENT)
 
 
 def to_orthonormal(

@@ -55,12 +55,14 @@ class Dispersion:
     ) -> Float[Array, ""]:
         """The energy of atoms at positions in Bohr; element 0 is a ghost or padding.
 
-        Differentiable, and NaN under `jit` for an element beyond radon.
+        Differentiable, and NaN under `jit` for an element beyond radon. It raises `ValueError` for
+        arrays of other shapes.
         """
-        elements = jnp.asarray(elements)
+        coordinates, elements = jnp.asarray(coordinates), jnp.asarray(elements)
+        _check_atoms(coordinates, elements, self.call)
         check_elements(elements, self.call)
-        known = elements <= LAST_ELEMENT
-        pairs = pairs_of(jnp.asarray(coordinates), jnp.where(known, elements, 0))
+        known = (elements >= 0) & (elements <= LAST_ELEMENT)
+        pairs = pairs_of(coordinates, jnp.where(known, elements, 0))
         if self.method == "d4":
             energy = d4_energy(pairs, self.damping, self.three_body, jnp.asarray(charge, float))
         else:
@@ -153,13 +155,24 @@ def _dispersion(name: str, method: Method, three_body: bool, call: str) -> Dispe
     return Dispersion(key, method, damping, three_body)
 
 
+def _check_atoms(coordinates: Array, elements: Array, call: str) -> None:
+    """Refuse what is not a position and a whole number for each atom."""
+    whole = jnp.issubdtype(elements.dtype, jnp.integer)
+    if elements.ndim != 1 or coordinates.shape != (*elements.shape, 3) or not whole:
+        raise ValueError(
+            f"{call}.of_atoms takes positions (atoms, 3) in Bohr and atomic numbers (atoms,), got "
+            f"{coordinates.shape} and {elements.shape} of {elements.dtype}."
+        )
+
+
 def check_elements(
     elements: Int[Array, " atoms"], call: str, last: int = LAST_ELEMENT, symbol: str = "Rn"
 ) -> None:
     """Refuse elements beyond the last that is known; under `jit` they are not seen."""
     if isinstance(elements, Tracer):
         return
-    unknown = np.asarray(elements)[np.asarray(elements) > last]
+    found = np.asarray(elements)
+    unknown = found[(found < 0) | (found > last)]
     if unknown.size:
         raise ValueError(
             f"{call} knows the elements 1 to {last} (H to {symbol}), got {unknown[0]}."

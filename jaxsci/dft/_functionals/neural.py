@@ -125,7 +125,8 @@ def neural_exchange(
 
     **Returns:** a `Functional`; add a correlation functional to it.
 
-    **Raises:** as `neural_functional`.
+    **Raises:** as `neural_functional`; `ValueError` for the level "laplacian", as the Laplacian of
+    one spin is not at hand.
 
     **Source:** Oliver & Perdew, Phys. Rev. A 20, 397 (1979).
 
@@ -135,6 +136,11 @@ def neural_exchange(
     ```
     """
     check_network(f, level)
+    if level == "laplacian":
+        raise ValueError(
+            "neural_exchange() sees no Laplacian of one spin: use the level mgga, or "
+            "neural_functional, which sees that of both."
+        )
 
     def exchange(params: Any, features: Features) -> Float[Array, ""]:
         def unpolarised(spin: SpinFeatures):

@@ -43,8 +43,10 @@ class JaxsciCalculator(Calculator):
         """What ASE asks for at a geometry, which is solved once."""
         super().calculate(atoms, properties, system_changes)
         if system_changes or self.solution is None:
+            # None until this geometry is solved: after an error no other one stands in for it.
+            last, self.solution = self.solution, None
             self.molecule = molecule(self.atoms, **self.structure)
-            self.solution = self._solve(self.molecule)
+            self.solution = self._solve(self.molecule, last)
         assert self.molecule is not None
         energy = float(self.solution.energy) * HARTREE_IN_EV
         free_energy = float(self.solution.free_energy) * HARTREE_IN_EV
@@ -55,18 +57,28 @@ class JaxsciCalculator(Calculator):
             found = forces(*args, result=self.solution)
             self.results["forces"] = np.array(found) * (HARTREE_IN_EV / BOHR_IN_ANGSTROM)
 
-    def _solve(self, molecule: Molecule) -> SCFResult:
+    def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
+        """What has changed: `atoms.info` too, where `molecule` finds the charge and spin."""
+        changes = super().check_state(atoms, tol)
+        if self.atoms is not None and _said(atoms) != _said(self.atoms):
+            changes.append("info")
+        return changes
+
+    def _solve(self, molecule: Molecule, last: SCFResult | None) -> SCFResult:
         """From the last density if it has the same shape, and from atomic ones if that fails."""
         shape = molecule.spins.density_shape(molecule.size)
         guesses: list[Any] = ["minao"]
-        if self.solution is not None and self.solution.density_matrix.shape == shape:
-            guesses.insert(0, self.solution)
+        if last is not None and last.density_matrix.shape == shape:
+            guesses.insert(0, last)
         for guess in guesses:
             args = molecule, self.functional, self.functional_params
             result = scf(*args, guess=guess, throw=False, **self.iteration)
             if result.converged:
                 return result
-        self.solution = None
         raise SCFError(
             "the SCF did not converge: try solver=jsci.dft.Newton() or jsci.dft.DIIS(damping=0.2)."
         )
+
+
+def _said(atoms: Any) -> list[Any]:
+    return [atoms.info.get(name) for name in ("charge", "spin", "multiplicity")]

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._basis import grid as _grid
+from .._properties.solution import check_result
 from .._scf.result import SCFResult
+from .._system.checkpoints import without_checkpoint
 from .._system.molecule import Molecule
 from .._system.spins import Spins
 from .._xc import Functional, as_functional
@@ -39,7 +41,8 @@ def to_pyscf(
     `converged` are those of `result`. It writes no checkpoint until `chkfile` is set.
 
     **Raises:** `ValueError` as `to_pyscf_xc`, for a batch, GTH pseudopotentials, a core Hamiltonian
-    with an electric field, or a result of another molecule.
+    with an electric field, or a result of another molecule or geometry; `TypeError` for something
+    that is not a result.
 
     ```python
     mf = jsci.dft.to_pyscf(water, pbe, result)
@@ -49,14 +52,9 @@ def to_pyscf(
     functional = as_functional(functional)
     require_no_dispersion(functional)
     mol, fitting = mole_of(molecule)
-    if result.orbitals.shape[-2:] != (molecule.size, molecule.size):
-        raise ValueError(
-            f"the result has orbitals of shape {result.orbitals.shape} and the molecule "
-            f"{molecule.size} basis functions: give the result of scf for this molecule."
-        )
+    check_result(molecule, result, "to_pyscf")
     field = _empty_field(mol, molecule, functional, params)
-    field._chkfile.close()  # an open file per solution, which nothing needs
-    field.chkfile = None
+    field = without_checkpoint(field)
     if fitting:
         field = field.density_fit(auxbasis=fitting)
     coefficients, levels, occupations = _orbitals(molecule, result)

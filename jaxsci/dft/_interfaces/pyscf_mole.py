@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._basis.elements import SYMBOLS, Label
+from .._basis.integrals import is_core_of
 from .._basis.libcint import Libcint, to_auxiliary_mole, to_mole
 from .._system.molecule import Molecule, check_one
 
@@ -101,18 +102,14 @@ def _potential(mol: Any, atom: int) -> list | None:
 
 def _check(mol: Any, molecule: Molecule) -> None:
     """Refuse where PySCF's integrals are not those of the molecule."""
-    from pyscf.scf import hf
-
     n = int(np.sum(molecule.basis_mask))
-    overlap, core = (
-        np.asarray(x)[..., :n, :n] for x in (molecule.overlap, molecule.core_hamiltonian)
-    )
+    overlap = np.asarray(molecule.overlap)[:n, :n]
     if n != mol.nao or abs(mol.intor("int1e_ovlp") - overlap).max() > _ROUNDING:
         raise ValueError(
             "the molecule's overlap is not that of its basis functions, as when its coordinates "
             "were replaced: build it with molecule()."
         )
-    if abs(hf.get_hcore(mol) - core).max() > _ROUNDING * abs(core).max():
+    if not is_core_of(mol, molecule.core_hamiltonian):
         raise ValueError(
             "the molecule's core Hamiltonian is not that of point nuclei (an electric field was "
             "added, or its nuclei have a size), which a PySCF Mole would lose."

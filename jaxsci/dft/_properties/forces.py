@@ -1,11 +1,13 @@
 """Forces on the nuclei: libcint's derivative integrals on the host, all else by differentiation."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
@@ -18,7 +20,8 @@ from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
-from .solution import solution
+from .nuclei import check_nuclei
+from .solution import is_energy_of, solution
 
 
 @accepts_old_keywords
@@ -63,8 +66,9 @@ def forces(
     that pad a batch; NaN without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, for extras of the
-    molecule that the functional uses, and for a result of another molecule or geometry;
-    `RuntimeError` for one that has not converged.
+    molecule that the functional uses, for a core Hamiltonian with an electric field (which is not
+    seen under `vmap`), and for a result of another molecule, geometry or functional; `RuntimeError`
+    for one that has not converged.
 
     **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
@@ -80,11 +84,20 @@ def forces(
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
     check_forces(molecule, functional, "forces")
+    check_nuclei(molecule, "forces")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
     shape = (-1, molecule.size, molecule.size)
-    slope = _gradient(molecule, functional, params, result.density_matrix.reshape(shape))
-    return jnp.where(result.converged, -slope, jnp.nan)
+    density = result.density_matrix.reshape(shape)
+    energy, slope = _gradient(molecule, functional, params, density)
+    sound = result.converged & is_energy_of(result, energy)
+    if throw and not isinstance(sound, Tracer) and not bool(sound):
+        raise ValueError(
+            f"the density of result has the energy {float(energy):.6f} by this functional, and "
+            f"result says {float(result.energy):.6f}: it is of another functional, or of other "
+            "parameters. Call scf for these."
+        )
+    return jnp.where(sound, -slope, jnp.nan)
 
 
 def check_forces(molecule: Molecule, functional: Functional, name: str) -> None:
@@ -105,11 +118,11 @@ def exchange_of(functional: Functional) -> Exchange:
     return exchange
 
 
-@eqx.filter_jit
+@announced_jit("compiling the forces")
 def explicit_slopes(
     molecule: Molecule, functional: Functional, params: Any, density: Float[Array, "spins nao nao"]
-) -> tuple[Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
-    """∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, both at fixed orthonormal orbitals."""
+) -> tuple[Float[Array, ""], Float[Array, "atoms 3"], Float[Array, "nao nao"]]:
+    """E, ∂E/∂R by grid, basis values and nuclei, and ∂E/∂S, at fixed orthonormal orbitals."""
     # The orbitals in an orthonormal basis: held fixed, they stay orthonormal as atoms move.
     fixed = to_orthonormal(density, molecule.overlap, molecule.dependent)
 
@@ -119,24 +132,21 @@ def explicit_slopes(
         x = ops.orthonormal.x
         return total_energy(functional, params, ops, x @ fixed @ x.T)
 
-    by_position, by_overlap = jax.grad(energy, argnums=(0, 1))(
+    value, (by_position, by_overlap) = jax.value_and_grad(energy, argnums=(0, 1))(
         molecule.coordinates, molecule.overlap
     )
-    return by_position, 0.5 * (by_overlap + by_overlap.T)
+    return value, by_position, 0.5 * (by_overlap + by_overlap.T)
 
 
-@announced_jit("compiling the forces")
-def _gradient(molecule, functional, params, density) -> Float[Array, "atoms 3"]:
-    by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
-    exchange = exchange_of(functional)
-    by_integrals = jax.pure_callback(
-        lambda *arrays: integral_gradient(exchange, *arrays),
-        jax.ShapeDtypeStruct(by_position.shape, by_position.dtype),
-        molecule.libcint,
-        molecule.coordinates,
-        jnp.sum(molecule.atom_mask),
-        by_overlap,
-        density,
-        vmap_method="sequential",
-    )
-    return by_position + by_integrals
+def _gradient(molecule, functional, params, density):
+    """E and dE/dR."""
+    value, by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
+    atoms = jnp.sum(molecule.atom_mask)
+    arrays: tuple[Any, ...] = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
+    by_integrals = functools.partial(integral_gradient, exchange_of(functional))
+    # No cache keeps a program that calls the host, so there is one only inside transformations.
+    if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
+        return value, by_position + by_integrals(*arrays)
+    shape = jax.ShapeDtypeStruct(by_position.shape, by_position.dtype)
+    found = jax.pure_callback(by_integrals, shape, *arrays, vmap_method="sequential")
+    return value, by_position + found

@@ -1,7 +1,8 @@
 """Second derivatives of the energy in the positions of the nuclei."""
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
+from .._basis.orthonormal import to_orthonormal
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.result import Guess, SCFResult
@@ -17,11 +19,14 @@ from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
-from .forces import explicit_slopes
 from .integral_gradients import integral_hessian
 from .integral_tangents import IntegralSlopes, integral_slopes, moved
 from .moments import dipole
+from .nuclei import check_nuclei
 from .solution import density_of_both, focks_of, solution
+
+# Hartree/Bohr above which a geometry does not count as stationary.
+STATIONARY = 1e-3
 
 
 @accepts_old_keywords
@@ -63,20 +68,23 @@ def hessian(
     - `throw`: raise without convergence, rather than return NaN.
 
     **Returns:** H in Hartree/Bohr², symmetric, zero for atoms that pad a molecule; NaN where the
-    response does not exist (see `scf`), and without convergence and with `throw=False`.
+    response does not exist (see `scf`), for a result of another functional, and without convergence
+    and with `throw=False`. A warning says the largest force where one is above 1e-3 Hartree/Bohr.
 
     **Raises:** what `scf` raises; `ValueError` for a batch, density fitting, range separation, GTH
-    pseudopotentials, a nearly linearly dependent basis, more memory than the machine has (12 n⁴
-    bytes for n basis functions), or a result of another molecule or geometry; `RuntimeError` for
-    one that has not converged.
+    pseudopotentials, a nearly linearly dependent basis, a core Hamiltonian with an electric field,
+    more memory than the machine has (12 n⁴ bytes for n basis functions), or a result of another
+    molecule or geometry; `RuntimeError` for one that has not converged.
 
-    **Notes:** it runs outside of `jit`.
+    **Notes:** it runs outside of `jit`. Away from a stationary point its eigenvalues depend on the
+    coordinates: relax the geometry before reading wavenumbers from them, or use `vibrations`.
 
     **Source:** Pople et al., Int. J. Quantum Chem. Symp. 13, 225 (1979); Johnson & Frisch, J.
     Chem. Phys. 100, 7429 (1994).
 
     ```python
-    h = jsci.dft.hessian(water, jsci.dft.xc("pbe")).reshape(9, 9)
+    relaxed = jsci.dft.relax(water, functional)
+    h = jsci.dft.hessian(relaxed.molecule, functional).reshape(9, 9)
     mass = jnp.repeat(1822.888486 * jnp.array([15.9949, 1.00783, 1.00783]), 3)
     wavenumbers = 219474.63 * jnp.sqrt(jnp.linalg.eigvalsh(h / jnp.sqrt(mass[:, None] * mass)))
     ```
@@ -94,9 +102,43 @@ def hessian(
         )
     # Refuses at once what has no derivative integrals.
     slopes = integral_slopes(molecule)
+    check_nuclei(molecule, "hessian")
     result = solution(molecule, functional, params, result, "hessian", guess=guess, **settings)
     temperature = first_of(solver).temperature
-    return hessian_and_slopes(molecule, slopes, functional, params, result, temperature)[0]
+    found = hessian_and_slopes(molecule, slopes, functional, params, result, temperature)
+    why = "second derivatives there depend on the coordinates"
+    warn_unless_stationary(found.gradient, why, stacklevel=4)
+    return found.hessian
+
+
+class Slopes(NamedTuple):
+    """Derivatives in the positions R of the nuclei.
+
+    - `hessian`: d²E/dR², Hartree/Bohr².
+    - `dipole_slopes`: dμ/dR, the components of μ last, e.
+    - `gradient`: dE/dR, Hartree/Bohr.
+    """
+
+    hessian: Float[Array, "atoms 3 atoms 3"]
+    dipole_slopes: Float[Array, "atoms 3 3"]
+    gradient: Float[Array, "atoms 3"]
+
+
+def largest_force(gradient: Array) -> float:
+    """On an atom, in Hartree/Bohr."""
+    return float(np.max(np.linalg.norm(gradient, axis=1)))
+
+
+def warn_unless_stationary(gradient: Array, why: str, stacklevel: int) -> bool:
+    """Whether no force is above 1e-3 Hartree/Bohr; else it warns."""
+    largest = largest_force(gradient)
+    if largest > STATIONARY:
+        warnings.warn(
+            f"the geometry is not stationary: the largest force is {largest:.1e} Hartree/Bohr, and "
+            f"{why}. Relax it first, by jsci.dft.relax with the same functional.",
+            stacklevel=stacklevel,
+        )
+    return largest <= STATIONARY
 
 
 def hessian_and_slopes(
@@ -106,35 +148,33 @@ def hessian_and_slopes(
     params: Any,
     result: SCFResult,
     temperature: float,
-) -> tuple[Float[Array, "atoms 3 atoms 3"], Float[Array, "atoms 3 3"]]:
-    """The Hessian, and the derivatives ∂μ/∂R of the dipole moment (its components last)."""
-    response, moments = _response(molecule, slopes, functional, params, result, temperature)
-    density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
-    _, by_overlap = explicit_slopes(molecule, functional, params, density)
+) -> Slopes:
+    """The Hessian, with the first derivatives that come with it; NaN without convergence."""
+    found, by_overlap = _response(molecule, slopes, functional, params, result, temperature)
     fixed = integral_hessian(
         functional.exact_exchange,
         molecule.libcint,
         np.asarray(molecule.coordinates),
         int(molecule.atom_mask.sum()),
         np.asarray(by_overlap),
-        np.asarray(density),
+        np.asarray(result.density_matrix).reshape(-1, molecule.size, molecule.size),
     )
-    total = response + fixed
-    total = 0.5 * (total + total.transpose(2, 3, 0, 1))
-    done = result.converged
-    return jnp.where(done, total, jnp.nan), jnp.where(done, moments, jnp.nan)
+    total = found.hessian + fixed
+    whole = found._replace(hessian=0.5 * (total + total.transpose(2, 3, 0, 1)))
+    return Slopes(*(jnp.where(result.converged, x, jnp.nan) for x in whole))
 
 
 @announced_jit("compiling the response of the Hessian")
 def _response(molecule, slopes, functional, params, result, temperature):
-    """Derivatives of slopes and dipole moment with integrals that are linear in the positions."""
+    """Derivatives with integrals that are linear in the positions, and ∂E/∂S."""
 
     def at(shift):
         shifted = moved(molecule, slopes, shift)
         return shifted, Equations(functional, params, operators(shifted, functional))
 
     shape = molecule.coordinates.shape
-    focks = focks_of(at(jnp.zeros(shape))[1], molecule, result, temperature)
+    _, unmoved = at(jnp.zeros(shape))
+    focks = focks_of(unmoved, molecule, result, temperature)
 
     def slope_and_moment(shift):
         shifted, equations = at(shift)
@@ -143,8 +183,17 @@ def _response(molecule, slopes, functional, params, result, temperature):
         slope = jax.grad(lambda s: at(s)[1].energy(occupied))(shift)
         return slope, dipole(shifted, density_of_both(equations, occupied))
 
-    _, product = jax.linearize(slope_and_moment, jnp.zeros(shape))
+    (gradient, _), product = jax.linearize(slope_and_moment, jnp.zeros(shape))
     # One after the other: each response holds arrays of the size of the two-electron integrals.
     directions = jnp.eye(molecule.coordinates.size).reshape(-1, *shape)
     second, moments = jax.lax.map(product, directions)
-    return second.reshape(*shape, *shape), moments.reshape(*shape, 3)
+    found = Slopes(second.reshape(*shape, *shape), moments.reshape(*shape, 3), gradient)
+    return found, _by_overlap(unmoved, molecule, result, focks[1])
+
+
+def _by_overlap(equations, molecule, result, focks) -> Float[Array, "nao nao"]:
+    """∂E/∂S = -½ Σ_s X (P F + F P) Xᵀ of stationary orbitals that stay orthonormal."""
+    density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
+    inner = to_orthonormal(density, molecule.overlap, molecule.dependent) @ focks
+    x = equations.ops.orthonormal.x
+    return -0.5 * x @ jnp.sum(inner + inner.transpose(0, 2, 1), axis=0) @ x.T

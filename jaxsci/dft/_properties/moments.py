@@ -116,7 +116,8 @@ def polarisability(
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
     - `throw`: raise without convergence, rather than return NaN.
 
-    **Returns:** α in Bohr³; NaN without convergence and with `throw=False`.
+    **Returns:** α in Bohr³; NaN without convergence and with `throw=False`, and for a result of
+    another functional.
 
     **Raises:** what `scf` raises; `ValueError` for a result of another molecule or geometry;
     `RuntimeError` for one that has not converged.

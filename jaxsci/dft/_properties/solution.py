@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._basis.orthonormal import to_orthonormal
 from .._scf.equations import Equations
@@ -18,6 +18,9 @@ from .._scf.solvers.restricted_open import effective_fock
 from .._system.molecule import Molecule
 from .._xc import Functional
 
+# Hartree by which the energy of a density differs from that of its result: the square of the
+# orbital gradient at most, where functionals differ by 1e-3 and more.
+_SAME_ENERGY = 1e-4
 # Electrons that a density of another geometry gains or loses: rounding leaves 1e-12.
 _SAME_ELECTRONS = 1e-6
 
@@ -46,12 +49,13 @@ def focks_of(
     """The Fock matrices of a result in an orthonormal basis, from one build.
 
     **Returns:** those whose orbitals are filled, one for both spins of a restricted open shell,
-    and those of each spin.
+    and those of each spin; NaN where the result is of another functional.
     """
     density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
     occupied = to_orthonormal(density, molecule.overlap, molecule.dependent)
     occupied /= electrons_per_orbital(density)
-    focks = fock = equations.fock(occupied)
+    energy, focks = equations.energy_and_fock(occupied)
+    fock = focks = jnp.where(is_energy_of(result, energy), focks, jnp.nan)
     raised = unoccupied(occupied)
     if equations.ops.spins.shared:
         fock, raised = effective_fock(focks, occupied), jnp.sum(raised, axis=0, keepdims=True)
@@ -59,6 +63,11 @@ def focks_of(
     lowest = jnp.min(result.gap)
     shift = 0.0 if temperature else jnp.where(lowest < 0, 1 - lowest, 0)
     return jax.lax.stop_gradient((fock + shift * raised, focks))
+
+
+def is_energy_of(result: SCFResult, energy: Float[Array, ""]) -> Bool[Array, ""]:
+    """Whether the result is of the functional that gives its density this energy."""
+    return jnp.abs(energy - result.energy) < _SAME_ENERGY
 
 
 def density_of_both(equations: Equations, occupied: Density) -> Float[Array, "nao nao"]:

@@ -14,8 +14,9 @@ from .hamiltonian import Operators, operators
 from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
 from .old_order import accepts_old_order
 from .projector import projectors
-from .result import SCFResult, density_of
+from .result import Guess, SCFResult, density_of
 from .scf import scf
+from .solvers.options import DIIS, Newton
 
 
 @accepts_old_order("density_matrix")
@@ -80,7 +81,14 @@ class DensityCorrection(NamedTuple):
 
 
 def density_corrected_energy(
-    molecule: Molecule, functional: Functional | Callable, params: Any = None
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    guess: Guess | Float[Array, "*spin nao nao"] | SCFResult = "minao",
+    tolerance: float = 1e-9,
+    max_steps: int = 100,
+    solver: DIIS | Newton = DIIS(),
 ) -> DensityCorrection:
     """Density-corrected DFT: a functional at the density of Hartree-Fock.
 
@@ -94,6 +102,11 @@ def density_corrected_energy(
     - `molecule`: one molecule; for a batch use `jsci.vmap`.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
+    - `guess`: the initial guess of both SCFs, as in `scf`.
+    - `tolerance`: of the functional's energy in Hartree. Hartree-Fock is solved ten times tighter,
+        as E[P_HF; θ] is linear in the error of P_HF.
+    - `max_steps`: Fock matrices built by either SCF before giving up.
+    - `solver`: `DIIS(...)` or `Newton(...)` of both, as in `scf`.
 
     **Returns:** a `DensityCorrection`, differentiable in the parameters.
 
@@ -106,8 +119,9 @@ def density_corrected_energy(
     corrected.energy, corrected.density_driven
     ```
     """
-    hartree_fock = scf(molecule, xc("hf"), throw=False, tolerance=1e-10)
-    own = scf(molecule, functional, params, throw=False)
+    how = {"guess": guess, "max_steps": max_steps, "solver": solver, "throw": False}
+    hartree_fock = scf(molecule, xc("hf"), tolerance=0.1 * tolerance, **how)
+    own = scf(molecule, functional, params, tolerance=tolerance, **how)
     energy = fixed_density_energy(molecule, functional, params, density_matrix=hartree_fock)
     converged = hartree_fock.converged & own.converged
     return DensityCorrection(energy, own.energy, energy - own.energy, converged)

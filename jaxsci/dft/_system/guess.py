@@ -1,6 +1,5 @@
 """Initial guesses: superpositions of atomic densities, each kind of atom made once per process."""
 
-import contextlib
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._basis.libcint import Libcint, to_mole
+from .checkpoints import without_checkpoint
 
 # Blocks of atoms by their kind and shells: tens of milliseconds to make, a few numbers to keep.
 _BLOCKS: dict[tuple, np.ndarray] = {}
@@ -37,13 +37,12 @@ def _spherical_atom(atom: Any) -> np.ndarray:
 
     cartesian, atom.cart = atom.cart, False  # PySCF's atoms are of spherical functions
     kind = atom_hf.AtomHF1e if atom.nelectron == 1 else atom_hf.AtomSphAverageRHF
-    # PySCF's atoms use what PySCF deprecates, and leave their temporary file open.
+    # PySCF's atoms use what PySCF deprecates.
     with warnings.catch_warnings(action="ignore"):
-        field: Any = kind(atom)
-    with contextlib.closing(field._chkfile):
-        # The default would look for the name of the basis set, which tables do not keep.
-        field.init_guess = "1e"
-        field.run()
+        field = without_checkpoint(kind(atom))
+    # The default would look for the name of the basis set, which tables do not keep.
+    field.init_guess = "1e"
+    field.run()
     density = (field.mo_coeff * field.mo_occ) @ field.mo_coeff.T
     to_cartesian = atom.cart2sph_coeff(normalized="sp") if cartesian else np.eye(len(density))
     return to_cartesian @ density @ to_cartesian.T

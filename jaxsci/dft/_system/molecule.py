@@ -137,7 +137,8 @@ def molecule(
         (symbol, (x, y, z)), the path of an .xyz file, `ase.Atoms` (in ångström), or a PySCF `Mole`,
         which brings its own basis, charge, spin and unit. Symbols may be numbered ("H1") for a
         basis of their own. Ghosts ("ghost-O", "X-O", "@O") have basis functions and grid points
-        without a nucleus or electrons. "D" and "T" are hydrogen, as masses do not enter.
+        without a nucleus or electrons. "D" and "T" are hydrogen: their masses enter `vibrations`
+        alone, by its `masses`.
     - `basis`: any basis that PySCF knows, by name ("unc-" before it decontracts it), the names of
         the Basis Set Exchange where its package is installed, functions as PySCF takes them (such
         as the even-tempered ones of `pyscf.gto.expand_etbs`), or a dictionary of these by label or
@@ -160,12 +161,12 @@ def molecule(
     **Returns:** a `Molecule`; `stack` several to batch them.
 
     **Raises:** `ValueError` for an impossible number of electrons, an unknown element or basis, a
-    text that is SMILES, a basis that lacks an atom's inner shell and its core potential, a basis so
-    nearly linearly dependent that too few directions are left, two atoms at one point, a periodic
-    `Cell`, float32, or more memory than the machine has.
+    text that is SMILES, a basis that lacks an atom's inner shell and its core potential, a basis
+    that is nearly linearly dependent and has fewer independent directions than occupied orbitals,
+    two atoms at one point, a periodic `Cell`, float32, or more memory than the machine has.
 
     **Notes:** it warns of directions of the basis whose eigenvalue of the overlap is below 1e-6,
-    and leaves them out, as PySCF does.
+    and leaves them out, as PySCF does; and of "D" and "T".
 
     ```python
     water = jsci.dft.molecule("water.xyz", "def2-svp")

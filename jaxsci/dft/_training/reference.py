@@ -1,6 +1,5 @@
 """Reference energies and densities by wave-function methods: PySCF on the host, cached."""
 
-import contextlib
 import hashlib
 import json
 import math
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, host_memory, in_processes, load, save
 from .._basis.integrals import build_mole, import_pyscf
+from .._system.checkpoints import without_checkpoint
 from .._system.molecule import Unit
 
 EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
@@ -204,12 +204,10 @@ def _value(job: dict[str, Any]) -> float | np.ndarray:
     # In a process whose arrays exceed PySCF's own limit it would work on disk, where the path for
     # a spin without empty orbitals fails.
     mol.max_memory = host_memory() / 1e6
-    field = (scf.UHF if mol.spin else scf.RHF)(mol)
+    field = without_checkpoint((scf.UHF if mol.spin else scf.RHF)(mol))
     field.conv_tol = 1e-11
-    # Left to the garbage collector, PySCF's temporary file warns that it is open.
-    with contextlib.closing(field._chkfile):
-        of_field = _density_of if job["quantity"] == "density" else _energy_of
-        return of_field(field.run(), mol, job["method"])
+    of_field = _density_of if job["quantity"] == "density" else _energy_of
+    return of_field(field.run(), mol, job["method"])
 
 
 def _uncorrelated(mol, method) -> bool:

@@ -37,7 +37,8 @@ def spin_symmetry(functional: Functional, params: Any, features: Features) -> Fl
     ```
     """
     f = features
-    swapped = Features(f.rho_b, f.rho_a, f.sigma_bb, f.sigma_ab, f.sigma_aa, f.tau_b, f.tau_a)
+    rho, sigma = (f.rho_b, f.rho_a), (f.sigma_bb, f.sigma_ab, f.sigma_aa)
+    swapped = Features(*rho, *sigma, f.tau_b, f.tau_a, f.laplacian_b, f.laplacian_a)
     return (functional(params, swapped) - functional(params, f)) / uniform_exchange(f.rho)
 
 

@@ -72,10 +72,12 @@ def exchange_spin_scaling(
     """
     f = features
 
-    def doubled(rho, sigma, tau):
-        return functional(params, Features(rho, rho, sigma, sigma, sigma, tau, tau))
+    def doubled(rho, sigma, tau, laplacian):
+        twice = (tau, tau, laplacian, laplacian)
+        return functional(params, Features(rho, rho, sigma, sigma, sigma, *twice))
 
-    parts = doubled(f.rho_a, f.sigma_aa, f.tau_a) + doubled(f.rho_b, f.sigma_bb, f.tau_b)
+    parts = doubled(f.rho_a, f.sigma_aa, f.tau_a, f.laplacian_a)
+    parts += doubled(f.rho_b, f.sigma_bb, f.tau_b, f.laplacian_b)
     return (functional(params, f) - 0.5 * parts) / slater(f)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from .axis_points import Points, as_points, intervals, per_axis, without_repeated_ends
 from .fields import as_lengths, check_real_and_filled, check_weights, known
 from .periodicity import warn_unless_periodic
 
@@ -15,6 +17,7 @@ def relative_l2(
     target: Float[Array, "..."],
     *,
     weights: Float[Array, "..."] | None = None,
+    points: Points | Sequence[Points] = "left",
     floor: float = 0.0,
 ) -> Float[Array, ""]:
     """Relative distance of two functions in L².
@@ -28,6 +31,9 @@ def relative_l2(
     - `prediction`, `target`: one sample each, `(*grid, channels)`.
     - `weights`: quadrature weights `(*grid,)` of the points, up to a factor, for nonuniform grids.
         Points of weight zero do not count, whatever their values: masked land may be NaN.
+    - `points`: where the points are along each axis: "left" (i/N), "ends" (i/(N - 1)), whose end
+        points count half, or "cells" ((i + 1/2)/N); one for all axes or one per axis. They multiply
+        the weights.
     - `floor`: the smallest ‖u‖ to divide by, in the unit of the fields. Good value: a thousandth
         of the typical norm, where some targets are nearly zero.
 
@@ -35,8 +41,9 @@ def relative_l2(
     zero everywhere has no relative error: without a `floor` its norm counts as 1, which gives the
     absolute error ‖p‖.
 
-    **Raises:** `ValueError` if the shapes differ, for weights of another shape than the grid, or a
-    negative floor.
+    **Raises:** `ValueError` if the shapes differ, for weights of another shape than the grid,
+    unknown points, a negative floor, or, outside jit, a target that is not finite where its weight
+    is not zero.
 
     **Notes:** channels share one norm, in which small channels hardly count. Scale them, or take
     the error of each: `jax.vmap(relative_l2, -1)(p[..., None, :], u[..., None, :])`. As a term of
@@ -48,14 +55,13 @@ def relative_l2(
     ```
     """
     _check_pair(prediction, target, floor, "relative_l2")
-    check_weights(weights, target.shape[:-1], "relative_l2()")
+    prediction, target, weights = _masked(prediction, target, weights, "relative_l2()")
+    where = as_points(points, target.ndim - 1, "relative_l2()")
+    combined = _with_ends(weights, target, where)
 
     def norm(v):
-        return _mean_square(v, weights)
+        return _mean_square(v, combined)
 
-    if weights is not None:
-        masked = (weights == 0)[..., None]
-        prediction, target = (jnp.where(masked, 0, v) for v in (prediction, target))
     return _relative(norm, prediction, target, floor)
 
 
@@ -63,8 +69,10 @@ def h1(
     prediction: Float[Array, "*grid channels"],
     target: Float[Array, "..."],
     *,
-    periodic: bool = False,
+    periodic: bool | Sequence[bool] = False,
     lengths: float | Sequence[float] = 1.0,
+    points: Points | Sequence[Points] = "left",
+    weights: Float[Array, "..."] | None = None,
     floor: float = 0.0,
 ) -> Float[Array, ""]:
     """Relative distance of two functions in H¹: of their values and their first derivatives.
@@ -72,22 +80,26 @@ def h1(
         ‖p - u‖₁ / max(‖u‖₁, floor),   ‖v‖₁² = ∫ |v|² + |∇v|² dx / ∫ dx   over (0, L₁) × (0, L₂) ...
 
     Derivatives are second-order central differences, one-sided at the ends of an axis that is not
-    periodic.
+    periodic and beside points that do not count.
 
     **Arguments:**
 
-    - `prediction`, `target`: one sample each, `(*grid, channels)`, at the points xᵢ = i L/N. On
-        `linspace(0, L, N)`, which has both ends, give the length L N/(N - 1), so that the spacing
-        is right. Other points are not supported.
-    - `periodic`: whether the functions are periodic.
+    - `prediction`, `target`: one sample each, `(*grid, channels)`.
+    - `periodic`: whether the functions are periodic, for all axes or for each one.
     - `lengths`: L, one for all axes or one per axis. It weighs slopes against values.
+    - `points`: where the points are along each axis, times L: "left" (i/N), "ends" (i/(N - 1)) or
+        "cells" ((i + 1/2)/N), one for all axes or one per axis.
+    - `weights`: as in `relative_l2`. Points of weight zero do not count, whatever their values.
     - `floor`: as in `relative_l2`, for ‖u‖₁.
 
     **Returns:** a scalar, with a zero gradient at `prediction == target`; for a target that is zero
-    everywhere as in `relative_l2`.
+    everywhere as in `relative_l2`. Second-order accurate in the spacing; first-order on "left"
+    points along an axis that is not periodic, whose last interval is left out.
 
-    **Raises:** `ValueError` if the shapes differ, an axis has fewer than three points, or for
-    lengths that are not positive. With `periodic` it warns of a target that does not repeat.
+    **Raises:** `ValueError` if the shapes differ, an axis has fewer than three points, for lengths
+    that are not positive, unknown points, weights of another shape than the grid, or, outside jit,
+    a target that is not finite where its weight is not zero. With `periodic` it warns of a target
+    that does not repeat.
 
     ```python
     error = jsci.operators.h1(model(a), u, lengths=2 * jnp.pi)
@@ -100,22 +112,77 @@ def h1(
             "h1() differentiates fields (*grid, channels): each grid axis needs 3 points, got grid "
             f"{grid}."
         )
-    sizes = as_lengths(lengths, len(grid), "h1()")
-    if periodic:
-        warn_unless_periodic(target, range(len(grid)), "h1(periodic=True)", "Use periodic=False.")
+    dim = len(grid)
+    sizes, where = as_lengths(lengths, dim, "h1()"), as_points(points, dim, "h1()")
+    repeats = per_axis(periodic, dim, "h1()", "periodic")
+    seams = [axis for axis in range(dim) if repeats[axis]]
+    prediction, target, weights = _masked(prediction, target, weights, "h1()")
+    if weights is None:
+        warn_unless_periodic(target, seams, "h1(periodic=True)", "Use periodic=False.", 3, where)
+    spacings = [l / intervals(n, p) for l, n, p in zip(sizes, grid, where, strict=True)]
+    # A repeated end is the same point: it counts once.
+    twice = [axis for axis in seams if where[axis] == "ends"]
+    prediction, target = (without_repeated_ends(v, twice) for v in (prediction, target))
+    counted = None if weights is None else without_repeated_ends(weights, twice) != 0
+    combined = _with_ends(
+        None if weights is None else without_repeated_ends(weights, twice),
+        target,
+        ["cells" if axis in twice else p for axis, p in enumerate(where)],
+    )
 
     def norm(v):
-        slopes = (_slope(v, axis, length, periodic) for axis, length in enumerate(sizes))
-        return _mean_square(v, None) + sum(_mean_square(s, None) for s in slopes)
+        slopes = (_slope(v, axis, spacings[axis], repeats[axis], counted) for axis in range(dim))
+        return _mean_square(v, combined) + sum(_mean_square(s, combined) for s in slopes)
 
     return _relative(norm, prediction, target, floor)
 
 
-def _slope(v, axis, length, periodic):
-    spacing = length / v.shape[axis]
+def _slope(v, axis, spacing, periodic, counted):
+    if counted is not None:
+        return _slope_between(v, axis, spacing, periodic, counted[..., None])
     if periodic:
         return (jnp.roll(v, -1, axis) - jnp.roll(v, 1, axis)) / (2 * spacing)
     return jnp.gradient(v, spacing, axis=axis)
+
+
+def _slope_between(v, axis, spacing, periodic, counted):
+    """Differences between points that count, one-sided beside one that does not."""
+    n, place = v.shape[axis], jax.lax.broadcasted_iota(int, v.shape, axis)
+    after, before = jnp.roll(v, -1, axis), jnp.roll(v, 1, axis)
+    has_after = jnp.roll(counted, -1, axis) & (periodic | (place < n - 1))
+    has_before = jnp.roll(counted, 1, axis) & (periodic | (place > 0))
+    steps = has_after.astype(v.dtype) + has_before.astype(v.dtype)
+    rise = jnp.where(has_after, after, v) - jnp.where(has_before, before, v)
+    return rise / (jnp.maximum(steps, 1) * spacing)
+
+
+def _masked(prediction, target, weights, name):
+    """Both fields with zero where the weight is zero, and the weights."""
+    if weights is None:
+        return prediction, target, None
+    check_weights(weights, target.shape[:-1], name)
+    masked = (weights == 0)[..., None]
+    prediction, target = (jnp.where(masked, 0, v) for v in (prediction, target))
+    values = known(target)
+    if values is not None and not np.all(np.isfinite(values)):
+        index = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        raise ValueError(
+            f"{name}: target[{', '.join(map(str, index))}] is {values[index]} although its weight "
+            "is not zero. Give weight zero to points where the field is not defined."
+        )
+    return prediction, target, weights
+
+
+def _with_ends(weights, target, points):
+    """The weights times those of the trapezoidal rule along axes with both ends."""
+    grid = target.shape[:-1]
+    for axis, where in enumerate(points):
+        if where == "ends":
+            ends = np.ones(grid[axis])
+            ends[[0, -1]] = 0.5
+            line = jnp.asarray(ends.reshape([-1 if i == axis else 1 for i in range(len(grid))]))
+            weights = (jnp.ones(grid, target.dtype) if weights is None else weights) * line
+    return weights if weights is None else weights.astype(target.dtype)
 
 
 def _mean_square(v, weights):

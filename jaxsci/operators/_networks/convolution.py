@@ -1,8 +1,8 @@
 """Convolutions of functions: kernels with a physical size, so that the grid does not matter."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -10,14 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.axis_points import Points, axis_weights, intervals
+from .._fields.edges import Boundary, Edge, as_edges, correlate_within, warn_of_edges
 from .._fields.fields import check_field
-from .._fields.periodicity import warn_unless_periodic
 from .._fields.products import along_axis
-from .._fields.stencils import correlate
-
-Boundary = Literal["periodic", "zero", "reflect"]
-_PAD_MODE = {"periodic": "wrap", "reflect": "symmetric"}
-_OTHERS = "For other fields there are boundary='zero' and 'reflect'."
 
 
 class KernelConv(eqx.Module):
@@ -34,18 +30,22 @@ class KernelConv(eqx.Module):
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `dim`: number of grid axes, 1 to 3.
-    - `radius`: r in units of the domain [0, 1)ᵈ: on a rectangular domain it is a share of each
-        side.
+    - `radius`: r, in the unit of `lengths`.
     - `knots`: number of learned values of κ along each axis, odd.
-    - `boundary`: how fields continue outside the domain: "periodic", "zero" or "reflect".
+    - `boundary`: how fields continue outside the domain: "periodic", "zero" or "reflect", one for
+        all axes or one per axis.
+    - `lengths`: of the domain, one for all axes or one per axis.
+    - `points`: where the points are along each axis, times its length: "left" (i/N), "ends"
+        (i/(N - 1)) or "cells" ((i + 1/2)/N), one for all axes or one per axis.
     - `key`: PRNG key of the weights.
 
-    Called as `layer(a)`: one sample `(*grid, in_channels)` at the points xᵢ = i/N; returns
-    `(*grid, out_channels)`. With a boundary that is not periodic take the centres of cells,
-    (i + 1/2)/N: at i/N the layer converges only at first order within a radius of the ends.
+    Called as `layer(a)`: one sample `(*grid, in_channels)`; returns `(*grid, out_channels)`. With a
+    boundary that is not periodic take "ends" or "cells": at i/N the layer converges only at first
+    order within a radius of the ends.
 
     **Raises:** `ValueError` for a grid so coarse that no neighbour lies within the radius, a radius
-    above 1/2, or a field of another dimension or with other channels.
+    above half of the shortest length, unknown points or boundaries, or a field of another dimension
+    or with other channels.
 
     **Notes:** a periodic layer warns of a field that is not periodic.
 
@@ -65,7 +65,7 @@ class KernelConv(eqx.Module):
     bias: Float[Array, " out_channels"]
     in_channels: int = eqx.field(static=True)
     radius: float = eqx.field(static=True)
-    boundary: Boundary = eqx.field(static=True)
+    edges: tuple[Edge, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -75,16 +75,20 @@ class KernelConv(eqx.Module):
         dim: int,
         radius: float,
         knots: int = 3,
-        boundary: Boundary = "periodic",
+        boundary: Boundary | Sequence[Boundary] = "periodic",
+        lengths: float | Sequence[float] = 1.0,
+        points: Points | Sequence[Points] = "left",
         key: PRNGKeyArray,
     ):
-        _check(in_channels, out_channels, dim, boundary, "KernelConv")
-        if not 0 < radius <= 0.5 or knots < 1 or knots % 2 == 0:
+        _check(in_channels, out_channels, dim, "KernelConv")
+        self.edges = as_edges(dim, boundary, lengths, points, "KernelConv")
+        shortest = min(edge.length for edge in self.edges)
+        if not 0 < radius <= shortest / 2 or knots < 1 or knots % 2 == 0:
             raise ValueError(
-                "KernelConv needs a radius in (0, 1/2] of the domain and an odd number of knots; "
-                f"got radius={radius} and knots={knots}."
+                "KernelConv needs a radius in (0, 1/2] of the shortest length and an odd number of "
+                f"knots; got radius={radius} with lengths={lengths}, and knots={knots}."
             )
-        self.in_channels, self.radius, self.boundary = in_channels, float(radius), boundary
+        self.in_channels, self.radius = in_channels, float(radius)
         # Smooth fields keep their variance: the integral of each hat is a share 1/(knots + 1).
         scale = math.sqrt(((knots + 1) ** 2 / knots) ** dim / in_channels)
         shape = (*[knots] * dim, in_channels, out_channels)
@@ -94,17 +98,23 @@ class KernelConv(eqx.Module):
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         dim = self.weight.ndim - 2
         check_field(a, self.in_channels, dim, "KernelConv")
-        if self.boundary == "periodic":
-            warn_unless_periodic(a, range(dim), "KernelConv(boundary='periodic')", _OTHERS)
+        warn_of_edges(a, self.edges, "KernelConv")
         return self.convolve(a)
 
     def convolve(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         """The layer without its checks."""
         dim, kernel = self.weight.ndim - 2, self.weight
-        for axis, n in enumerate(a.shape[:-1]):
-            hats = _hats(self.weight.shape[axis], self.radius, n)
-            kernel = along_axis(hats, kernel, axis)
-        return _convolve(a, kernel, self.boundary) + self.bias.reshape((1,) * dim + (-1,))
+        for axis, edge in enumerate(self.edges):
+            n = intervals(a.shape[axis], edge.points)
+            kernel = along_axis(
+                _hats(self.weight.shape[axis], self.radius / edge.length, n), kernel, axis
+            )
+            if edge.points == "ends" and edge.boundary == "zero":
+                ends = axis_weights(n + 1, "ends", periodic=False) * n  # half at the ends
+                a = a * jnp.asarray(ends, a.dtype).reshape(
+                    [-1 if i == axis else 1 for i in range(dim + 1)]
+                )
+        return correlate_within(a, kernel, self.edges) + self.bias.reshape((1,) * dim + (-1,))
 
 
 class DifferentialConv(eqx.Module):
@@ -119,13 +129,17 @@ class DifferentialConv(eqx.Module):
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `dim`: number of grid axes, 1 to 3.
-    - `boundary`: how fields continue outside the domain: "periodic", "zero" or "reflect".
+    - `boundary`: how fields continue outside the domain: "periodic", "zero" or "reflect", one for
+        all axes or one per axis.
+    - `lengths`: of the domain, one for all axes or one per axis.
+    - `points`: where the points are along each axis, as in `KernelConv`.
     - `key`: PRNG key of the weights.
 
-    Called as `layer(a)`: one sample `(*grid, in_channels)` at the points xᵢ = i/N, the same N along
-    all axes; returns `(*grid, out_channels)`.
+    Called as `layer(a)`: one sample `(*grid, in_channels)`, with the same spacing along all axes;
+    returns `(*grid, out_channels)`.
 
-    **Raises:** `ValueError` for a grid with unequal axes, another dimension or other channels.
+    **Raises:** `ValueError` for a grid with unequal spacings, another dimension or other channels,
+    lengths that are not positive, and unknown points or boundaries.
 
     **Notes:** a periodic layer warns of a field that is not periodic.
 
@@ -140,7 +154,7 @@ class DifferentialConv(eqx.Module):
 
     weight: Float[Array, "*stencil in_channels out_channels"]
     in_channels: int = eqx.field(static=True)
-    boundary: Boundary = eqx.field(static=True)
+    edges: tuple[Edge, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -148,11 +162,14 @@ class DifferentialConv(eqx.Module):
         out_channels: int,
         *,
         dim: int,
-        boundary: Boundary = "periodic",
+        boundary: Boundary | Sequence[Boundary] = "periodic",
+        lengths: float | Sequence[float] = 1.0,
+        points: Points | Sequence[Points] = "left",
         key: PRNGKeyArray,
     ):
-        _check(in_channels, out_channels, dim, boundary, "DifferentialConv")
-        self.in_channels, self.boundary = in_channels, boundary
+        _check(in_channels, out_channels, dim, "DifferentialConv")
+        self.in_channels = in_channels
+        self.edges = as_edges(dim, boundary, lengths, points, "DifferentialConv")
         scale = 1 / math.sqrt(in_channels * 3**dim)
         shape = (*[3] * dim, in_channels, out_channels)
         self.weight = scale * jax.random.normal(key, shape)
@@ -160,24 +177,16 @@ class DifferentialConv(eqx.Module):
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
         axes = tuple(range(self.weight.ndim - 2))
         check_field(a, self.in_channels, len(axes), "DifferentialConv")
-        if len(set(a.shape[:-1])) > 1:
+        grid = zip(self.edges, a.shape[:-1], strict=True)
+        spacings = [e.length / max(intervals(n, e.points), 1) for e, n in grid]
+        if max(spacings) - min(spacings) > 1e-6 * max(spacings):
             raise ValueError(
-                f"DifferentialConv needs one spacing along all axes, got the grid {a.shape[:-1]}."
+                "DifferentialConv needs one spacing along all axes; got the spacings "
+                f"{tuple(spacings)} on the grid {a.shape[:-1]}. Give the lengths of the domain."
             )
-        if self.boundary == "periodic":
-            warn_unless_periodic(a, axes, "DifferentialConv(boundary='periodic')", _OTHERS)
+        warn_of_edges(a, self.edges, "DifferentialConv")
         kernel = self.weight - jnp.mean(self.weight, axes, keepdims=True)
-        return _convolve(a, a.shape[0] * kernel, self.boundary)
-
-
-def _convolve(a, kernel, boundary):
-    """Σ_o κ_o a(x + o) for an odd stencil, on a field continued past its ends."""
-    dim = a.ndim - 1
-    reach = [k // 2 for k in kernel.shape[:dim]]
-    if boundary == "zero":
-        return correlate(a, kernel, tuple((r, r) for r in reach))
-    padded = jnp.pad(a, [*((r, r) for r in reach), (0, 0)], mode=_PAD_MODE[boundary])
-    return correlate(padded, kernel, ((0, 0),) * dim)
+        return correlate_within(a, kernel / spacings[0], self.edges)
 
 
 @lru_cache(maxsize=256)
@@ -197,11 +206,9 @@ def _hats(knots: int, radius: float, n: int) -> np.ndarray:
     return hats / (2 * radius * n)
 
 
-def _check(in_channels, out_channels, dim, boundary, name):
+def _check(in_channels, out_channels, dim, name):
     if in_channels < 1 or out_channels < 1 or dim not in (1, 2, 3):
         raise ValueError(
             f"{name} needs in_channels, out_channels >= 1 and dim 1, 2 or 3; got {in_channels}, "
             f"{out_channels} and {dim}."
         )
-    if boundary not in get_args(Boundary):
-        raise ValueError(f"boundary is {boundary!r}; allowed are 'periodic', 'zero' and 'reflect'.")

@@ -10,8 +10,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._bases.basis import Basis
 from .._bases.names import BasisName, as_basis
+from .._fields.axis_points import Points
 from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
+from .._spectral.axes import AxisBasis
 from .._spectral.factorised import Factorisation
 from .._spectral.spherical_conv import SphereGrid
 from .film import FiLM, check_conditions, films, modulated
@@ -35,12 +37,18 @@ class FNO(eqx.Module):
     - `width`: channels of the hidden layers. Good values: 20 to 64.
     - `modes`: highest wave number kept along each of one to three axes, such as 16 or (12, 12).
     - `depth`: number of Fourier layers. Good value: 4.
-    - `padding`: of the basis "fourier", as in `FourierBasis`, for fields that are not periodic.
+    - `padding`: of the basis "fourier", as in `FourierBasis`, for fields that are not periodic: one
+        for all axes or one per axis.
     - `basis`: "fourier" for periodic fields; "sine", "cosine" or "chebyshev" for fields that
-        vanish, have zero slope, or are arbitrary at the boundary, on `basis_points`; "sphere" for
-        fields on a `sphere_grid`, with one number of modes, the degree. Or an object with options:
-        `FourierBasis`, `SineBasis`, `CosineBasis`, `ChebyshevBasis`, `SphereBasis`, or another
-        `Basis`. One for all axes.
+        vanish, have zero slope, or are arbitrary at the boundary, on `basis_points`; or one of
+        these names per axis, such as ("fourier", "chebyshev") for a channel. "sphere" for fields on
+        a `sphere_grid`, with one number of modes, the degree. Or an object with options:
+        `FourierBasis`, `SineBasis`, `CosineBasis`, `ChebyshevBasis`, `ProductBasis`, `SphereBasis`,
+        or another `Basis`.
+    - `points`: where the points are along each axis, as in `basis_points`: "left" (i/N), "ends"
+        (i/(N - 1), as `linspace(0, 1, N)` has) or "cells" ((i + 1/2)/N), one for all axes or one
+        per axis. By default those of the basis: "left" for "fourier" and "sine", "cells" for the
+        others.
     - `grid`: the latitudes of the basis "sphere", as in `SphereBasis`.
     - `factorisation`, `rank`: of the weights of the basis "fourier", as in `FourierBasis`.
     - `conditions`: number of scalars, such as a time or a viscosity, on which the operator depends
@@ -48,16 +56,15 @@ class FNO(eqx.Module):
     - `key`: PRNG key of the weights.
 
     Called as `model(a)`, or `model(a, c)` with conditions `(conditions,)`: `a` is one sample
-    `(*grid, in_channels)` at the points xᵢ = i/N, or those of the basis, the output `(*grid,
-    out_channels)` at the same points. Batch with `jax.vmap`. The points are not those of
-    `linspace(0, 1, N)`, which has both ends: on these, results on different grids agree only to
-    first order in the spacing.
+    `(*grid, in_channels)`, the output `(*grid, out_channels)` at the same points. Batch with
+    `jax.vmap`. With `points` that are not those of the fields, results on different grids agree
+    only to first order in the spacing.
 
     **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
-    channels, an unknown basis, and options beside an object or for a basis that does not have them;
-    `TypeError` for one padding or one basis per axis.
+    channels, an unknown basis or points, another number of options than axes, and options beside an
+    object or for a basis that does not have them; `TypeError` for options of another type.
 
-    **Notes:** without padding a Fourier basis warns of a field that is not periodic.
+    **Notes:** without padding a Fourier axis warns of a field that is not periodic along it.
 
     **Source:** Li et al., "Fourier Neural Operator for Parametric Partial Differential Equations",
     ICLR 2021, eq. (2) to (5).
@@ -86,8 +93,9 @@ class FNO(eqx.Module):
         width: int,
         modes: int | Sequence[int],
         depth: int,
-        padding: float = 0.0,
-        basis: Basis | BasisName = "fourier",
+        padding: float | Sequence[float] = 0.0,
+        basis: Basis | BasisName | Sequence[AxisBasis] = "fourier",
+        points: Points | Sequence[Points] | None = None,
         grid: SphereGrid | None = None,
         factorisation: Factorisation | None = None,
         rank: float = 0.1,
@@ -102,7 +110,12 @@ class FNO(eqx.Module):
             )
         self.in_channels = in_channels
         self.basis = as_basis(
-            basis, padding=padding, factorisation=factorisation, rank=rank, grid=grid
+            basis,
+            padding=padding,
+            points=points,
+            factorisation=factorisation,
+            rank=rank,
+            grid=grid,
         )
         dim = self.basis.dim(self.modes)
         keys = iter(jax.random.split(key, 2 * depth + 3))

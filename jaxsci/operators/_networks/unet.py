@@ -8,7 +8,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._fields.fields import check_field
 from .._fields.periodicity import warn_unless_periodic
 from .._fields.pointwise import Pointwise, gelu
-from .._spectral.fourier import interpolate
+from .._spectral.axes import Axis
+from .._spectral.interpolants import interpolate
 from .convolution import KernelConv
 from .film import FiLM, check_conditions, films, modulated
 
@@ -100,13 +101,13 @@ class UNet(eqx.Module):
         check_field(a, self.in_channels, dim, "UNet")
         warn_unless_periodic(a, range(dim), "UNet", "For other fields there is FNO(padding=0.25).")
         check_conditions(self.films, c, "UNet")
-        v, passed = self.lift(a), []
+        v, passed, axes = self.lift(a), [], (Axis(),) * dim
         for level, layer in enumerate(self.down):
             v = gelu(modulated(self.films, level, layer.convolve(v), c))
             passed.append(v)
-            v = interpolate(v, [-(-n // 2) for n in v.shape[:-1]])
+            v = interpolate(v, [-(-n // 2) for n in v.shape[:-1]], axes)
         v = gelu(modulated(self.films, -1, self.bottom.convolve(v), c))
         for layer, fine in reversed(list(zip(self.up, passed, strict=True))):
-            v = jnp.concatenate([interpolate(v, fine.shape[:-1]), fine], -1)
+            v = jnp.concatenate([interpolate(v, fine.shape[:-1], axes), fine], -1)
             v = gelu(layer.convolve(v))
         return self.project(v)

@@ -7,9 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._bases.fourier import FourierBasis
+from .._bases.grid_basis import GridBasis
+from .._bases.names import as_basis
+from .._fields.axis_points import Points
 from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
+from .._spectral.axes import AxisBasis
 from .._spectral.spectral import SpectralConv
 
 
@@ -30,16 +33,18 @@ class UNO(eqx.Module):
     - `modes`: highest wave number on the finest grid along each of one to three axes; they halve
         with each level.
     - `levels`: how many times the grid is halved. Good values: 2 or 3.
-    - `padding`: for fields that are not periodic, as in `FourierBasis`.
+    - `padding`: of the basis "fourier", for fields that are not periodic, as in `FNO`.
+    - `basis`: as in `FNO`, without "sphere".
+    - `points`: where the points are along each axis, as in `FNO`.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a)`: `a` is one sample `(*grid, in_channels)` at the points xᵢ = i/N, the
-    output `(*grid, out_channels)` at the same points.
+    Called as `model(a)`: `a` is one sample `(*grid, in_channels)`, the output
+    `(*grid, out_channels)` at the same points.
 
-    **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, and for
-    other channels.
+    **Raises:** `ValueError` for a grid of another dimension or too coarse for the modes, for other
+    channels, the sphere, and options as in `FNO`.
 
-    **Notes:** without padding it warns of a field that is not periodic.
+    **Notes:** without padding a Fourier axis warns of a field that is not periodic along it.
 
     **Source:** Rahman, Ross and Azizzadenesheli, "U-NO", TMLR 2023, section 3, with the skip
     connections added rather than concatenated.
@@ -56,7 +61,7 @@ class UNO(eqx.Module):
     skips: list[Pointwise]
     project: list[Pointwise]
     in_channels: int = eqx.field(static=True)
-    basis: FourierBasis = eqx.field(static=True)
+    basis: GridBasis = eqx.field(static=True)
 
     def __init__(
         self,
@@ -66,7 +71,9 @@ class UNO(eqx.Module):
         width: int,
         modes: int | Sequence[int],
         levels: int,
-        padding: float = 0.0,
+        padding: float | Sequence[float] = 0.0,
+        basis: GridBasis | AxisBasis | Sequence[AxisBasis] = "fourier",
+        points: Points | Sequence[Points] | None = None,
         key: PRNGKeyArray,
     ):
         finest = as_modes(modes, "UNO")
@@ -75,7 +82,10 @@ class UNO(eqx.Module):
                 "UNO needs in_channels, out_channels, width and levels >= 1; got "
                 f"{in_channels}, {out_channels}, {width} and {levels}."
             )
-        self.in_channels, self.basis = in_channels, FourierBasis(padding)
+        chosen = as_basis(basis, padding=padding, points=points)
+        if not isinstance(chosen, GridBasis):
+            raise ValueError(f"UNO halves the points of grid axes; it has no basis={basis!r}.")
+        self.in_channels, self.basis = in_channels, chosen
         keys = iter(jax.random.split(key, 3 * levels + 3))
         coordinates = self.basis.position((2,) * len(finest), jnp.float32).shape[-1]
         self.lift = Pointwise(in_channels + coordinates, width, key=next(keys))
@@ -99,13 +109,14 @@ class UNO(eqx.Module):
         passed = []
         for layer in self.down:
             passed.append(v)
-            coarse = _halve(v.shape[:-1], layer.modes)
+            coarse = _halve(v.shape[:-1], layer)
             v = gelu(layer(v, coarse))
         for layer, skip, fine in reversed(list(zip(self.up, self.skips, passed, strict=True))):
             v = gelu(layer(v, fine.shape[:-1]) + skip(fine))
         return apply_mlp(self.project, v)
 
 
-def _halve(grid, modes):
+def _halve(grid, layer):
     """Half the points, rounded up, but enough to resolve the modes of the layer that reads them."""
-    return tuple(max(-(-n // 2), 2 * m + 1) for n, m in zip(grid, modes, strict=True))
+    kept = zip(grid, layer.modes, layer.axes, strict=True)
+    return tuple(max(-(-n // 2), axis.least(m)) for n, m, axis in kept)

@@ -1,46 +1,54 @@
 """Spectral layers for fields with boundaries: sine, cosine and Chebyshev expansions."""
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal, get_args
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
-from .._fields.fields import as_modes, check_field
-from .._fields.products import along_axis
+from .._fields.axis_points import Points
+from .axes import as_axes
+from .spectral import SpectralConv
 
 BoundaryBasis = Literal["sine", "cosine", "chebyshev"]
 
 
-def basis_points(basis: BoundaryBasis, n: int) -> Float[np.ndarray, " n"]:
+def basis_points(
+    basis: BoundaryBasis, n: int, *, points: Points | None = None
+) -> Float[np.ndarray, " n"]:
     """The n points of [0, 1] on which a basis is sampled.
+
+    | points | x_i, i = 0..n-1 | bases |
+    |---|---|---|
+    | "left" | i/n, the end left out | sine (and Fourier) |
+    | "ends" | i/(n - 1), both ends | all |
+    | "cells" | (i + 1/2)/n, the centres of cells | all |
+
+    For Chebyshev polynomials this is θ/π, and the point is (1 - cos θ)/2: "cells" are the Gauss
+    points, "ends" the Gauss-Lobatto points, both clustered at the ends.
 
     **Arguments:**
 
-    - `basis`: "sine": xᵢ = i/n, the first on the boundary; "cosine": (i + 1/2)/n; "chebyshev": (1 -
-        cos π(i + 1/2)/n)/2, clustered at both ends.
+    - `basis`: "sine", "cosine" or "chebyshev".
     - `n`: number of points.
+    - `points`: where they are; by default "left" for "sine" and "cells" for the others.
 
     **Returns:** the points `(n,)`, ascending.
 
-    **Raises:** `ValueError` for an unknown basis.
+    **Raises:** `ValueError` for an unknown basis, points that do not suit it, or too few of them.
 
     ```python
     x = jsci.operators.basis_points("chebyshev", 32)
     ```
     """
     _check_basis(basis)
-    if basis == "sine":
-        return np.arange(n) / n
-    middle = (np.arange(n) + 0.5) / n
-    return middle if basis == "cosine" else (1 - np.cos(np.pi * middle)) / 2
+    (axis,) = as_axes(1, basis=basis, points=points, name="basis_points()")
+    if n < (2 if axis.points == "ends" else 1):
+        raise ValueError(f"basis_points() needs n >= 1, or 2 with both ends; got {n}.")
+    return axis.places(n)
 
 
-class BasisConv(eqx.Module):
+class BasisConv(SpectralConv):
     """Spectral layer in a basis that suits the boundary: multiplies coefficients by matrices.
 
         (K a)(x) = Σ_k R_k a_k φ_k1(x₁) ... φ_kd(x_d),   k = 0..m in each axis
@@ -51,15 +59,16 @@ class BasisConv(eqx.Module):
     | "cosine" | cos πkx | zero slope at the boundary |
     | "chebyshev" | T_k(1 - 2x) | any smooth field |
 
-    For periodic fields there is `SpectralConv`. Coefficients are computed by the discrete transform
-    on the points of the basis, exactly for k below their number, and the output can be evaluated on
-    any other number of them.
+    It is `SpectralConv` with this basis along every axis. Coefficients are computed by the discrete
+    transform on the points of the basis, exactly for k below their number, and the output can be
+    evaluated on any other number of them.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
     - `modes`: highest k, an integer per axis, one to three.
     - `basis`: "sine", "cosine" or "chebyshev".
+    - `points`: where the points are, as in `basis_points`, one for all axes or one per axis.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a, out_grid=None)`: `a` is one sample `(*grid, in_channels)` at
@@ -78,11 +87,6 @@ class BasisConv(eqx.Module):
     ```
     """
 
-    weight: Float[Array, "*modes in_channels out_channels"]
-    in_channels: int = eqx.field(static=True)
-    modes: tuple[int, ...] = eqx.field(static=True)
-    basis: BoundaryBasis = eqx.field(static=True)
-
     def __init__(
         self,
         in_channels: int,
@@ -90,49 +94,13 @@ class BasisConv(eqx.Module):
         *,
         modes: int | Sequence[int],
         basis: BoundaryBasis,
+        points: Points | Sequence[Points] | None = None,
         key: PRNGKeyArray,
     ):
         _check_basis(basis)
-        self.modes, self.basis = as_modes(modes, "BasisConv"), basis
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(
-                "BasisConv needs in_channels and out_channels >= 1; got "
-                f"{in_channels} and {out_channels}."
-            )
-        self.in_channels = in_channels
-        shape = (*(m + 1 for m in self.modes), in_channels, out_channels)
-        self.weight = jax.random.normal(key, shape) / math.sqrt(in_channels)
-
-    def __call__(
-        self, a: Float[Array, "*grid in_channels"], out_grid: Sequence[int] | None = None
-    ) -> Float[Array, "*out_grid out_channels"]:
-        check_field(a, self.in_channels, len(self.modes), "BasisConv")
-        grid = a.shape[:-1]
-        target = grid if out_grid is None else tuple(out_grid)
-        self._check_grids(grid, target)
-        for axis, (n, m) in enumerate(zip(grid, self.modes, strict=True)):
-            a = along_axis(_analysis_matrix(self.basis, n, m), a, axis)
-        shape = a.shape[:-1]
-        w = self.weight.reshape(-1, *self.weight.shape[-2:])
-        b = (a.reshape(len(w), 1, -1) @ w).reshape(*shape, -1)
-        for axis in reversed(range(len(shape))):
-            m, n = self.modes[axis], target[axis]
-            b = along_axis(_synthesis_matrix(self.basis, n, m), b, axis)
-        return b
-
-    def _check_grids(self, grid, target):
-        spare = 1 if self.basis == "sine" else 0
-        if any(m + 1 > n - spare for n, m in zip(grid, self.modes, strict=True)):
-            limits = tuple(n - spare - 1 for n in grid)
-            raise ValueError(
-                f"modes={self.modes} are above the limit of this grid: {grid} points resolve "
-                f"k up to {limits} in the {self.basis} basis. Use a finer grid or fewer modes."
-            )
-        if len(target) != len(grid) or any(n < 1 for n in target):
-            raise ValueError(
-                f"out_grid={target} must give a positive number of points for each of the "
-                f"{len(grid)} grid axes."
-            )
+        super().__init__(
+            in_channels, out_channels, modes=modes, basis=basis, points=points, key=key
+        )
 
 
 def _check_basis(basis):
@@ -141,19 +109,3 @@ def _check_basis(basis):
             f"basis={basis!r} is unknown: 'sine' (zero at the boundary), 'cosine' (zero slope) or "
             "'chebyshev' (neither). Periodic fields go through SpectralConv."
         )
-
-
-@lru_cache(maxsize=256)
-def _synthesis_matrix(basis, n, modes):
-    """φ_k at the n points, as (n, modes + 1)."""
-    if basis == "sine":
-        return np.sin(np.pi / n * np.outer(np.arange(n), np.arange(1, modes + 2)))
-    # T_k(cos θ) = cos kθ: on its own points the Chebyshev basis is the cosine basis.
-    return np.cos(np.pi / n * np.outer(np.arange(n) + 0.5, np.arange(modes + 1)))
-
-
-@lru_cache(maxsize=256)
-def _analysis_matrix(basis, n, modes):
-    """The coefficients of φ_k, as (modes + 1, n): discrete orthogonality of the sampled basis."""
-    functions = _synthesis_matrix(basis, n, modes)
-    return (functions / np.sum(functions**2, 0)).T

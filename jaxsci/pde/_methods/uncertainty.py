@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
-from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, PyTree
 
-from ...core import Objective, compiled_call, require_x64
+from ...core import Objective, compiled_call, laplace, require_x64
 
 
 def laplace_deviation(
@@ -53,26 +51,22 @@ def laplace_deviation(
     if not prior > 0 or (noise is not None and not noise > 0):
         raise ValueError(f"prior and noise must be positive, got {prior} and {noise}.")
     residuals = objective.at(batch)
-
-    def posterior(params):
-        r, jacobian = residuals.jacobian(params)
-        normal = jacobian.T @ jacobian
-        damped = normal + prior * jnp.trace(normal) * jnp.eye(len(normal))
-        factor = jnp.linalg.cholesky(damped)
-        return r, factor, jnp.trace(cho_solve((factor, True), normal))
-
-    r, factor, effective = compiled_call(posterior, params)
+    weights = dict(zip(objective.names, objective.weights, strict=True))
+    trace = sum(weights[name] * mean for name, mean in residuals.traces(params).items())
+    posterior = laplace(objective, params, batch, prior=prior * trace, noise=1.0)
     if noise is None:
-        free = float(r.size - effective)
+        effective = float(posterior.effective_parameters)
+        r = compiled_call(residuals.vector, params)
+        free = r.size - effective
         if not free >= 0.5:
             raise ValueError(
-                f"{r.size} residuals determine {float(effective):.0f} parameters, which leaves "
+                f"{r.size} residuals determine {effective:.0f} parameters, which leaves "
                 "nothing to estimate their noise from: give noise=, or more points."
             )
         noise = float(jnp.sqrt(jnp.sum(r**2) / free))
 
     def deviation(x: PyTree) -> Float[Array, ""]:
-        g = ravel_pytree(jax.grad(quantity)(params, x))[0]
-        return noise * jnp.sqrt(g @ cho_solve((factor, True), g))
+        one = jax.tree.map(lambda a: jnp.asarray(a)[None], x)
+        return noise * jnp.sqrt(posterior.variance(one, of=quantity)[0])
 
     return deviation

@@ -132,9 +132,27 @@ def test_an_overflow_ends_a_run_by_name():
         jsci.atoms.simulate(dynamics, params, state, 100, every=50, progress=False)
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_step_in_single_precision_stays_there(name):
+    f, params, atoms = soft()
+    single = lambda tree: jax.tree.map(  # noqa: E731
+        lambda x: x.astype(jnp.float32) if x.dtype == jnp.float64 else x, tree
+    )
+    nearby = jsci.atoms.NeighbourList(atoms, 5.0)
+    dynamics = MAKERS[name](f, nearby, 1.0)
+    keys = [KEY] if "cell" in name else []
+    state = jax.eval_shape(dynamics.init, single(params), single(atoms), jnp.zeros((4, 3)), *keys)
+    after = jax.eval_shape(dynamics.step, single(params), state)
+    types = lambda tree: [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]  # noqa: E731
+    assert types(after) == types(state)
+
+
 def test_bad_settings_are_refused():
     f, params, atoms = soft()
     nearby = jsci.atoms.NeighbourList(atoms, 5.0)
+    one = jsci.atoms.Atoms(np.zeros((1, 3)), ["Ar"])
+    with pytest.raises(ValueError, match="needs two atoms"):
+        MAKERS["nose_hoover"](f, nearby, 1.0).init(params, one, jnp.zeros((1, 3)))
     with pytest.raises(ValueError, match="dt must be positive"):
         jsci.atoms.verlet(f, nearby, dt=0.0)
     dynamics = jsci.atoms.verlet(f, nearby, dt=1.0)

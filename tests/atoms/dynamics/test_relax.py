@@ -61,6 +61,19 @@ def test_structures_of_a_stack_stop_each_for_itself():
     np.testing.assert_allclose(found.energy[1], alone.energy, rtol=1e-10)
 
 
+@pytest.mark.slow
+def test_structures_of_padding_are_relaxed_at_once():
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=5.0, onset=3.5)
+    f = jsci.atoms.properties(energy)
+    (batch,) = jsci.atoms.batch([argon()], 5.0, size=2)
+    nearby = jsci.atoms.NeighbourList(batch.atoms, 5.0, room=2.0)
+    found = jax.vmap(
+        lambda a: jsci.atoms.relax(f, params, a, nearby, cell=True, pressure=0.1, smax=1e-3)
+    )(batch.atoms)
+    assert found.converged.tolist() == [True, True]
+    assert found.steps[1] == 0 and np.isfinite(found.atoms.positions).all()
+
+
 def test_what_cannot_be_relaxed_is_refused():
     energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0)
     f = jsci.atoms.properties(energy)

@@ -66,6 +66,13 @@ def test_a_graph_with_more_neighbours_gives_the_same_energy():
     np.testing.assert_allclose(wider[1], exact[1], rtol=1e-10)
 
 
+def test_weights_in_single_precision_take_positions_in_double():
+    energy, params = jsci.atoms.chgnet(dtype=jnp.float32)
+    atoms = structures()["MgO"]
+    graph = jsci.atoms.neighbours(atoms, 6.0, angle_cutoff=3.0)
+    assert jax.eval_shape(energy, params, atoms, graph)[0].dtype == jnp.float64
+
+
 def test_an_unknown_element_is_refused_and_nan_under_jit():
     energy, params = jsci.atoms.chgnet()
     atoms = jsci.atoms.Atoms([[0.0, 0, 0], [2.5, 0, 0]], ["Am", "O"], 6 * np.eye(3))

@@ -151,6 +151,17 @@ def test_padding_changes_nothing_and_a_batch_is_its_structures():
         np.testing.assert_allclose(result.stress[place], alone.stress, atol=1e-12)
 
 
+def test_parameters_and_positions_of_different_types_give_the_wider():
+    energy, params = potential(3)
+    atoms = rock_salt()
+    graph = graph_of(atoms, 3)
+    single = jax.tree.map(lambda p: p.astype(jnp.float32), params)
+    assert jax.eval_shape(energy, single, atoms, graph).dtype == jnp.float64
+    narrow = jsci.atoms.Atoms(atoms.positions.astype(jnp.float32), atoms.numbers, atoms.cell)
+    assert jax.eval_shape(energy, params, narrow, graph).dtype == jnp.float64
+    assert jax.eval_shape(energy, single, narrow, graph).dtype == jnp.float32
+
+
 def test_what_does_not_fit_is_refused():
     make = lambda **options: jsci.atoms.GraphPotential(  # noqa: E731
         ["O"], width=2, depth=1, key=jax.random.key(0), **options

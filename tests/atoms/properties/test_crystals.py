@@ -117,6 +117,19 @@ def test_elastic_constants_are_differences_of_stresses(name, relaxed):
     np.testing.assert_allclose(ours, wanted, atol=1e-4 * np.abs(wanted).max())
 
 
+def test_a_cell_of_one_atom_has_the_elastic_constants_of_the_cubic_cell():
+    f, params, cutoffs = lennard_jones()
+    cube = argon()
+    one = jsci.atoms.Atoms(
+        np.zeros((1, 3)), ["Ar"], 2.65 * np.array([[1, 0, 1], [0, 1, 1], [1, 1, 0]])
+    )
+    ours, wanted = (
+        jsci.atoms.elastic_constants(f, params, a, jsci.atoms.neighbours(a, **cutoffs))
+        for a in (one, cube)
+    )
+    np.testing.assert_allclose(ours, wanted, atol=1e-9 * np.abs(wanted).max())
+
+
 def test_elastic_constants_of_silicon_are_those_published():
     """Cowley, Phys. Rev. Lett. 60, 2379 (1988): C11 151.4, C12 76.4, C44 56.4 GPa."""
     f, params, cutoffs = stillinger_weber()

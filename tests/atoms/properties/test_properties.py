@@ -164,6 +164,9 @@ def test_moments_pass_through_and_an_overflow_makes_everything_nan():
 
     full = eqx.tree_at(lambda g: g.overflow, graph, jnp.array(True))
     assert all(np.isnan(leaf).all() for leaf in jax.tree.leaves(f(None, atoms, full)))
+    # Such as of an unknown element under jit, whose energy is a constant NaN.
+    f = jsci.atoms.properties(lambda p, atoms, g: jnp.nan + 0 * jnp.sum(atoms.positions))
+    assert all(np.isnan(leaf).all() for leaf in jax.tree.leaves(f(None, atoms, graph)))
 
 
 def test_a_graph_that_is_too_small_is_refused():

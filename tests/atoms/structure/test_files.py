@@ -63,6 +63,29 @@ def test_a_virial_is_minus_volume_times_stress(tmp_path):
     np.testing.assert_allclose(found.stress, -0.1 * np.eye(3))
 
 
+def test_what_a_file_says_besides_comes_back(tmp_path):
+    info = {
+        "note": 'a "b" = \\c', "fixed": np.array([True, False, True]), "flag": False,
+        "site": np.array(["a", "b", "c"]), "tag": np.array([3, 1, 2]), "spin": np.eye(3),
+    }  # fmt: skip
+    jsci.atoms.write(tmp_path / "a.xyz", frame()._replace(info=info))
+    (found,) = jsci.atoms.read(tmp_path / "a.xyz")
+    assert list(found.info) == ["note", "flag", "fixed", "site", "tag", "spin"]
+    for name, value in info.items():
+        np.testing.assert_array_equal(found.info[name], value)
+        assert np.asarray(found.info[name]).dtype == np.asarray(value).dtype
+
+
+@pytest.mark.parametrize(
+    ("pbc", "periodic"),
+    [("", True), ("pbc=T", True), ('pbc="1 1 1"', True), ('pbc="f f f"', False),
+     ("pbc=[False, False, False]", False)],
+)  # fmt: skip
+def test_a_cell_is_periodic_unless_the_file_says_otherwise(tmp_path, pbc, periodic):
+    (found,) = jsci.atoms.read(file(tmp_path, f"{HEAD.replace('Lattice', 'lattice')} {pbc}"))
+    assert (found.atoms.cell is not None) == periodic
+
+
 def test_labels_may_have_other_names(tmp_path):
     path = file(tmp_path, HEAD.replace("energy", "REF_energy"))
     assert jsci.atoms.read(path)[0].energy is None
@@ -82,6 +105,8 @@ def test_labels_may_have_other_names(tmp_path):
             ROWS,
             "160.2 if it is in GPa",
         ),
+        (HEAD + ' pbc="no"', ROWS, 'pbc must be "T T T" or "F F F"'),
+        (HEAD + ' energy="1 2"', ROWS, "the energy must be one number"),
         (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 2\n", "line 4: 7 columns expected, got 4"),
         (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 x 0 0 0\n", "could not convert"),
         (HEAD, "Na 0 0 0 0.1 0 0\n", "2 atoms are announced, the file ends"),

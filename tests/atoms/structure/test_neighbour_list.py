@@ -41,7 +41,7 @@ def test_edges_and_angles_are_those_of_the_host(name):
     nearby = jsci.atoms.NeighbourList(atoms, 3.5, angle_cutoff=3.0, skin=0.4)
     ours = jax.jit(nearby)(atoms)
     theirs = jsci.atoms.neighbours(atoms, 3.9, angle_cutoff=3.4)
-    assert not ours.overflow and (ours.cutoff, ours.angle_cutoff) == (3.9, 3.4)
+    assert not ours.overflow and (ours.cutoff, ours.angle_cutoff) == (3.5, 3.0)
     assert sorted(edges(ours)) == edges(theirs)
     assert sorted(angles(ours)) == sorted(angles(theirs))
     vectors = ours.vectors(atoms)
@@ -85,6 +85,23 @@ def test_a_stack_of_structures_shares_a_list():
     for k, one in enumerate((a, b)):
         graph = jax.tree.map(lambda leaf, k=k: leaf[k], graphs)
         assert sorted(edges(graph)) == edges(jsci.atoms.neighbours(one, 4.5))
+
+
+def test_a_list_promises_what_it_keeps_until_it_is_stale_and_not_its_skin():
+    atoms = structure("many bins")
+    graph = jax.eval_shape(jsci.atoms.NeighbourList(atoms, 4.0, skin=0.5), atoms)
+    graph.require(4.0)
+    with pytest.raises(ValueError, match="needs neighbours within 4.2 Å"):
+        graph.require(4.2)
+
+
+def test_a_list_of_a_crystal_refuses_a_molecule_and_no_list_is_of_nothing():
+    crystal = structure("smaller than the cutoff")
+    molecule = jsci.atoms.Atoms(crystal.positions, crystal.numbers)
+    with pytest.raises(ValueError, match="the list is of a crystal"):
+        jsci.atoms.NeighbourList(crystal, 3.0)(molecule)
+    with pytest.raises(ValueError, match="at least one atom"):
+        jsci.atoms.NeighbourList(jsci.atoms.Atoms(np.zeros((0, 3)), []), 3.0)
 
 
 def test_a_list_is_stale_when_edges_may_be_missing():

@@ -344,6 +344,24 @@ def test_memory_that_is_changed_does_not_reach_an_equal_program():
     assert first.trace == second.trace
 
 
+def test_small_arrays_of_inner_programs_are_compared_by_value(compilations):
+    """As the tables of a molecule's grid work, in the branches of the loop of an SCF."""
+
+    def f(c):
+        inner = jax.jit(lambda x: x * np.full(5, c))
+        branches = (lambda x: inner(inner(x)), lambda x: x)
+        return lambda x: jax.lax.scan(lambda y, i: (jax.lax.switch(i, branches, y), None), x, I)[0]
+
+    I = np.zeros(2, int)
+    call = eqx.filter_jit(lambda f, x: f(x))
+    first, again, other = (program(f(c), X) for c in (2.0, 2.0, 3.0))
+    assert jnp.allclose(call(first, X), 16 * X)
+    with compilations() as count:
+        call(again, X)
+        assert not count()
+    assert jnp.allclose(call(other, X), 81 * X)
+
+
 def test_rules_that_compute_the_same_are_shared_whatever_they_hold():
     def f(c, shift):
         g = ruled(c)

@@ -169,6 +169,10 @@ def test_bad_input_is_explained():
         d3(3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r'd3\("pbe"\) knows the elements 1 to 86.*got 92'):
         d3("pbe").of_atoms(jnp.zeros((1, 3)), jnp.array([92]))
+    with pytest.raises(ValueError, match=r"knows the elements 1 to 86.*got -1"):
+        d4("pbe").of_atoms(jnp.eye(3)[:2], jnp.array([-1, 6]))
+    with pytest.raises((TypeError, ValueError), match=r"(?i)takes positions|type-check"):
+        d4("pbe").of_atoms(jnp.zeros((2, 3)), jnp.array([1]))
     water = molecule(WATER, "sto-3g", grid=0)
     with pytest.raises(ValueError, match="takes one molecule, got a batch of 2"):
         d4("pbe")(stack([water, water]))

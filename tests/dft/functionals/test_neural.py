@@ -64,6 +64,8 @@ def test_bad_input_is_explained():
         values(weighted_functional(lambda p, d: d, [xc("b88"), xc("lyp")]))
     with pytest.raises(ValueError, match="Add exact exchange to the result"):
         weighted_functional(lambda p, d: d, [xc("hf")])
+    with pytest.raises(ValueError, match="sees no Laplacian of one spin"):
+        neural_exchange(lambda p, d: d[4], level="laplacian")
 
 
 def test_laplacian_of_the_density(key):

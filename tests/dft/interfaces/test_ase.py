@@ -132,6 +132,22 @@ def test_the_energy_of_a_trajectory_is_kept(shared):
     assert max(kinetic) > 0.05
 
 
+def test_no_energy_stands_in_for_that_of_another_geometry(shared):
+    atoms = hydrogen(shared)
+    atoms.get_potential_energy()
+    atoms.positions[1] = atoms.positions[0]
+    for _ in range(2):  # asked again, the energy before came out
+        with pytest.raises(ValueError, match="at one point"):
+            atoms.get_potential_energy()
+
+
+def test_a_charge_that_changes_is_seen(shared):
+    atoms = ase.Atoms("He", [(0, 0, 0)], info={"charge": 1, "spin": 1}, calculator=shared)
+    ion = atoms.get_potential_energy()
+    atoms.info.clear()
+    assert atoms.get_potential_energy() < ion - 0.5 * HARTREE_IN_EV
+
+
 def test_what_cannot_be_computed_says_so(shared, monkeypatch):
     from ase.calculators.calculator import SCFError
 

@@ -1,6 +1,5 @@
 """Solutions and functionals given to PySCF: the same numbers there."""
 
-import contextlib
 import dataclasses
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
+from jaxsci.dft._properties._geometry.rebuilt import rebuilt
 
 pytest.importorskip("pyscf")
 
@@ -29,14 +29,13 @@ def result(water):
 
 
 def solved(field, functional=None, params=None):
-    """Converged by PySCF, whose temporary file would otherwise stay open."""
+    """Converged by PySCF."""
     field.conv_tol = 1e-12
-    with contextlib.closing(field._chkfile):
-        if functional is not None:
-            field.define_xc_(*jsci.dft.to_pyscf_xc(functional, params))
-        if hasattr(field, "grids"):
-            field.grids.level = 0
-        return field.run()
+    if functional is not None:
+        field.define_xc_(*jsci.dft.to_pyscf_xc(functional, params))
+    if hasattr(field, "grids"):
+        field.grids.level = 0
+    return field.run()
 
 
 def random_density(rows, spins):
@@ -209,8 +208,11 @@ def test_solutions_that_do_not_fit_are_refused(water, result):
     with pytest.raises(ValueError, match="overlap is not that of its basis functions"):
         jsci.dft.to_pyscf(moved, PBE, result)
     other = jsci.dft.molecule(TEXT, "sto-3g", grid=0)
-    with pytest.raises(ValueError, match="give the result of scf for this molecule"):
+    with pytest.raises(ValueError, match="give what scf returned for this molecule"):
         jsci.dft.to_pyscf(other, PBE, result)
+    nearby = rebuilt(water, 1.1 * np.asarray(water.coordinates))
+    with pytest.raises(ValueError, match="of another molecule or geometry"):
+        jsci.dft.to_pyscf(nearby, PBE, result)
     batch = jsci.dft.stack([water, water])
     with pytest.raises(ValueError, match=r"to_pyscf\(\) takes one molecule, got a batch of 2"):
         jsci.dft.to_pyscf(batch, PBE, result)

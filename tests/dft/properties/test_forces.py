@@ -99,6 +99,7 @@ def test_a_field_that_has_not_converged_has_no_forces():
     assert np.isnan(forces(hydrogen, xc("hf"), max_steps=1, throw=False)).all()
 
 
+@pytest.mark.filterwarnings("ignore:the geometry is not stationary")
 def test_a_result_at_hand_is_not_solved_again(monkeypatch):
     water, functional = molecule(BENT, "sto-3g", grid=0), xc("svwn")
     result = scf(water, functional, tolerance=1e-13)
@@ -119,6 +120,9 @@ def test_a_result_of_something_else_is_refused():
     result = scf(water, functional)
     with pytest.raises(ValueError, match="another molecule or geometry"):
         forces(moved, functional, result=result)
+    with pytest.raises(ValueError, match="it is of another functional"):
+        forces(water, xc("hf"), result=result)
+    assert np.isnan(polarisability(water, xc("hf"), result=result)).all()
     with pytest.raises(ValueError, match="density of shape"):
         polarisability(helium, functional, result=result)
     unfinished = scf(water, functional, max_steps=1, throw=False)

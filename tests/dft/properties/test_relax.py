@@ -145,6 +145,13 @@ def test_bad_input_is_explained():
         relax(water, xc("hf"), fixed=[3])
     with pytest.raises(ValueError, match="two different atoms"):
         relax(water, xc("hf"), held=[(1, 1)])
+    with pytest.raises(TypeError, match="takes what scf returned, got int"):
+        relax(water, xc("hf"), result=0)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="batch_size is a whole number from 1"):
+        relax(water, xc("hf"), batch_size=0)
+    straight = molecule("H 0 0 -1.06; C 0 0 0; N 0 0 1.15", "sto-3g", grid=0)
+    with pytest.raises(ValueError, match=r"held \(0, 1, 2\): atoms 0, 1 and 2 are in a line"):
+        relax(straight, xc("hf"), held=[(0, 1, 2)])
     with pytest.raises(TypeError, match="a stack of them, got list"):
         relax([water], xc("hf"))
     with pytest.raises(ValueError, match="gmax must be positive"):

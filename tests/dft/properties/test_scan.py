@@ -97,6 +97,14 @@ def test_a_point_that_fails_is_flagged():
         assert not ours.converged[0] and np.isnan(ours.energies[0])
 
 
+def test_a_dihedral_over_a_line_is_refused():
+    """A rigid scan about the axis of acetylene was flat, whatever it asked for."""
+    x = [("H", (0.0, 0.0, -1.66)), ("C", (0.0, 0.0, -0.6)), ("C", (0.0, 0.0, 0.6)),
+         ("H", (0.0, 0.0, 1.66))]  # fmt: skip
+    with pytest.raises(ValueError, match="are in a line, 180.00 degrees"):
+        scan(molecule(x, "sto-3g", grid=0), xc("hf"), coordinate=(0, 1, 2, 3), values=[0.0, 20.0])
+
+
 def test_bad_input_is_explained():
     water, hf = molecule(WATER, "sto-3g", grid=0), xc("hf")
     for coordinate, values, message in (

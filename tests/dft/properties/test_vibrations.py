@@ -5,8 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxsci.dft import dipole, forces, molecule, scf, vibrations, xc
-from jaxsci.dft._properties._spectra.motion import symmetry_number
+from jaxsci.dft import dipole, forces, molecule, pad_to_buckets, scf, vibrations, xc
+from jaxsci.dft._properties._spectra.motion import (
+    moments_of_inertia,
+    rigid_motions,
+    symmetry_number,
+)
 
 pytest.importorskip("pyscf")
 
@@ -107,9 +111,40 @@ def test_symmetry_numbers(numbers, x, expected):
     assert symmetry_number(2 * np.array(x, float), np.array(numbers), masses) == expected
 
 
+def test_a_molecule_that_is_nearly_a_line_counts_as_one():
+    """At 179.5 degrees it had six rigid motions and two moments of inertia: a mode was lost."""
+    masses, length = np.array([16.0, 12.0, 16.0]), 2.19
+    for degrees, expected in ((180.0, 2), (179.5, 2), (175.0, 3)):
+        t = np.deg2rad(180 - degrees)
+        x = length * np.array([[-1, 0, 0], [0, 0, 0], [np.cos(t), np.sin(t), 0]])
+        assert len(moments_of_inertia(x, masses)) == expected
+        assert len(rigid_motions(x, masses)) == 3 + expected
+
+
+@pytest.fixture(scope="module")
+def padded():
+    """Hydrogen padded to three atoms, with density fitting, so by differences of forces."""
+    texts = (("H 0 0 0; H 0 0 0.7122", 0), ("H 0 0 0; H 0 0 0.9; H 0 0.8 0.4", 1))
+    molecules = [molecule(t, "sto-3g", charge=c, grid=0, density_fit=True) for t, c in texts]
+    return pad_to_buckets(molecules, 1)[0]
+
+
+def test_isotopes_and_padding(padded):
+    """Heavier atoms vibrate slower by the root of their masses, and HD turns once, not twice."""
+    light, heavy = (vibrations(padded, xc("hf"), masses=m) for m in (None, [2.0141, 2.0141]))
+    np.testing.assert_allclose(light.frequencies, 5481.5, atol=1.0)
+    ratio = light.frequencies / heavy.frequencies
+    np.testing.assert_allclose(ratio, (2.0141 / light.masses[0]) ** 0.5, rtol=1e-9)
+    assert light.thermochemistry().symmetry_number == 2
+    x = np.asarray(light.positions)
+    assert symmetry_number(x, light.numbers, np.array([1.008, 2.0141])) == 1
+
+
 def test_bad_input_is_explained():
     from pyscf import gto
 
     ghostly = gto.M(atom="He 0 0 0; ghost-He 0 0 1", basis="sto-3g", verbose=0)
     with pytest.raises(ValueError, match="atom 1 is a ghost"):
         vibrations(molecule(ghostly, grid=0), xc("hf"))
+    with pytest.raises(ValueError, match="masses are 2 positive numbers"):
+        vibrations(molecule(FLUORIDE, "sto-3g", grid=0), xc("hf"), masses=[1.0])

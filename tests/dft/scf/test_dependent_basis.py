@@ -164,6 +164,33 @@ def test_stability_and_excitations_see_no_direction_that_is_left_out(dependent):
     np.testing.assert_allclose(found.internal, independent.internal, rtol=0.5)
 
 
+def with_diffuse(length, exponent, **options):
+    """Hydrogen with a function on each atom so wide that 1 - S = exponent R²/2."""
+    basis = {"H": [*pyscf.gto.basis.load("sto-3g", "H"), [0, [exponent, 1.0]]]}
+    atoms = [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, length))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return molecule(atoms, basis, unit="bohr", grid=0, **options)
+
+
+def test_a_relaxation_into_dependence_ends_at_the_energy_of_a_new_molecule():
+    wide = with_diffuse(1.7, 1.08e-6)
+    relaxed = jsci.dft.relax(wide, HF, progress=False)
+    assert relaxed.converged and relaxed.molecule.dependent and not wide.dependent
+    new = with_diffuse(float(relaxed.positions[1, 2] - relaxed.positions[0, 2]), 1.08e-6)
+    assert new.dependent
+    np.testing.assert_allclose(relaxed.energy, scf(new, HF, tolerance=1e-12).energy, atol=1e-10)
+    with pytest.raises(ValueError, match="nstates is 3, and there are 2 pairs"):
+        jsci.dft.excitations(new, HF, result=scf(new, HF), nstates=3)
+
+
+def test_vibrations_across_the_threshold_are_refused():
+    near = with_diffuse(1.3459, 1.102e-6)
+    assert near.dependent
+    with pytest.raises(RuntimeError, match="number of directions left out .* changes"):
+        jsci.dft.vibrations(near, HF)
+
+
 @pytest.mark.slow
 @pytest.mark.report("pyscf/pyscf#3005")
 @pytest.mark.parametrize(("atoms", "basis"), [(10, "cc-pvdz"), (10, "aug-cc-pvdz")])

@@ -7,6 +7,7 @@ import pytest
 from jax.scipy.linalg import expm
 
 from jaxsci.dft import (
+    DIIS,
     density_corrected_energy,
     fixed_density_energy,
     harris_energy,
@@ -105,3 +106,6 @@ def test_density_correction_is_the_energy_at_the_density_of_hartree_fock():
     )
     assert found.converged
     assert 1e-6 < found.density_driven < 1e-2
+    assert not density_corrected_energy(m, xc("pbe"), max_steps=2).converged
+    again = density_corrected_energy(m, xc("pbe"), guess=density, solver=DIIS(damping=0.1))
+    np.testing.assert_allclose(again, found, atol=1e-6)

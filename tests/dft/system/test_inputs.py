@@ -29,7 +29,7 @@ def mole(atoms, basis, **options):
         FLAT.replace(";", "\n") + "\n",
         f"\n  # water\n{FLAT.replace(';', chr(10))}  # the last one\n",
         FLAT.replace(" ", ",").replace(";,", ";"),
-        "8 0 0 0.1173; 1 0 7.572e-1 -.4692; d 0 -0.7572 -.4692;",
+        "8 0 0 0.1173; 1 0 7.572e-1 -.4692; h 0 -0.7572 -.4692;",
         "3\nwater\n" + FLAT.replace("; ", "\n"),
     ],
 )
@@ -37,6 +37,12 @@ def test_the_same_water_however_it_is_written(text):
     assert geometry_of(text).atoms == WATER or text.startswith("8")
     ours = jsci.dft.molecule(text, "sto-3g", grid=0)
     assert abs(ours.overlap - mole(WATER, "sto-3g").intor("int1e_ovlp")).max() < 1e-13
+
+
+def test_deuterium_is_hydrogen_and_says_so():
+    with pytest.warns(UserWarning, match=r"atom 2: d is taken as hydrogen.*masses="):
+        ours = jsci.dft.molecule(FLAT.replace("H 0 -", "d 0 -"), "sto-3g", grid=0)
+    np.testing.assert_array_equal(ours.charges, [8, 1, 1])
 
 
 def test_one_atom_and_a_unit():

@@ -104,6 +104,13 @@ def test_uniform_scaling_is_that_of_a_density():
         np.testing.assert_allclose(ours, exact, rtol=1e-13)
 
 
+def test_laplacians_of_each_spin_are_seen():
+    """They were dropped: what is linear in them broke relations that it obeys."""
+    one = Features(rho_a=0.3, rho_b=0.1, laplacian_a=0.7, laplacian_b=-0.2)
+    for relation in (constraints.exchange_spin_scaling, constraints.spin_symmetry):
+        np.testing.assert_allclose(relation(lambda _, d: d.laplacian, None, one), 0, atol=1e-14)
+
+
 def test_constraint_in_a_loss_mends_a_functional():
     points = constraints.sample_features(jax.random.key(0), 16)
 

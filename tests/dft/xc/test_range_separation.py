@@ -1,6 +1,5 @@
 """Exact exchange that changes with distance: fields, batches and derivatives."""
 
-import contextlib
 from typing import Any
 
 import jax
@@ -35,8 +34,7 @@ def pyscf_energy(atoms, name, spin, fit):
 
         field.get_k = get_k
     field.xc, field.grids.level, field.conv_tol = name.replace("-", ""), 0, 1e-12
-    with contextlib.closing(field._chkfile):
-        return field.kernel()
+    return field.kernel()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_uniform_grid_is_a_special_case(key, grid, modes):
 
 def test_gauss_points_with_their_weights_give_the_same_function(key):
     """Exact quadrature on other points: same coefficients, same output."""
-    layer = SpectralConv(1, 1, modes=3, period=1.5, key=key)
+    layer = SpectralConv(1, 1, modes=3, padding=0.5, key=key)
     polynomial = lambda x: 1 + x - 3 * x**3  # noqa: E731
 
     def on_gauss(n):

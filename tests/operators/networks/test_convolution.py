@@ -9,6 +9,7 @@ from scipy.integrate import quad
 
 import jaxsci as jsci
 from jaxsci.operators import DifferentialConv, KernelConv, UNet, normalise
+from jaxsci.operators._fields.axis_points import axis_points
 
 
 def smooth(n, dim=1):
@@ -35,10 +36,10 @@ def test_converges_to_the_integral_at_second_order(key):
 
 
 @pytest.mark.parametrize("boundary", ["zero", "reflect"])
-@pytest.mark.parametrize(("shift", "order"), [(0.5, 2), (0.0, 1)])
-def test_order_of_convergence_beside_a_boundary(key, boundary, shift, order):
-    """Fields continued past the ends are second order on centres of cells, and first on i/N."""
-    layer = KernelConv(1, 1, dim=1, radius=0.125, boundary=boundary, key=key)
+@pytest.mark.parametrize(("points", "order"), [("cells", 2), ("ends", 2), ("left", 1)])
+def test_order_of_convergence_beside_a_boundary(key, boundary, points, order):
+    """Fields continued past the ends are second order on cells and ends, and first on i/N."""
+    layer = KernelConv(1, 1, dim=1, radius=0.125, boundary=boundary, points=points, key=key)
     w = np.asarray(layer.weight[:, 0, 0])
 
     def field(x):
@@ -48,7 +49,7 @@ def test_order_of_convergence_beside_a_boundary(key, boundary, shift, order):
         return field(abs(x)) if x >= 0 or boundary == "reflect" else 0.0
 
     def error(n):
-        x = (np.arange(n) + shift) / n
+        x = axis_points(n + (points == "ends"), points)
         at = x[n // 32]
         kernel = lambda y: np.interp(y / 0.125, np.linspace(-1, 1, 5), [0, *w, 0]) / 0.25  # noqa: E731
         exact = quad(

@@ -10,7 +10,9 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.operators import SpectralConv, resample
+from jaxsci.operators._fields.axis_points import axis_weights
 from jaxsci.operators._spectral import fourier
+from jaxsci.operators._spectral.axes import Axis
 
 CASES = [((31,), (7,)), ((32,), (15,)), ((20, 17), (4, 6)), ((9, 12, 8), (3, 2, 3))]
 IDS = ["1d-odd", "1d-all-modes", "2d", "3d"]
@@ -30,6 +32,7 @@ def band_limited(key, grid, modes, channels=1):
 
 def direct(layer, a, x):
     """The layer's formula as a sum over wave numbers, at the points x."""
+    (period,) = {axis.period for axis in layer.axes}
     grid = a.shape[:-1]
     y = np.stack(np.meshgrid(*[np.arange(n) / n for n in grid], indexing="ij"), -1)
     weight = np.asarray(layer.weight)
@@ -42,20 +45,20 @@ def direct(layer, a, x):
     out = 0
     for index in np.ndindex(*multiplier.shape[:-2]):
         k = np.array([n[i] for n, i in zip(numbers, index, strict=True)])
-        wave = np.exp(-2j * np.pi * y @ k / layer.period)
+        wave = np.exp(-2j * np.pi * y @ k / period)
         for axis, n in enumerate(grid):
-            w = fourier.quadrature(n, layer.period) / layer.period
+            w = axis_weights(n, "left", periodic=period == 1) / period
             wave = wave * w.reshape([-1 if i == axis else 1 for i in range(len(grid))])
         ak = np.tensordot(wave, np.asarray(a), len(grid))
-        term = np.exp(2j * np.pi * x @ k / layer.period)[..., None] * (ak @ multiplier[index])
+        term = np.exp(2j * np.pi * x @ k / period)[..., None] * (ak @ multiplier[index])
         out = out + term * (2 if k[-1] else 1)
     return out.real
 
 
 @pytest.mark.parametrize(("grid", "modes"), CASES, ids=IDS)
-@pytest.mark.parametrize("period", [1.0, 1.7])
-def test_is_the_fourier_multiplier(key, grid, modes, period):
-    layer = SpectralConv(2, 3, modes=modes, period=period, key=key)
+@pytest.mark.parametrize("padding", [0.0, 0.7])
+def test_is_the_fourier_multiplier(key, grid, modes, padding):
+    layer = SpectralConv(2, 3, modes=modes, padding=padding, key=key)
     a = jax.random.normal(key, (*grid, 2))
     out_grid = tuple(n + 3 for n in grid)
     x = np.stack(np.meshgrid(*[np.arange(n) / n for n in out_grid], indexing="ij"), -1)
@@ -65,10 +68,11 @@ def test_is_the_fourier_multiplier(key, grid, modes, period):
 @pytest.mark.parametrize(("grid", "modes"), CASES, ids=IDS)
 def test_products_equal_fft(key, grid, modes):
     a = jax.random.normal(key, (*grid, 2))
-    exact, fast = fourier.analysis(a, modes), fourier.fft_analysis(a, modes)
+    axes = (Axis(),) * len(grid)
+    exact, fast = fourier.analysis(a, modes, axes), fourier.fft_analysis(a, modes)
     np.testing.assert_allclose(exact, fast, atol=1e-13)
     out_grid = tuple(n + 5 for n in grid)
-    b = fourier.synthesis(*exact, out_grid, modes)
+    b = fourier.synthesis(exact, out_grid, modes, axes)
     np.testing.assert_allclose(b, fourier.fft_synthesis(*exact, out_grid, modes), atol=1e-12)
 
 
@@ -112,7 +116,7 @@ def test_same_function_on_finer_grids(key):
 
 def test_padded_layer_converges_at_second_order(key):
     """On a field that is not periodic, towards the integral over the domain."""
-    layer = SpectralConv(1, 1, modes=(4,), period=1.5, key=key)
+    layer = SpectralConv(1, 1, modes=(4,), padding=0.5, key=key)
     on = [layer(jnp.exp(jnp.arange(n) / n)[:, None])[:: n // 64] for n in (64, 128, 256)]
     first, second = (jnp.max(jnp.abs(p - q)) for p, q in itertools.pairwise(on))
     assert jnp.log2(first / second) > 1.8
@@ -159,6 +163,12 @@ def test_transforms_agree(key):
     )
 
 
+def test_the_period_is_deprecated(key):
+    with pytest.warns(DeprecationWarning, match="padding="):
+        layer = SpectralConv(1, 1, modes=4, period=1.5, key=key)
+    assert eqx.tree_equal(layer, SpectralConv(1, 1, modes=4, padding=0.5, key=key))
+
+
 def test_parameters_are_real(key):
     layer = SpectralConv(1, 1, modes=4, key=key)
     assert all(jnp.isrealobj(w) for w in jax.tree.leaves(layer))
@@ -170,7 +180,7 @@ def test_parameters_are_real(key):
         (lambda k: SpectralConv(1, 1, modes=(), key=k), "one to three integers"),
         (lambda k: SpectralConv(1, 1, modes=(4, -1), key=k), r"got \(4, -1\)"),
         (lambda k: SpectralConv(0, 1, modes=4, key=k), "in_channels >= 1"),
-        (lambda k: SpectralConv(1, 1, modes=4, period=0.5, key=k), "period >= 1"),
+        (lambda k: SpectralConv(1, 1, modes=4, padding=-0.5, key=k), "padding=-0.5 must be"),
         (
             lambda k: SpectralConv(1, 1, modes=(8, 8), key=k)(jnp.ones((16, 20, 1))),
             r"resolve wave numbers up to \(7, 9\)",

@@ -33,7 +33,9 @@ class CHGNet(eqx.Module):
         element = jnp.maximum(atoms.numbers - 1, 0)
         x = params["elements"]["embedding"][element]
         edges, angles = _geometry(params, atoms, graph)
-        state = (x, edges.pop("features"), angles)
+        bonds = edges.pop("features")
+        # The wider of the types of parameters and positions.
+        state = (x.astype(bonds.dtype), bonds, angles)
 
         def step(state, layer):
             return _layer(layer, state, edges, graph), None

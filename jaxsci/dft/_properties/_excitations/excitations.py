@@ -1,6 +1,7 @@
 """Excited states by linear response: energies, transition dipoles and oscillator strengths."""
 
 import functools
+import numbers
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ....core import announced_jit, require_x64
 from ....numerics import lowest_eigenpairs, lowest_paired_eigenpairs
+from ..._basis.orthonormal import kept_directions
 from ..._scf.equations import Equations
 from ..._scf.hamiltonian import operators
 from ..._scf.kohn_sham import electrons_per_orbital
@@ -33,7 +35,7 @@ class Excitations(eqx.Module):
 
     - `energies`: ω, Hartree. Where the reference is unstable some are negative: -|ω| of an
         imaginary ω, or a state below the reference. NaN where there is no such state, where the
-        reference has not converged, or where A-B is not positive.
+        reference has not converged or is of another functional, or where A-B is not positive.
     - `oscillator_strengths`: 2/3 ω |μ|², zero for triplets.
     - `transition_dipoles`: μ = ⟨0|r|n⟩ in Bohr, of arbitrary sign, zero for triplets.
     - `transition_densities`: T, of both spins together if restricted, else of each, so that
@@ -135,6 +137,8 @@ def excitations(
     require_x64("jsci.dft.excitations")
     functional = as_functional(functional)
     check_one(molecule, "excitations(m, functional, result=r, nstates=n)")
+    if not isinstance(nstates, numbers.Integral) or nstates < 1:
+        raise ValueError(f"nstates is a whole number from 1, got {nstates!r}.")
     settings = _Settings(int(nstates), bool(tda), bool(triplet), tolerance, max_steps)
     _check(molecule, functional, settings)
     advice = "converge it, or use stable_scf"
@@ -165,11 +169,9 @@ def _check(molecule: Molecule, functional: Functional, settings: _Settings) -> N
             f"excitations() cannot tell how {functional.name!r} responds to currents: it depends "
             f"on the molecule's extras ({', '.join(map(repr, molecule.extras))})."
         )
-    if settings.nstates < 1:
-        raise ValueError(f"nstates is a whole number from 1, got {settings.nstates}.")
     if isinstance(molecule.electrons, Tracer):
         return
-    size = jnp.sum(molecule.basis_mask)
+    size = _size(molecule)
     counts = molecule.spins.counts(molecule.electrons)
     pairs = int(jnp.sum(counts * (size - counts)))
     if settings.nstates > pairs:
@@ -177,6 +179,12 @@ def _check(molecule: Molecule, functional: Functional, settings: _Settings) -> N
             f"nstates is {settings.nstates}, and there are {pairs} pairs of an occupied and an "
             "empty orbital: ask for fewer states, or use a larger basis."
         )
+
+
+def _size(molecule: Molecule) -> Int[Array, ""]:
+    """The number of orbitals that are neither padding nor left out of a dependent basis."""
+    whole = kept_directions(molecule.overlap) if molecule.dependent else molecule.size
+    return whole - jnp.sum(~molecule.basis_mask)
 
 
 def _check_whole(result: SCFResult) -> None:
@@ -198,7 +206,7 @@ def _excitations(molecule, functional, params, result, settings: _Settings) -> E
     fixed, triplet = _constant(equations), settings.triplet
     fock, focks = focks_of(fixed, molecule, _constant(result), 0.0)
     occupied = projectors(fock, fixed.ops.counts)
-    space = orbitals(fixed, occupied, jnp.sum(molecule.basis_mask))
+    space = orbitals(fixed, occupied, _size(molecule))
     values, z, w, residuals, steps = _states(fixed, occupied, space, settings)
     sound = result.converged & _is_whole(result.occupations)
     values = jnp.where(sound & jnp.isfinite(values), values, jnp.nan)

@@ -12,6 +12,8 @@ from .primitives import Primitives
 _BONDED = 1.3
 # Angles above this (radians, 170 degrees) are bent towards two axes instead.
 _LINEAR = 2.967
+# Angles (radians) this close to straight have no derivative, and dihedrals over them no value.
+_UNDEFINED = 1e-3
 # Three angles around an atom that add up to more (radians, 345 degrees) are nearly in a plane.
 _PLANAR = 6.021
 # Singular values of B (distances in Bohr, angles in radians) below this count as zero.
@@ -228,7 +230,7 @@ def _stiffness(x, elements, found: Primitives, impropers) -> np.ndarray:
 
 def check_coordinate(coordinate: Coordinate, atoms: int, name: str) -> tuple[int, ...]:
     """Two, three or four different atoms, or a `ValueError`."""
-    found = tuple(int(i) for i in coordinate)
+    found = tuple(int(i) for i in np.ravel(coordinate))
     if not (2 <= len(found) <= 4 and len(set(found)) == len(found)):
         raise ValueError(
             f"{name} {coordinate!r}: give two different atoms for a distance, three for an angle "
@@ -237,3 +239,15 @@ def check_coordinate(coordinate: Coordinate, atoms: int, name: str) -> tuple[int
     if min(found) < 0 or max(found) >= atoms:
         raise ValueError(f"{name} {coordinate!r}: atoms are numbered from 0 to {atoms - 1}.")
     return found
+
+
+def check_bent(x: np.ndarray, coordinate: Coordinate, name: str) -> None:
+    """Refuse an angle that is straight, and a dihedral over one."""
+    for i, j, k in zip(coordinate, coordinate[1:], coordinate[2:], strict=False):
+        angle = _angle(x, i, j, k)
+        if not _UNDEFINED < angle < np.pi - _UNDEFINED:
+            raise ValueError(
+                f"{name} {tuple(coordinate)}: atoms {i}, {j} and {k} are in a line, "
+                f"{np.rad2deg(angle):.2f} degrees, where it is not defined: take distances, or "
+                "bend the molecule first."
+            )

@@ -1,6 +1,7 @@
 """A molecule at other positions: new integrals by libcint on the host, in the same shapes."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -11,6 +12,7 @@ from jaxtyping import Array
 from ..._basis import integrals
 from ..._basis.libcint import Libcint, to_auxiliary_mole, to_mole
 from ..._basis.long_range import LongRange
+from ..._basis.orthonormal import NEARLY_DEPENDENT
 from ..._system.molecule import Molecule
 
 T = TypeVar("T")
@@ -19,13 +21,15 @@ T = TypeVar("T")
 def rebuilt(molecule: Molecule, coordinates: np.ndarray) -> Molecule:
     """The molecule with its nuclei at `coordinates` (Bohr), padding kept.
 
-    Only the integrals change: basis, grid and initial guess are held around each atom.
+    Only the integrals change: basis, grid and initial guess are held around each atom. Directions
+    of the basis are left out there as `molecule` would leave them out.
     """
     atoms = int(np.sum(molecule.atom_mask))
     coordinates = np.array(coordinates, float)
     mol = to_mole(molecule.libcint, coordinates, atoms)
     overlap, core = integrals.one_electron(mol)
     repulsion, fit = _two_electron(molecule, molecule.libcint, mol)
+    dependent = bool(np.linalg.eigvalsh(overlap)[0] <= NEARLY_DEPENDENT)
     return dataclasses.replace(
         molecule,
         coordinates=jnp.asarray(coordinates),
@@ -34,8 +38,15 @@ def rebuilt(molecule: Molecule, coordinates: np.ndarray) -> Molecule:
         dipole_integrals=_into(molecule.dipole_integrals, integrals.dipole(mol)),
         repulsion=repulsion,
         fit=fit,
+        dependent=molecule.dependent or dependent,
         long_range=molecule.long_range and _long_range(molecule.long_range, molecule, mol),
     )
+
+
+def alike(molecules: Sequence[Molecule]) -> list[Molecule]:
+    """The molecules, to be stacked: where one leaves out directions, all look for them."""
+    dependent = any(m.dependent for m in molecules)
+    return [dataclasses.replace(m, dependent=dependent) for m in molecules]
 
 
 def one_of(batch: T, i: int) -> T:

@@ -1,5 +1,7 @@
 """Relaxed geometries: of one molecule, or of a stack of different ones by one program."""
 
+import dataclasses
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -17,9 +19,10 @@ from ..._scf.solvers.options import DIIS, Iteration, Newton
 from ..._system.molecule import Molecule
 from ..._xc import Functional, as_functional
 from ..forces import check_forces
-from .coordinates import Coordinate, check_coordinate
+from ..nuclei import check_nuclei
+from .coordinates import Coordinate, check_bent, check_coordinate
 from .optimiser import Criteria, Optimiser
-from .rebuilt import one_of
+from .rebuilt import alike, one_of
 from .surface import Job, Point, Surface, first_density
 
 T = TypeVar("T")
@@ -86,7 +89,7 @@ def relax(
 
     **Arguments:**
 
-    - `molecule`: one molecule, or a `stack` of molecules, which may differ.
+    - `molecule`: one molecule, or a `stack` of several, which need not be the same compound.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
     - `criteria`: when a geometry is relaxed.
@@ -104,12 +107,15 @@ def relax(
 
     **Returns:** a `Relaxed`, which says of each molecule whether it converged.
 
-    **Raises:** `ValueError` for atoms or coordinates that the molecules do not have, float32, GTH
-    pseudopotentials, or a functional of extras, as in `forces`; `TypeError` for something that is
-    not a molecule. It warns of molecules that did not converge, and why.
+    **Raises:** `ValueError` for atoms or coordinates that the molecules do not have, angles held at
+    180 degrees and dihedrals over them, float32, and what `forces` refuses (GTH pseudopotentials,
+    an electric field, extras); `TypeError` for something that is not a molecule. It warns of
+    molecules that did not converge, and why.
 
     **Notes:** it runs outside of `jit`. The minimum is the nearest one, and a symmetric geometry
-    may stay at a saddle point: check with `vibrations`.
+    may stay at a saddle point: check with `vibrations`. Ghosts move as atoms do, to where their
+    functions lower the energy most: hold them by `fixed`. Where a basis becomes nearly dependent
+    on the way, `relaxed.molecule.dependent` says so.
 
     **Good values:** the defaults, which are geomeTRIC's; `grid=3` or finer in `molecule`, since the
     error of a grid in flat directions moves the minimum.
@@ -131,11 +137,14 @@ def relax(
     )
     runs = [
         Run(optimiser_of(m, None, criteria, fixed, held), m, d)
-        for m, d in members_of(molecule, result)
+        for m, d in members_of(molecule, result, "relax")
     ]
     advance(runs, surface, max_steps, progress)
     _warn(runs)
-    return as_given(molecule, [run.relaxed() for run in runs])
+    found = [run.relaxed() for run in runs]
+    molecules = alike([r.molecule for r in found])
+    pairs = zip(found, molecules, strict=True)
+    return as_given(molecule, [dataclasses.replace(r, molecule=m) for r, m in pairs])
 
 
 def check_many(molecule: Any, functional: Functional, name: str) -> None:
@@ -154,13 +163,32 @@ def as_given(molecule: Molecule, found: Sequence[T]) -> T:
     return found[0] if single else jax.tree.map(lambda *x: jnp.stack(x), *found)
 
 
-def members_of(molecule: Molecule, result: SCFResult | None) -> list[tuple[Molecule, np.ndarray]]:
+def members_of(
+    molecule: Molecule, result: SCFResult | None, name: str
+) -> list[tuple[Molecule, np.ndarray]]:
     """Each molecule and its first density."""
-    if molecule.overlap.ndim == 2:
-        return [(molecule, first_density(molecule, result))]
-    members = [one_of(molecule, i) for i in range(molecule.overlap.shape[0])]
-    results = [None if result is None else one_of(result, i) for i in range(len(members))]
-    return [(m, first_density(m, r)) for m, r in zip(members, results, strict=True)]
+    if result is not None:
+        _check_first(molecule, result, name)
+    single = molecule.overlap.ndim == 2
+    indices = [] if single else range(molecule.overlap.shape[0])
+    members = [molecule] if single else [one_of(molecule, i) for i in indices]
+    results = [result] if single or result is None else [one_of(result, i) for i in indices]
+    for m in members:
+        check_nuclei(m, name)
+    return [(m, first_density(m, r)) for m, r in zip(members, itertools.cycle(results))]
+
+
+def _check_first(molecule: Molecule, result: Any, name: str) -> None:
+    """Refuse what is not a result of these molecules; it may be of another geometry."""
+    if not isinstance(result, SCFResult):
+        raise TypeError(f"{name}(result=) takes what scf returned, got {type(result).__name__}.")
+    batch, size = molecule.overlap.shape[:-2], molecule.size
+    expected = (*batch, *molecule.spins.density_shape(size))
+    if result.density_matrix.shape != expected:
+        raise ValueError(
+            f"result holds a density of shape {result.density_matrix.shape}, and here it is "
+            f"{expected}: give what scf returned for this molecule, or for this stack."
+        )
 
 
 def optimiser_of(
@@ -177,6 +205,8 @@ def optimiser_of(
     held = [check_coordinate(c, atoms, "held") for c in held]
     elements = np.asarray(molecule.libcint.elements)[:atoms]
     positions = np.asarray(molecule.coordinates)[:atoms] if positions is None else positions
+    for coordinate in held:
+        check_bent(positions, coordinate, "held")
     return Optimiser(positions, elements, criteria, [int(i) for i in fixed], held)
 
 

@@ -15,7 +15,7 @@ from ..._scf.result import SCFResult
 from ..._scf.solvers.options import DIIS, Iteration, Newton
 from ..._system.molecule import Molecule
 from ..._xc import Functional, as_functional
-from .coordinates import Coordinate, check_coordinate
+from .coordinates import Coordinate, check_bent, check_coordinate
 from .displaced import as_primitive, displaced
 from .optimiser import Criteria
 from .relax import Run, advance, as_given, check_many, members_of, optimiser_of
@@ -74,7 +74,7 @@ def scan(
 
     **Arguments:**
 
-    - `molecule`: one molecule, or a `stack` of molecules, which may differ.
+    - `molecule`: one molecule, or a `stack` of several, which need not be the same compound.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
     - `coordinate`: two atoms for their distance, three for the angle at the second, four for the
@@ -93,8 +93,9 @@ def scan(
     **Returns:** a `Scan`.
 
     **Raises:** what `relax` raises; `ValueError` for distances that are not positive, angles that
-    are not between 0 and 180 degrees, for fixed atoms on both sides, coordinates held that the scan
-    would change, and rings with `relaxed=False`. It warns of points that did not converge.
+    are not between 0 and 180 degrees, for dihedrals over a straight angle, fixed atoms on both
+    sides, coordinates held that the scan would change, and rings with `relaxed=False`. It warns of
+    points that did not converge.
 
     **Notes:** it runs outside of `jit`. A relaxed scan follows one valley: where it falls into
     another, the curve is discontinuous, at another place if the scan is reversed.
@@ -112,9 +113,11 @@ def scan(
     functional = as_functional(functional)
     Iteration.checked(tolerance, max_steps, solver)
     check_many(molecule, functional, "scan")
-    members = members_of(molecule, result)
+    members = members_of(molecule, result, "scan")
     for m, _ in members:
         check_coordinate(coordinate, int(np.sum(m.atom_mask)), "coordinate")
+        if len(coordinate) == 4:
+            check_bent(np.asarray(m.coordinates), coordinate, "coordinate")
     wanted = _checked(values, len(coordinate))
     surface = Surface(
         functional, params, tolerance=tolerance, max_steps=100, solver=solver, batch_size=batch_size
@@ -137,7 +140,10 @@ def _unit(atoms: int) -> float:
 
 
 def _checked(values: Any, atoms: int) -> np.ndarray:
-    found = np.asarray(values, float)
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
     if found.ndim != 1 or found.size == 0 or not np.isfinite(found).all():
         raise ValueError(f"values must be a row of finite numbers, got {values!r}.")
     if atoms == 2 and np.any(found <= 0):

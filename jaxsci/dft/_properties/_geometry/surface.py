@@ -19,7 +19,7 @@ from ..._system.molecule import Molecule
 from ..._xc import Functional
 from ..forces import exchange_of, explicit_slopes
 from ..integral_gradients import integral_gradient
-from .rebuilt import one_of, rebuilt
+from .rebuilt import alike, one_of, rebuilt
 
 
 class Job(NamedTuple):
@@ -54,6 +54,8 @@ class Surface:
         solver: DIIS | Newton,
         batch_size: int | None,
     ):
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise ValueError(f"batch_size is a whole number from 1, or None, got {batch_size!r}.")
         self.functional, self.params = functional, params
         self.settings = (tolerance, max_steps, solver)
         self.batch_size = batch_size
@@ -83,7 +85,7 @@ class Surface:
         if size == 1:
             return [(jobs[0], _solved(jobs[0].molecule, jobs[0].density, *how))]
         filled = [*jobs, *([jobs[0]] * (size - len(jobs)))]
-        molecules = jax.tree.map(lambda *x: jnp.stack(x), *[j.molecule for j in filled])
+        molecules = jax.tree.map(lambda *x: jnp.stack(x), *alike([j.molecule for j in filled]))
         densities = np.stack([j.density for j in filled])
         found = _solved_together(molecules, densities, *how)
         return [(job, one_of(found, i)) for i, job in enumerate(jobs)]
@@ -147,5 +149,6 @@ def _electrons(molecule, density, functional, params, settings):
     options = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": False}
     result = scf(molecule, functional, params, guess=density, **options)
     n = molecule.size
-    slopes = explicit_slopes(molecule, functional, params, result.density_matrix.reshape(-1, n, n))
+    density = result.density_matrix.reshape(-1, n, n)
+    _, *slopes = explicit_slopes(molecule, functional, params, density)
     return result, *slopes

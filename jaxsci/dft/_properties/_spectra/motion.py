@@ -1,19 +1,23 @@
 """Masses, moments of inertia and the symmetry number of a rigid molecule."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..._system.molecule import Molecule
 
-# Moments of inertia below this (dalton Bohr²) are those of a line, or of a point.
-_NO_MOMENT = 1e-3
+# Moments of inertia below this (dalton Bohr²) are those of a line, or of a point. That of triplet
+# methylene is 0.8, and that of carbon dioxide bent by one degree 3e-3.
+_NO_MOMENT = 1e-2
 # Distances (Bohr) up to which a turned molecule counts as the same.
 _SAME = 0.05
 
 
-def masses_of(molecule: Molecule) -> np.ndarray:
-    """Average masses of the atoms in daltons.
+def masses_of(molecule: Molecule, given: Sequence[float] | None) -> np.ndarray:
+    """Masses of the atoms in daltons: those given, or the averages of the elements.
 
-    **Raises:** `ValueError` for ghosts, which have none.
+    **Raises:** `ValueError` for ghosts, which have none, and masses that are not one positive
+    number for each atom.
     """
     from pyscf.data import elements
 
@@ -21,6 +25,13 @@ def masses_of(molecule: Molecule) -> np.ndarray:
     numbers = np.asarray(molecule.libcint.elements)[:atoms]
     if not numbers.all():
         raise ValueError(f"atom {int(np.argmin(numbers))} is a ghost, which cannot vibrate.")
+    if given is not None:
+        masses = np.asarray(given, float)
+        if masses.shape != (atoms,) or not (np.isfinite(masses) & (masses > 0)).all():
+            raise ValueError(
+                f"masses are {atoms} positive numbers (daltons), one for each atom, got {given!r}."
+            )
+        return masses
     return np.array([elements.MASSES[z] for z in numbers])
 
 
@@ -43,14 +54,16 @@ def rigid_motions(x: np.ndarray, masses: np.ndarray) -> np.ndarray:
     axes = np.eye(3)
     motions = [root * axis for axis in axes] + [root * np.cross(axis, x) for axis in axes]
     flat = np.reshape(motions, (6, -1))
-    _, s, v = np.linalg.svd(flat, full_matrices=False)
-    return v[s > 1e-3 * s[0]]
+    _, _, v = np.linalg.svd(flat, full_matrices=False)
+    turns = len(moments_of_inertia(x, masses))
+    return v[: 3 + turns]
 
 
 def symmetry_number(x: np.ndarray, numbers: np.ndarray, masses: np.ndarray) -> int:
-    """The number of rotations that turn the molecule into itself."""
+    """The number of rotations that turn the molecule into itself, isotopes told apart."""
     x = centred(x, masses)
     count = len(moments_of_inertia(x, masses))
+    _, numbers = np.unique(np.stack([numbers, masses], axis=1), axis=0, return_inverse=True)
     if count < 3:
         return 2 if count == 2 and _same(-x, x, numbers) else 1
     first = int(np.argmax(np.linalg.norm(x, axis=1)))

@@ -1,15 +1,16 @@
 """Harmonic vibrations: frequencies, modes, infrared intensities and what heat adds."""
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ....core import Failure, require_x64
+from ..._basis.orthonormal import kept_directions
 from ..._basis.units import (
     DALTON_IN_ELECTRON_MASSES,
     HARTREE_IN_WAVENUMBERS,
@@ -21,15 +22,14 @@ from ..._system.molecule import Molecule, check_one
 from ..._xc import Functional, as_functional
 from .._geometry.surface import Job, Surface
 from ..forces import check_forces, forces
-from ..hessian import hessian_and_slopes
+from ..hessian import Slopes, hessian_and_slopes, largest_force, warn_unless_stationary
 from ..integral_tangents import integral_slopes
 from ..moments import dipole
+from ..nuclei import check_nuclei
 from ..solution import solution
 from .motion import masses_of, moments_of_inertia, rigid_motions, symmetry_number
 from .thermochemistry import Thermochemistry, ideal_gas
 
-# Hartree/Bohr above which a geometry does not count as stationary.
-_STATIONARY = 1e-3
 _STEP = 0.005  # Bohr, of the differences of forces
 
 
@@ -125,6 +125,7 @@ def vibrations(
     functional: Functional | Callable,
     params: Any = None,
     *,
+    masses: Sequence[float] | None = None,
     result: SCFResult | None = None,
     tolerance: float = 1e-12,
     max_steps: int = 100,
@@ -144,16 +145,19 @@ def vibrations(
     - `molecule`: one molecule, relaxed.
     - `functional`: as in `scf`.
     - `params`: the functional's parameters.
+    - `masses`: of the atoms in daltons, for isotopes (deuterium: 2.0141); `None` takes the average
+        masses of the elements.
     - `result`: what `scf` returned for them, to 1e-12 Hartree or tighter; `None` solves.
     - `tolerance`: of the energy in Hartree, of every SCF.
     - `max_steps`: Fock matrices built before giving up.
     - `solver`: `DIIS(...)` or `Newton(...)`, as in `scf`.
 
-    **Returns:** a `Vibrations`, with average masses of the elements. Where the geometry is not
+    **Returns:** a `Vibrations`, without atoms that pad the molecule. Where the geometry is not
     relaxed its `stationary` is false, and a warning says the largest force.
 
-    **Raises:** what `scf`, `forces` and `hessian` raise; `ValueError` for ghost atoms and batches;
-    `RuntimeError` where the SCF of a displaced geometry fails.
+    **Raises:** what `scf`, `forces` and `hessian` raise; `ValueError` for ghost atoms, batches and
+    masses that are not positive; `RuntimeError` where the SCF of a displaced geometry fails, or
+    leaves out another number of directions of a nearly dependent basis.
 
     **Notes:** it runs outside of `jit`.
 
@@ -169,66 +173,85 @@ def vibrations(
     functional = as_functional(functional)
     check_one(molecule, "vibrations(m, functional)")
     check_forces(molecule, functional, "vibrations")
-    masses = masses_of(molecule)
+    check_nuclei(molecule, "vibrations")
+    found = masses_of(molecule, masses)
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver}
     result = solution(
         molecule, functional, params, result, "vibrations", guess="minao", throw=True, **settings
     )
-    force = forces(molecule, functional, params, result=result)
     if molecule.fit is None and molecule.long_range is None and not molecule.dependent:
         slopes, heat = integral_slopes(molecule), first_of(solver).temperature
         second = hessian_and_slopes(molecule, slopes, functional, params, result, heat)
+        second = _without_padding(second, len(found))
     else:
         surface = Surface(functional, params, batch_size=None, **settings)
-        second = _by_differences(molecule, surface, np.asarray(result.density_matrix))
-    return _analysed(molecule, result, force, masses, *(np.asarray(x) for x in second))
+        force = forces(molecule, functional, params, result=result)
+        second = _by_differences(molecule, surface, np.asarray(result.density_matrix), -force)
+    why = "frequencies there depend on the coordinates"
+    stationary = warn_unless_stationary(second.gradient, why, stacklevel=3)
+    return _analysed(molecule, result, found, second, stationary)
 
 
-def _by_differences(molecule: Molecule, surface: Surface, density: np.ndarray):
+def _without_padding(found: Slopes, atoms: int) -> Slopes:
+    second, moments, gradient = (np.asarray(x) for x in found)
+    return _slopes(second[:atoms, :, :atoms], moments[:atoms], gradient[:atoms])
+
+
+def _slopes(*arrays: np.ndarray) -> Slopes:
+    return Slopes(*map(jax.device_put, arrays))  # `jnp.asarray` compiles a program for each shape
+
+
+def _by_differences(
+    molecule: Molecule, surface: Surface, density: np.ndarray, gradient: Array
+) -> Slopes:
     """The Hessian and ∂μ/∂R, from forces and dipole moments on both sides of each coordinate."""
-    x = np.asarray(molecule.coordinates)
-    shifts = _STEP * np.eye(x.size).reshape(-1, *x.shape)
+    x, atoms = np.asarray(molecule.coordinates), int(np.sum(molecule.atom_mask))
+    shifts = _STEP * np.eye(x.size)[: 3 * atoms].reshape(-1, *x.shape)
     jobs = [Job(molecule, x + sign * s, density) for s in shifts for sign in (1, -1)]
-    gradients, moments = np.zeros((len(jobs), *x.shape)), np.zeros((len(jobs), 3))
+    gradients, moments = np.zeros((len(jobs), atoms, 3)), np.zeros((len(jobs), 3))
+    kept = kept_directions(molecule.overlap)
     for i, point in surface(jobs):
         if isinstance(point, Failure):
             raise RuntimeError(f"a displaced geometry failed: {point.reason}")
         if not bool(point.result.converged):
             raise RuntimeError("the SCF of a displaced geometry did not converge.")
-        gradients[i], moments[i] = point.gradient, dipole(point.molecule, point.result)
-    second = ((gradients[::2] - gradients[1::2]) / (2 * _STEP)).reshape(*x.shape, *x.shape)
-    slopes = ((moments[::2] - moments[1::2]) / (2 * _STEP)).reshape(*x.shape, 3)
-    return 0.5 * (second + second.transpose(2, 3, 0, 1)), slopes
+        if kept_directions(point.molecule.overlap) != kept:
+            raise RuntimeError(
+                f"within {_STEP} Bohr of the geometry the number of directions left out of the "
+                "nearly dependent basis changes, and the energy jumps: take a basis with fewer "
+                "diffuse functions."
+            )
+        gradients[i] = point.gradient[:atoms]
+        moments[i] = dipole(point.molecule, point.result)
+    shape = atoms, 3
+    second = ((gradients[::2] - gradients[1::2]) / (2 * _STEP)).reshape(*shape, *shape)
+    slopes = ((moments[::2] - moments[1::2]) / (2 * _STEP)).reshape(*shape, 3)
+    second = 0.5 * (second + second.transpose(2, 3, 0, 1))
+    return _slopes(second, slopes, np.asarray(gradient)[:atoms])
 
 
-def _analysed(molecule, result, force, masses, second, slopes) -> Vibrations:
-    x, weight = np.asarray(molecule.coordinates), np.repeat(1 / np.sqrt(masses), 3)
+def _analysed(molecule, result, masses, slopes: Slopes, stationary: bool) -> Vibrations:
+    x, weight = np.asarray(molecule.coordinates)[: len(masses)], np.repeat(masses**-0.5, 3)
+    second, by_position = np.asarray(slopes.hessian), np.asarray(slopes.dipole_slopes)
     _, _, whole = np.linalg.svd(rigid_motions(x, masses))
     inner = whole[len(rigid_motions(x, masses)) :]
     weighted = weight[:, None] * second.reshape(x.size, x.size) * weight
     curvatures, vectors = np.linalg.eigh(inner @ weighted @ inner.T)
     displacements = (vectors.T @ inner) * weight  # ∂R/∂Q
     quanta = np.sqrt(np.abs(curvatures) / DALTON_IN_ELECTRON_MASSES)
-    largest = float(np.max(np.linalg.norm(force, axis=1)))
-    if largest > _STATIONARY:
-        warnings.warn(
-            f"the geometry is not stationary: the largest force is {largest:.1e} Hartree/Bohr. "
-            "Relax it first, by jsci.dft.relax with the same functional.",
-            stacklevel=3,
-        )
-    moments = displacements @ slopes.reshape(x.size, 3)
+    moments = displacements @ by_position.reshape(x.size, 3)
     length = np.linalg.norm(displacements, axis=1, keepdims=True)
     return Vibrations(
         frequencies=jnp.asarray(np.sign(curvatures) * quanta * HARTREE_IN_WAVENUMBERS),
         modes=jnp.asarray((displacements / length).reshape(-1, *x.shape)),
         intensities=jnp.asarray(INFRARED_IN_KM_PER_MOL * np.sum(moments**2, axis=1)),
-        hessian=jnp.asarray(second),
-        dipole_slopes=jnp.asarray(slopes),
-        gradient=jnp.asarray(largest),
-        stationary=jnp.asarray(largest <= _STATIONARY),
+        hessian=slopes.hessian,
+        dipole_slopes=slopes.dipole_slopes,
+        gradient=jnp.asarray(largest_force(slopes.gradient)),
+        stationary=jnp.asarray(stationary),
         energy=result.free_energy,
-        positions=molecule.coordinates,
+        positions=jnp.asarray(x),
         masses=jnp.asarray(masses),
-        numbers=np.asarray(molecule.libcint.elements),
+        numbers=np.asarray(molecule.libcint.elements)[: len(masses)],
         unpaired=abs(int(molecule.electrons[0] - molecule.electrons[1])),
     )

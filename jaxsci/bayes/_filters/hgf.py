@@ -1,0 +1,286 @@
+"""Hierarchical Gaussian filters: beliefs about values, and about how fast they change."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .filter import Observation
+from .node import Node, check, edges, from_children_to_parents, inputs
+
+Update = Literal["ehgf", "standard"]
+Parameters = dict[str, Float[Array, "*b n"]]
+
+
+class Beliefs(NamedTuple):
+    """Normal beliefs about all nodes.
+
+    - `mean`: (n,); of a binary node the probability of 1.
+    - `precision`: (n,), one over the variance.
+    """
+
+    mean: Float[Array, "*b n"]
+    precision: Float[Array, "*b n"]
+
+
+class _Predicted(NamedTuple):
+    """A node before the observation: μ̂, π̂ and γ = Ω π̂."""
+
+    mean: Array
+    precision: Array
+    weight: Array
+
+
+class _Known(NamedTuple):
+    """A node after the observation, and whether anything was seen below it."""
+
+    mean: Array
+    precision: Array
+    informed: Array
+
+
+class HGF(eqx.Module):
+    """A hierarchical Gaussian filter; made by `hgf`.
+
+    - `nodes`, `update`: as in `hgf`.
+    """
+
+    nodes: tuple[Node, ...] = eqx.field(static=True)
+    update: Update = eqx.field(static=True)
+
+    def params(self) -> Parameters:
+        """The default parameters, to be changed by `params | {"tonic_volatility": ...}`.
+
+        **Returns:** a dict of arrays with an entry for each node, or for each coupling in the order
+        in which the nodes list their parents. `"tonic_volatility"` ω, -4; `"tonic_drift"` ρ, 0;
+        `"autoconnection"` λ, 1; `"mean"` and `"precision"` of the first belief, 0 and 1, where the
+        precision of an observed continuous node is that of its noise; `"value_coupling"` α and
+        `"volatility_coupling"` κ, 1.
+        """
+        n = len(self.nodes)
+        couplings = {
+            f"{kind}_coupling": jnp.ones(len(edges(self.nodes, kind)))
+            for kind in ("value", "volatility")
+        }
+        return {
+            "mean": jnp.zeros(n),
+            "precision": jnp.ones(n),
+            "tonic_volatility": jnp.full(n, -4.0),
+            "tonic_drift": jnp.zeros(n),
+            "autoconnection": jnp.ones(n),
+        } | couplings
+
+    def init(self, params: Parameters) -> Beliefs:
+        """The first beliefs.
+
+        **Arguments:**
+
+        - `params`: as from `params()`.
+
+        **Returns:** the state that `step` takes.
+        """
+        _check_params(params, self.params())
+        return Beliefs(params["mean"], params["precision"])
+
+    def step(
+        self, params: Parameters, state: Beliefs, observation: Observation
+    ) -> tuple[Beliefs, Beliefs, Float[Array, ""]]:
+        """Prediction and update by one observation: the step that `filter` takes.
+
+        **Arguments:**
+
+        - `params`: as from `params()`.
+        - `state`: beliefs after the observation before.
+        - `observation`: the next one, () or (m,) for m observed nodes in their order.
+
+        **Returns:** the new beliefs; the predicted ones, in which an observed continuous node has
+        the variance of an observation; the log density of what was seen.
+        """
+        observed = inputs(self.nodes)
+        if observation.value.size != len(observed):
+            raise ValueError(
+                f"An observation has {observation.value.size} values, but {len(observed)} nodes "
+                f"are observed: {observed}."
+            )
+        order = from_children_to_parents(self.nodes)
+        predicted: dict[int, _Predicted] = {}
+        for i in reversed(order):
+            predict = self._predict_input if i in observed else self._predict
+            predicted[i] = predict(params, state, predicted, i, observation.dt)
+        known: dict[int, _Known] = {}
+        pairs = zip(jnp.ravel(observation.value), jnp.ravel(observation.seen), strict=True)
+        for i, (value, seen) in zip(observed, pairs, strict=True):
+            mean = jnp.where(seen, value, predicted[i].mean)
+            known[i] = _Known(mean, predicted[i].precision, seen)
+        log_density = sum(self._log_density(params, predicted, known[i], i) for i in observed)
+        for i in order:
+            if i not in observed:
+                known[i] = self._known(params, predicted, known, i, observation.dt)
+        return _beliefs(known), self._before(params, predicted), jnp.asarray(log_density)
+
+    def _parents(self, kind, child):
+        return [e for e in edges(self.nodes, kind) if e.child == child]
+
+    def _children(self, kind, parent):
+        return [e for e in edges(self.nodes, kind) if e.parent == parent]
+
+    def _drive(self, params, predicted, i):
+        """What value parents add to the mean of a node."""
+        parents = self._parents("value", i)
+        moved = [params["value_coupling"][e.place] * predicted[e.parent].mean for e in parents]
+        return sum(moved, params["tonic_drift"][i])
+
+    def _predict(self, params, state, predicted, i, dt) -> _Predicted:
+        exponent = params["tonic_volatility"][i]
+        for e in self._parents("volatility", i):
+            exponent += params["volatility_coupling"][e.place] * predicted[e.parent].mean
+        volatility = dt * jnp.exp(exponent)
+        precision = 1 / (1 / state.precision[i] + volatility)
+        drive = self._drive(params, predicted, i)
+        mean = params["autoconnection"][i] * state.mean[i] + dt * drive
+        return _Predicted(mean, precision, volatility * precision)
+
+    def _predict_input(self, params, state, predicted, i, dt) -> _Predicted:
+        """An observation has no memory; that of a continuous node has its noise alone."""
+        del state, dt
+        drive = self._drive(params, predicted, i)
+        if self.nodes[i].kind == "continuous":
+            return _Predicted(drive, params["precision"][i], jnp.ones_like(drive))
+        mean = jax.nn.sigmoid(drive)
+        return _Predicted(mean, 1 / (mean * (1 - mean)), jnp.ones_like(mean))
+
+    def _variance(self, params, predicted, i):
+        """Of an observation of a continuous node: its noise, and its parents' variances."""
+        unknown = [
+            params["value_coupling"][e.place] ** 2 / predicted[e.parent].precision
+            for e in self._parents("value", i)
+        ]
+        return sum(unknown, 1 / predicted[i].precision)
+
+    def _before(self, params, predicted) -> Beliefs:
+        found = [predicted[i] for i in range(len(self.nodes))]
+        precisions = [p.precision for p in found]
+        for i in inputs(self.nodes):
+            if self.nodes[i].kind == "continuous":
+                precisions[i] = 1 / self._variance(params, predicted, i)
+        return Beliefs(jnp.stack([p.mean for p in found]), jnp.stack(precisions))
+
+    def _log_density(self, params, predicted, known: _Known, i):
+        if self.nodes[i].kind == "binary":
+            drive = self._drive(params, predicted, i)
+            log_density = jax.nn.log_sigmoid(drive) - (1 - known.mean) * drive
+        else:
+            variance = self._variance(params, predicted, i)
+            square = (known.mean - predicted[i].mean) ** 2 / variance
+            log_density = -0.5 * (square + jnp.log(2 * jnp.pi * variance))
+        return jnp.where(known.informed, log_density, 0)
+
+    def _known(self, params, predicted, known, i, dt) -> _Known:
+        """A hidden node after its children, each of which counts if anything was seen below it."""
+        push, narrowing = self._from_values(params, predicted, known, i, dt)
+        more_push, more_narrowing = self._from_volatilities(params, predicted, known, i)
+        mean, precision, _ = predicted[i]
+        new = precision + narrowing + more_narrowing
+        # The expansion around the prediction may have no maximum: say so.
+        new = jnp.where(new > 0, new, jnp.nan)
+        mean_first = self.update == "ehgf" and self._children("volatility", i)
+        mean = mean + (push + more_push) / (precision if mean_first else new)
+        children = [*self._children("value", i), *self._children("volatility", i)]
+        informed = jnp.any(jnp.stack([known[e.child].informed for e in children]))
+        return _Known(mean, new, informed)
+
+    def _from_values(self, params, predicted, known, i, dt):
+        """Σ α π̂ δ and Σ α² π̂ over the nodes that this one moves."""
+        push = narrowing = jnp.zeros_like(predicted[i].mean)
+        observed = inputs(self.nodes)
+        for e in self._children("value", i):
+            child, seen = predicted[e.child], known[e.child].informed
+            coupling = params["value_coupling"][e.place] * (1.0 if e.child in observed else dt)
+            error = known[e.child].mean - child.mean
+            if self.nodes[e.child].kind == "binary":  # of a sigmoid: its slope is its variance
+                push += jnp.where(seen, coupling * error, 0)
+                narrowing += jnp.where(seen, coupling**2 / child.precision, 0)
+            else:
+                push += jnp.where(seen, coupling * child.precision * error, 0)
+                narrowing += jnp.where(seen, coupling**2 * child.precision, 0)
+        return push, narrowing
+
+    def _from_volatilities(self, params, predicted, known, i):
+        """The same over the nodes whose speed this one sets, by their surprise Δ."""
+        push = narrowing = jnp.zeros_like(predicted[i].mean)
+        for e in self._children("volatility", i):
+            child, after = predicted[e.child], known[e.child]
+            coupling = params["volatility_coupling"][e.place]
+            weight = coupling * child.weight
+            square = child.precision * (after.mean - child.mean) ** 2
+            surprise = child.precision / after.precision + square - 1
+            curvature = 0.5 * weight**2 + (weight - 0.5 * coupling) * weight * surprise
+            push += jnp.where(after.informed, 0.5 * weight * surprise, 0)
+            narrowing += jnp.where(after.informed, curvature, 0)
+        return push, narrowing
+
+
+def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
+    """A hierarchical Gaussian filter, for `filter`: beliefs whose volatility is believed too.
+
+        μ̂ = λ μ + dt (ρ + Σ α μ̂_value),   1/π̂ = 1/π + Ω,   Ω = dt exp(ω + Σ κ μ̂_volatility)
+
+    Observations then move the beliefs from below: value parents by their errors over precision,
+    π = π̂ + Σ α² π̂_child, and volatility parents by Δ = π̂/π + π̂ (μ - μ̂)² - 1 of their children.
+
+    **Arguments:**
+
+    - `nodes`: the graph, of `Node`. Nodes that are nobody's parent are observed, in their order.
+    - `update`: of volatility parents: `"ehgf"` moves the mean over the predicted precision,
+        `"standard"` over the new one.
+
+    **Returns:** `HGF`: `.params()`, `.init(params)`, and `.step` for `filter`.
+
+    **Raises:** `ValueError` for a parent that is not there, a circle, or nodes that cannot be
+    observed; from its methods for parameters or observations of another shape.
+
+    **Notes:** where a new precision would not be positive, everything after it is NaN: the
+    expansion of the update has no maximum there, mostly for a volatility that is too high.
+    `log_density` is that of the observations, sigmoid for binary ones, and for continuous ones
+    with variance 1/π_noise + Σ α²/π̂_parent. Some software scores a continuous observation by the
+    parent's prediction alone, N(μ̂_parent, 1/π̂_parent): that, and any response model, is a function
+    of `.predicted`.
+
+    **Good values:** ω from -8 to -2 for binary observations.
+
+    **Source:** Mathys et al., Front. Hum. Neurosci. 8, 825 (2014); Weber et al., "The generalized
+    hierarchical Gaussian filter", arXiv:2305.10937 (2023).
+
+    ```python
+    net = jsci.bayes.hgf(
+        (
+            jsci.bayes.Node("binary", value_parents=(1,)),
+            jsci.bayes.Node("continuous", volatility_parents=(2,)),
+            jsci.bayes.Node("continuous"),
+        )
+    )
+    params = net.params() | {"tonic_volatility": jnp.array([0.0, -4.0, -6.0])}
+    u = jnp.array([1.0, 1.0, 0.0, 1.0])
+    jsci.bayes.filter(net.step, params, net.init(params), u).log_density  # -2.860
+    ```
+    """
+    if update not in get_args(Update):
+        raise ValueError(f"update must be one of {get_args(Update)}, got {update!r}.")
+    nodes = tuple(nodes)
+    check(nodes)
+    return HGF(nodes, update)
+
+
+def _beliefs(known) -> Beliefs:
+    found = [known[i] for i in range(len(known))]
+    return Beliefs(jnp.stack([k.mean for k in found]), jnp.stack([k.precision for k in found]))
+
+
+def _check_params(params, like):
+    shapes = {name: jnp.shape(value) for name, value in params.items()}
+    wanted = {name: value.shape for name, value in like.items()}
+    if shapes != wanted:
+        raise ValueError(f"params must have the shapes {wanted}, got {shapes}.")

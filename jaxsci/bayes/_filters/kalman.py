@@ -1,0 +1,197 @@
+"""Kalman's filter: linear, extended to models that are not, and in square roots."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_solve, solve_triangular
+from jaxtyping import Array, Float, PyTree
+
+from .filter import Observation
+
+Form = Literal["covariance", "square root"]
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution.
+
+    - `mean`: (n,).
+    - `covariance`: (n, n).
+    """
+
+    mean: Float[Array, "*b n"]
+    covariance: Float[Array, "*b n n"]
+
+
+class GaussianRoot(NamedTuple):
+    """A normal distribution by a square root of its covariance.
+
+    - `mean`: (n,).
+    - `factor`: L, (n, n), lower triangular with L Lᵀ = covariance.
+    """
+
+    mean: Float[Array, "*b n"]
+    factor: Float[Array, "*b n n"]
+
+    @property
+    def covariance(self) -> Float[Array, "*b n n"]:
+        """L Lᵀ."""
+        return self.factor @ jnp.swapaxes(self.factor, -1, -2)
+
+
+class Kalman(eqx.Module):
+    """A Kalman filter; made by `kalman`.
+
+    - `transition`, `observe`, `process_noise`, `observation_noise`, `form`: as in `kalman`.
+    """
+
+    transition: Callable
+    observe: Callable
+    process_noise: Callable
+    observation_noise: Callable
+    form: Form = eqx.field(static=True)
+
+    def init(
+        self, mean: Float[Array, "..."], covariance: Float[Array, "..."]
+    ) -> Gaussian | GaussianRoot:
+        """The state before the first transition.
+
+        **Arguments:**
+
+        - `mean`: (n,).
+        - `covariance`: (n, n), positive definite; in square roots any factor's product.
+
+        **Returns:** the state that `step` takes.
+        """
+        mean, covariance = jnp.asarray(mean), jnp.asarray(covariance)
+        if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
+            raise ValueError(
+                f"mean and covariance must be (n,) and (n, n), got {mean.shape} and "
+                f"{covariance.shape}."
+            )
+        if self.form == "covariance":
+            return Gaussian(mean, covariance)
+        return GaussianRoot(mean, jnp.linalg.cholesky(covariance))
+
+    def step(
+        self, params: PyTree, state: Gaussian | GaussianRoot, observation: Observation
+    ) -> tuple[Gaussian | GaussianRoot, Gaussian, Float[Array, ""]]:
+        """Transition, prediction and update: the step that `filter` takes.
+
+        **Arguments:**
+
+        - `params`: of the functions of the model.
+        - `state`: after the observation before.
+        - `observation`: the next one.
+
+        **Returns:** the new state; the predicted observation, a `Gaussian` whose covariance has the
+        noise in it; the log density of what was seen.
+        """
+        forward = lambda x: self.transition(params, x, observation.dt)  # noqa: E731
+        moved, rate = forward(state.mean), jax.jacfwd(forward)(state.mean)
+        look = lambda x: jnp.ravel(self.observe(params, x))  # noqa: E731
+        expected, slope = look(moved), jax.jacfwd(look)(moved)
+        _check_length(observation.value, expected)
+        noises = self.process_noise(params, observation.dt), self.observation_noise(params)
+        noises = tuple(jnp.atleast_2d(noise) for noise in noises)
+        seen = jnp.ravel(observation.seen).astype(expected.dtype)
+        surprise = seen * (jnp.ravel(observation.value) - expected)
+        update = _by_covariance if isinstance(state, Gaussian) else _by_root
+        state, predicted, root = update(state, moved, rate, slope, noises, surprise, seen)
+        # A value that is not seen has unit variance and no surprise.
+        scaled = solve_triangular(root, surprise, lower=True)
+        volume = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(root))))
+        log_density = -0.5 * (scaled @ scaled + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
+        return state, Gaussian(expected, predicted), log_density
+
+
+def kalman(
+    transition: Callable,
+    observe: Callable,
+    *,
+    process_noise: Callable,
+    observation_noise: Callable,
+    form: Form = "covariance",
+) -> Kalman:
+    """Kalman's filter of a state-space model, for `filter`.
+
+        xₖ = transition(θ, xₖ₋₁, dt) + N(0, Q(θ, dt)),   yₖ = observe(θ, xₖ) + N(0, R(θ))
+
+    Exact for linear functions. Others are linearised at the mean: the extended filter.
+
+    **Arguments:**
+
+    - `transition`: `transition(params, x, dt)`, the state (n,) after the time dt.
+    - `observe`: `observe(params, x)`, the observation, () or (m,).
+    - `process_noise`: `process_noise(params, dt)`, Q, (n, n).
+    - `observation_noise`: `observation_noise(params)`, R, (m, m), or () for one value.
+    - `form`: `"covariance"` keeps covariances, in Joseph's form. `"square root"` keeps their
+        factors by QR decompositions, which float32 needs; both noises are then factors too, G
+        with Q = G Gᵀ, (n, k), and the state's covariance must not be singular.
+
+    **Returns:** `Kalman`: `.init(mean, covariance)` and `.step` for `filter`.
+
+    **Raises:** `ValueError` for an unknown form, or, from its methods, shapes that do not fit.
+
+    **Notes:** an observation of which some values are missing uses the others. The extended filter
+    is wrong where functions bend within a standard deviation of the state.
+
+    **Source:** Anderson & Moore, "Optimal filtering" (1979), chapters 6 and 8.
+
+    ```python
+    walk = jsci.bayes.kalman(
+        lambda p, x, dt: x,
+        lambda p, x: x[0],
+        process_noise=lambda p, dt: p["walk"] * dt * jnp.eye(1),
+        observation_noise=lambda p: p["noise"],
+    )
+    params = {"walk": jnp.array(1.0), "noise": jnp.array(1.0)}
+    y = jnp.array([1.0, 2.0, jnp.nan])
+    out = jsci.bayes.filter(walk.step, params, walk.init(jnp.zeros(1), jnp.eye(1)), y)
+    out.state.mean[:, 0]  # 0.667, 1.500, 1.500
+    ```
+    """
+    if form not in get_args(Form):
+        raise ValueError(f"form must be one of {get_args(Form)}, got {form!r}.")
+    return Kalman(transition, observe, process_noise, observation_noise, form)
+
+
+def _check_length(value, expected):
+    if value.size != expected.size:
+        raise ValueError(
+            f"An observation has {value.size} values, but observe() returns {expected.size}."
+        )
+
+
+def _by_covariance(state, mean, rate, slope, noises, surprise, seen):
+    """The update of covariances, in Joseph's form, which keeps them positive."""
+    process, noise = noises
+    p = rate @ state.covariance @ rate.T + process
+    predicted = slope @ p @ slope.T + noise
+    both = seen[:, None] * seen[None]
+    root = jnp.linalg.cholesky(both * predicted + jnp.diag(1 - seen))
+    gain = cho_solve((root, True), seen[:, None] * (slope @ p)).T
+    rest = jnp.eye(len(p), dtype=p.dtype) - gain @ (seen[:, None] * slope)
+    p = rest @ p @ rest.T + gain @ (both * noise) @ gain.T
+    return Gaussian(mean + gain @ surprise, p), predicted, root
+
+
+def _by_root(state, mean, rate, slope, noises, surprise, seen):
+    """The same of their factors, by triangular factors of stacked ones."""
+    process, noise = noises
+    p = _triangular(rate @ state.factor, process)
+    predicted = slope @ p @ p.T @ slope.T + noise @ noise.T
+    m, rows = len(seen), seen[:, None]
+    above = [rows * (slope @ p), rows * noise, jnp.diag(1 - seen)]
+    below = [p, jnp.zeros((len(p), noise.shape[1] + m), p.dtype)]
+    both = _triangular(jnp.concatenate([jnp.concatenate(above, 1), jnp.concatenate(below, 1)]))
+    root, gain, p = both[:m, :m], both[m:, :m], both[m:, m:]
+    mean = mean + gain @ solve_triangular(root, surprise, lower=True)
+    return GaussianRoot(mean, p), predicted, root
+
+
+def _triangular(*factors):
+    """L with L Lᵀ the sum of the factors' products."""
+    return jnp.linalg.qr(jnp.concatenate(factors, 1).T, mode="r").T

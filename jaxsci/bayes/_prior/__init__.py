@@ -1,0 +1,1 @@
+"""Priors of functions: of parameters, and matched to samplers of functions."""

@@ -1,0 +1,143 @@
+"""A normal prior of parameters, whose scales are parameters of their own."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+
+class Prior(eqx.Module):
+    """Independent normal parameters with one scale for each leaf; made by `prior`.
+
+        θ = e^s z,   z ~ N(0, 1)
+
+    - `log_scales`: s, a pytree like the parameters with one number for each leaf; its gradients are
+        those that `match_prior` follows.
+    - `shapes`: the shape and dtype of each leaf, static.
+    """
+
+    log_scales: PyTree
+    shapes: Any = eqx.field(static=True)
+
+    def sample(self, key: PRNGKeyArray) -> PyTree:
+        """Parameters from the prior.
+
+        **Arguments:**
+
+        - `key`: of the draw.
+
+        **Returns:** a pytree like the parameters.
+        """
+        return self.whiten(self.white(key))
+
+    def white(self, key: PRNGKeyArray) -> PyTree:
+        """Parameters in units of their scales, z: where a sampler of `whitened` densities starts.
+
+        **Arguments:**
+
+        - `key`: of the draw.
+
+        **Returns:** a pytree like the parameters.
+        """
+        keys = iter(jax.random.split(key, max(1, len(self.shapes))))
+        structure = jax.tree.structure(self.log_scales)
+        draws = [jax.random.normal(next(keys), shape, dtype) for shape, dtype in self.shapes]
+        return jax.tree.unflatten(structure, draws)
+
+    def whiten(self, z: PyTree) -> PyTree:
+        """Parameters e^s z from those in units of their scales.
+
+        **Arguments:**
+
+        - `z`: a pytree like the parameters.
+
+        **Returns:** the same in the parameters' own units.
+        """
+        return jax.tree.map(lambda s, a: jnp.exp(s).astype(a.dtype) * a, self.log_scales, z)
+
+    def log_density(self, params: PyTree) -> Float[Array, ""]:
+        """log p(θ).
+
+        **Arguments:**
+
+        - `params`: θ.
+
+        **Returns:** a scalar.
+        """
+
+        def leaf(s, w):
+            square = jnp.sum((w / jnp.exp(s)) ** 2)
+            return -0.5 * square - w.size * (s + 0.5 * math.log(2 * math.pi))
+
+        return jax.tree.reduce(jnp.add, jax.tree.map(leaf, self.log_scales, params))
+
+    @property
+    def precision(self) -> PyTree:
+        """e^-2s of each leaf, as `laplace(prior=)` takes it."""
+        return jax.tree.map(lambda s: jnp.exp(-2 * s), self.log_scales)
+
+
+def prior(params: PyTree, *, scales: PyTree | float | None = None) -> Prior:
+    """A normal prior of the parameters of any model, with one scale for each leaf.
+
+    **Arguments:**
+
+    - `params`: a pytree of real arrays.
+    - `scales`: standard deviations: a number for all, or a pytree like `params` with a number for
+        each leaf. By default those of matrices and filters are the root mean squares of their
+        entries, which a network is initialised with, about 1/√inputs; 1 for all other leaves.
+
+    **Returns:** a `Prior`: `.sample(key)`, `.log_density(params)`, `.whiten(z)`, `.precision`.
+
+    **Raises:** `ValueError` for a scale that is not positive, or none for a leaf; `TypeError` for
+    parameters that are not real floating-point arrays.
+
+    **Notes:** samplers work best on z, whose prior has unit scales:
+    `lambda z: log_likelihood(prior.whiten(z)) - ½ |z|²`. Give parameters as initialised, not as
+    trained, or scales.
+
+    **Good values:** what `match_prior` finds.
+
+    ```python
+    params = {"w": 0.5 * jnp.ones((4, 4)), "b": jnp.zeros(4)}
+    normal = jsci.bayes.prior(params)
+    jnp.exp(normal.log_scales["w"])  # 0.5
+    normal.log_density(normal.sample(key))
+    ```
+    """
+    leaves, structure = jax.tree.flatten(params)
+    for leaf in leaves:
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise TypeError(f"params must be real arrays, got a leaf of {jnp.result_type(leaf)}.")
+    if not leaves:
+        raise ValueError("params has no leaves: there is nothing to give a prior.")
+    if scales is None:
+        scales = jax.tree.map(_usual, params)
+    elif jax.tree.structure(scales) == jax.tree.structure(0) != structure:
+        scales = jax.tree.map(lambda _: scales, params)
+    if jax.tree.structure(scales) != structure:
+        raise ValueError(
+            "scales must be a number, or a pytree like params with a number for each leaf; got "
+            f"{jax.tree.structure(scales)} for {structure}."
+        )
+    shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return Prior(jax.tree.map(_log, scales, params), shapes)
+
+
+def _usual(leaf):
+    """The root mean square of a matrix or filter; 1 for what is none, or zero."""
+    size = jnp.sqrt(jnp.mean(jnp.asarray(leaf) ** 2))
+    return jnp.where((size > 0) & (jnp.ndim(leaf) >= 2), size, 1)
+
+
+def _log(scale, leaf):
+    if jnp.shape(scale) != ():
+        raise ValueError(f"A scale must be one number for each leaf, got {jnp.shape(scale)}.")
+    if not isinstance(scale, Tracer) and not np.asarray(scale) > 0:
+        raise ValueError(f"Scales must be positive, got {scale}.")
+    return jnp.log(jnp.asarray(scale, jnp.result_type(leaf)))

@@ -1,0 +1,1 @@
+"""Samples of a density: Langevin dynamics, and whether they have converged."""

@@ -1,0 +1,141 @@
+"""The posterior of a linear model with white noise, in the smaller of two spaces."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import cho_solve, solve_triangular
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from .objective import BatchResiduals
+
+
+class LinearPosterior(eqx.Module):
+    """N(0, C) of the steps u - u₀ of whitened parameters u = √P θ, with A = ∂r/∂u.
+
+        C = (1 + AᵀA)⁻¹ = 1 - Aᵀ (1 + A Aᵀ)⁻¹ A
+
+    - `params`: θ₀.
+    - `roots`: √P of each leaf, 1 where the prior is flat.
+    - `residuals`: over their noise, as functions of u.
+    - `factor`: of 1 + A Aᵀ; or, where parameters are fewer, of AᵀA + 1, without 1 where P = 0.
+    - `in_samples`: which of the two.
+    """
+
+    params: PyTree
+    roots: PyTree
+    residuals: BatchResiduals
+    factor: Float[Array, "k k"]
+    in_samples: bool = eqx.field(static=True)
+
+    def scale(self) -> Float[Array, " p"]:
+        """√P of each parameter."""
+        return ravel_pytree(spread(self.params, self.roots))[0]
+
+    def square(self, g: Float[Array, " p"]) -> Float[Array, ""]:
+        """g C gᵀ."""
+        if not self.in_samples:
+            return jnp.sum(solve_triangular(self.factor, g, lower=True) ** 2)
+        seen = solve_triangular(self.factor, self._push(g), lower=True)
+        return jnp.sum(g**2) - jnp.sum(seen**2)
+
+    def product(self, g: Float[Array, " p"]) -> Float[Array, " p"]:
+        """C g."""
+        if not self.in_samples:
+            return cho_solve((self.factor, True), g)
+        return g - self._pull(cho_solve((self.factor, True), self._push(g)))
+
+    def draw(self, key: PRNGKeyArray) -> Float[Array, " p"]:
+        """From N(0, C): in sample space a draw from the prior, corrected by the data."""
+        first, second = jax.random.split(key)
+        u = self.scale()
+        normal = jax.random.normal(first, u.shape, u.dtype)
+        if not self.in_samples:
+            return solve_triangular(self.factor, normal, lower=True, trans="T")
+        noise = jax.random.normal(second, self.factor.shape[:1], u.dtype)
+        seen = self._push(normal) + noise
+        return normal - self._pull(cho_solve((self.factor, True), seen))
+
+    def _vector(self, u):
+        return self.residuals.vector(ravel_pytree(self.params)[1](u))
+
+    def _centre(self):
+        return ravel_pytree(self.params)[0] * self.scale()
+
+    def _push(self, step):
+        return jax.jvp(self._vector, (self._centre(),), (step,))[1]
+
+    def _pull(self, v):
+        return jax.vjp(self._vector, self._centre())[1](v)[0]
+
+
+def solve(
+    residuals: BatchResiduals, params: PyTree, roots: PyTree, bounded: PyTree, in_samples: bool
+) -> dict[str, Array]:
+    """The factor of a `LinearPosterior`, with the evidence and the effective parameters.
+
+    **Arguments:**
+
+    - `residuals`: of u, over their noise.
+    - `params`: θ₀.
+    - `roots`: √P of each leaf, 1 where the prior is flat.
+    - `bounded`: whether P > 0, for each leaf or its entries.
+    - `in_samples`: of which matrix.
+
+    **Returns:** `factor`; `effective_parameters`; `log_evidence`, for noise of unit variance.
+    """
+    u, unflat = ravel_pytree(jax.tree.map(jnp.multiply, params, spread(params, roots)))
+    r = residuals.vector(unflat(u))
+    # What the linear model says at θ = 0 is subtracted from the data.
+    shift = jax.jvp(lambda v: residuals.vector(unflat(v)), (u,), (u,))[1] - r
+    if in_samples:
+        kernel = residuals.kernel(unflat(u))
+        factor = jnp.linalg.cholesky(kernel + jnp.eye(r.size, dtype=kernel.dtype))
+        square = jnp.sum(solve_triangular(factor, shift, lower=True) ** 2)
+        effective = r.size - jnp.sum(_inverse(factor) ** 2)
+    else:
+        ridge = ravel_pytree(spread(params, bounded))[0].astype(u.dtype)
+        _, jacobian = residuals.jacobian(unflat(u))
+        factor = _checked_factor(jacobian.T @ jacobian + jnp.diag(ridge))
+        seen = solve_triangular(factor, jacobian.T @ shift, lower=True)
+        square = jnp.sum(shift**2) - jnp.sum(seen**2)
+        effective = u.size - jnp.sum(_inverse(factor) ** 2 * ridge[None])
+        square = jnp.where(jnp.all(ridge > 0), square, jnp.inf)  # a flat prior has no evidence
+    volume = 2 * jnp.sum(jnp.log(jnp.diagonal(factor)))
+    evidence = -0.5 * (square + volume + r.size * jnp.log(2 * jnp.pi))
+    return {"factor": factor, "effective_parameters": effective, "log_evidence": evidence}
+
+
+def whiten(residuals: BatchResiduals, roots: PyTree) -> BatchResiduals:
+    """The residuals as functions of u = √P θ."""
+    functions = tuple(_Rescaled(r, roots) for r in residuals.objective.functions)
+    return eqx.tree_at(lambda b: b.objective.functions, residuals, functions)
+
+
+def spread(params: PyTree, numbers: PyTree) -> PyTree:
+    """Each number as an array of the shape of its leaf."""
+    return jax.tree.map(lambda w, p: jnp.broadcast_to(p, w.shape), params, numbers)
+
+
+class _Rescaled(eqx.Module):
+    """A residual of u. The structured kernel sees a weight over a number as a weight."""
+
+    r: Callable
+    roots: PyTree
+
+    def __call__(self, u, x):
+        return self.r(jax.tree.map(jnp.divide, u, self.roots), x)
+
+
+def _inverse(factor):
+    return solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
+
+
+def _checked_factor(matrix):
+    """The Cholesky factor, NaN for a matrix that is singular to rounding."""
+    factor = jnp.linalg.cholesky(matrix)
+    rest = jnp.diagonal(factor) ** 2 / jnp.diagonal(matrix)
+    singular = jnp.min(rest) < 10 * len(matrix) * jnp.finfo(matrix.dtype).eps
+    return jnp.where(singular, jnp.nan, factor)

@@ -1,0 +1,141 @@
+"""Equations at points as rows of a linear system for the coefficients of features."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ...core import compiled_call, program, vmap
+
+# Numbers of a Jacobian that are made at once: 32 MiB.
+_AT_ONCE = 2**22
+
+Equations = Mapping[str, Callable]
+Points = Mapping[str, Float[Array, "_ dim"]]
+
+
+class Rows(NamedTuple):
+    """Residuals of weighted equations, and their derivatives by the coefficients.
+
+    The squares of `values` sum up to the weighted mean squares of the equations.
+    """
+
+    values: Float[np.ndarray, " rows"]
+    matrix: Float[np.ndarray, "rows coefficients"]
+    names: tuple[str, ...]
+
+    def of(self, name: str) -> Float[np.ndarray, " some"]:
+        """The values of one equation."""
+        return self.values[np.array(self.names) == name]
+
+
+def derivatives(
+    residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points
+) -> Equations:
+    """Programs of the residuals and their derivatives, traced once for points of these shapes."""
+    batch_size = max(16, _AT_ONCE // params.size)
+    return {
+        name: program(_Derivatives(r, batch_size), jnp.asarray(params), points[name])
+        for name, r in residuals.items()
+    }
+
+
+def rows_at(
+    programs: Equations,
+    factors: Mapping[str, float],
+    points: Points,
+    params: Float[np.ndarray, "*outputs n"],
+) -> Rows:
+    """The rows of all equations at some coefficients."""
+    values, matrices, names = [], [], []
+    for name, call in programs.items():
+        jacobian, value = map(np.asarray, compiled_call(call, jnp.asarray(params), points[name]))
+        factor = np.sqrt(factors[name] / value.size)
+        values.append(factor * value.ravel())
+        matrices.append(factor * jacobian.reshape(-1, params.size))
+        names += [name] * value.size
+    return Rows(np.concatenate(values), np.concatenate(matrices), tuple(names))
+
+
+class _Derivatives(eqx.Module):
+    """r(params, x) and ∂r/∂params at all points, in chunks."""
+
+    r: Callable
+    batch_size: int = eqx.field(static=True)
+
+    def __call__(self, params, points):
+        def value(params, x):
+            y = jnp.ravel(self.r(params, x))
+            if jnp.iscomplexobj(y):
+                raise ValueError(
+                    "A residual is complex: return its parts, jnp.stack([r.real, r.imag])."
+                )
+            return y, y
+
+        derivatives = jax.jacrev(value, has_aux=True)
+        return vmap(derivatives, (None, 0), batch_size=self.batch_size)(params, points)
+
+
+def drawn(points: Any, equations: Equations, named: bool, key: PRNGKeyArray) -> Points:
+    """Points by the name of their equation, from arrays and samplers."""
+    if not named:
+        points = {name: points for name in equations}
+    if callable(points):
+        points = points(key)
+    if not isinstance(points, Mapping) or set(points) != set(equations):
+        found = sorted(points) if isinstance(points, Mapping) else type(points).__name__
+        raise ValueError(
+            f"Points must be a mapping with the names of the equations, {sorted(equations)}, got "
+            f"{found}."
+        )
+    keys = jax.random.split(key, len(points))
+    made = {
+        name: jnp.asarray(value(k) if callable(value) else value)
+        for k, (name, value) in zip(keys, points.items(), strict=True)
+    }
+    for name, value in made.items():
+        if value.ndim != 2 or not value.size:
+            raise ValueError(
+                f"The points of {name!r} must have shape (n, dim), got {tuple(value.shape)}."
+            )
+    return made
+
+
+def has_samplers(points: Any) -> bool:
+    """Whether points are drawn anew with each key."""
+    parts = points.values() if isinstance(points, Mapping) else [points]
+    return any(map(callable, parts))
+
+
+def weighted(weights: Mapping[str, float] | None, equations: Equations) -> dict[str, float]:
+    """The weight of each equation, 1 where none is given."""
+    if unknown := set(weights or {}) - set(equations):
+        raise ValueError(f"weights has {sorted(unknown)}; the equations are {sorted(equations)}.")
+    found = {name: float((weights or {}).get(name, 1.0)) for name in equations}
+    if any(not (np.isfinite(w) and w > 0) for w in found.values()):
+        raise ValueError(f"weights must be positive, got {dict(weights or {})}.")
+    return found
+
+
+def count(features: Callable, x: Float[Array, " dim"], outputs: int | Literal["scalar"]) -> tuple:
+    """The shape of the coefficients."""
+    shape = jax.eval_shape(features, x).shape
+    if len(shape) != 1:
+        raise ValueError(f"features(x) must have shape (n,) for one point x, got {shape}.")
+    return shape if outputs == "scalar" else (outputs, *shape)
+
+
+def require_finite(rows: Rows) -> None:
+    """Refuse residuals or derivatives that are not finite, naming the equation."""
+    bad = ~(np.isfinite(rows.values) & np.isfinite(rows.matrix).all(axis=1))
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise ValueError(
+            f"{int(bad.sum())} of {len(bad)} residuals or their derivatives are not finite, the "
+            f"first in {rows.names[first]!r}: its equation or its features have no derivative "
+            "there."
+        )

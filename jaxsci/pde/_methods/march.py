@@ -1,0 +1,180 @@
+"""Evolution equations in time slabs, each solved for the coefficients of the same features."""
+
+import functools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ...core import require_x64, residual
+from .collocation import Equations, count, derivatives, drawn, rows_at, weighted
+from .relinearisation import minimise, norm_of
+from .slabs import State, initial_state, next_state, slab_function
+
+
+class March(NamedTuple):
+    """What `march` returns.
+
+    - `field`: `u(params, x)` for one point (x, t) of any slab.
+    - `params`: coefficients and state of each slab, stacked.
+    - `times`: the bounds of the slabs that were solved.
+    - `residuals`: the relative residual of each slab on fresh points.
+    - `completed`: whether all slabs that were asked for are there.
+    """
+
+    field: Callable
+    params: PyTree
+    times: Float[np.ndarray, " bounds"]
+    residuals: Float[np.ndarray, " slabs"]
+    completed: bool
+
+
+def march(
+    op: Callable | Mapping[str, Callable],
+    trial: Callable[[Callable], Callable],
+    features: Callable,
+    points: Any,
+    times: Sequence[float] | Float[np.ndarray, " bounds"],
+    *,
+    order: Literal[1, 2] = 1,
+    key: PRNGKeyArray | None = None,
+    outputs: int | Literal["scalar"] = "scalar",
+    weights: Mapping[str, float] | None = None,
+    max_steps: int = 20,
+    tolerance: float = 1e-3,
+    callback: Callable[[int, float], Any] | None = None,
+) -> March:
+    """Solve an evolution equation slab by slab in time, by `least_squares` in each.
+
+        u = trial(F),   F(x, t) = F(x, t_k) + (t - t_k) Σ_j c_kj φ_j(x, (t - t_k) / h_k)
+
+    Where a solution needs thousands of features over all times, a few hundred do over a short one.
+    The state at the end of a slab is handed over exactly, as a sum of coefficients, and so is its
+    slope in time for equations of second order. All slabs of equal shapes are one program.
+
+    **Arguments:**
+
+    - `op`: an equation `op(u, x)` with the time last in `x`, or several by name.
+    - `trial`: makes the trial function of `F(params, x)`; where F is zero it must have the initial
+        values, such as `lambda f: jsci.pde.hard(f, lift=initial, factor=wall)` with a `wall` that
+        is zero at the sides of the space alone.
+    - `features`: `φ(x, τ) -> (n,)` for one point whose last coordinate is the share τ of a slab,
+        from 0 to 1, such as `random_features(space.during(0.0, 1.0), n, key=key)`.
+    - `points`: points whose last coordinate is τ, or a sampler of them such as
+        `sobol(space.during(0.0, 1.0), m)`; for several equations a mapping by name.
+    - `times`: the bounds of the slabs, ascending, from the initial time to the final one. Put them
+        close where the solution changes quickly.
+    - `order`: of the equation in time; with 2 the initial slope is that of `trial` at F = 0.
+    - `key`: of the samplers; `jax.random.key(0)` by default.
+    - `outputs`: components of F, "scalar" for a number.
+    - `weights`: of the equations by name, 1 by default.
+    - `max_steps`: linear systems per slab at most.
+    - `tolerance`: a slab whose relative residual on fresh points is larger ends the march, and the
+        slabs before it are returned.
+    - `callback`: called after each slab as `callback(slab, relative_residual)`, for progress.
+
+    **Returns:** a `March`; `result.field(result.params, x)` is the solution at a point (x, t).
+
+    **Raises:** as `least_squares`; `ValueError` if times do not ascend or no slab could be solved.
+
+    **Notes:** warns if it ends early. Errors of a slab are carried on by the equation. The relative
+    residual is that of the equation, relative to that at F = F(x, t_k), a state that stands still.
+
+    **Good values:** 200 to 500 features and slabs over which the solution changes by its own size.
+
+    **Source:** Chen, Chi, E & Yang, "Bridging traditional and machine learning-based algorithms for
+    solving PDEs: the random feature method" (2022) for features over slabs.
+
+    ```python
+    line = jsci.pde.Interval(0.0, 1.0)
+    slab = line.during(0.0, 1.0)
+    features = jsci.pde.random_features(slab, 60, key=jax.random.key(0), scale=3.0)
+    rest = lambda x: jnp.sin(jnp.pi * x[0])
+    trial = lambda f: jsci.pde.hard(f, lift=rest, factor=lambda x: x[0] * (1 - x[0]))
+    op = jsci.pde.heat(0.1)
+    result = jsci.pde.march(op, trial, features, jsci.pde.sobol(slab, 200), [0.0, 0.5, 1.0])
+    ```
+    """
+    require_x64("march()")
+    bounds = _bounds(times)
+    named = isinstance(op, Mapping)
+    equations: Equations = op if isinstance(op, Mapping) else {"equation": op}
+    factors = weighted(weights, equations)
+    now, later = jax.random.split(jax.random.key(0) if key is None else key)
+    training, others = (drawn(points, equations, named, k) for k in (now, later))
+    shape = count(features, next(iter(training.values()))[0], outputs)
+    free = slab_function(features, order)
+    state, lengths = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.diff(bounds)
+    solved, residuals, start = [], [], np.zeros(shape)
+    for k in range(len(lengths)):
+        field = trial(functools.partial(free, state))
+        of_field = {name: residual(f, field) for name, f in equations.items()}
+        inside, outside = (
+            functools.partial(rows_at, derivatives(of_field, start, x), factors, x)
+            for x in (_at_times(training, state), _at_times(others, state))
+        )
+        found = minimise(inside, start, max_steps)
+        relative = norm_of(outside(found.params)) / (norm_of(outside(0 * start)) or 1.0)
+        if not (found.converged and relative <= tolerance):
+            _warn_of_the_end(k, state, relative, found.converged, tolerance)
+            break
+        solved.append((state, jnp.asarray(found.params)))
+        residuals.append(relative)
+        start = found.params
+        state = next_state(state, solved[-1][1], lengths[min(k + 1, len(lengths) - 1)], order)
+        if callback is not None:
+            callback(k, relative)
+    if not solved:
+        raise ValueError(
+            "march() could not solve its first slab: see the warning, and take shorter slabs, more "
+            "features, or another scale of them."
+        )
+    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *solved)
+    done = len(solved)
+    field = _over_all(trial, free)
+    return March(field, params, bounds[: done + 1], np.array(residuals), done == len(lengths))
+
+
+def _bounds(times: Any) -> np.ndarray:
+    bounds = np.asarray(times, float)
+    if bounds.ndim != 1 or len(bounds) < 2 or not np.all(np.diff(bounds) > 0):
+        raise ValueError(f"times must ascend from the initial to the final one, got {times!r}.")
+    return bounds
+
+
+def _at_times(points: Mapping[str, Array], state: State) -> dict[str, Array]:
+    """Points whose last coordinate is the time in the slab of a state."""
+    return {
+        name: x.at[:, -1].set(state.time + state.length * x[:, -1]) for name, x in points.items()
+    }
+
+
+def _over_all(trial: Callable, free: Callable) -> Callable:
+    """u(params, x), by the slab in which the time of x is."""
+
+    def field(params: PyTree, x: Float[Array, " dim"]) -> Array:
+        states, coefficients = params
+        k = jnp.clip(jnp.searchsorted(states.time, x[-1], side="right") - 1, 0)
+        state, own = jax.tree.map(lambda leaf: leaf[k], (states, coefficients))
+        return trial(functools.partial(free, state))(own, x)
+
+    return field
+
+
+def _warn_of_the_end(
+    slab: int, state: State, relative: float, converged: bool, tolerance: float
+) -> None:
+    reason = (
+        f"leaves a relative residual of {relative:.1e}, above the tolerance of {tolerance:.0e}"
+        if converged
+        else f"did not converge (relative residual {relative:.1e})"
+    )
+    warnings.warn(
+        f"march() ends at t = {float(state.time):.4g}: slab {slab} {reason}. Take shorter slabs "
+        "there, more features, or another scale of them.",
+        stacklevel=3,
+    )

@@ -1,0 +1,97 @@
+"""Gauss-Newton over rows of collocated equations: linear systems, and steps that are halved."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from .collocation import Rows, require_finite
+from .truncated_svd import truncated_solve
+
+# A whole step that leaves more than this share of the residual is the last one.
+_STAGNATION = 0.9
+_SHORTEST_STEP = 1e-4
+
+
+class Minimum(NamedTuple):
+    """Coefficients at which the residual is smallest, and the rows there."""
+
+    params: Float[np.ndarray, "*outputs n"]
+    rows: Rows
+    rank: int
+    steps: int
+    linear: bool
+    converged: bool
+
+
+def minimise(at: Callable[..., Rows], params: np.ndarray, max_steps: int) -> Minimum:
+    """Gauss-Newton with halved steps; linear equations are solved twice, to refine."""
+    rows = at(params)
+    require_finite(rows)
+    _require_enough(rows, params)
+    linear, rank = True, 0
+    for steps in range(1, max_steps + 1):
+        # The second time a linear system is solved for what rounding left of the first. Others are
+        # solved for all coefficients, which stay small then.
+        base = params if linear and steps == 2 else np.zeros(params.shape)
+        target = rows.matrix @ (params - base).ravel() - rows.values
+        found, rank = truncated_solve(rows.matrix, target)
+        step = base + found.reshape(params.shape) - params
+        whole = at(params + step)
+        if steps == 1:
+            linear = _is_linear(rows, step, whole)
+            _require_steps(linear, max_steps)
+        share, new = _shortened(at, params, step, rows, whole)
+        stagnant = share == 1 and norm_of(new) > _STAGNATION * norm_of(rows)
+        params, rows = params + share * step, new
+        exact = norm_of(rows) < 10 * _rounding(rows, params)
+        if share == 0 or stagnant or (linear and steps == 2) or (exact and not linear):
+            return Minimum(params, rows, rank, steps, linear, True)
+    return Minimum(params, rows, rank, max_steps, linear, linear)
+
+
+def _shortened(at, params, step, rows, whole) -> tuple[float, Rows]:
+    """The first of 1, 1/2, 1/4, ... of a step that lowers the residual, and the rows there."""
+    share, new = 1.0, whole
+    while not norm_of(new) < norm_of(rows):  # NaN is no lower
+        share /= 2
+        if share < _SHORTEST_STEP:
+            return 0.0, rows
+        new = at(params + share * step)
+    return share, new
+
+
+def _is_linear(rows: Rows, step: np.ndarray, whole: Rows) -> bool:
+    """Whether a step did what its linear system says, to the rounding of its sums."""
+    change = rows.matrix @ step.ravel()
+    gap = np.linalg.norm(whole.values - rows.values - change)
+    return bool(gap <= 1e-8 * np.linalg.norm(change) + 100 * _rounding(rows, step))
+
+
+def _rounding(rows: Rows, params: np.ndarray) -> float:
+    """The rounding of the sums over features."""
+    sizes = np.abs(rows.matrix) @ np.abs(params.ravel())
+    return float(np.finfo(sizes.dtype).eps * np.linalg.norm(sizes))
+
+
+def _require_steps(linear: bool, max_steps: int) -> None:
+    if not linear and max_steps == 1:
+        raise ValueError(
+            "The equations are not linear in u, and max_steps=1 solves them as if they were: allow "
+            "max_steps=20."
+        )
+
+
+def _require_enough(rows: Rows, params: np.ndarray) -> None:
+    if len(rows.values) < params.size:
+        raise ValueError(
+            f"least_squares() has {len(rows.values)} equations for {params.size} coefficients, "
+            "which can fulfil each and be wrong between the points: give about "
+            f"{3 * params.size}."
+        )
+
+
+def norm_of(rows: Rows) -> float:
+    """The root of the weighted mean squares."""
+    return float(np.linalg.norm(rows.values))

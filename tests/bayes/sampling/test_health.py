@@ -1,0 +1,39 @@
+"""Split R̂ and the effective sample size, on chains whose autocorrelation is known."""
+
+import numpy as np
+import pytest
+
+from jaxsci import bayes
+
+
+def chains(correlation, m=8, n=4000):
+    """Autoregressive chains with unit variance."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((m, n))
+    x[:, 0] = rng.normal(size=m)
+    for k in range(1, n):
+        x[:, k] = correlation * x[:, k - 1] + np.sqrt(1 - correlation**2) * rng.normal(size=m)
+    return x
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9, -0.4])
+def test_effective_draws_of_autoregressive_chains(correlation):
+    found = bayes.health(chains(correlation))
+    exact = 8 * 4000 * (1 - correlation) / (1 + correlation)
+    np.testing.assert_allclose(found.effective, exact, rtol=0.15)
+    assert abs(found.r_hat - 1) < 0.01
+
+
+def test_chains_that_disagree_or_drift():
+    x = chains(0.0, n=1000)
+    apart, drift = x + np.arange(8)[:, None], x + np.linspace(0, 3, 1000)[None]
+    found = bayes.health({"apart": apart, "drift": drift})
+    # Variances between the means, over those inside: those of 0 ... 7, and of two halves.
+    np.testing.assert_allclose(found.r_hat["apart"], np.sqrt(1 + 8 * 7.5 / 12 * 16 / 15), rtol=0.1)
+    assert found.r_hat["drift"] > 1.2
+    assert found.effective["apart"] < 50
+
+
+def test_too_few_draws_are_refused():
+    with pytest.raises(ValueError, match=r"at least \(1, 8\): got the shapes \[\(4, 7\)\]"):
+        bayes.health(np.zeros((4, 7)))

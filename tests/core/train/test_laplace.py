@@ -1,0 +1,158 @@
+"""The Laplace approximation is exact for a linear model of more or fewer values than parameters."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import jaxsci as jsci
+
+PRIOR = {"slope": 2.0, "level": 0.5}
+NOISE = 0.2
+
+
+def model(w, a):
+    return a @ w["slope"] + w["level"]
+
+
+class Regression:
+    """A linear model of random inputs, and its posterior and evidence by dense algebra."""
+
+    def __init__(self, n, p):
+        rng = np.random.default_rng(n)
+        self.x, self.y = jnp.asarray(rng.normal(size=(n, p))), jnp.asarray(rng.normal(size=n))
+        self.params = {"slope": jnp.asarray(rng.normal(size=p)), "level": jnp.array(0.3)}
+        self.design = np.concatenate([np.ones((n, 1)), self.x], 1)  # in the order of the leaves
+        self.precision = np.diag([0.5] + [2.0] * p)
+        self.covariance = np.linalg.inv(self.design.T @ self.design / NOISE**2 + self.precision)
+
+    def posterior(self, noise=NOISE, prior=PRIOR):
+        return jsci.laplace(
+            model, self.params, self.x, prior=prior, noise=noise, targets=self.y
+        )  # fmt: skip
+
+    def evidence(self):
+        values = self.design @ np.linalg.inv(self.precision) @ self.design.T
+        values += NOISE**2 * np.eye(len(self.y))
+        square = self.y @ np.linalg.solve(values, self.y)
+        return -0.5 * (square + np.linalg.slogdet(2 * np.pi * values)[1])
+
+
+@pytest.fixture(scope="module", params=[(5, 12), (12, 5)], ids=["in samples", "in parameters"])
+def regression(request):
+    return Regression(*request.param)
+
+
+def test_posterior_and_evidence_of_a_linear_model(regression):
+    posterior, covariance = regression.posterior(), regression.covariance
+    np.testing.assert_allclose(posterior.covariance, covariance, rtol=1e-10, atol=1e-12)
+    at = regression.design[:3]
+    variance = np.einsum("ij,jk,ik->i", at, covariance, at)
+    np.testing.assert_allclose(posterior.variance(regression.x[:3]), variance, rtol=1e-10)
+    slope = posterior.variance(regression.x[:1], of=lambda w, x: w["slope"][:2])[0]
+    np.testing.assert_allclose(slope, np.diag(covariance)[1:3], rtol=1e-10)
+    np.testing.assert_allclose(posterior.log_evidence, regression.evidence(), rtol=1e-10)
+    effective = np.trace(covariance @ regression.design.T @ regression.design) / NOISE**2
+    np.testing.assert_allclose(posterior.effective_parameters, effective, rtol=1e-10)
+
+
+def test_evidence_is_differentiable_in_prior_and_noise(regression):
+    def evidence(noise, prior):
+        return regression.posterior(noise, prior).log_evidence
+
+    gradient, of_prior = jax.jit(jax.grad(evidence, (0, 1)))(NOISE, PRIOR)
+    h = 1e-5
+    slope = (evidence(NOISE + h, PRIOR) - evidence(NOISE - h, PRIOR)) / (2 * h)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+    up, down = (evidence(NOISE, PRIOR | {"level": 0.5 + s * h}) for s in (1, -1))
+    np.testing.assert_allclose(of_prior["level"], (up - down) / (2 * h), rtol=1e-5)
+
+
+def test_draws_have_the_mean_and_covariance_of_the_posterior(regression):
+    posterior, x = regression.posterior(), regression.x[:2]
+    keys = jax.random.split(jax.random.key(0), 20_000)
+    draws = jax.jit(jax.vmap(lambda key: posterior.sample(key, x)))(keys)
+    at = regression.design[:2]
+    covariance = at @ regression.covariance @ at.T
+    deviation = np.sqrt(np.diag(covariance))
+    mean = jax.vmap(model, (None, 0))(regression.params, x)
+    np.testing.assert_array_less(np.abs(draws.mean(0) - mean) / deviation, 4 / np.sqrt(20_000))
+    gap = (np.cov(draws.T) - covariance) / np.outer(deviation, deviation)
+    np.testing.assert_array_less(np.abs(gap), 4 * np.sqrt(2 / 20_000))
+
+
+def test_a_flat_prior_gives_the_cramer_rao_bound_of_many_signals_at_once():
+    """A pulse a exp(-(t - t₀)²/2): its Fisher information is a sum over the samples."""
+    times, noise = jnp.linspace(-4, 4, 32), 0.01
+
+    def pulse(p, t):
+        return p[1] * jnp.exp(-((t - p[0]) ** 2) / 2)
+
+    params = jnp.array([[0.1, 1.0], [-0.3, 0.7]])
+    bounds = jax.jit(
+        jax.vmap(lambda p: jsci.laplace(pulse, p, times, prior=0.0, noise=noise).covariance)
+    )(params)
+    for (start, height), bound in zip(np.asarray(params), bounds, strict=True):
+        s = np.exp(-((times - start) ** 2) / 2)
+        slopes = np.stack([height * (times - start) * s, s], 1)
+        known = noise**2 * np.linalg.inv(slopes.T @ slopes)
+        np.testing.assert_allclose(bound, known, rtol=1e-12, atol=1e-16)
+
+
+def test_noise_of_each_value_and_several_outputs():
+    x, noise = jnp.arange(1.0, 4.0), jnp.array([[0.1, 0.2]] * 3)
+    posterior = jsci.laplace(lambda w, x: w * x, jnp.ones(2), x, prior=0.0, noise=noise)
+    np.testing.assert_allclose(posterior.variance(x[:1])[0], [0.01 / 14, 0.04 / 14], rtol=1e-12)
+
+
+def test_residuals_of_an_objective_are_data():
+    x, y = jnp.linspace(-1, 2, 12), jnp.ones(12)
+    loss = jsci.objective({"data": lambda w, s: w[0] + w[1] * s[0] - s[1]}, {"data": 3.0})
+    posterior = jsci.laplace(loss, jnp.ones(2), {"data": (x, y)}, prior=0.0, noise=0.1)
+    design = np.stack([np.ones(12), x], 1)
+    # A scaled residual is √(3/12) of a value.
+    expected = 0.01 * 4 * np.linalg.inv(design.T @ design)
+    np.testing.assert_allclose(posterior.covariance, expected, rtol=1e-12)
+    with pytest.raises(ValueError, match="no predictions of its own: say of what, of="):
+        posterior.variance(x)
+
+
+def test_a_network_has_the_same_posterior_in_float32_and_by_its_jacobian():
+    network = jsci.nn.MLP(1, "scalar", width=6, depth=1, key=jax.random.key(0))
+    f, params = jsci.pure(network, dtype=jnp.float32)
+    x = jnp.linspace(-1, 1, 7, dtype=jnp.float32)[:, None]
+    variance = jsci.laplace(f, params, x, prior=1.0, noise=0.1).variance(x)
+    flat, unravel = ravel_pytree(params)
+    rows = jax.vmap(jax.grad(lambda w, x: f(unravel(w), x)), (None, 0))(flat, x)
+    rows = np.asarray(rows, float)
+    known = rows @ np.linalg.inv(rows.T @ rows / 0.01 + np.eye(len(flat))) @ rows.T
+    assert variance.dtype == jnp.float32
+    np.testing.assert_allclose(variance, np.diag(known), rtol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prior": -1.0}, "precision and must not be negative"),
+        ({"prior": {"slope": 1.0}}, "a pytree like params"),
+        ({"prior": {"slope": jnp.ones(2), "level": 1.0}}, r"prior has a leaf of shape \(2,\)"),
+        ({"noise": 0.0}, "noise must be positive, got 0.0"),
+        ({"noise": jnp.ones(4)}, r"noise of shape \(4,\) does not fit values of shape \(5,\)"),
+        ({"targets": jnp.ones((5, 1))}, r"targets must have the shape \(5,\)"),
+        ({"prior": 0.0}, "5 values do not determine the posterior of 13 parameters"),
+    ],
+)
+def test_bad_input(change, message):
+    regression = Regression(5, 12)
+    options = {"prior": PRIOR, "noise": NOISE} | change
+    with pytest.raises(ValueError, match=message):
+        jsci.laplace(model, regression.params, regression.x, **options)
+
+
+def test_under_jit_what_is_not_determined_is_a_flag():
+    x = jnp.ones((3, 2))  # the two slopes cannot be told apart
+    bound = jax.jit(
+        lambda x: jsci.laplace(lambda w, x: w @ x, jnp.ones(2), x, prior=0.0, noise=1.0).covariance
+    )(x)
+    assert jnp.isnan(bound).all()

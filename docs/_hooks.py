@@ -29,6 +29,7 @@ PACKAGES = (
     "jaxsci.ntk.infinite",
     "jaxsci.atoms",
     "jaxsci.bayes",
+    "jaxsci.analysis",
 )
 _LINE = re.compile(r"^names: ([\w.]+): ([\w ]+)$", re.MULTILINE)
 _ENTRY = re.compile(r'<div class="doc doc-object doc-(?:function|class)">\s*<h\d id="([\w.]+)"')

@@ -11,6 +11,7 @@ Packages:
     ntk         tangent kernels, finite and infinite, and what they predict about training
     atoms       interatomic potentials: forces and stresses, dynamics, phonons, elastic constants
     bayes       priors of functions, draws from posteriors, filters of series
+    analysis    consensus, factors and blocks of data, maps between surfaces
     nn          networks and embeddings that more than one of these uses
 
 Verbs:
@@ -41,7 +42,7 @@ Help on one of them: `help(jaxsci.fit)`. `python -m jaxsci doctor` tests an inst
 
 from importlib.metadata import version as _version
 
-from . import atoms, bayes, dft, nn, ntk, operators, pde
+from . import analysis, atoms, bayes, dft, nn, ntk, operators, pde
 from .core import (
     DIIS,
     Anderson,
@@ -89,7 +90,7 @@ _use_cache_of_environment()
 
 __all__ = [
     # Packages
-    "atoms", "bayes", "dft", "nn", "ntk", "operators", "pde",
+    "analysis", "atoms", "bayes", "dft", "nn", "ntk", "operators", "pde",
     # Models and derivatives
     "pure", "derivative", "grad", "jacobian", "hessian", "divergence", "laplacian", "biharmonic",
     # Residuals and training

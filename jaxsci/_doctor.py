@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import dft, ntk, operators, pde
+from . import atoms, dft, ntk, operators, pde
 from .core import pure, residual
 
 
@@ -138,9 +138,20 @@ def _kernel():
     return got, h @ h.T + (slope @ slope.T) * (x @ x.T)
 
 
+def _silicon():
+    """Stillinger and Weber's diamond: -2 ε per atom where bonds are 2^(1/6) σ long."""
+    energy, params = atoms.stillinger_weber()
+    half = 2 / math.sqrt(3) * 2 ** (1 / 6) * float(params["sigma"])
+    cell = half * (1 - np.eye(3))
+    crystal = atoms.Atoms([[0.0] * 3, [half / 2] * 3], ["Si", "Si"], cell)
+    graph = atoms.neighbours(crystal, energy.cutoff, angle_cutoff=energy.cutoff)
+    return jax.jit(energy)(params, crystal, graph), -4 * float(params["epsilon"])
+
+
 CHECKS = (
     Check("pde", "residual of the heat equation, in closed form", _heat, 1e-13),
     Check("operators", "FNO of given weights, by NumPy's FFT", _fno, 1e-12),
     Check("ntk", "tangent kernel of one hidden layer, in closed form", _kernel, 1e-13),
+    Check("atoms", "Stillinger-Weber energy of silicon, in closed form", _silicon, 1e-9),
     Check("dft", "Hartree-Fock energy of H2O in STO-3G, published", _water, 1e-10, "pyscf"),
 )

@@ -49,6 +49,7 @@ def of(pillar):
             "dft": dft,
             "atoms": atoms,
             "bayes": dict,
+            "analysis": dict,
         }[pillar]()
     )
 

@@ -22,6 +22,8 @@ import jaxsci as jsci
 
 # Examples of more than one CPU-second, compilation included; the others run in every CI.
 SLOW = {
+    "analysis.block_model",
+    "analysis.factorise",
     "atoms.GraphPotential",
     "atoms.chgnet",
     "atoms.minibatches",

@@ -14,7 +14,7 @@ from public import packages
 ROOT = pathlib.Path(__file__).parents[1] / "jaxsci"
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 TESTS = pathlib.Path(__file__).parent
-PILLARS = {"pde", "dft", "operators", "ntk", "atoms", "bayes"}
+PILLARS = {"pde", "dft", "operators", "ntk", "atoms", "bayes", "analysis"}
 BELOW = {"core", "numerics", "nn"}
 ALLOWED = {"core": {"core"}, "numerics": {"core", "numerics"}, "nn": BELOW}
 ALLOWED |= {pillar: BELOW | {pillar} for pillar in PILLARS}

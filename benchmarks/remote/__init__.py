@@ -125,6 +125,11 @@ NEURALOPERATOR = Environment(
 DEEPXDE = Environment(
     "DEEPXDE_PYTHON", "deepxde==1.15.0", "torch==2.13.0 scikit-learn scikit-optimize matplotlib"
 )
+CHGNET = Environment(
+    "CHGNET_PYTHON",
+    "chgnet==0.4.2",
+    "torch==2.13.0 pymatgen ase nvidia-ml-py3 typing-extensions",
+)
 MGNO = Environment(
     "MGNO_PYTHON",
     "https://github.com/xlliu2017/MgNO@3a68a90",

@@ -1,6 +1,7 @@
 """One affine layer."""
 
 from numbers import Integral
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -8,11 +9,15 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
+Init = Literal["glorot", "lecun"]
+
 
 class Dense(eqx.Module):
     """x ↦ x W + b with Glorot weights and spread biases.
 
-    W ~ N(0, 2/(m + n)), b ~ U(-s, s): biases of the size of the inputs spread the kinks of a first
+        W ~ N(0, 2/(m + n)) or, by LeCun, N(0, 1/m),   b ~ U(-s, s)
+
+    Biases of the size of the inputs spread the kinks of a first
     layer's units over the domain, where zero biases would put them all at one point.
 
     **Arguments:**
@@ -20,14 +25,16 @@ class Dense(eqx.Module):
     - `in_size`, `out_size`: m and n, the numbers of inputs and outputs.
     - `key`: PRNG key of the weights and biases.
     - `bias_scale`: s; 0 for an output layer.
+    - `init`: "glorot", or "lecun" for layers before a SELU, which then keep mean 0 and variance 1.
     - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one vector `(in_size,)`; returns `(out_size,)`.
 
-    **Raises:** `ValueError` for sizes that are not positive, or an input of another shape.
+    **Raises:** `ValueError` for sizes that are not positive, an unknown initialisation, or an input
+    of another shape.
 
     **Source:** Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
-    networks" (2010), equation 12.
+    networks" (2010), equation 12; Klambauer et al., "Self-Normalizing Neural Networks" (2017).
 
     ```python
     layer = jsci.nn.Dense(2, 16, key=jax.random.key(0))
@@ -45,12 +52,16 @@ class Dense(eqx.Module):
         *,
         key: PRNGKeyArray,
         bias_scale: float = 0.0,
+        init: Init = "glorot",
         dtype: DTypeLike | None = None,
     ):
         check_sizes(in_size=in_size, out_size=out_size)
         dtype = jnp.dtype(dtype or jnp.result_type(float))
         weight_key, bias_key = jax.random.split(key)
-        scale = (2 / (in_size + out_size)) ** 0.5
+        if init not in get_args(Init):
+            raise ValueError(f"init is {init!r}; allowed are 'glorot' and 'lecun'.")
+        variance = 1 / in_size if init == "lecun" else 2 / (in_size + out_size)
+        scale = variance**0.5
         self.weight = scale * jax.random.normal(weight_key, (in_size, out_size), dtype)
         self.bias = bias_scale * jax.random.uniform(
             bias_key, (out_size,), dtype, minval=-1, maxval=1

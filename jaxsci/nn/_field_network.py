@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from ._dense import Dense, check_sizes
+from ._dense import Dense, Init, check_sizes
 
 OutSize = int | Literal["scalar"]
 
@@ -49,12 +49,19 @@ def layer_sizes(
 
 
 def dense_layers(
-    sizes: Sequence[int], keys: Key[Array, " layers"], *, dtype: DTypeLike | None
+    sizes: Sequence[int],
+    keys: Key[Array, " layers"],
+    *,
+    init: Init = "glorot",
+    dtype: DTypeLike | None,
 ) -> tuple[Dense, ...]:
-    """A `Dense` from each size to the next: biases are spread in all but the last."""
-    last = len(sizes) - 2
+    """A `Dense` from each size to the next.
+
+    Biases are spread in all but the last, and zero where LeCun's weights keep the variance.
+    """
+    last = len(sizes) - 2 if init == "glorot" else 0
     return tuple(
-        Dense(m, n, key=k, bias_scale=float(i < last), dtype=dtype)
+        Dense(m, n, key=k, bias_scale=float(i < last), init=init, dtype=dtype)
         for i, (m, n, k) in enumerate(zip(sizes[:-1], sizes[1:], keys, strict=True))
     )
 

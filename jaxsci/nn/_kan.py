@@ -35,6 +35,7 @@ class KANLayer(eqx.Module):
 
     **Notes:** outside jit it warns of inputs outside the interval of the basis. There the edges of
     `BSpline` and `Gaussians` continue as straight lines, so that a finer grid is never worse.
+    `adapt` moves the interval to the inputs, `refine` adds splines.
 
     **Good values:** the defaults, with inputs in the basis's interval. Rows of an attention matrix
     are normalised by such a layer with a `Fourier` basis and few outputs followed by a `Dense` one
@@ -108,6 +109,87 @@ class KANLayer(eqx.Module):
         basis = Mixture([bases[q] for q in kept]) if keep > 1 else bases[kept[0]]
         return eqx.tree_at(lambda l: (l.weight, l.basis), self, (weight, basis))
 
+    def refine(self, intervals: int) -> "KANLayer":
+        """The same layer on a finer grid: more splines, and the same function.
+
+        Each old spline is a sum of new ones if every old knot is a new one, so nothing is lost, on
+        the interval and on the straight lines outside.
+
+        **Arguments:**
+
+        - `intervals`: of the new `BSpline`, a multiple of those of the old one.
+
+        **Returns:** the layer on the new basis.
+
+        **Raises:** `TypeError` if the basis is not a `BSpline`; `ValueError` for a number of
+        intervals that is not a multiple.
+
+        ```python
+        layer = jsci.nn.KANLayer(2, 8, basis=jsci.nn.BSpline(5), key=key).refine(20)
+        ```
+        """
+        basis = _spline(self.basis, "refine()")
+        if intervals < 1 or intervals % basis.intervals:
+            raise ValueError(
+                f"refine() takes a multiple of the {basis.intervals} intervals, so that the "
+                f"function stays the same; got {intervals}."
+            )
+        return self._on(BSpline(intervals, basis.low, basis.high))
+
+    def adapt(self, x: Float[Array, "samples in_size"]) -> "KANLayer":
+        """The layer on the interval that its inputs fill, refitted by least squares.
+
+        Inside the old interval the new edges are the best in the mean square; on a smaller interval
+        they have more detail, and outside the old one they follow its straight lines.
+
+        **Arguments:**
+
+        - `x`: inputs of the layer, not all equal.
+
+        **Returns:** the layer with a `BSpline` of as many intervals from the least to the greatest
+        input.
+
+        **Raises:** `TypeError` if the basis is not a `BSpline`; `ValueError` for inputs of another
+        shape, that are not finite, or all equal.
+
+        **Notes:** the interval is static: compiled functions of the layer compile again.
+
+        ```python
+        layer = jsci.nn.KANLayer(2, 8, basis=jsci.nn.BSpline(5), key=key)
+        layer = layer.adapt(jax.random.uniform(key, (100, 2), minval=-2, maxval=2))
+        ```
+        """
+        basis = _spline(self.basis, "adapt()")
+        values = np.asarray(x, float)
+        if values.ndim != 2 or values.shape[1] != self.base.weight.shape[0] or not values.size:
+            raise ValueError(
+                f"adapt() takes inputs (samples, {self.base.weight.shape[0]}); got shape {x.shape}."
+            )
+        low, high = float(np.min(values)), float(np.max(values))
+        if not np.isfinite(high - low) or low == high:
+            raise ValueError(
+                f"adapt() needs finite inputs that are not all equal; got {low:g} to {high:g}."
+            )
+        return self._on(BSpline(basis.intervals, low, high))
+
+    def _on(self, basis):
+        """The layer on another spline basis, by least squares over its interval."""
+        points = np.linspace(basis.low, basis.high, 8 * (basis.intervals + 3))
+        new, old = (
+            np.asarray(continued(b, jnp.asarray(points)), float) for b in (basis, self.basis)
+        )
+        change = np.linalg.lstsq(new, old, rcond=None)[0]  # (new functions, old functions)
+        rows = np.asarray(self.weight, float).reshape(self.base.weight.shape[0], old.shape[1], -1)
+        weight = np.einsum("nf,ifo->ino", change, rows).reshape(-1, rows.shape[-1])
+        weight = jnp.asarray(weight, self.weight.dtype)
+        return eqx.tree_at(lambda l: (l.weight, l.basis), self, (weight, basis))
+
+
+def _spline(basis: Callable, name: str) -> BSpline:
+    if not isinstance(basis, BSpline):
+        raise TypeError(f"{name} changes the grid of a BSpline; the basis is {basis!r}.")
+    return basis
+
 
 class KAN(FieldNetwork):
     """Kolmogorov-Arnold network: `KANLayer`s in a row.
@@ -125,7 +207,8 @@ class KAN(FieldNetwork):
 
     **Raises:** `ValueError` for sizes that are not positive.
 
-    **Notes:** outside jit it warns of coordinates outside the interval of the basis.
+    **Notes:** outside jit it warns of coordinates outside the interval of the basis. `adapt` moves
+    the intervals of all layers to the data, `refine` adds splines.
 
     **Good values:** width 4 to 16 and depth 1 or 2. For closed-form functions it may need fewer
     parameters than an `MLP`, but costs two to three times as much per parameter: compare at equal
@@ -168,3 +251,47 @@ class KAN(FieldNetwork):
         for layer in self.layers:
             x = layer.edges(x)
         return x
+
+    def refine(self, intervals: int) -> "KAN":
+        """The same network with finer splines in every layer, as `KANLayer.refine`.
+
+        **Arguments:**
+
+        - `intervals`: of the new `BSpline`s, a multiple of those of the old ones.
+
+        **Returns:** the network.
+
+        **Raises:** as `KANLayer.refine`.
+
+        ```python
+        net = jsci.nn.KAN(2, "scalar", width=5, depth=1, key=jax.random.key(0)).refine(20)
+        ```
+        """
+        return eqx.tree_at(
+            lambda net: net.layers, self, tuple(layer.refine(intervals) for layer in self.layers)
+        )
+
+    def adapt(self, x: Float[Array, "samples in_size"]) -> "KAN":
+        """The network with every layer on the interval that its inputs fill.
+
+        Layer by layer from the first, as `KANLayer.adapt`, at the inputs that the layers before
+        give.
+
+        **Arguments:**
+
+        - `x`: points of the data.
+
+        **Returns:** the network.
+
+        **Raises:** as `KANLayer.adapt`.
+
+        ```python
+        net = jsci.nn.KAN(2, "scalar", width=5, depth=1, key=jax.random.key(0))
+        net = net.adapt(jax.random.uniform(key, (100, 2), minval=-2, maxval=2))
+        ```
+        """
+        layers = []
+        for layer in self.layers:
+            layers.append(layer.adapt(x))
+            x = jax.vmap(layers[-1].edges)(x)
+        return eqx.tree_at(lambda net: net.layers, self, tuple(layers))

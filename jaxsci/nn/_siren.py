@@ -1,5 +1,7 @@
 """Sinusoidal representation networks."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -22,6 +24,8 @@ class SIREN(FieldNetwork):
     - `width`, `depth`: units m per hidden layer, and number of hidden layers.
     - `key`: PRNG key of the parameters.
     - `frequency`: ω₀; 30 for images on [-1, 1], 1 to 5 for smooth solutions.
+    - `embedding`: a module applied to the point first, such as `SphericalEmbedding`; m of the first
+        layer is then its number of features.
     - `dtype`: of the parameters; by default JAX's default float type.
 
     Called with one point `(in_size,)`; returns `(out_size,)`, or `()` for `"scalar"`.
@@ -39,6 +43,7 @@ class SIREN(FieldNetwork):
     """
 
     layers: tuple[Dense, ...]
+    embedding: Callable | None
     frequency: float = eqx.field(static=True)
     scalar: bool = eqx.field(static=True)
 
@@ -51,24 +56,27 @@ class SIREN(FieldNetwork):
         depth: int,
         key: PRNGKeyArray,
         frequency: float = 3.0,
+        embedding: Callable | None = None,
         dtype: DTypeLike | None = None,
     ):
-        sizes = layer_sizes(in_size, out_size, width=width, depth=depth)
+        sizes = layer_sizes(in_size, out_size, width=width, depth=depth, embedding=embedding)
         if not frequency > 0:
             raise ValueError(f"frequency must be positive, got {frequency}.")
         keys = jax.random.split(key, depth + 1)
-        bounds = [1 / in_size, *[(6 / width) ** 0.5 / frequency] * depth]
+        bounds = [1 / sizes[0], *[(6 / width) ** 0.5 / frequency] * depth]
         self.layers = tuple(
             _uniform(m, n, bound, k, dtype)
             for m, n, bound, k in zip(sizes[:-1], sizes[1:], bounds, keys, strict=True)
         )
+        self.embedding = embedding
         self.frequency = frequency
         self.scalar = isinstance(out_size, str)
 
     def _outputs(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        h = x if self.embedding is None else self.embedding(x)
         for layer in self.layers[:-1]:
-            x = jnp.sin(self.frequency * layer(x))
-        return self.layers[-1](x)
+            h = jnp.sin(self.frequency * layer(h))
+        return self.layers[-1](h)
 
 
 def _uniform(in_size, out_size, bound, key, dtype):

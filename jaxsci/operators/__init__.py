@@ -3,6 +3,7 @@
 from . import data, metrics
 from ._bases.basis import Basis
 from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
+from ._bases.fill import fill
 from ._bases.fourier import FourierBasis
 from ._bases.product import ProductBasis
 from ._bases.sphere import SphereBasis
@@ -18,6 +19,8 @@ from ._networks.film import FiLM
 from ._networks.fno import FNO
 from ._networks.gino import GINO
 from ._networks.gno import GNO
+from ._networks.local_no import LocalNO
+from ._networks.meta_mixer import MetaMixer
 from ._networks.mgno import MgNO, VCycle
 from ._networks.transformer import Transformer
 from ._networks.unet import UNet
@@ -32,7 +35,7 @@ __all__ = [
     # Packages
     "data", "metrics",
     # Networks on grids
-    "FNO", "UNO", "UNet", "MgNO", "VCycle",
+    "FNO", "LocalNO", "UNO", "UNet", "MetaMixer", "MgNO", "VCycle",
     # Networks on sensors and points
     "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
     # Layers
@@ -42,7 +45,7 @@ __all__ = [
     "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "ProductBasis",
     "SphereBasis", "Basis",
     # Fields and grids
-    "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
+    "fill", "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
     # Losses
     "relative_l2", "h1",
     # Forecasts

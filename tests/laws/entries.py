@@ -166,6 +166,11 @@ ENTRIES = [
     Entry("operators.h1", lambda x: jsci.operators.h1(x, jnp.ones((8, 1))), _rows(8, 1)),
     Entry("operators.resample", lambda x: jsci.operators.resample(x, (7,)), _rows(7, 1)),
     Entry("operators.spectral_derivative", jsci.operators.spectral_derivative, _rows(8, 1)),
+    Entry(
+        "operators.fill",
+        lambda x: jsci.operators.fill(x, jnp.ones(8).at[3].set(0), modes=2),
+        _rows(8, 1),
+    ),
     Entry("operators.normalise", jsci.operators.normalise, _rows(8, 2)),
     Entry(
         "operators.SpectralConv",
@@ -180,6 +185,20 @@ ENTRIES = [
     Entry(
         "operators.UNO",
         _parameters(lambda: jsci.operators.UNO(1, 1, width=2, modes=2, levels=1, key=KEY)),
+        _rows(8, 1),
+    ),
+    Entry(
+        "operators.LocalNO",
+        _parameters(
+            lambda: jsci.operators.LocalNO(1, 1, width=2, modes=2, depth=1, radius=0.3, key=KEY)
+        ),
+        _rows(8, 1),
+    ),
+    Entry(
+        "operators.MetaMixer",
+        _parameters(
+            lambda: jsci.operators.MetaMixer(1, 1, dim=1, width=2, depth=1, radius=0.3, key=KEY)
+        ),
         _rows(8, 1),
     ),
     Entry(
@@ -247,6 +266,9 @@ ENTRIES = [
         _rows(2),
     ),
     Entry("nn.GatedMLP", _parameters(lambda: jsci.nn.GatedMLP(2, 2, hidden=3, key=KEY)), _rows(2)),
+    Entry("nn.EvoNorm", lambda a: jsci.nn.EvoNorm(4, groups=2)(a), _rows(5, 4)),
+    Entry("nn.alpha_dropout", lambda x: jsci.nn.alpha_dropout(KEY, x, 0.2), _rows(6)),
+    Entry("nn.SphericalEmbedding", jsci.nn.SphericalEmbedding(2), _rows(3)),
     Entry("nn.RadialBessel", lambda r: jsci.nn.RadialBessel(3, 2.0)(r), np.array(1.2)),
     # functionals, at a spin density with its gradients
     Entry("dft.slater", _xc("slater"), RNG.uniform(0, 1, 2), _slater),

@@ -500,4 +500,20 @@ ATOMS = [
     ),
 ]
 
-FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS]
+
+def _weights_of_a_mesh(x):
+    laplacian = jsci.analysis.mesh_laplacian(x, np.array([[0, 1, 2], [0, 2, 3]]))
+    return laplacian.weights, laplacian.mass
+
+
+ANALYSIS = [
+    Entry("analysis.factorise", lambda x: jsci.analysis.factorise(2 + x, 1, KEY), _rows(2, 3)),
+    Entry(
+        "analysis.block_model",
+        lambda x: jsci.analysis.block_model(x + x.T, 2, KEY, restarts=2, max_steps=30),
+        _rows(5, 5),
+    ),
+    Entry("analysis.mesh_laplacian", _weights_of_a_mesh, _rows(4, 3)),
+]
+
+FURTHER = [*CORE, *BAYES, *PDE, *NTK, *OPERATORS, *DFT, *ATOMS, *ANALYSIS]

@@ -72,6 +72,18 @@ def u_shaped_operator():
     return _kernel(operators.UNO(1, 1, width=2, modes=3, levels=1, key=KEY), _samples(9, 1))
 
 
+def local_operator():
+    model = operators.LocalNO(1, 1, width=2, modes=2, depth=1, radius=0.3, padding=0.5, key=KEY)
+    return _kernel(model, _samples(8, 1))
+
+
+def mixer():
+    model = operators.MetaMixer(
+        1, 1, dim=1, width=2, depth=1, radius=0.3, knots=3, boundary="reflect", key=KEY
+    )
+    return _kernel(model, _samples(8, 1))
+
+
 def u_net():
     return _kernel(
         operators.UNet(1, 1, dim=1, width=2, levels=1, radius=0.2, key=KEY), _samples(12, 1)
@@ -160,6 +172,16 @@ def radial_functions():
     return _kernel(nn.RadialBessel(3, 2.0, power=5), 1 + POINTS[:, 0])
 
 
+def spherical_siren():
+    embedding = nn.SphericalEmbedding(2)
+    net = nn.SIREN(3, 2, width=3, depth=1, embedding=embedding, key=KEY)
+    return _kernel(net, jnp.concatenate([POINTS, 0.5 + POINTS[:, :1]], -1))
+
+
+def normalised_activation():
+    return _kernel(nn.EvoNorm(4, groups=2), _samples(5, 4))
+
+
 LAYERS = [
     factorised_spectral_convolution,
     sine_convolution,
@@ -169,6 +191,8 @@ LAYERS = [
     modulation,
     multigrid_operator,
     u_shaped_operator,
+    local_operator,
+    mixer,
     u_net,
     transformer,
     graph_operator,
@@ -184,4 +208,6 @@ LAYERS = [
     kan_of_every_smooth_basis,
     gated_perceptron,
     radial_functions,
+    spherical_siren,
+    normalised_activation,
 ]

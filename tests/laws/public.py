@@ -49,6 +49,8 @@ EXEMPT = {
         BatchResiduals Fit Laplace Objective PlatformReport dft.Auxiliary dft.DensityCorrection
         dft.Dispersion dft.Functional dft.MolecularDensity dft.Molecule dft.Reaction
         atoms.Batch atoms.Dynamics atoms.Frame atoms.Graph atoms.Labels atoms.Properties
+        analysis.Basis analysis.BlockModel analysis.Consensus analysis.Factorisation
+        analysis.MeshLaplacian
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
@@ -71,6 +73,7 @@ EXEMPT = {
         dft.data.dissociation_curve dft.data.buckets dft.message_size ntk.criticality
         ntk.deep_limit ntk.linear_kernel_variance ntk.optimal_activation ntk.relu_vertex
         operators.Basis operators.ChebyshevBasis operators.CosineBasis operators.FourierBasis
+        operators.ProductBasis
         operators.SineBasis operators.SphereBasis
         operators.basis_points operators.data.advection operators.data.antiderivative
         operators.data.burgers operators.data.darcy operators.data.grf
@@ -83,6 +86,9 @@ EXEMPT = {
     """,
     "NaN is missing there, and a graph is refused: tested in tests/bayes/filters": """
         bayes.Node bayes.filter bayes.hgf bayes.kalman
+    """,
+    "votes and meshes, numbered on the host: tested in tests/analysis": """
+        analysis.consensus analysis.functional_map analysis.pointwise analysis.zoomout
     """,
     "training: what comes in is that of an objective": """
         bayes.draws bayes.gaussian_process bayes.langevin bayes.match_prior bayes.prior

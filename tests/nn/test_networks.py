@@ -115,3 +115,13 @@ def test_bad_input(key):
     with pytest.raises(ValueError, match="embedding must map a vector to a vector"):
         matrix = eqx.nn.Lambda(lambda x: jnp.ones((2, 2)))
         nn.MLP(2, "scalar", width=3, depth=1, embedding=matrix, key=key)
+
+
+def test_a_gated_perceptron_of_shared_rows_is_that_of_whole_inputs():
+    gated = jsci.nn.GatedMLP(6, 4, hidden=3, key=jax.random.key(0))
+    a, b = jax.random.normal(jax.random.key(1), (2, 5, 3))
+    index = jnp.array([4, 0, 0, 2, 1])
+    whole = jax.vmap(gated)(jnp.concatenate([a[index], b], axis=1))
+    np.testing.assert_allclose(gated.of_parts((a, index), (b, None)), whole, rtol=1e-12)
+    with pytest.raises(ValueError, match="the parts have 3 columns together, and 6 are needed"):
+        gated.of_parts((a, index))

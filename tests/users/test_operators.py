@@ -81,11 +81,15 @@ def test_a_field_that_does_not_repeat_is_no_periodic_one():
 
 @pytest.mark.report("NVIDIA/torch-harmonics#265", "ai2cm/ace#144")
 @pytest.mark.parametrize(("grid", "rings"), [("gauss", 32), ("equiangular", 33), ("cells", 32)])
-def test_regular_latitudes_are_as_exact_as_gauss_latitudes(grid, rings):
-    """Weather archives have equal steps of latitude. Right: degrees below n/2 come back."""
+@pytest.mark.parametrize("beyond", [False, True], ids=["n/2", "n-2"])
+def test_regular_latitudes_are_as_exact_as_gauss_latitudes(grid, rings, beyond):
+    """Weather archives have equal steps of latitude. Right: degrees below n/2 come back, and with
+    least squares in place of quadrature those up to n - 2."""
+    degree = rings - 2 if beyond else 15
     theta, phi, _ = sphere_grid(rings, 64, grid=grid)
-    field = on_the_sphere(theta, phi, 15) @ jax.random.normal(jax.random.key(1), (256, 1))
-    np.testing.assert_allclose(identity_on_the_sphere(15, grid)(field), field, atol=1e-12)
+    count = (degree + 1) ** 2
+    field = on_the_sphere(theta, phi, degree) @ jax.random.normal(jax.random.key(1), (count, 1))
+    np.testing.assert_allclose(identity_on_the_sphere(degree, grid)(field), field, atol=1e-12)
 
 
 @pytest.mark.report("NVIDIA/torch-harmonics#265")
@@ -199,7 +203,7 @@ def test_numbers_of_numpy_are_numbers():
     assert identity_on_the_sphere(np.int64(2), "gauss").degree == 2
     assert grf(jax.random.key(0), np.int64(8), boundary="periodic").shape == (8,)
     with pytest.raises(TypeError, match="padding is a number"):
-        make(modes=3, padding=(0.25,))
+        make(modes=3, padding=("0.25",))
     with pytest.raises(ValueError, match="modes is the highest wave number"):
         make(modes=3.0)
     with pytest.raises(TypeError, match="integer"):

@@ -1,5 +1,6 @@
 """Published potentials against the numbers of their own programs."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -7,11 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.atoms._problems import GPA
+from benchmarks.cases.atoms._problems import CORNERS, GPA
+from benchmarks.remote import CHGNET, remote_run
 from benchmarks.runner.case import Case, Run
 
 _NUMBERS = Path(__file__).parents[3] / "tests" / "atoms" / "data" / "chgnet.npz"
 # eV per atom, eV/Å, GPa, μ_B.
+OXIDES_AND_HALIDES = {
+    ("Mg", "O"): 4.21, ("Na", "Cl"): 5.64, ("Li", "F"): 4.03, ("Ni", "O"): 4.18,
+    ("K", "Br"): 6.6, ("Ca", "O"): 4.81, ("Mn", "O"): 4.44, ("Fe", "O"): 4.33,
+}  # fmt: skip
 BARS = {"energy": 1e-7, "forces": 1e-7, "stress": 1e-6, "magmoms": 1e-7}
 
 
@@ -68,8 +74,102 @@ def chgnet(size):
     )
 
 
+def _rock_salt(rng, symbols, a, repeat):
+    """Rattled by 0.05 Å, in single precision."""
+    base = np.concatenate([CORNERS, CORNERS + [0.5, 0, 0]])
+    cells = np.stack(np.meshgrid(*map(np.arange, repeat), indexing="ij"), -1).reshape(-1, 3)
+    positions = a * (base[None] + cells[:, None]).reshape(-1, 3)
+    positions = positions + 0.05 * rng.normal(size=positions.shape)
+    numbers = np.repeat(symbols, 4).tolist() * len(cells)
+    cell = a * np.diag(repeat).astype(np.float32)
+    return jsci.atoms.Atoms(positions.astype(np.float32), numbers, cell)
+
+
+@functools.cache
+def _crystals(several, size):
+    rng = np.random.default_rng(0)
+    if several:
+        return [_rock_salt(rng, names, a, (1, 1, 1)) for names, a in OXIDES_AND_HALIDES.items()]
+    repeat = {"smoke": (1, 1, 1), "quick": (2, 2, 1), "full": (2, 2, 2)}[size]
+    return [_rock_salt(rng, ("Mg", "O"), 4.21, repeat)]
+
+
+def _rows(results):
+    """Of each structure: energy per atom, forces, stress (GPa) and moments, as chgnet has them."""
+    parts = [
+        [np.ravel(r.energy / len(r.forces)), r.forces, GPA * r.stress, r.magmoms] for r in results
+    ]
+    return np.concatenate([np.ravel(one[k]) for k in range(4) for one in parts])
+
+
+@functools.cache
+def _in_double(several, size):
+    energy, params = jsci.atoms.chgnet(dtype=jnp.float64)
+    f = jax.jit(jsci.atoms.properties(energy))
+    crystals = _crystals(several, size)
+    graph = functools.partial(jsci.atoms.neighbours, cutoff=6.0, angle_cutoff=3.0)
+    graphs = [graph(one) for one in crystals]
+    edges, angles = (max(len(getattr(g, name)) for g in graphs) for name in ("i", "first"))
+    return _rows([f(params, one, graph(one, edges=edges, angles=angles)) for one in crystals])
+
+
+def _speed(several):
+    """One crystal, or eight one after another: small arrays stay in the cache of a CPU."""
+
+    def make(size):
+        crystals = _crystals(several, size)
+        energy, params = jsci.atoms.chgnet(dtype=jnp.float32)
+        f = jsci.atoms.properties(energy)
+        padded = jsci.atoms.batch(
+            crystals, energy.cutoff, angle_cutoff=energy.angle_cutoff, buckets=2
+        )
+        batches = [(one.atoms, one.graph) for one in padded]
+        order = np.concatenate([one.index for one in padded])
+
+        def step(params, batches):
+            return [jax.lax.map(lambda one: f(params, *one), batch) for batch in batches]
+
+        def error(found):
+            flat = [jax.tree.map(lambda x, k=k: x[k], b) for b in found for k in range(len(b[0]))]
+            ours = _rows([flat[k] for k in np.argsort(order)])
+            return float(np.abs(ours - _in_double(several, size)).max())
+
+        note = f"{len(crystals)} of {len(crystals[0].numbers)} atoms, float32, without the lists"
+        return Run(step, (params, batches), error=error, note=note)
+
+    return make
+
+
+def _peer_speed(several):
+    def make(size):
+        crystals = _crystals(several, size)
+        arrays = {
+            "sizes": [len(one.numbers) for one in crystals],
+            "numbers": np.concatenate([one.numbers for one in crystals]),
+            "positions": np.concatenate([one.positions for one in crystals]),
+            "cells": np.stack([np.asarray(one.cell) for one in crystals]),
+        }
+        wanted = _in_double(several, size)
+        return remote_run(
+            CHGNET.variable, "benchmarks.remote.peers.chgnet", "properties", arrays,
+            lambda found: float(np.abs(found - wanted).max()),
+        )  # fmt: skip
+
+    return make
+
+
+def _peers(several):
+    return (CHGNET.peer("chgnet", _peer_speed(several)),)
+
+
 CASES = [
     Case("atoms.chgnet", "atoms", "CHGNet 0.3.0: energy, forces, stress, moments", chgnet, "quick",
          reference="chgnet 0.4.2 in float64", tolerance=1.0,
          error_name="worst of 1e-7 eV/atom, 1e-7 eV/Å, 1e-6 GPa, 1e-7 μ_B", item="batches"),
+    Case("atoms.chgnet_crystal", "atoms", "CHGNet on a crystal of MgO", _speed(False), "full",
+         reference="the same in float64", tolerance=2e-3, peers=_peers(False),
+         error_name="eV/atom, eV/Å, GPa, μ_B, largest"),
+    Case("atoms.chgnet_crystals", "atoms", "CHGNet on eight crystals", _speed(True), "full",
+         reference="the same in float64", tolerance=2e-3, peers=_peers(True),
+         error_name="eV/atom, eV/Å, GPa, μ_B, largest"),
 ]  # fmt: skip

@@ -11,28 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.cases.pde._problems import grid
-from benchmarks.cases.pde.accuracy import (
+from benchmarks.cases.pde._exact_problems import (
     SEEDS,
     Problem,
     enriched_corner,
     helmholtz,
     poisson1d,
     poisson2d,
+    poisson3d,
 )
 from benchmarks.runner.case import Case, Run
 from jaxsci import pde
-
-
-def poisson3d():
-    """-Δu = f on the cube."""
-    cube = pde.Box((0.0,) * 3, (1.0,) * 3)
-
-    def exact(x):
-        return jnp.prod(jnp.sin(jnp.pi * x))
-
-    op = pde.poisson(lambda x: 3 * jnp.pi**2 * exact(x))
-    return Problem(op, cube, lambda f: pde.dirichlet(f, cube), grid(cube, 15), exact)
 
 
 def _make(problem: Callable[[], Problem], n: int, points: int, scales: Sequence[float]):

@@ -40,7 +40,7 @@ class NeighbourList(eqx.Module):
     are not checked for being too close.
 
     **Good values:** `skin=0.5`, `room=1.25` for solids and liquids at constant volume, 1.5 where a
-    cell changes.
+    cell changes. With angles `skin=0.05`: their number grows as the sixth power of the range.
 
     ```python
     nearby = jsci.atoms.NeighbourList(salt, 6.0)

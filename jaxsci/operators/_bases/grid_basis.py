@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.axis_points import Points
 from .._fields.periodicity import warn_unless_periodic
-from .._spectral.axes import Axis, AxisBasis, as_axes
+from .._spectral.axes import Axis, AxisBasis, as_axes, check_grids
 from .._spectral.factorised import Factorisation, check_factorisation
 from .._spectral.spectral import SpectralConv
 from .basis import Basis
@@ -60,6 +60,18 @@ class GridBasis(Basis):
             key=key,
         )
 
+    def functions(
+        self, grid: Sequence[int], modes: tuple[int, ...]
+    ) -> Float[np.ndarray, "points functions"]:
+        """Every product of functions at every point, in the order of a flattened grid."""
+        if len(modes) != len(grid):
+            raise ValueError(f"modes={modes} are those of {len(modes)} axes; the grid is {grid}.")
+        axes, table = self.axes(len(grid)), np.ones((1, 1))
+        check_grids(axes, modes, grid, grid)
+        for axis, n, m in zip(axes, grid, modes, strict=True):
+            table = np.kron(table, axis.functions(n, m))
+        return table
+
     def position(self, grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid channels"]:
         """cos 2πx and sin 2πx of periodic axes, cos πx of cosine axes, x itself of others."""
         features = [axis.coordinates(n) for axis, n in zip(self.axes(len(grid)), grid, strict=True)]
@@ -77,5 +89,5 @@ class GridBasis(Basis):
         periodic = [place for place, axis in enumerate(axes) if axis.periodic]
         advice = "For other fields: padding=0.25, or an FNO's basis=."
         # The warning points to the caller of the network, which called this.
-        where = [axis.points for axis in axes]
+        where: list[Points] = [axis.points for axis in axes]
         warn_unless_periodic(a, periodic, f"{name} without padding", advice, 4, where)

@@ -8,7 +8,13 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._spectral.spherical_conv import SphereGrid, SphericalConv, as_sphere_grid, sphere_grid
+from .._spectral.spherical_conv import (
+    SphereGrid,
+    SphericalConv,
+    as_sphere_grid,
+    harmonics_on_grid,
+    sphere_grid,
+)
 from .basis import Basis
 
 
@@ -43,6 +49,14 @@ class SphereBasis(Basis):
         self, in_channels: int, out_channels: int, *, modes: tuple[int, ...], key: PRNGKeyArray
     ) -> SphericalConv:
         return SphericalConv(in_channels, out_channels, degree=modes[0], grid=self.grid, key=key)
+
+    def functions(
+        self, grid: Sequence[int], modes: tuple[int, ...]
+    ) -> Float[np.ndarray, "points functions"]:
+        """Every harmonic at every point, in the order of a flattened grid."""
+        latitudes, longitudes = grid
+        self.dim(modes)
+        return harmonics_on_grid(latitudes, longitudes, modes[0], as_sphere_grid(self.grid))
 
     def position(
         self, grid: Sequence[int], dtype: DTypeLike

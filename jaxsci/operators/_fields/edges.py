@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from .axis_points import Points, as_points, per_axis, without_repeated_ends
 from .fields import as_lengths
 from .periodicity import warn_unless_periodic
-from .stencils import correlate
+from .stencils import correlate, correlate_groups
 
 Boundary = Literal["periodic", "zero", "reflect"]
 
@@ -48,14 +49,15 @@ def warn_of_edges(a: Float[Array, "*grid channels"], edges: Sequence[Edge], name
     """Warn of a field that does not repeat along a periodic axis."""
     periodic = [axis for axis, edge in enumerate(edges) if edge.boundary == "periodic"]
     advice = "For other fields there are boundary='zero' and 'reflect'."
-    name, where = f"{name}(boundary='periodic')", [edge.points for edge in edges]
-    warn_unless_periodic(a, periodic, name, advice, 4, where)
+    where: list[Points] = [edge.points for edge in edges]
+    warn_unless_periodic(a, periodic, f"{name}(boundary='periodic')", advice, 4, where)
 
 
 def correlate_within(
     a: Float[Array, "*grid in_channels"],
-    stencil: Float[Array, "*taps in_channels out_channels"],
+    stencil: Float[Array, "*taps in_group out_channels"],
     edges: Sequence[Edge],
+    groups: int = 1,
 ) -> Float[Array, "*grid out_channels"]:
     """Σ_o κ_o a(x + o) for an odd stencil, on a field continued past its ends."""
     twice = [x for x, e in enumerate(edges) if (e.boundary, e.points) == ("periodic", "ends")]
@@ -70,7 +72,8 @@ def correlate_within(
             mode = "wrap" if edge.boundary == "periodic" else mirror
             pad = [(reach, reach) if x == axis else (0, 0) for x in range(a.ndim)]
             a = jnp.pad(a, pad, mode=mode)
-    b = correlate(a, stencil, tuple(widths))
+    run = correlate if groups == 1 else partial(correlate_groups, groups=groups)
+    b = run(a, stencil, tuple(widths))
     for axis in twice:
         b = jnp.concatenate([b, jnp.take(b, jnp.array([0]), axis)], axis)
     return b

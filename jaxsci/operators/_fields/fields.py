@@ -85,6 +85,21 @@ def check_weights(weights, grid: Sequence[int], name: str):
         )
 
 
+def check_counted(a, weights, name: str, field: str):
+    """`ValueError` unless a field has its weights and, outside jit, is finite where they count."""
+    check_weights(weights, a.shape[:-1], name)
+    share, values = known(weights), known(a)
+    if share is None or values is None:
+        return
+    wrong = np.argwhere(~np.isfinite(values) & (share != 0)[..., None])
+    if len(wrong):
+        index = tuple(map(int, wrong[0]))
+        raise ValueError(
+            f"{name}: {field}{list(index)} is {values[index]} although its weight is not zero. "
+            "Give weight zero to points where the field is not defined."
+        )
+
+
 def known(a) -> np.ndarray | None:
     """The values as a NumPy array, or `None` within jit, vmap or grad."""
     return None if isinstance(a, Tracer) else np.asarray(a)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .axis_points import Points, as_points, intervals, per_axis, without_repeated_ends
-from .fields import as_lengths, check_real_and_filled, check_weights, known
+from .fields import as_lengths, check_counted, check_real_and_filled, known
 from .periodicity import warn_unless_periodic
 
 
@@ -160,16 +160,9 @@ def _masked(prediction, target, weights, name):
     """Both fields with zero where the weight is zero, and the weights."""
     if weights is None:
         return prediction, target, None
-    check_weights(weights, target.shape[:-1], name)
+    check_counted(target, weights, name, "target")
     masked = (weights == 0)[..., None]
     prediction, target = (jnp.where(masked, 0, v) for v in (prediction, target))
-    values = known(target)
-    if values is not None and not np.all(np.isfinite(values)):
-        index = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
-        raise ValueError(
-            f"{name}: target[{', '.join(map(str, index))}] is {values[index]} although its weight "
-            "is not zero. Give weight zero to points where the field is not defined."
-        )
     return prediction, target, weights
 
 

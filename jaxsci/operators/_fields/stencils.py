@@ -1,5 +1,6 @@
 """Correlation with a stencil, whose derivatives are fast on a CPU even inside loops."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -66,3 +67,26 @@ def _as_product(a, stencil, widths):
     size = rows.shape[-2] + 1 - last
     parts = jnp.split(rows, last, -1)
     return sum(part[..., tap : tap + size, :] for tap, part in enumerate(parts))
+
+
+def correlate_groups(
+    a: Float[Array, "*grid in_channels"],
+    stencil: Float[Array, "*taps in_group out_channels"],
+    widths: Sequence[tuple[int, int]],
+    *,
+    groups: int,
+) -> Float[Array, "*reached out_channels"]:
+    """`correlate` within groups of neighbouring channels, as a sum of shifted products.
+
+    With few channels in a group there is nothing to gain from a matrix product.
+    """
+    *taps, inner, outer = stencil.shape
+    kernel = stencil.reshape(*taps, inner, groups, outer // groups).swapaxes(-3, -2)
+    padded = jnp.pad(a, [*widths, (0, 0)])
+    sizes = [n + 1 - t for n, t in zip(padded.shape, taps, strict=False)]
+    total = jnp.zeros((math.prod(sizes), groups, outer // groups), a.dtype)
+    for offset in product(*map(range, taps)):
+        shifted = padded[tuple(slice(o, o + n) for o, n in zip(offset, sizes, strict=True))]
+        shifted = shifted.reshape(-1, groups, inner, 1)
+        total = total + jnp.sum(shifted * kernel[offset][None], 2)
+    return total.reshape(*sizes, outer)

@@ -37,6 +37,8 @@ class KernelConv(eqx.Module):
     - `lengths`: of the domain, one for all axes or one per axis.
     - `points`: where the points are along each axis, times its length: "left" (i/N), "ends"
         (i/(N - 1)) or "cells" ((i + 1/2)/N), one for all axes or one per axis.
+    - `groups`: number of groups of neighbouring channels that do not mix, a divisor of both numbers
+        of channels; `in_channels` for a depthwise convolution.
     - `key`: PRNG key of the weights.
 
     Called as `layer(a)`: one sample `(*grid, in_channels)`; returns `(*grid, out_channels)`. With a
@@ -44,8 +46,8 @@ class KernelConv(eqx.Module):
     order within a radius of the ends.
 
     **Raises:** `ValueError` for a grid so coarse that no neighbour lies within the radius, a radius
-    above half of the shortest length, unknown points or boundaries, or a field of another dimension
-    or with other channels.
+    above half of the shortest length, groups that do not divide the channels, unknown points or
+    boundaries, or a field of another dimension or with other channels.
 
     **Notes:** a periodic layer warns of a field that is not periodic.
 
@@ -61,9 +63,10 @@ class KernelConv(eqx.Module):
     ```
     """
 
-    weight: Float[Array, "*knots in_channels out_channels"]
+    weight: Float[Array, "*knots in_group out_channels"]
     bias: Float[Array, " out_channels"]
     in_channels: int = eqx.field(static=True)
+    groups: int = eqx.field(static=True)
     radius: float = eqx.field(static=True)
     edges: tuple[Edge, ...] = eqx.field(static=True)
 
@@ -78,9 +81,15 @@ class KernelConv(eqx.Module):
         boundary: Boundary | Sequence[Boundary] = "periodic",
         lengths: float | Sequence[float] = 1.0,
         points: Points | Sequence[Points] = "left",
+        groups: int = 1,
         key: PRNGKeyArray,
     ):
         _check(in_channels, out_channels, dim, "KernelConv")
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"KernelConv: groups={groups} must divide in_channels={in_channels} and "
+                f"out_channels={out_channels}."
+            )
         self.edges = as_edges(dim, boundary, lengths, points, "KernelConv")
         shortest = min(edge.length for edge in self.edges)
         if not 0 < radius <= shortest / 2 or knots < 1 or knots % 2 == 0:
@@ -88,10 +97,11 @@ class KernelConv(eqx.Module):
                 "KernelConv needs a radius in (0, 1/2] of the shortest length and an odd number of "
                 f"knots; got radius={radius} with lengths={lengths}, and knots={knots}."
             )
-        self.in_channels, self.radius = in_channels, float(radius)
+        self.in_channels, self.radius, self.groups = in_channels, float(radius), groups
+        mixed = in_channels // groups
         # Smooth fields keep their variance: the integral of each hat is a share 1/(knots + 1).
-        scale = math.sqrt(((knots + 1) ** 2 / knots) ** dim / in_channels)
-        shape = (*[knots] * dim, in_channels, out_channels)
+        scale = math.sqrt(((knots + 1) ** 2 / knots) ** dim / mixed)
+        shape = (*[knots] * dim, mixed, out_channels)
         self.weight = scale * jax.random.normal(key, shape)
         self.bias = jnp.zeros(out_channels)
 
@@ -106,15 +116,18 @@ class KernelConv(eqx.Module):
         dim, kernel = self.weight.ndim - 2, self.weight
         for axis, edge in enumerate(self.edges):
             n = intervals(a.shape[axis], edge.points)
-            kernel = along_axis(
-                _hats(self.weight.shape[axis], self.radius / edge.length, n), kernel, axis
-            )
+            hats = _hats(self.weight.shape[axis], self.radius / edge.length, n)
+            kernel = along_axis(hats, kernel, axis)
             if edge.points == "ends" and edge.boundary == "zero":
-                ends = axis_weights(n + 1, "ends", periodic=False) * n  # half at the ends
-                a = a * jnp.asarray(ends, a.dtype).reshape(
-                    [-1 if i == axis else 1 for i in range(dim + 1)]
-                )
-        return correlate_within(a, kernel, self.edges) + self.bias.reshape((1,) * dim + (-1,))
+                a = a * _half_at_the_ends(n + 1, axis, dim).astype(a.dtype)
+        b = correlate_within(a, kernel, self.edges, self.groups)
+        return b + self.bias.reshape((1,) * dim + (-1,))
+
+
+def _half_at_the_ends(n, axis, dim):
+    """The trapezoidal rule along one axis, for fields that are zero beyond."""
+    weights = axis_weights(n, "ends", periodic=False) * (n - 1)
+    return weights.reshape([-1 if i == axis else 1 for i in range(dim + 1)])
 
 
 class DifferentialConv(eqx.Module):
@@ -175,8 +188,14 @@ class DifferentialConv(eqx.Module):
         self.weight = scale * jax.random.normal(key, shape)
 
     def __call__(self, a: Float[Array, "*grid in_channels"]) -> Float[Array, "*grid out_channels"]:
-        axes = tuple(range(self.weight.ndim - 2))
-        check_field(a, self.in_channels, len(axes), "DifferentialConv")
+        check_field(a, self.in_channels, self.weight.ndim - 2, "DifferentialConv")
+        warn_of_edges(a, self.edges, "DifferentialConv")
+        return self.differentiate(a)
+
+    def differentiate(
+        self, a: Float[Array, "*grid in_channels"]
+    ) -> Float[Array, "*grid out_channels"]:
+        """The layer without a look at the values of the field."""
         grid = zip(self.edges, a.shape[:-1], strict=True)
         spacings = [e.length / max(intervals(n, e.points), 1) for e, n in grid]
         if max(spacings) - min(spacings) > 1e-6 * max(spacings):
@@ -184,7 +203,7 @@ class DifferentialConv(eqx.Module):
                 "DifferentialConv needs one spacing along all axes; got the spacings "
                 f"{tuple(spacings)} on the grid {a.shape[:-1]}. Give the lengths of the domain."
             )
-        warn_of_edges(a, self.edges, "DifferentialConv")
+        axes = tuple(range(self.weight.ndim - 2))
         kernel = self.weight - jnp.mean(self.weight, axes, keepdims=True)
         return correlate_within(a, kernel / spacings[0], self.edges)
 

@@ -131,15 +131,17 @@ class FNO(eqx.Module):
     def __call__(
         self, a: Float[Array, "*grid in_channels"], c: Float[Array, "..."] | None = None
     ) -> Float[Array, "*grid out_channels"]:
-        check_field(a, self.in_channels, self.basis.dim(self.modes), "FNO")
-        self.basis.check(a, "FNO")
-        check_conditions(self.films, c, "FNO")
+        name = type(self).__name__
+        check_field(a, self.in_channels, self.basis.dim(self.modes), name)
+        self.basis.check(a, name)
+        check_conditions(self.films, c, name)
         x = self.basis.position(a.shape[:-1], a.dtype)
         v = self.lift(jnp.concatenate([a, x], -1))
-        for layer, (convolution, skip) in enumerate(
-            zip(self.convolutions, self.skips, strict=True)
-        ):
-            v = modulated(self.films, layer, convolution(v) + skip(v), c)
+        for layer in range(len(self.skips)):
+            v = modulated(self.films, layer, self._layer(layer, v), c)
             if layer < len(self.skips) - 1:
                 v = gelu(v)
         return apply_mlp(self.project, v)
+
+    def _layer(self, layer, v):
+        return self.convolutions[layer](v) + self.skips[layer](v)

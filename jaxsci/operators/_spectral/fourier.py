@@ -33,9 +33,9 @@ def analysis(
     """
     for place, (axis, m) in enumerate(zip(axes, modes, strict=True)):
         a = along_axis(axis.analysis(a.shape[place], m), a, place)
-    *whole, half = _wave_axes(axes) or [None]
-    if half is None:
+    if not _wave_axes(axes):
         return (a,)
+    *whole, half = _wave_axes(axes)
     cos, sin = _split(a, half, modes[half])
     real, imag = cos, -_pad_zero(sin, half)
     for axis in whole:
@@ -54,9 +54,9 @@ def synthesis(
 
     For Fourier axes a(x) = Re Σ_k f_k exp(2πi k·x/L).
     """
-    *whole, half = _wave_axes(axes) or [None]
     a = parts[0]
-    if half is not None:
+    if _wave_axes(axes):
+        *whole, half = _wave_axes(axes)
         real, imag = parts
         for axis in whole:
             r0, rp, rm = _signs(real, axis, modes[axis])
@@ -72,7 +72,7 @@ def synthesis(
     return a
 
 
-def _wave_axes(axes):
+def _wave_axes(axes: Sequence[Axis]) -> list[int]:
     return [place for place, axis in enumerate(axes) if axis.waves]
 
 
@@ -97,13 +97,13 @@ def scattered_analysis(
 
 
 def scattered_synthesis(
-    real: Float[Array, "*modes channels"],
-    imag: Float[Array, "*modes channels"],
+    parts: Parts,
     y: Float[Array, "points dim"],
     modes: Sequence[int],
     periods: Sequence[float],
 ) -> Float[Array, "points channels"]:
     """`synthesis` at scattered points, for Fourier axes."""
+    real, imag = parts
     cos, sin = _waves(y, modes, periods)
     channels = real.shape[-1]
     # Half of the spectrum represents all of it: all but last wave number 0 count twice.
@@ -133,12 +133,12 @@ def fft_analysis(a: Float[Array, "*grid channels"], modes: Sequence[int]) -> Par
 
 
 def fft_synthesis(
-    real: Float[Array, "*modes channels"],
-    imag: Float[Array, "*modes channels"],
+    parts: Parts,
     grid: Sequence[int],
     modes: Sequence[int],
 ) -> Float[Array, "..."]:
     """`synthesis` on a grid of points i/N that holds every mode, by a fast Fourier transform."""
+    real, imag = parts
     half = (*grid[:-1], grid[-1] // 2 + 1)
     places = [_wave_numbers(m) % n for m, n in zip(modes[:-1], grid[:-1], strict=True)]
     places.append(np.arange(modes[-1] + 1))

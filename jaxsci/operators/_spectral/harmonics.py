@@ -1,12 +1,12 @@
 """Real spherical harmonics, stable to high degree in float32."""
 
 import warnings
-from functools import lru_cache
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from jaxsci.numerics import spherical_harmonics as harmonics_of_directions
 
 from .._fields.fields import check_floating, known
 
@@ -23,7 +23,8 @@ def spherical_harmonics(
 
     The fully normalised P̄ follow from a three-term recursion in l, run as one `scan`: nothing
     overflows and the compiled program does not grow with the degree. In float32 the error is
-    below 1e-4 at degree 40, where closed forms in monomials have lost every digit.
+    below 1e-4 at degree 40, where closed forms in monomials have lost every digit. As features of a
+    network there is `jsci.nn.SphericalEmbedding`, a function of unit vectors.
 
     **Arguments:**
 
@@ -53,27 +54,9 @@ def spherical_harmonics(
         )
     check_floating(colatitude, "spherical_harmonics()")
     _warn_unless_colatitudes(colatitude)
-    dtype = colatitude.dtype
-    first, second, sectoral = (jnp.asarray(c, dtype) for c in legendre_recursion(degree))
-    m = np.arange(degree + 1)
-    z, rho = jnp.cos(colatitude)[:, None], jnp.sin(colatitude)[:, None]
-
-    def step(carry, row):
-        last, before, power = carry
-        l, a, b, factor = row
-        rising = a[None] * (z * last - b[None] * before)
-        new = jnp.where(m[None] == l, factor * power, jnp.where(m[None] < l, rising, 0))
-        return (new, last, power * rho), new
-
-    # sinˡ θ as a product: at a pole, derivatives of sin θ ** m are NaN.
-    start = (zero := jnp.zeros((len(z), len(m)), dtype), zero, jnp.ones_like(rho))
-    _, legendre = jax.lax.scan(step, start, (m, first, second, sectoral))
-    angle = longitude[:, None] * m[None].astype(dtype)
-    root = jnp.asarray(np.where(m == 0, 1, np.sqrt(2)), dtype)[None]
-    cos, sin = root * jnp.cos(angle), root * jnp.sin(angle)
-    rows = jnp.concatenate([(legendre * sin[None])[..., :0:-1], legendre * cos[None]], -1)
-    l, order = _columns(degree)
-    return rows[l, :, degree + order].T
+    across = jnp.sin(colatitude)
+    unit = [across * jnp.cos(longitude), across * jnp.sin(longitude), jnp.cos(colatitude)]
+    return harmonics_of_directions(jnp.stack(unit, -1), degree=degree)
 
 
 def _warn_unless_colatitudes(theta):
@@ -85,21 +68,3 @@ def _warn_unless_colatitudes(theta):
             "jnp.deg2rad(90 - latitude).",
             stacklevel=3,
         )
-
-
-@lru_cache(maxsize=32)
-def legendre_recursion(degree):
-    """P̄_lm = a_lm (z P̄_{l-1,m} - b_lm P̄_{l-2,m}) for m < l, and the factors of P̄_mm / sin^m θ."""
-    l, m = np.meshgrid(np.arange(degree + 1.0), np.arange(degree + 1.0), indexing="ij")
-    inside, two = l > m, l > m + 1
-    a = np.sqrt(np.where(inside, 4 * l**2 - 1, 0) / np.where(inside, l**2 - m**2, 1))
-    b = np.sqrt(np.where(two, (l - 1) ** 2 - m**2, 0) / np.where(two, 4 * (l - 1) ** 2 - 1, 1))
-    k = np.arange(1, degree + 1)
-    sectoral = np.cumprod(np.r_[np.sqrt(1 / (4 * np.pi)), np.sqrt((2 * k + 1) / (2 * k))])
-    return a, b, sectoral
-
-
-@lru_cache(maxsize=32)
-def _columns(degree):
-    pairs = [(l, m) for l in range(degree + 1) for m in range(-l, l + 1)]
-    return tuple(np.array(pairs).T)

@@ -145,7 +145,7 @@ class SpectralConv(eqx.Module):
         parts = (fft_analysis if self._fft(grid) else self._analysis)(a, self.modes)
         parts = self._multiply(*parts)
         if self._fft(target):
-            return fft_synthesis(*parts, target, self.modes)
+            return fft_synthesis(parts, target, self.modes)
         return synthesis(parts, target, self.modes, self.axes)
 
     def _analysis(self, a, modes):
@@ -202,7 +202,7 @@ class SpectralConv(eqx.Module):
             )
         periods = [axis.period for axis in self.axes]
         parts = scattered_analysis(a, x, weights, self.modes, periods)
-        return scattered_synthesis(*self._multiply(*parts), queries, self.modes, periods)
+        return scattered_synthesis(self._multiply(*parts), queries, self.modes, periods)
 
     def _multiply(self, real, imag=None):
         """R_k a_k as one real product per mode: [re; im] [Re R | Im R], or a R for real a and R."""

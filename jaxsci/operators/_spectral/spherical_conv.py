@@ -2,6 +2,8 @@
 
 import math
 import operator
+import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -11,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.fields import check_field
+from jaxsci.numerics import legendre_recursion
+
+from .._fields.fields import check_field, known
 from .._fields.products import along_axis, carry_batch
-from .harmonics import legendre_recursion
 
 SphereGrid = Literal["gauss", "equiangular", "cells"]
 
@@ -94,12 +97,15 @@ class SphericalConv(eqx.Module):
 
     It commutes with every rotation, in exact arithmetic for fields up to the degree kept: no pole
     is special. The transform is a real Fourier sum on each ring, then one matrix product over the
-    rings for each order m. The parameters belong to functions, not to a grid.
+    rings for each order m: quadrature where it is exact for products of two harmonics, and least
+    squares with its weights on n <= 2 degree equal latitudes. The parameters belong to functions,
+    not to a grid.
 
     **Arguments:**
 
     - `in_channels`, `out_channels`: number of channels in and out.
-    - `degree`: highest l kept. Good values: a third to a half of the number of latitudes.
+    - `degree`: highest l kept. Good values: a third to a half of the number of latitudes, since
+        finer detail of the field is folded back the more, the closer the degree is to its limit.
     - `grid`: the latitudes of the rings, as in `sphere_grid`: "gauss", "equiangular" or "cells". It
         has no default, because an array does not record its latitudes, and with the wrong ones the
         result is off by several percent.
@@ -109,8 +115,11 @@ class SphericalConv(eqx.Module):
     on a `sphere_grid`; `out_grid` may name another.
 
     **Raises:** `ValueError` for a grid that cannot hold the degree (fewer than degree + 1 Gauss
-    latitudes, 2 degree + 1 equal ones, or 2 degree + 1 longitudes), other channels, or an unknown
+    latitudes, degree + 2 equal ones, or 2 degree + 1 longitudes), other channels, or an unknown
     or missing grid.
+
+    **Notes:** outside jit it warns of a field that is not one value at a pole of the grid
+    "equiangular", and of one that looks as if the poles were points of another grid.
 
     **Source:** Driscoll and Healy, Adv. Appl. Math. 15 (1994), theorem 1; as a layer, Bonev et al.,
     "Spherical Fourier Neural Operators", ICML 2023.
@@ -151,29 +160,31 @@ class SphericalConv(eqx.Module):
         out_grid: tuple[int, int] | None = None,
     ) -> Float[Array, "out_latitudes out_longitudes out_channels"]:
         check_field(a, self.in_channels, 2, "SphericalConv")
+        warn_of_poles(a, self.grid, "SphericalConv")
         points = a.shape[:2]
         target = points if out_grid is None else tuple(out_grid)
-        self._check_points(points)
+        check_sphere_points(points, self.degree, self.grid)
         n, grid = self.degree, self.grid
-        rings, legendre, weights = _matrices(*points, n, grid)
+        rings, _, analysis = _matrices(*points, n, grid)
         # (orders, latitudes, channels): cosines of m = 0..n, then sines of m = 1..n
         waves = along_axis(rings.T, a, 1).swapaxes(0, 1)
         coefficients = jnp.matmul(
-            carry_batch(jnp.asarray(legendre * weights, a.dtype), a), waves
+            carry_batch(jnp.asarray(analysis, a.dtype), a), waves
         )  # (orders, degrees, channels)
         mixed = jnp.einsum("mlc,lcd->mld", coefficients, self.weight)
         rings, legendre, _ = _matrices(*target, n, grid)
         waves = jnp.matmul(carry_batch(jnp.asarray(legendre.swapaxes(1, 2), a.dtype), a), mixed)
         return along_axis(rings, waves, 0).swapaxes(0, 1)
 
-    def _check_points(self, points):
-        # The rule must integrate the products of two harmonics.
-        least = self.degree + 1 if self.grid == "gauss" else 2 * self.degree + 1
-        if points[0] < least or points[1] < 2 * self.degree + 1:
-            raise ValueError(
-                f"degree={self.degree} needs a grid of at least {least} latitudes and "
-                f"{2 * self.degree + 1} longitudes; got {points[0]} and {points[1]}."
-            )
+
+def check_sphere_points(points: Sequence[int], degree: int, grid: SphereGrid) -> None:
+    """`ValueError` unless a grid of so many latitudes and longitudes holds the degree."""
+    least = degree + (1 if grid == "gauss" else 2)
+    if points[0] < least or points[1] < 2 * degree + 1:
+        raise ValueError(
+            f"degree={degree} needs a grid of at least {least} latitudes and {2 * degree + 1} "
+            f"longitudes; got {points[0]} and {points[1]}."
+        )
 
 
 def as_sphere_grid(grid: SphereGrid | None) -> SphereGrid:
@@ -190,7 +201,7 @@ def as_sphere_grid(grid: SphereGrid | None) -> SphereGrid:
 
 @lru_cache(maxsize=32)
 def _matrices(latitudes: int, longitudes: int, degree: int, grid: SphereGrid):
-    """Ring waves (longitudes, orders), P̄ (orders, degrees, latitudes) and the weights of a ring.
+    """Ring waves (longitudes, orders), P̄ (orders, degrees, latitudes) and coefficients by these.
 
     Orthonormal as `spherical_harmonics`: Y_lm is P̄_l|m| times its wave.
     """
@@ -200,7 +211,52 @@ def _matrices(latitudes: int, longitudes: int, degree: int, grid: SphereGrid):
     angle = np.outer(phi, m)
     rings = np.concatenate([scale * np.cos(angle), (scale * np.sin(angle))[:, 1:]], 1)
     legendre = _legendre(np.cos(theta), np.sin(theta), degree)
-    return rings, np.concatenate([legendre, legendre[1:]]), weights[:, 0]
+    analysis = legendre * weights[:, 0]
+    if grid != "gauss" and latitudes <= 2 * degree:  # not exact for products of two harmonics
+        for m, functions in enumerate(legendre):
+            ring = analysis[m, m:]
+            gram = longitudes * ring @ functions[m:].T  # the identity where quadrature is exact
+            analysis[m, m:] = np.linalg.solve(gram, ring)
+    both = (np.concatenate([table, table[1:]]) for table in (legendre, analysis))
+    return rings, *both
+
+
+def warn_of_poles(a, grid: SphereGrid, name: str, stacklevel: int = 3) -> None:
+    """Warn of a field whose first and last ring do not suit the grid, if its values are known."""
+    values = known(a)
+    if values is None or min(values.shape[:2]) < 4:
+        return
+    rounding = 100 * float(jnp.finfo(a.dtype).eps) * np.max(np.abs(values), (0, 1))
+    with np.errstate(all="ignore"):  # fields may hold infinities
+        spread = np.ptp(values, 1)  # of each ring and channel
+    inside, poles = np.max(spread[1:-1], 0), spread[[0, -1]]
+    if grid == "equiangular":
+        wrong = np.any(poles > 0.05 * inside + rounding)
+        what = "has several values at a pole, which is one point of that grid"
+    else:
+        wrong = np.any(np.all(poles <= rounding, 0) & (inside > 100 * rounding))
+        what = "has one value on its first and its last ring, as if both poles were points"
+    if wrong:
+        warnings.warn(
+            f"{name} takes a field with grid={grid!r}, but this one {what}. Give the grid of the "
+            "data. Components of vectors are no scalars at a pole: take divergence and vorticity.",
+            stacklevel=stacklevel + 1,
+        )
+
+
+def harmonics_on_grid(
+    latitudes: int, longitudes: int, degree: int, grid: SphereGrid
+) -> Float[np.ndarray, "points harmonics"]:
+    """Every harmonic at every point of a grid; `ValueError` if it does not hold the degree."""
+    check_sphere_points([latitudes, longitudes], degree, grid)
+    rings, legendre, _ = _matrices(latitudes, longitudes, degree, grid)
+    orders = [m for m in range(degree + 1)] + [m for m in range(1, degree + 1)]
+    columns = [
+        np.outer(legendre[row, l], rings[:, row]).ravel()
+        for row, m in enumerate(orders)
+        for l in range(m, degree + 1)
+    ]
+    return np.stack(columns, -1)
 
 
 def _legendre(z, rho, degree):

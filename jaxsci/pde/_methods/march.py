@@ -19,7 +19,7 @@ from .slabs import State, initial_state, next_state, slab_function
 class March(NamedTuple):
     """What `march` returns.
 
-    - `field`: `u(params, x)` for one point (x, t) of any slab.
+    - `field`: `u(params, x)` for one point (x, t) of any slab; NaN at other times.
     - `params`: coefficients and state of each slab, stacked.
     - `times`: the bounds of the slabs that were solved.
     - `residuals`: the relative residual of each slab on fresh points.
@@ -154,13 +154,18 @@ def _at_times(points: Mapping[str, Array], state: State) -> dict[str, Array]:
 
 
 def _over_all(trial: Callable, free: Callable) -> Callable:
-    """u(params, x), by the slab in which the time of x is."""
+    """u(params, x), by the slab in which the time of x is; NaN before the first and after the last.
+
+    A time that rounding puts beside the last bound is in the last slab.
+    """
 
     def field(params: PyTree, x: Float[Array, " dim"]) -> Array:
         states, coefficients = params
         k = jnp.clip(jnp.searchsorted(states.time, x[-1], side="right") - 1, 0)
         state, own = jax.tree.map(lambda leaf: leaf[k], (states, coefficients))
-        return trial(functools.partial(free, state))(own, x)
+        share = (x[-1] - state.time) / state.length
+        inside = (share >= -1e-9) & (share <= 1 + 1e-9)
+        return jnp.where(inside, trial(functools.partial(free, state))(own, x), jnp.nan)
 
     return field
 

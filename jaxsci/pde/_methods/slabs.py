@@ -23,7 +23,8 @@ class State(eqx.Module):
 
     - `time`, `length`: t_k and h_k.
     - `value`: multiplies φ(x, 1), and `slope_value` φ_τ(x, 1), in the value at t_k.
-    - `rate`: multiplies φ(x, 1), and `slope_rate` φ_τ(x, 1), in the slope at t_k; second order only.
+    - `rate`: multiplies φ(x, 1), and `slope_rate` φ_τ(x, 1), in the slope at t_k, which only
+        equations of second order hand over.
     """
 
     time: Float[Array, ""]

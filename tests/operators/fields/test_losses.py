@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxsci.operators import h1, normalise, relative_l2
+from jaxsci.operators._fields.axis_points import axis_points
 
 
 def sines(n, *frequencies):
@@ -27,6 +28,44 @@ def test_h1_converges_to_the_integral_at_second_order():
         errors.append(abs(h1(u + 0.1 * e, u, periodic=True) - exact))
     assert 1.9 < np.log2(errors[0] / errors[1]) < 2.1
     assert errors[1] < 2e-3 * exact
+
+
+@pytest.mark.parametrize("points", ["ends", "cells"])
+@pytest.mark.parametrize("loss", [relative_l2, h1])
+def test_second_order_without_periodicity(loss, points):
+    """On (0, 2): x³ against x², with ∫ x⁴ = 32/5, ∫ x⁶ = 128/7 and slopes of ∫ 4x² and 9x⁴."""
+    slopes = (288 / 5, 32 / 3) if loss is h1 else (0, 0)
+    exact = np.sqrt((128 / 7 + slopes[0]) / (32 / 5 + slopes[1]))
+    errors = []
+    for n in (64, 128, 256):
+        x = jnp.asarray(2 * axis_points(n + (points == "ends"), points))[:, None]
+        options = {"lengths": 2.0} if loss is h1 else {}
+        errors.append(abs(loss(x**2 + x**3, x**2, points=points, **options) - exact))
+    assert 1.9 < np.log2(errors[1] / errors[2]) < 2.1
+
+
+def test_a_periodic_end_counts_once():
+    """The point that repeats the first adds nothing."""
+    u, e = sines(16, 1), sines(16, 3)
+    repeat = lambda v: jnp.concatenate([v, v[:1]])  # noqa: E731
+    p = u + 0.1 * e
+    for loss, options in ((h1, {"periodic": True}), (relative_l2, {})):
+        value = loss(repeat(p), repeat(u), points="ends", **options)
+        np.testing.assert_allclose(value, loss(p, u, **options), rtol=1e-12)
+
+
+def test_slopes_beside_land():
+    """Linear functions have their slope on every coast, whatever is on land."""
+    x = jnp.linspace(0, 1, 12, endpoint=False)
+    land = jnp.zeros((12, 12), bool).at[3:6, 4:8].set(True).at[0, 5].set(True)
+    weights = jnp.where(land, 0.0, 1.0)
+    u = jnp.ones((12, 12, 1))
+    p = u + (2 * x[:, None] - x[None, :])[..., None]
+    filled = jnp.where(land[..., None], jnp.nan, p)
+    mean = jnp.sum(weights * (p - u)[..., 0] ** 2) / jnp.sum(weights)
+    value, slope = jax.value_and_grad(h1)(filled, u, weights=weights)
+    np.testing.assert_allclose(value, jnp.sqrt(mean + 5), rtol=1e-12)
+    assert jnp.all(jnp.isfinite(slope)) and not jnp.any(slope[land])
 
 
 @pytest.mark.parametrize("n", [16, 17])
@@ -112,5 +151,11 @@ def test_bad_input():
         relative_l2(jnp.ones((8, 8, 1)), jnp.ones((8, 8, 1)), weights=jnp.ones(8))
     with pytest.raises(ValueError, match="one weight for each point"):
         normalise(jnp.ones((8, 1)), jnp.ones(1))
+    with pytest.raises(ValueError, match="points='right' is unknown"):
+        relative_l2(sines(8, 1), sines(8, 1), points="right")
+    holes = sines(8, 1, 2).at[3, 1].set(jnp.nan)
+    for loss in (relative_l2, h1):
+        with pytest.raises(ValueError, match=r"target\[3, 1\] is nan although its weight"):
+            loss(sines(8, 1, 2), holes, weights=jnp.ones(8))
     with pytest.raises(ValueError, match="floor >= 0"):
         h1(sines(8, 1), sines(8, 1), floor=-1.0)

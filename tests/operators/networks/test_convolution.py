@@ -35,6 +35,40 @@ def test_converges_to_the_integral_at_second_order(key):
     assert np.log2(errors[-2] / errors[-1]) > 1.9
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **o: KernelConv(1, 2, dim=2, radius=0.2, key=jax.random.key(0), **o),
+        lambda **o: DifferentialConv(1, 2, dim=2, key=jax.random.key(0), **o),
+    ],
+)
+def test_a_long_domain_is_a_row_of_squares(make):
+    """A field that repeats on each of four squares, on one domain of four to one."""
+    a = jax.random.normal(jax.random.key(1), (8, 8, 1))
+    row = make(lengths=(4.0, 1.0))(jnp.tile(a, (4, 1, 1)))
+    np.testing.assert_allclose(row, jnp.tile(make()(a), (4, 1, 1)), atol=1e-13)
+    # With both ends among the points, the last ones repeat the first.
+    ends = jnp.pad(a, [(0, 1), (0, 1), (0, 0)], mode="wrap")
+    both = make(points="ends")(ends)
+    np.testing.assert_allclose(both[:-1, :-1], make()(a), atol=1e-13)
+    np.testing.assert_allclose(both[-1], both[0], atol=1e-13)
+
+
+def test_each_axis_has_its_own_boundary(key):
+    """A wall along one axis: shifts along the other, which is periodic, commute."""
+    layer = KernelConv(
+        1, 1, dim=2, radius=0.3, boundary=("periodic", "reflect"), points=("left", "ends"), key=key
+    )
+    a = jax.random.normal(key, (8, 7, 1))
+    np.testing.assert_allclose(layer(jnp.roll(a, 1, 0)), jnp.roll(layer(a), 1, 0), atol=1e-13)
+    mirrored = jnp.concatenate([a[:, :0:-1], a, a[:, -2::-1]], 1)  # three times as long
+    long = KernelConv(
+        1, 1, dim=2, radius=0.3, boundary="periodic", lengths=(1.0, 3.0), points=("left", "ends"),
+        key=key,
+    )  # fmt: skip
+    np.testing.assert_allclose(long.convolve(mirrored)[:, 6:13], layer(a), atol=1e-13)
+
+
 @pytest.mark.parametrize("boundary", ["zero", "reflect"])
 @pytest.mark.parametrize(("points", "order"), [("cells", 2), ("ends", 2), ("left", 1)])
 def test_order_of_convergence_beside_a_boundary(key, boundary, points, order):

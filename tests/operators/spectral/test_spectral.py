@@ -73,7 +73,7 @@ def test_products_equal_fft(key, grid, modes):
     np.testing.assert_allclose(exact, fast, atol=1e-13)
     out_grid = tuple(n + 5 for n in grid)
     b = fourier.synthesis(exact, out_grid, modes, axes)
-    np.testing.assert_allclose(b, fourier.fft_synthesis(*exact, out_grid, modes), atol=1e-12)
+    np.testing.assert_allclose(b, fourier.fft_synthesis(exact, out_grid, modes), atol=1e-12)
 
 
 def test_fft_path_of_the_layer(key, monkeypatch):

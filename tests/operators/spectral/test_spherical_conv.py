@@ -42,6 +42,18 @@ def test_latitudes_that_nobody_named_are_refused(key):
         SphericalConv(1, 1, degree=3, key=key)
 
 
+@pytest.mark.parametrize(("told", "true"), [("equiangular", "cells"), ("cells", "equiangular")])
+def test_a_grid_of_another_kind_is_flagged(key, told, true):
+    """A pole has one value for all longitudes, and a ring about it has not."""
+    theta, phi, _ = sphere_grid(12, 24, grid=true)
+    field = jnp.asarray(np.outer(np.sin(theta), np.cos(phi)))[..., None]
+    with pytest.warns(UserWarning, match=f"grid='{told}', but this one has"):
+        SphericalConv(1, 1, degree=3, grid=told, key=key)(field)
+    SphericalConv(1, 1, degree=3, grid=true, key=key)(field)
+    zonal = jnp.asarray(np.cos(theta)[:, None] * np.ones(24))[..., None]
+    SphericalConv(1, 1, degree=3, grid=told, key=key)(zonal)
+
+
 @pytest.mark.parametrize("grid", ["equiangular", "cells"])
 def test_a_spherical_operator_is_the_same_on_equal_latitudes(key, grid):
     """Same parameters on Gauss latitudes and on others, compared by a common projection."""
@@ -119,8 +131,8 @@ def test_float32_is_kept_and_accurate_at_degree_40(key):
         (lambda k: sphere_grid(4, 4, grid="healpix"), "'cells'"),
         (lambda k: SphericalConv(1, 1, degree=5, grid="ring", key=k), "is unknown"),
         (
-            lambda k: SphericalConv(1, 1, degree=5, grid="cells", key=k)(jnp.ones((10, 12, 1))),
-            "11 latitudes",
+            lambda k: SphericalConv(1, 1, degree=5, grid="cells", key=k)(jnp.ones((6, 12, 1))),
+            "7 latitudes",
         ),
         (
             lambda k: FNO(1, 1, width=1, modes=2, depth=1, grid="cells", key=k),

@@ -40,7 +40,8 @@ class CHGNet(eqx.Module):
         def step(state, layer):
             return _layer(layer, state, edges, graph), None
 
-        (x, bonds, _), _ = jax.lax.scan(step, state, params["layers"])
+        # A layer is computed again for its derivatives: keeping it takes longer, and more memory.
+        (x, bonds, _), _ = jax.lax.scan(jax.checkpoint(step), state, params["layers"])
         moments = jnp.abs(_affine(params["moment"], x)[:, 0])
         x = _atoms(params["last"], x, bonds, edges, graph)
         energies = _readout(params, x) + table[element]
@@ -117,21 +118,20 @@ def _layer(layer, state, edges, graph: Graph):
     x, bonds, angles = state
     x = _atoms(layer["atoms"], x, bonds, edges, graph)
     bonds = _bonds(layer["bonds"], x, bonds, angles, edges, graph)
-    around = _around(x, bonds, angles, graph)
-    return x, bonds, angles + jax.vmap(layer["angles"])(around)
+    return x, bonds, angles + layer["angles"].of_parts(*_around(x, bonds, angles, graph))
 
 
 def _atoms(update, x, bonds, edges, graph: Graph):
     """x_i + W Σ_j w_ij gated(x_i, b_ij, x_j)."""
-    pairs = jnp.concatenate([x[graph.i], bonds, x[graph.j]], axis=-1)
-    messages = jax.vmap(update["gated"])(pairs) * edges["weight"]
+    messages = update["gated"].of_parts((x, graph.i), (bonds, None), (x, graph.j))
+    messages = messages * edges["weight"]
     return x + _affine(update["out"], _sums(messages, graph.i, len(x)))
 
 
 def _bonds(update, x, bonds, angles, edges, graph: Graph):
     """b_ij + W Σ_k w_ij w_ik gated(b_ij, b_ik, a_ijk, x_i) over k at either end of the bond."""
     weight = edges["close_weight"]
-    messages = jax.vmap(update["gated"])(_around(x, bonds, angles, graph))
+    messages = update["gated"].of_parts(*_around(x, bonds, angles, graph))
     messages = messages * weight[graph.first] * weight[graph.second]
     messages = jnp.where(graph.angle_mask[:, None], messages, 0.0)
     sums = _sums(messages, graph.first, len(bonds))
@@ -139,8 +139,8 @@ def _bonds(update, x, bonds, angles, edges, graph: Graph):
 
 
 def _around(x, bonds, angles, graph: Graph):
-    parts = [bonds[graph.first], bonds[graph.second], angles, x[graph.i[graph.first]]]
-    return jnp.concatenate(parts, axis=-1)
+    ends = graph.i[graph.first]
+    return (bonds, graph.first), (bonds, graph.second), (angles, None), (x, ends)
 
 
 def _readout(params, x):

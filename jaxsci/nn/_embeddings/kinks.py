@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._dense import as_floats
+from .._dense import as_floats
 
 
 class KinkFeatures(eqx.Module):

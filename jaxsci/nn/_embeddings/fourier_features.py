@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._dense import check_sizes, check_vector
+from .._dense import check_sizes, check_vector
 
 
 class FourierFeatures(eqx.Module):

@@ -1,0 +1,1 @@
+"""What many noisy observations have in common: labels, factors, blocks."""

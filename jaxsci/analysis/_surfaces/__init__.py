@@ -1,0 +1,1 @@
+"""Surfaces as triangle meshes, and maps between them."""

@@ -1,0 +1,1 @@
+"""Features of a point, which networks take in its place."""

@@ -1,0 +1,1 @@
+"""What keeps the size of activations through many layers."""

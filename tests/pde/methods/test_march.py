@@ -1,0 +1,113 @@
+"""Time slabs: exact hand-over, errors near rounding after many of them, and an end that is said."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsci import pde
+from jaxsci.pde._methods.slabs import initial_state, next_state, slab_function
+
+LINE = pde.Interval(0.0, 1.0)
+SLAB = LINE.during(0.0, 1.0)
+FEATURES = pde.random_features(SLAB, 150, key=jax.random.key(0), scale=2.0)
+POINTS = pde.sobol(SLAB, 450)
+
+
+def rest(x):
+    return jnp.sin(jnp.pi * x[0])
+
+
+def at_rest(f):
+    return pde.hard(f, lift=rest, factor=lambda x: x[0] * (1 - x[0]))
+
+
+def error(result, exact):
+    at = pde.uniform(LINE.during(result.times[0], result.times[-1]), 200)(jax.random.key(3))
+    found = jax.vmap(lambda x: result.field(result.params, x))(at)
+    expected = jax.vmap(exact)(at)
+    return float(jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected))
+
+
+@pytest.fixture(scope="module")
+def wave():
+    seen = []
+    times = np.linspace(0.0, 3.0, 7)
+    result = pde.march(
+        pde.wave(1.0), at_rest, FEATURES, POINTS, times, order=2,
+        callback=lambda slab, residual: seen.append((slab, residual)),
+    )  # fmt: skip
+    return result, seen
+
+
+def test_heat_to_rounding_in_unequal_slabs():
+    """The time need not begin at zero."""
+    result = pde.march(pde.heat(0.1), at_rest, FEATURES, POINTS, [1.0, 1.3, 2.0, 2.5])
+    exact = lambda x: jnp.exp(-0.1 * jnp.pi**2 * (x[1] - 1)) * rest(x)  # noqa: E731
+    assert result.completed
+    assert error(result, exact) < 1e-11
+
+
+def test_a_wave_over_six_slabs(wave):
+    result, seen = wave
+    assert error(result, lambda x: jnp.cos(jnp.pi * x[1]) * rest(x)) < 1e-9
+    assert [slab for slab, _ in seen] == list(range(6))
+    np.testing.assert_array_equal([residual for _, residual in seen], result.residuals)
+
+
+def test_values_and_slopes_continue_through_the_bounds(wave):
+    result, _ = wave
+    u = lambda x: result.field(result.params, x)  # noqa: E731
+    for t in result.times[1:-1]:
+        before, after = (jnp.array([0.3, t + d]) for d in (-1e-9, 1e-9))
+        slopes = [jax.grad(u)(x)[1] for x in (before, after)]
+        np.testing.assert_allclose(u(before), u(after), atol=1e-8)
+        np.testing.assert_allclose(slopes[0], slopes[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_state_is_that_of_the_slab_before_whatever_its_coefficients(order):
+    """Value, and for order 2 the slope, at each bound for random coefficients and lengths."""
+    free = slab_function(FEATURES, order)
+    state = initial_state(0.5, 0.3, (150,))
+    for k, length in enumerate((0.7, 0.2, 0.4)):
+        c = jax.random.normal(jax.random.key(k), (150,))
+        then = next_state(state, c, length, order)
+        x = jnp.array([0.4, float(then.time)])
+        before = lambda x, state=state, c=c: free(state, c, x)  # noqa: E731
+        after = lambda x, then=then: free(then, 0 * FEATURES.biases, x)  # noqa: E731
+        np.testing.assert_allclose(before(x), after(x), rtol=1e-11)
+        if order == 2:
+            slopes = [jax.grad(f)(x)[1] for f in (before, after)]
+            np.testing.assert_allclose(slopes[0], slopes[1], rtol=1e-10)
+        state = then
+
+
+def test_times_that_were_not_solved_have_no_value(wave):
+    result, _ = wave
+    at = jnp.array([[0.5, -0.1], [0.5, 0.0], [0.5, 3.0], [0.5, 3.1]])
+    found = jax.vmap(lambda x: result.field(result.params, x))(at)
+    np.testing.assert_array_equal(jnp.isnan(found), [True, False, False, True])
+
+
+def test_a_slab_that_is_not_resolved_ends_the_march():
+    features = pde.random_features(SLAB, 40, key=jax.random.key(0), scale=3.0)
+    points = pde.sobol(SLAB, 120)
+    # Still at first, and then a force that the features do not resolve.
+    op = lambda u, x: jax.grad(u)(x)[1] - jnp.where(x[1] > 1.0, jnp.sin(60 * x[0]), 0.0)  # noqa: E731
+    trial = lambda f: pde.hard(f, lift=lambda x: 0 * x[0], factor=lambda x: 1.0)  # noqa: E731
+    with pytest.warns(UserWarning, match=r"ends at t = 1: slab 1 leaves a relative residual"):
+        result = pde.march(op, trial, features, points, [0.0, 1.0, 2.0])
+    assert not result.completed
+    np.testing.assert_array_equal(result.times, [0.0, 1.0])
+    with (
+        pytest.warns(UserWarning, match="slab 0"),
+        pytest.raises(ValueError, match="could not solve its first slab"),
+    ):
+        pde.march(op, trial, features, points, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("times", [[0.0], [1.0, 0.0], [0.0, 0.0], [0.0, np.nan]])
+def test_times_must_ascend(times):
+    with pytest.raises(ValueError, match="times must ascend"):
+        pde.march(pde.heat(0.1), at_rest, FEATURES, POINTS, times)

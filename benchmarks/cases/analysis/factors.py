@@ -48,8 +48,8 @@ def _consensus(size):
 
 
 def _crowd_kit(size):
-    import pandas
-    from crowdkit.aggregation import DawidSkene
+    import pandas  # pyright: ignore[reportMissingImports] (with the peer)
+    from crowdkit.aggregation import DawidSkene  # pyright: ignore[reportMissingImports]
 
     votes, truth = _votes(size)
     table = pandas.DataFrame(dict(zip(("task", "worker", "label"), votes, strict=True)))
@@ -113,19 +113,18 @@ def _factorise(size):
 
 
 def _tensorly(size):
-    from tensorly.decomposition import non_negative_parafac_hals
+    from tensorly import decomposition  # pyright: ignore[reportMissingImports] (an optional peer)
 
     x = _tensor(size)
 
+    def one(seed):
+        (weights, factors), errors = decomposition.non_negative_parafac_hals(
+            x, _RANK, n_iter_max=100, init="random", random_state=seed, return_errors=True
+        )
+        return errors[-1], (factors[0] * weights, *factors[1:])
+
     def run():
-        best = None
-        for seed in range(_RESTARTS):
-            (weights, factors), errors = non_negative_parafac_hals(
-                x, _RANK, n_iter_max=100, init="random", random_state=seed, return_errors=True
-            )
-            if best is None or errors[-1] < best[0]:
-                best = errors[-1], (factors[0] * weights, *factors[1:])
-        return best[1]
+        return min(map(one, range(_RESTARTS)), key=lambda found: found[0])[1]
 
     error = functools.partial(_excess, x, _known_optimum(size))
     return Run(run, (), error=error, host=True)

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 import jaxsci as jsci
 from benchmarks.runner.case import Baseline, Case, Run
@@ -56,10 +56,10 @@ def _nearest(size):
     one, two = bases
     C = two.functions.T @ (two.mass[:, None] * one.functions[order])
     mapped, places = np.asarray(one.functions @ C.T), np.asarray(two.functions)
-    exact = cKDTree(mapped).query(places)[1]
+    exact = KDTree(mapped).query(places)[1]
     low = jax.tree.map(lambda a: a.astype(jnp.float32), (C, *bases))
     tree = Baseline(
-        "SciPy's tree", lambda: cKDTree(mapped).query(places)[1], (), host=True,
+        "SciPy's tree", lambda: KDTree(mapped).query(places)[1], (), host=True,
         error=lambda found: float(np.mean(found != exact)),
     )  # fmt: skip
     return Run(

@@ -48,7 +48,7 @@ def _consensus(size):
 
 
 def _crowd_kit(size):
-    import pandas  # pyright: ignore[reportMissingImports]
+    import pandas  # pyright: ignore[reportMissingImports] (with the peer)
     from crowdkit.aggregation import DawidSkene  # pyright: ignore[reportMissingImports]
 
     votes, truth = _votes(size)
@@ -113,20 +113,18 @@ def _factorise(size):
 
 
 def _tensorly(size):
-    from tensorly.decomposition import (  # pyright: ignore[reportMissingImports]
-        non_negative_parafac_hals,
-    )
+    from tensorly import decomposition  # pyright: ignore[reportMissingImports] (an optional peer)
 
     x = _tensor(size)
 
+    def one(seed):
+        (weights, factors), errors = decomposition.non_negative_parafac_hals(
+            x, _RANK, n_iter_max=100, init="random", random_state=seed, return_errors=True
+        )
+        return errors[-1], (factors[0] * weights, *factors[1:])
+
     def run():
-        found = []
-        for seed in range(_RESTARTS):
-            (weights, factors), errors = non_negative_parafac_hals(
-                x, _RANK, n_iter_max=100, init="random", random_state=seed, return_errors=True
-            )
-            found.append((errors[-1], (factors[0] * weights, *factors[1:])))
-        return min(found, key=lambda pair: pair[0])[1]
+        return min(map(one, range(_RESTARTS)), key=lambda found: found[0])[1]
 
     error = functools.partial(_excess, x, _known_optimum(size))
     return Run(run, (), error=error, host=True)

@@ -147,7 +147,8 @@ def _weights_and_mass(x, faces, edges, opposite):
     """From the lengths of edges alone."""
     square = jnp.sum((x[edges[:, 0]] - x[edges[:, 1]]) ** 2, axis=1)
     # A derivative of 0 where two vertices are at one place, not NaN.
-    length = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    apart = square != 0  # also where it is NaN
+    length = jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1)), 0)
     sides = length[opposite]
     missing = _SLACK * jnp.mean(length) + 2 * jnp.max(sides, axis=1) - jnp.sum(sides, axis=1)
     sides = sides + jnp.maximum(jnp.max(missing), 0)

@@ -126,6 +126,11 @@ def test_refuses(vertices, faces, message):
         analysis.mesh_laplacian(vertices, np.array(faces))
 
 
+def test_positions_that_are_not_finite_are_flagged_under_jit():
+    mass = jax.jit(lambda x: analysis.mesh_laplacian(x, HALVES).mass)
+    assert np.isnan(mass(jnp.asarray(SQUARE).at[2, 0].set(jnp.nan))).all()
+
+
 def test_refuses_bases_that_it_cannot_compute():
     laplacian = analysis.mesh_laplacian(SQUARE, HALVES)
     with pytest.raises(ValueError, match="between 1 and the 4 vertices, got 5"):

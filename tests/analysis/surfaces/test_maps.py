@@ -53,7 +53,7 @@ def test_finds_the_planted_map(pair, kernels):
 
 
 def test_is_the_least_squares_solution(pair, kernels):
-    """Row by row, with the mask as further equations."""
+    """Row by row, with the mask as further equations beside those of 18 pairs."""
     one, two = (first(basis, 8) for basis in pair[1])
     strength, mask = 0.3, np.random.default_rng(0).random((8, 8))
     C = analysis.functional_map(one, two, *kernels, mask=mask, strength=strength)
@@ -63,7 +63,7 @@ def test_is_the_least_squares_solution(pair, kernels):
         f = f / np.sqrt((mass[:, None] * f**2).sum(0))
         sides.append(np.asarray(basis.functions).T @ (mass[:, None] * f))
     for i in range(8):
-        rows = np.concatenate([sides[0].T, np.diag(np.sqrt(strength * mask[i]))])
+        rows = np.concatenate([sides[0].T, np.diag(np.sqrt(18 * strength * mask[i]))])
         known = np.concatenate([sides[1][i], np.zeros(8)])
         np.testing.assert_allclose(C[i], np.linalg.lstsq(rows, known)[0], atol=1e-9)
 

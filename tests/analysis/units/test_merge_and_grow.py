@@ -152,3 +152,24 @@ def test_shares_and_numbers_must_make_sense(share):
         analysis.merge(params, units, share)
     with pytest.raises(ValueError, match="extra must be a number of units"):
         analysis.grow(params, units, -1, KEY)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda p, x: jnp.tanh(p["a"] @ x) @ p["a"],  # tied: made and consumed by one axis
+        lambda p, x: jax.nn.softplus(p["b"]) @ jnp.tanh(p["a"] @ x),
+        lambda p, x: (p["b"] + 1) @ jnp.tanh(p["a"] @ x),
+        lambda p, x: (p["b"] / jnp.linalg.norm(p["b"], axis=1)[:, None]) @ jnp.tanh(p["a"] @ x),
+        lambda p, x: (p["b"] * p["c"][None]) @ jnp.tanh(p["a"] @ x),
+    ],
+    ids=["tied", "positive", "shifted", "normalised", "scaled"],
+)
+def test_units_are_permuted_alone_where_their_weights_are_not_plain(f):
+    params, x = {"a": inputs(4, 3), "b": inputs(2, 4), "c": inputs(4)}, inputs(3)
+    units = analysis.units(f, params, x)
+    (name,) = units.groups
+    turned = analysis.permute(params, units, {name: np.array([2, 0, 3, 1])})
+    np.testing.assert_allclose(f(turned, x), f(params, x), atol=1e-12)
+    with pytest.raises(ValueError, match="cannot change the number of units"):
+        analysis.grow(params, units, {name: 1}, KEY)

@@ -83,7 +83,7 @@ class HGF(eqx.Module):
         **Returns:** the state that `step` takes.
         """
         _check_params(params, self.params())
-        return Beliefs(params["mean"], params["precision"])
+        return Beliefs(params["mean"], _positive(params["precision"]))
 
     def step(
         self, params: Parameters, state: Beliefs, observation: Observation
@@ -99,6 +99,7 @@ class HGF(eqx.Module):
         **Returns:** the new beliefs; the predicted ones, in which an observed continuous node has
         the variance of an observation; the log density of what was seen.
         """
+        _check_params(params, jax.eval_shape(self.params))
         observed = inputs(self.nodes)
         if observation.value.size != len(observed):
             raise ValueError(
@@ -113,6 +114,8 @@ class HGF(eqx.Module):
         known: dict[int, _Known] = {}
         pairs = zip(jnp.ravel(observation.value), jnp.ravel(observation.seen), strict=True)
         for i, (value, seen) in zip(observed, pairs, strict=True):
+            if self.nodes[i].kind == "binary":
+                value = jnp.where((value == 0) | (value == 1), value, jnp.nan)
             mean = jnp.where(seen, value, predicted[i].mean)
             known[i] = _Known(mean, predicted[i].precision, seen)
         log_density = sum(self._log_density(params, predicted, known[i], i) for i in observed)
@@ -148,9 +151,10 @@ class HGF(eqx.Module):
         del state, dt
         drive = self._drive(params, predicted, i)
         if self.nodes[i].kind == "continuous":
-            return _Predicted(drive, params["precision"][i], jnp.ones_like(drive))
+            return _Predicted(drive, _positive(params["precision"][i]), jnp.ones_like(drive))
         mean = jax.nn.sigmoid(drive)
-        return _Predicted(mean, 1 / (mean * (1 - mean)), jnp.ones_like(mean))
+        # 1 / (mean (1 - mean)), also where the mean is 1 to rounding.
+        return _Predicted(mean, 2 + 2 * jnp.cosh(drive), jnp.ones_like(mean))
 
     def _variance(self, params, predicted, i):
         """Of an observation of a continuous node: its noise, and its parents' variances."""
@@ -239,11 +243,13 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
 
     **Returns:** `HGF`: `.params()`, `.init(params)`, and `.step` for `filter`.
 
-    **Raises:** `ValueError` for a parent that is not there, a circle, or nodes that cannot be
-    observed; from its methods for parameters or observations of another shape.
+    **Raises:** `ValueError` for a parent that is not there or there twice, a circle, or nodes that
+    cannot be observed; from its methods for parameters or observations of another shape.
 
     **Notes:** where a new precision would not be positive, everything after it is NaN: the
-    expansion of the update has no maximum there, mostly for a volatility that is too high.
+    expansion of the update has no maximum there, mostly for a volatility that is too high. So is
+    everything after a binary observation other than 0 or 1, and for a first precision, or that of a
+    noise, which is not positive.
     `log_density` is that of the observations, sigmoid for binary ones, and for continuous ones
     with variance 1/π_noise + Σ α²/π̂_parent. Some software scores a continuous observation by the
     parent's prediction alone, N(μ̂_parent, 1/π̂_parent): that, and any response model, is a function
@@ -271,7 +277,13 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
         raise ValueError(f"update must be one of {get_args(Update)}, got {update!r}.")
     nodes = tuple(nodes)
     check(nodes)
+    nodes = tuple(Node(n.kind, tuple(n.value_parents), tuple(n.volatility_parents)) for n in nodes)
     return HGF(nodes, update)
+
+
+def _positive(precision):
+    """A flag where it is not."""
+    return jnp.where(precision > 0, precision, jnp.nan)
 
 
 def _beliefs(known) -> Beliefs:

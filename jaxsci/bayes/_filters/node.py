@@ -69,6 +69,8 @@ def check(nodes: Sequence[Node]) -> None:
             raise TypeError(f"Node {i} is {node!r:.60}; write Node('continuous', ...).")
         if node.kind not in get_args(Kind):
             raise ValueError(f"Node {i} is of kind {node.kind!r}; choose one of {get_args(Kind)}.")
+        for kind in ("value", "volatility"):
+            _check_parents(i, kind, getattr(node, f"{kind}_parents"))
         for p in (*node.value_parents, *node.volatility_parents):
             if p not in range(len(nodes)):
                 raise ValueError(
@@ -85,6 +87,16 @@ def check(nodes: Sequence[Node]) -> None:
                 f"Node {i} is observed, as nobody's parent: it needs a value parent, and takes no "
                 f"volatility parents; got {node.value_parents} and {node.volatility_parents}."
             )
+
+
+def _check_parents(i, kind, parents):
+    if not isinstance(parents, tuple | list):
+        raise TypeError(f"{kind}_parents of node {i} must be a tuple such as (1,), got {parents}.")
+    if len(set(parents)) < len(parents):
+        raise ValueError(
+            f"Node {i} has the {kind} parents {parents}: one of them is there twice. Two couplings "
+            "to one parent are one, their sum."
+        )
 
 
 def _circle(parents, rest):

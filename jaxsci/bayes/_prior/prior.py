@@ -58,6 +58,7 @@ class Prior(eqx.Module):
 
         **Returns:** the same in the parameters' own units.
         """
+        z = jax.tree.map(jnp.asarray, z)
         return jax.tree.map(lambda s, a: jnp.exp(s).astype(a.dtype) * a, self.log_scales, z)
 
     def log_density(self, params: PyTree) -> Float[Array, ""]:
@@ -68,7 +69,17 @@ class Prior(eqx.Module):
         - `params`: θ.
 
         **Returns:** a scalar.
+
+        **Raises:** `ValueError` for leaves of other shapes, such as those of several draws.
         """
+        params = jax.tree.map(jnp.asarray, params)
+        found = [leaf.shape for leaf in jax.tree.leaves(params)]
+        wanted = [shape for shape, _ in self.shapes]
+        if found != wanted:
+            raise ValueError(
+                f"params must have leaves of the shapes {wanted}, got {found}; for several draws "
+                "write jax.vmap(prior.log_density)."
+            )
 
         def leaf(s, w):
             square = jnp.sum((w / jnp.exp(s)) ** 2)

@@ -52,7 +52,8 @@ def draws(
         unbiased estimate: n times the mean over the batch, plus the prior.
     - `start`: parameters, a pytree; or the `.chain` of draws before, which goes on as if it had
         not stopped.
-    - `steps`: steps after the adaptation, of one gradient each (two with `batches`).
+    - `steps`: steps after the adaptation, of one gradient each (two with `batches`), rounded down
+        to a multiple of `keep_every`.
     - `keep_every`: every so many steps one position is kept.
     - `batches`: `batches(key)` draws a minibatch. Each step takes two, whose difference measures
         the noise.
@@ -62,6 +63,9 @@ def draws(
     **Raises:** `ValueError` for fewer steps than one draw needs, a density that is not finite at
     the start (under `jax.jit` the draws are then NaN), or one that a parameter does not change, as
     one without a prior.
+
+    **Notes:** where a chain comes to a point without density, as beyond a hard bound, all that
+    follows is NaN: give the sampler an unbounded parameter, such as a logarithm.
 
     ```python
     log_density = lambda p: -0.5 * jnp.sum((p["w"] - 1.0) ** 2)
@@ -106,7 +110,9 @@ def _gradient(log_density, batches):
     """`gradient(params, key)`, that of -log p as a vector, and the variance of its noise."""
 
     def of(params, *batch):
-        return -ravel_pytree(jax.grad(log_density)(params, *batch))[0]
+        value, slope = jax.value_and_grad(log_density)(params, *batch)
+        # Nothing turns the chain back where there is no density: say so.
+        return jnp.where(jnp.isfinite(value), -ravel_pytree(slope)[0], jnp.nan)
 
     def exact(params, key):
         del key
@@ -148,6 +154,11 @@ def _check_start(value, chain):
         raise ValueError(
             f"log_density is {value} at the start; start where it is finite, such as at parameters "
             "that were trained."
+        )
+    if not bool(jnp.all(jnp.isfinite(chain.metric))):
+        raise ValueError(
+            "The second derivatives of log_density are not finite at the start, as at a cusp; "
+            "start elsewhere."
         )
     free = chain.metric == 0
     if bool(jnp.any(free)):

@@ -61,11 +61,14 @@ class Prediction(NamedTuple):
         - `y`: measured values, (m, ...).
         - `level`: such as 0.9, which is also what a calibrated model covers.
 
-        **Returns:** between 0 and 1.
+        **Returns:** between 0 and 1; NaN if a value or its prediction is NaN.
         """
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {level}.")
-        return jnp.mean(jnp.abs(self.quantile(y) - 0.5) < 0.5 * level)
+        quantile = self.quantile(y)
+        inside = jnp.abs(quantile - 0.5) < 0.5 * level
+        # What is not a number is neither inside nor outside.
+        return jnp.mean(jnp.where(jnp.isnan(quantile), jnp.nan, inside))
 
     def crps(self, y: Float[Array, "m ..."]) -> Float[Array, "m ..."]:
         """The continuous ranked probability score, E|Y - y| - ½ E|Y - Y'|: the lower, the better.
@@ -118,7 +121,8 @@ def predict(
     `.coverage(y)`, `.crps(y)`.
 
     **Raises:** `ValueError` for fewer than two draws, or a noise that is not positive or does not
-    fit.
+    fit; `TypeError` for an `f` that returns no array. A noise that is inferred, or traced, is NaN
+    where it is not positive.
 
     **Source:** Gneiting & Raftery, J. Am. Stat. Assoc. 102, 359 (2007), for the scores.
 
@@ -143,10 +147,12 @@ def predict(
     def run(params, x):
         each = lambda g: jax.lax.map(lambda p: jax.vmap(g, (None, 0))(p, x), params)  # noqa: E731
         values = each(f)
+        if not isinstance(values, jax.Array):
+            raise TypeError(f"f must return one array for one input, got {type(values).__name__}.")
         s = jnp.asarray(each(noise) if callable(noise) else noise, values.dtype)
         if not _fits(s.shape, values.shape):
             raise ValueError(f"noise of {s.shape} does not fit predictions of {values.shape}.")
-        s = s.reshape((1,) * (values.ndim - s.ndim) + s.shape)
+        s = jnp.where(s > 0, s, jnp.nan).reshape((1,) * (values.ndim - s.ndim) + s.shape)
         mean = jnp.mean(values, axis=0)
         variance = jnp.mean((values - mean[None]) ** 2 + s**2, axis=0)
         return Prediction(mean, variance, values, s)

@@ -163,6 +163,37 @@ def test_an_expansion_without_a_maximum_is_a_flag():
     assert jnp.isnan(value)
 
 
+def test_what_no_model_can_mean_is_a_flag():
+    net = bayes.hgf(THREE)
+    params = net.params()
+    run = lambda p, u: bayes.filter(net.step, p, net.init(p), u).log_densities  # noqa: E731
+    found = run(params, jnp.array([1.0, 0.3, 1.0]))
+    assert jnp.isfinite(found[0]) and jnp.isnan(found[1:]).all()
+    wrong = params | {"precision": jnp.array([1.0, -40.0, 1.0])}
+    assert jnp.isnan(run(wrong, jnp.ones(3))[1:]).all()
+
+
+def test_a_noise_of_negative_precision_is_a_flag():
+    """Its variance was outweighed by that of the hidden value: -1/40 + 1."""
+    net = bayes.hgf((Node("continuous", value_parents=(1,)), Node("continuous")))
+    params = net.params() | {"precision": jnp.array([-40.0, 1.0])}
+    out = bayes.filter(net.step, params, net.init(params), jnp.asarray(SERIES))
+    assert jnp.isnan(out.log_density)
+
+
+@pytest.mark.parametrize(("dtype", "drive"), [(jnp.float32, 80.0), (jnp.float64, 600.0)])
+def test_gradients_are_finite_where_a_chance_is_one_to_rounding(dtype, drive):
+    net = bayes.hgf((Node("binary", value_parents=(1,)), Node("continuous")))
+    params = jax.tree.map(lambda p: p.astype(dtype), net.params())
+
+    def density(mean):
+        moved = params | {"mean": params["mean"].at[1].set(mean)}
+        return bayes.filter(net.step, moved, net.init(moved), jnp.zeros(1, dtype)).log_density
+
+    value, slope = jax.value_and_grad(density)(jnp.asarray(drive, dtype))
+    np.testing.assert_allclose([value, slope], [-drive, -1.0], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("nodes", "error", "message"),
     [
@@ -175,6 +206,12 @@ def test_an_expansion_without_a_maximum_is_a_flag():
             ValueError,
             r"Nodes \[1, 2\] depend on each other in a circle, 1 -> 2 -> 1",
         ),
+        (
+            (Node("continuous", (1, 1)), Node("continuous")),
+            ValueError,
+            r"Node 0 has the value parents \(1, 1\): one of them is there twice",
+        ),
+        ((Node("binary", 1), Node("continuous")), TypeError, r"a tuple such as \(1,\), got 1"),  # pyright: ignore[reportArgumentType]
         ((Node("binary", (1,)), Node("binary")), ValueError, "Node 1 is binary and a parent"),
         ((Node("continuous"),), ValueError, "Node 0 is observed.*needs a value parent"),
     ],
@@ -193,3 +230,5 @@ def test_bad_input():
         bayes.filter(net.step, params, net.init(params), jnp.ones((3, 2)))
     with pytest.raises(ValueError, match="params must have the shapes"):
         net.init(params | {"mean": jnp.zeros(2)})
+    with pytest.raises(ValueError, match="params must have the shapes"):
+        bayes.filter(net.step, params | {"drift": 1.0}, net.init(params), jnp.ones(3))

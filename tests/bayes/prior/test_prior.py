@@ -48,6 +48,18 @@ def test_laplace_takes_its_precision():
     np.testing.assert_allclose(found.covariance, 1 / (5 + 0.25), rtol=1e-12)
 
 
+def test_numbers_are_parameters_too():
+    prior = bayes.prior({"a": 1.0}, scales=2.0)
+    known = -0.5 * 0.25 - np.log(2.0) - 0.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(prior.log_density({"a": 1.0}), known, rtol=1e-12)
+    np.testing.assert_allclose(prior.whiten({"a": 1.0})["a"], 2.0, rtol=1e-12)
+
+
+def test_the_density_of_several_draws_is_not_one_number():
+    with pytest.raises(ValueError, match=r"leaves of the shapes \[\(2,\), \(3, 2\)\], got"):
+        bayes.prior(PARAMS).log_density({"w": jnp.ones((5, 3, 2)), "b": jnp.ones((5, 2))})
+
+
 @pytest.mark.parametrize(
     ("params", "scales", "error", "message"),
     [

@@ -107,6 +107,17 @@ def test_a_metric_that_does_not_fit_is_a_flag():
     assert not found.settled
 
 
+def test_a_chain_that_leaves_its_density_is_a_flag():
+    """Beyond a hard bound the gradient is zero: draws went on to 84 deviations outside."""
+
+    def bounded(x):
+        return jnp.where(jnp.all(jnp.abs(x) < 1), -0.5 * jnp.sum(x**2), -jnp.inf)
+
+    found = bayes.draws(KEYS[0], bayes.langevin(adapt=4), bounded, jnp.zeros(2), steps=100)
+    kept = found.params[jnp.isfinite(found.params).all(1)]
+    assert len(kept) < 10 and jnp.abs(kept).max(initial=0) < 1.5 and not found.settled
+
+
 def test_under_jit_a_start_of_no_density_is_a_flag():
     log_density = lambda x: jnp.sum(jnp.log(x))  # noqa: E731
     run = lambda x: bayes.draws(KEYS[0], bayes.langevin(adapt=4), log_density, x, steps=10)  # noqa: E731
@@ -118,6 +129,7 @@ def test_under_jit_a_start_of_no_density_is_a_flag():
     [
         ({"steps": 5}, "steps must be at least keep_every, and that 1; got 5 and 10"),
         ({"start": jnp.full(20, jnp.nan)}, "log_density is nan at the start"),
+        ({"log_density": lambda x: -jnp.sqrt(jnp.sum(x**2))}, "second derivatives .* not finite"),
         ({"log_density": lambda x: -jnp.sum(x[:3] ** 2)}, "17 of 20 parameters do not change"),
     ],
 )

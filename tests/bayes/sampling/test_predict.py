@@ -58,11 +58,24 @@ def test_noise_that_is_inferred_too():
     np.testing.assert_allclose(found.variance, known, rtol=1e-12)
 
 
+def test_coverage_of_what_is_not_a_number_is_none():
+    """A missing value counted as one outside the interval."""
+    assert jnp.isnan(FOUND.coverage(jnp.array([1.2, jnp.nan])))
+
+
+def test_inferred_noise_that_is_not_positive_is_a_flag():
+    found = bayes.predict(line, DRAWS, X, noise=lambda p, x: 1.5 - x)
+    np.testing.assert_array_equal(jnp.isnan(found.variance), [False, True])
+    assert jnp.isnan(found.coverage(Y))
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="two draws or more"):
         bayes.predict(line, {"a": jnp.ones(1)}, X, noise=1.0)
     with pytest.raises(ValueError, match="noise must be positive, got 0.0"):
         bayes.predict(line, DRAWS, X, noise=0.0)
+    with pytest.raises(TypeError, match="f must return one array for one input, got dict"):
+        bayes.predict(lambda p, x: {"y": p["a"] * x}, DRAWS, X, noise=1.0)
     with pytest.raises(ValueError, match=r"noise of \(4,\) does not fit predictions of \(3, 2\)"):
         bayes.predict(line, DRAWS, X, noise=jnp.ones(4))
     with pytest.raises(ValueError, match=r"y must have the shape \(2,\), got \(3,\)"):

@@ -24,7 +24,7 @@ from .report.html import html
 from .report.pages import fill
 from .report.table import table
 from .report.terminal import terminal
-from .runner.case import SIZES, Case, Size
+from .runner.case import ORDER, SIZES, Case, Size
 from .runner.environment import environment
 from .runner.measure.speed import slowness
 from .runner.peers import explain
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PILLAR",
-        help="a pillar (pde, dft, operators, ntk, atoms, bayes) or the name of a case; repeatable",
+        help=f"{', '.join(ORDER)}, or the name of a case; may be repeated",
     )
     command.add_argument(
         "--peers",

@@ -40,7 +40,7 @@ class Baseline(NamedTuple):
     part: bool = False
 
 
-ORDER = ("pde", "dft", "operators", "ntk", "atoms", "bayes", "analysis")
+ORDER = ("core", "pde", "dft", "operators", "ntk", "atoms", "bayes", "analysis")
 
 
 def place(pillar: str) -> int:

@@ -234,7 +234,7 @@ class _OverNoise(eqx.Module):
 
 def _of_objective(f, params, batch, noise, targets) -> tuple[BatchResiduals, Any]:
     """Scaled residuals over their noise, and the sum of the logarithms of the noise."""
-    _check_positive("noise", noise)
+    noise = _positive("noise", noise)
     if targets is not None or jnp.ndim(noise):
         raise ValueError(
             "The residuals of an Objective are its data: leave out targets=, and give one noise "
@@ -247,7 +247,7 @@ def _of_objective(f, params, batch, noise, targets) -> tuple[BatchResiduals, Any
 
 def _of_model(f, one, x, noise, targets) -> tuple[BatchResiduals, Any]:
     """The same of the values of a model."""
-    _check_positive("noise", noise)
+    noise = _positive("noise", noise)
     _check_real("f", one)
     shape = (jax.tree.leaves(x)[0].shape[0], *one.shape)
     if targets is not None and jnp.shape(targets) != shape:
@@ -301,9 +301,13 @@ def _check_real(name, y):
         raise TypeError(f"{name} must return real numbers, whose slopes are known, got {y.dtype}.")
 
 
-def _check_positive(name, value):
-    if not isinstance(value, Tracer) and not np.all(np.asarray(value) > 0):
-        raise ValueError(f"{name} must be positive, got {value}.")
+def _positive(name, value):
+    """The value; NaN, as a flag, where one that is traced is not positive."""
+    if not isinstance(value, Tracer):
+        if not np.all(np.asarray(value) > 0):
+            raise ValueError(f"{name} must be positive, got {value}.")
+        return value
+    return jnp.where(value > 0, value, jnp.nan)
 
 
 def _check_size(count, params):

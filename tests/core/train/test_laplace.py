@@ -160,14 +160,16 @@ def test_predictions_at_inputs_of_another_dtype():
 
 
 def test_what_has_no_slope_or_is_no_array_is_refused():
-    x, noise = jnp.ones(3), {"prior": 1.0, "noise": 0.5}
-    posterior = jsci.laplace(lambda w, x: w * x, jnp.ones(()), x, **noise)
+    x = jnp.ones(3)
+    posterior = jsci.laplace(lambda w, x: w * x, jnp.ones(()), x, prior=1.0, noise=0.5)
     with pytest.raises(TypeError, match="of must return real numbers, .* got bool"):
         posterior.variance(x, of=lambda w, x: w > x)
     with pytest.raises(TypeError, match="of must return one array for one input, got dict"):
         posterior.sample(jax.random.key(0), x, of=lambda w, x: {"y": w * x})
     with pytest.raises(TypeError, match="f must return real numbers, .* got int"):
-        jsci.laplace(lambda w, x: jnp.round(w * x).astype(int), jnp.ones(()), x, **noise)
+        jsci.laplace(
+            lambda w, x: jnp.round(w * x).astype(int), jnp.ones(()), x, prior=1.0, noise=0.5
+        )
 
 
 def test_a_positive_prior_is_not_called_flat():
@@ -234,3 +236,15 @@ def test_under_jit_what_is_not_determined_is_a_flag():
         lambda x: jsci.laplace(lambda w, x: w @ x, jnp.ones(2), x, prior=0.0, noise=1.0).covariance
     )(x)
     assert jnp.isnan(bound).all()
+
+
+@pytest.mark.parametrize("of", ["a model", "an objective"])
+def test_under_jit_a_negative_noise_is_a_flag(of):
+    """Its square gave the numbers of a positive one."""
+    x, line = jnp.linspace(-1, 1, 5), lambda w, x: w * x
+    f, batch = (line, x) if of == "a model" else (jsci.objective({"d": line}), {"d": x})
+
+    def found(noise):
+        return jsci.laplace(f, jnp.ones(()), batch, prior=1.0, noise=noise).covariance
+
+    assert jnp.isnan(jax.jit(found)(-0.1)).all()

@@ -70,8 +70,8 @@ def filter(
 
     **Returns:** `Filtered`: `.state`, `.predicted`, `.log_density`.
 
-    **Raises:** `ValueError` for no observations, shapes that do not fit, or a negative time;
-    `TypeError` for complex observations.
+    **Raises:** `ValueError` for no observations, shapes that do not fit, or a negative time
+    (under `jax.jit` it is NaN, and what follows too); `TypeError` for complex observations.
 
     **Notes:** a missing observation has the log density 0, and its gradient is finite.
 
@@ -82,8 +82,9 @@ def filter(
     ```
     """
     observation = _observation(observations, mask, dt)
-    dtype = jnp.result_type(0.0, observation.value, *jax.tree.leaves((params, state)))
-    real = lambda a: jnp.asarray(a, dtype)  # noqa: E731
+    numbers = [a for a in jax.tree.leaves((params, state)) if not _is_key(a)]
+    dtype = jnp.result_type(0.0, observation.value, *numbers)
+    real = lambda a: a if _is_key(a) else jnp.asarray(a, dtype)  # noqa: E731
     observation = observation._replace(value=real(observation.value), dt=real(observation.dt))
 
     def run(params, state, observation):
@@ -95,6 +96,10 @@ def filter(
         return Filtered(states, predicted, jnp.sum(logs), logs)
 
     return compiled_call(run, params, jax.tree.map(real, state), observation)
+
+
+def _is_key(a):
+    return jnp.issubdtype(getattr(a, "dtype", float), jax.dtypes.prng_key)
 
 
 def _observation(observations, mask, dt) -> Observation:
@@ -116,4 +121,6 @@ def _observation(observations, mask, dt) -> Observation:
         )
     if not isinstance(dt, Tracer) and not np.all(np.asarray(dt) >= 0):
         raise ValueError(f"dt must not be negative, got {np.min(np.asarray(dt))}.")
-    return Observation(jnp.where(seen, y, 0), seen, jnp.broadcast_to(dt, y.shape[:1]))
+    # Under jit a time that runs backwards is a flag.
+    times = jnp.broadcast_to(dt, y.shape[:1])
+    return Observation(jnp.where(seen, y, 0), seen, jnp.where(times >= 0, times, jnp.nan))

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from .filter import Observation
@@ -118,7 +119,7 @@ class HGF(eqx.Module):
                 value = jnp.where((value == 0) | (value == 1), value, jnp.nan)
             mean = jnp.where(seen, value, predicted[i].mean)
             known[i] = _Known(mean, predicted[i].precision, seen)
-        log_density = sum(self._log_density(params, predicted, known[i], i) for i in observed)
+        log_density = self._log_densities(params, predicted, known)
         for i in order:
             if i not in observed:
                 known[i] = self._known(params, predicted, known, i, observation.dt)
@@ -181,6 +182,36 @@ class HGF(eqx.Module):
             square = (known.mean - predicted[i].mean) ** 2 / variance
             log_density = -0.5 * (square + jnp.log(2 * jnp.pi * variance))
         return jnp.where(known.informed, log_density, 0)
+
+    def _log_densities(self, params, predicted, known):
+        """Of all observations: continuous ones that have a parent in common are correlated."""
+        observed = inputs(self.nodes)
+        together = [i for i in observed if self.nodes[i].kind == "continuous"]
+        parents = [p for i in together for p in self.nodes[i].value_parents]
+        if len(set(parents)) == len(parents):
+            together = []
+        alone = [i for i in observed if i not in together]
+        each = [self._log_density(params, predicted, known[i], i) for i in alone]
+        joint = [self._joint_log_density(params, predicted, known, together)] if together else []
+        return sum(each + joint)
+
+    def _joint_log_density(self, params, predicted, known, nodes):
+        parents = sorted({p for i in nodes for p in self.nodes[i].value_parents})
+        factor = jnp.zeros((len(nodes), len(parents)), predicted[nodes[0]].mean.dtype)
+        for row, i in enumerate(nodes):
+            for e in self._parents("value", i):
+                spread = params["value_coupling"][e.place] / jnp.sqrt(predicted[e.parent].precision)
+                factor = factor.at[row, parents.index(e.parent)].set(spread)
+        noise = jnp.stack([1 / predicted[i].precision for i in nodes])
+        seen = jnp.stack([known[i].informed for i in nodes])
+        both = seen[:, None] & seen[None]
+        alone = jnp.eye(len(nodes), dtype=factor.dtype)
+        covariance = jnp.where(both, factor @ factor.T + jnp.diag(noise), alone)
+        root = jnp.linalg.cholesky(covariance)
+        error = jnp.stack([known[i].mean - predicted[i].mean for i in nodes])
+        square = jnp.sum(solve_triangular(root, error, lower=True) ** 2)
+        volume = jnp.sum(jnp.log(jnp.diagonal(root)))
+        return -0.5 * (square + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
 
     def _known(self, params, predicted, known, i, dt) -> _Known:
         """A hidden node after its children, each of which counts if anything was seen below it."""
@@ -251,9 +282,9 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
     everything after a binary observation other than 0 or 1, and for a first precision, or that of a
     noise, which is not positive.
     `log_density` is that of the observations, sigmoid for binary ones, and for continuous ones
-    with variance 1/π_noise + Σ α²/π̂_parent. Some software scores a continuous observation by the
-    parent's prediction alone, N(μ̂_parent, 1/π̂_parent): that, and any response model, is a function
-    of `.predicted`.
+    normal, with variances 1/π_noise + Σ α²/π̂_parent and the covariances of common parents. Some
+    software scores a continuous observation by the parent's prediction alone,
+    N(μ̂_parent, 1/π̂_parent): that, and any response model, is a function of `.predicted`.
 
     **Good values:** ω from -8 to -2 for binary observations.
 

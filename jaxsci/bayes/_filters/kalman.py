@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float, PyTree
 
@@ -61,9 +63,13 @@ class Kalman(eqx.Module):
         **Arguments:**
 
         - `mean`: (n,).
-        - `covariance`: (n, n), positive definite; in square roots any factor's product.
+        - `covariance`: (n, n), symmetric, without negative eigenvalues; positive definite in
+            square roots.
 
         **Returns:** the state that `step` takes.
+
+        **Raises:** `ValueError` for shapes that do not fit, or a matrix that is no covariance
+        (under `jax.jit` one with a negative variance becomes NaN).
         """
         mean, covariance = jnp.asarray(mean), jnp.asarray(covariance)
         if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
@@ -71,8 +77,10 @@ class Kalman(eqx.Module):
                 f"mean and covariance must be (n,) and (n, n), got {mean.shape} and "
                 f"{covariance.shape}."
             )
+        _check_covariance(covariance)
         if self.form == "covariance":
-            return Gaussian(mean, covariance)
+            variances = jnp.diagonal(covariance)
+            return Gaussian(mean, jnp.where(jnp.all(variances >= 0), covariance, jnp.nan))
         return GaussianRoot(mean, jnp.linalg.cholesky(covariance))
 
     def step(
@@ -92,10 +100,13 @@ class Kalman(eqx.Module):
         forward = lambda x: self.transition(params, x, observation.dt)  # noqa: E731
         moved, rate = forward(state.mean), jax.jacfwd(forward)(state.mean)
         look = lambda x: jnp.ravel(self.observe(params, x))  # noqa: E731
+        if moved.shape != state.mean.shape:
+            raise ValueError(
+                f"transition() must return a state of shape {state.mean.shape}, got {moved.shape}."
+            )
         expected, slope = look(moved), jax.jacfwd(look)(moved)
         _check_length(observation.value, expected)
-        noises = self.process_noise(params, observation.dt), self.observation_noise(params)
-        noises = tuple(jnp.atleast_2d(noise) for noise in noises)
+        noises = self._noises(params, observation.dt, len(state.mean), len(expected))
         seen = jnp.ravel(observation.seen).astype(expected.dtype)
         surprise = seen * (jnp.ravel(observation.value) - expected)
         update = _by_covariance if isinstance(state, Gaussian) else _by_root
@@ -105,6 +116,22 @@ class Kalman(eqx.Module):
         volume = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(root))))
         log_density = -0.5 * (scaled @ scaled + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
         return state, Gaussian(expected, predicted), log_density
+
+    def _noises(self, params, dt, n, m):
+        """Both as matrices; anything else would be broadcast to one that was not meant."""
+        found = []
+        noises = self.process_noise(params, dt), self.observation_noise(params)
+        for name, noise, size in zip(("process", "observation"), noises, (n, m), strict=True):
+            matrix = jnp.reshape(noise, (1, 1)) if jnp.shape(noise) == () else jnp.asarray(noise)
+            fits = matrix.ndim == 2 and matrix.shape[0] == size
+            if not fits or (self.form == "covariance" and matrix.shape[1] != size):
+                wanted = (size, size) if self.form == "covariance" else (size, "k")
+                raise ValueError(
+                    f"{name}_noise() must return a matrix {wanted}, got the shape "
+                    f"{jnp.shape(noise)}. Write variances on a diagonal by jnp.diag."
+                )
+            found.append(matrix)
+        return tuple(found)
 
 
 def kalman(
@@ -125,7 +152,7 @@ def kalman(
 
     - `transition`: `transition(params, x, dt)`, the state (n,) after the time dt.
     - `observe`: `observe(params, x)`, the observation, () or (m,).
-    - `process_noise`: `process_noise(params, dt)`, Q, (n, n).
+    - `process_noise`: `process_noise(params, dt)`, Q, (n, n), or () for a state of one value.
     - `observation_noise`: `observation_noise(params)`, R, (m, m), or () for one value.
     - `form`: `"covariance"` keeps covariances, in Joseph's form. `"square root"` keeps their
         factors by QR decompositions, which float32 needs; both noises are then factors too, G
@@ -156,6 +183,20 @@ def kalman(
     if form not in get_args(Form):
         raise ValueError(f"form must be one of {get_args(Form)}, got {form!r}.")
     return Kalman(transition, observe, process_noise, observation_noise, form)
+
+
+def _check_covariance(covariance):
+    if isinstance(covariance, Tracer):
+        return
+    matrix = np.asarray(covariance, float)
+    if not np.all(np.isfinite(matrix)):
+        raise ValueError(f"covariance must be finite, got {matrix.tolist()}.")
+    rounding = 1e-5 * np.max(np.abs(matrix), initial=0)
+    if np.max(np.abs(matrix - matrix.T), initial=0) > rounding:
+        raise ValueError(f"covariance must be symmetric, got {matrix.tolist()}.")
+    least = np.min(np.linalg.eigvalsh(matrix), initial=0)
+    if least < -rounding:
+        raise ValueError(f"covariance must not have negative eigenvalues, got {least:.3g}.")
 
 
 def _check_length(value, expected):

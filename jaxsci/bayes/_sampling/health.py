@@ -1,5 +1,6 @@
 """Whether chains agree, and how many independent draws they are worth."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -55,7 +56,7 @@ def health(params: PyTree) -> Health:
             "health() needs axes (chains, draws) in front, at least (1, 8): got the shapes "
             f"{shapes}."
         )
-    params = jax.tree.map(jnp.asarray, params)
+    params = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(a, 0.0)), params)
     return compiled_call(lambda p: Health(*map(_each(p), (_r_hat, _effective))), params)
 
 
@@ -64,7 +65,8 @@ def _each(params):
 
 
 def _halves(draws: Float[Array, "m n ..."]) -> Float[Array, "mm nn ..."]:
-    half = draws.shape[1] // 2
+    # Digits are those of the differences, which a common offset would take.
+    draws, half = draws - draws[:1, :1], draws.shape[1] // 2
     return jnp.concatenate([draws[:, :half], draws[:, -half:]])
 
 
@@ -88,7 +90,7 @@ def _effective(chains):
     positive = jnp.cumprod(pairs > 0, axis=0)
     time = 2 * jnp.sum(positive * jax.lax.cummin(jnp.maximum(pairs, 0)), axis=0) - 1
     # Draws that are better than independent are believed up to a factor.
-    return m * n / jnp.maximum(time, 1 / jnp.log10(m * n * 1.0))
+    return m * n / jnp.maximum(time, 1 / math.log10(m * n))
 
 
 def _autocovariance(chains):

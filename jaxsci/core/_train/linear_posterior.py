@@ -34,18 +34,16 @@ class LinearPosterior(eqx.Module):
         """√P of each parameter."""
         return ravel_pytree(spread(self.params, self.roots))[0]
 
-    def square(self, g: Float[Array, " p"]) -> Float[Array, ""]:
-        """g C gᵀ."""
-        if not self.in_samples:
-            return jnp.sum(solve_triangular(self.factor, g, lower=True) ** 2)
-        seen = solve_triangular(self.factor, self._push(g), lower=True)
-        return jnp.sum(g**2) - jnp.sum(seen**2)
+    def root(self, g: Float[Array, " p"]) -> Float[Array, " q"]:
+        """A vector for each g, linear in it, whose inner products are g C gᵀ.
 
-    def product(self, g: Float[Array, " p"]) -> Float[Array, " p"]:
-        """C g."""
+        In sample space those of g - Aᵀ w and of w = (1 + A Aᵀ)⁻¹ A g. As g C gᵀ is the least of
+        |g - Aᵀ w|² + |w|² over w, an error of w enters squared, and no variance is negative.
+        """
         if not self.in_samples:
-            return cho_solve((self.factor, True), g)
-        return g - self._pull(cho_solve((self.factor, True), self._push(g)))
+            return solve_triangular(self.factor, g, lower=True)
+        w = cho_solve((self.factor, True), self._push(g))
+        return jnp.concatenate([g - self._pull(w), w])
 
     def draw(self, key: PRNGKeyArray) -> Float[Array, " p"]:
         """From N(0, C): in sample space a draw from the prior, corrected by the data."""
@@ -87,22 +85,22 @@ def solve(
     **Returns:** `factor`; `effective_parameters`; `log_evidence`, for noise of unit variance.
     """
     u, unflat = ravel_pytree(jax.tree.map(jnp.multiply, params, spread(params, roots)))
-    r = residuals.vector(unflat(u))
-    # What the linear model says at θ = 0 is subtracted from the data.
-    shift = jax.jvp(lambda v: residuals.vector(unflat(v)), (u,), (u,))[1] - r
+    r, push = jax.linearize(lambda v: residuals.vector(unflat(v)), u)
+    ridge = ravel_pytree(spread(params, bounded))[0].astype(u.dtype)
     if in_samples:
-        kernel = residuals.kernel(unflat(u))
-        factor = jnp.linalg.cholesky(kernel + jnp.eye(r.size, dtype=kernel.dtype))
-        square = jnp.sum(solve_triangular(factor, shift, lower=True) ** 2)
+        factor = _kernel_factor(residuals.kernel(unflat(u)))
+        pull = jax.linear_transpose(push, u)
+        step = pull(cho_solve((factor, True), push(u) - r))[0] - u
         effective = r.size - jnp.sum(_inverse(factor) ** 2)
     else:
-        ridge = ravel_pytree(spread(params, bounded))[0].astype(u.dtype)
         _, jacobian = residuals.jacobian(unflat(u))
-        factor = _checked_factor(jacobian.T @ jacobian + jnp.diag(ridge))
-        seen = solve_triangular(factor, jacobian.T @ shift, lower=True)
-        square = jnp.sum(shift**2) - jnp.sum(seen**2)
+        factor = _jacobian_factor(jacobian, ridge)
+        step = -cho_solve((factor, True), jacobian.T @ r + ridge * u)
         effective = u.size - jnp.sum(_inverse(factor) ** 2 * ridge[None])
-        square = jnp.where(jnp.all(ridge > 0), square, jnp.inf)  # a flat prior has no evidence
+    # The least of |r + A step|² + |u + step|²: an error of the step enters squared, and data that
+    # are large against their noise cancel in r.
+    square = jnp.sum((r + push(step)) ** 2) + jnp.sum(ridge * (u + step) ** 2)
+    square = jnp.where(jnp.all(ridge > 0), square, jnp.inf)  # a flat prior has no evidence
     volume = 2 * jnp.sum(jnp.log(jnp.diagonal(factor)))
     evidence = -0.5 * (square + volume + r.size * jnp.log(2 * jnp.pi))
     return {"factor": factor, "effective_parameters": effective, "log_evidence": evidence}
@@ -133,9 +131,24 @@ def _inverse(factor):
     return solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
 
 
-def _checked_factor(matrix):
-    """The Cholesky factor, NaN for a matrix that is singular to rounding."""
+def _kernel_factor(kernel):
+    """The Cholesky factor of 1 + A Aᵀ, NaN where rounding hides the 1."""
+    matrix = kernel + jnp.eye(len(kernel), dtype=kernel.dtype)
     factor = jnp.linalg.cholesky(matrix)
     rest = jnp.diagonal(factor) ** 2 / jnp.diagonal(matrix)
-    singular = jnp.min(rest) < 10 * len(matrix) * jnp.finfo(matrix.dtype).eps
-    return jnp.where(singular, jnp.nan, factor)
+    hidden = jnp.min(rest) < 10 * jnp.finfo(matrix.dtype).eps
+    return jnp.where(hidden, jnp.nan, factor)
+
+
+def _jacobian_factor(jacobian, ridge):
+    """The Cholesky factor of AᵀA + P, NaN where that is singular to rounding.
+
+    By a QR decomposition of A, whose digits squares would halve. Where a prior is flat, half of
+    them must be there all the same: a Jacobian is rarely known to the last one.
+    """
+    r = jnp.linalg.qr(jnp.concatenate([jacobian, jnp.diag(ridge)]), mode="r")
+    diagonal = jnp.diagonal(r)
+    rest = jnp.abs(diagonal) / jnp.linalg.norm(r, axis=0)
+    least = 10 * len(r) * jnp.finfo(r.dtype).eps
+    singular = jnp.any(rest < jnp.where(ridge > 0, least, jnp.sqrt(least)))
+    return jnp.where(singular, jnp.nan, r.T * jnp.sign(diagonal)[None])

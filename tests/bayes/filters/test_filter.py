@@ -64,6 +64,23 @@ def test_another_series_of_the_same_length_compiles_nothing(compilations):
     assert count() == 0
 
 
+def test_under_jit_a_time_that_runs_backwards_is_a_flag():
+    density = lambda dt: bayes.filter(step, 0.7, 0.0, jnp.asarray(Y), dt=dt).log_densities  # noqa: E731
+    found = jax.jit(density)(jnp.asarray(DT).at[0].set(-1.0))
+    assert jnp.isnan(found[2:]).all()
+
+
+def test_a_state_may_hold_the_key_of_a_random_step():
+    def noisy(scale, state, now):
+        key, level = state
+        key, drawn = jax.random.split(key)
+        return (key, level + scale * jax.random.normal(drawn)), level, jnp.zeros(())
+
+    out = bayes.filter(noisy, 1.0, (jax.random.key(0), 0.0), jnp.zeros(3))
+    known = jax.random.normal(jax.random.split(jax.random.key(0))[1])
+    np.testing.assert_allclose(out.state[1][0], known, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

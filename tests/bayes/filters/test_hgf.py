@@ -118,6 +118,28 @@ def test_one_hidden_value_is_a_kalman_filter():
     np.testing.assert_allclose(out.state.mean[:, 1], exact.state.mean[:, 0], rtol=1e-12)
 
 
+def test_two_observations_of_one_value_have_the_density_of_kalmans_filter():
+    """They are correlated: the sum of their own densities is not that of both."""
+    nodes = (Node("continuous", (2,)), Node("continuous", (2,)), Node("continuous"))
+    net = bayes.hgf(nodes)
+    params = net.params() | {
+        "precision": jnp.array([4.0, 1.0, 0.5]),
+        "value_coupling": jnp.array([1.0, 0.7]),
+    }
+    y = jnp.stack([jnp.asarray(SERIES), 0.7 * jnp.asarray(SERIES) + 0.3], 1)
+    y = y.at[3, 0].set(jnp.nan).at[5, 1].set(jnp.nan).at[7].set(jnp.nan)
+    out = bayes.filter(net.step, params, net.init(params), y)
+    walk = bayes.kalman(
+        lambda p, x, dt: x,
+        lambda p, x: jnp.array([1.0, 0.7]) * x[0],
+        process_noise=lambda p, dt: jnp.exp(-4.0) * dt * jnp.eye(1),
+        observation_noise=lambda p: jnp.diag(jnp.array([0.25, 1.0])),
+    )
+    exact = bayes.filter(walk.step, {}, walk.init(jnp.zeros(1), 2 * jnp.eye(1)), y)
+    np.testing.assert_allclose(out.log_densities, exact.log_densities, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(out.state.mean[:, 2], exact.state.mean[:, 0], rtol=1e-12)
+
+
 def test_two_observed_nodes_inform_their_parent_and_its_parent_each_if_it_is_seen():
     """A choice and a rating of one value, which has a drift of its own."""
     nodes = (

@@ -134,3 +134,51 @@ def test_bad_input():
         kalman.init(jnp.zeros(2), jnp.eye(3))
     with pytest.raises(ValueError, match=r"has 3 values, but observe\(\) returns 2"):
         bayes.filter(kalman.step, PARAMS, kalman.init(jnp.zeros(2), jnp.eye(2)), jnp.ones((4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("process", "observation", "form", "message"),
+    [
+        (jnp.ones(2), jnp.eye(2), "covariance", r"process_noise\(\) .* \(2, 2\), .* shape \(2,\)"),
+        (jnp.array(0.1), jnp.eye(2), "covariance", r"process_noise\(\) .* got the shape \(\)"),
+        (jnp.eye(2), jnp.ones(2), "covariance", r"observation_noise\(\) .* got the shape \(2,\)"),
+        (jnp.eye(2), jnp.array(0.1), "square root", r"observation_noise\(\) .* shape \(\)"),
+        (jnp.ones((1, 2)), jnp.eye(2), "square root", r"process_noise\(\) .* \(1, 2\)"),
+    ],
+)
+def test_a_noise_that_would_be_broadcast_is_refused(process, observation, form, message):
+    """A variance that was added to every entry of a covariance gave a plausible density."""
+    kalman = bayes.kalman(
+        transition,
+        observe,
+        process_noise=lambda p, dt: process,
+        observation_noise=lambda p: observation,
+        form=form,
+    )
+    with pytest.raises(ValueError, match=message):
+        bayes.filter(kalman.step, PARAMS, kalman.init(jnp.zeros(2), jnp.eye(2)), jnp.ones((4, 2)))
+
+
+def test_a_state_of_another_shape_is_refused():
+    kalman = bayes.kalman(
+        lambda p, x, dt: x[0],
+        lambda p, x: x,
+        process_noise=lambda p, dt: jnp.eye(1),
+        observation_noise=lambda p: jnp.eye(1),
+    )
+    with pytest.raises(ValueError, match=r"transition\(\) must return .* \(1,\), got \(\)"):
+        bayes.filter(kalman.step, {}, kalman.init(jnp.zeros(1), jnp.eye(1)), jnp.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("covariance", "message"),
+    [
+        ([[-0.1, 0.0], [0.0, 1.0]], "negative eigenvalues, got -0.1"),
+        ([[1.0, 2.0], [2.0, 1.0]], "negative eigenvalues, got -1"),
+        ([[1.0, 0.5], [0.0, 1.0]], "must be symmetric"),
+        ([[jnp.nan, 0.0], [0.0, 1.0]], "must be finite"),
+    ],
+)
+def test_a_matrix_that_is_no_covariance_is_refused(covariance, message):
+    with pytest.raises(ValueError, match=message):
+        model("covariance").init(jnp.zeros(2), jnp.array(covariance))

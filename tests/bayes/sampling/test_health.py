@@ -34,6 +34,15 @@ def test_chains_that_disagree_or_drift():
     assert found.effective["apart"] < 50
 
 
+def test_a_common_offset_takes_no_digits_of_float32():
+    x = chains(0.0, n=1000).astype(np.float32)
+    near, far = bayes.health(x), bayes.health(np.float32(2**20) + np.round(x * 2**4) / 2**4)
+    assert near.r_hat.dtype == near.effective.dtype == np.float32
+    exact = bayes.health(np.round(x.astype(float) * 2**4) / 2**4)
+    np.testing.assert_allclose(far.r_hat, exact.r_hat, rtol=1e-5)
+    np.testing.assert_allclose(far.effective, exact.effective, rtol=1e-3)
+
+
 def test_too_few_draws_are_refused():
     with pytest.raises(ValueError, match=r"at least \(1, 8\): got the shapes \[\(4, 7\)\]"):
         bayes.health(np.zeros((4, 7)))

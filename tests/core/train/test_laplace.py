@@ -100,6 +100,86 @@ def test_a_flat_prior_gives_the_cramer_rao_bound_of_many_signals_at_once():
         np.testing.assert_allclose(bound, known, rtol=1e-12, atol=1e-16)
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(jnp.float64, 1e-12), (jnp.float32, 1e-5)])
+def test_evidence_of_data_that_are_large_against_their_noise(dtype, rtol):
+    """Values of 1e5 with a noise of 0.01: differences of squares lost the digits of 1e14."""
+    x = np.linspace(-1, 2, 12)
+    values = 1e5 + 0.01 * np.random.default_rng(0).normal(size=12)
+    found = jsci.laplace(
+        lambda p, x: p[0] + p[1] * x,
+        jnp.array([1e5, 0.0], dtype),
+        jnp.asarray(x, dtype),
+        prior=1e-10,
+        noise=0.01,
+        targets=jnp.asarray(values, dtype),
+    )
+    # By the least squares of [X / s; √P], in float64.
+    y = np.asarray(values, dtype).astype(float) - 1e5
+    design = np.concatenate([np.stack([np.ones(12), x], 1) / 0.01, 1e-5 * np.eye(2)])
+    data = np.concatenate([y / 0.01, [-1.0, 0.0]])
+    rest = data - design @ np.linalg.lstsq(design, data)[0]
+    volume = np.linalg.slogdet(design.T @ design)[1] - 2 * np.log(1e-10)
+    known = -0.5 * (rest @ rest + volume + 12 * np.log(2 * np.pi * 1e-4))
+    np.testing.assert_allclose(found.log_evidence, known, rtol=rtol)
+
+
+def test_no_variance_is_negative_in_float32():
+    """A noise of 3e-4 under a unit prior: differences from the prior gave -4e-6 for 9e-8."""
+    x = jnp.linspace(0, 1, 6)[1:]
+
+    def variance(dtype):
+        rates = jnp.arange(1, 30, dtype=dtype)
+        waves = lambda w, x: jnp.sin(x * rates) @ w  # noqa: E731
+        posterior = jsci.laplace(
+            waves, jnp.zeros(29, dtype), x.astype(dtype), prior=1.0, noise=3e-4
+        )
+        return posterior.variance(x.astype(dtype)), jnp.diag(posterior.covariance)
+
+    for found, known in zip(variance(jnp.float32), variance(jnp.float64), strict=True):
+        np.testing.assert_allclose(found, known, rtol=2e-5)
+
+
+def test_more_values_than_parameters_in_float32():
+    """The normal matrix of this network had no Cholesky factor in float32."""
+    network = jsci.nn.MLP(1, "scalar", width=4, depth=1, key=jax.random.key(0))
+
+    def found(dtype):
+        f, params = jsci.pure(network, dtype=dtype)
+        x = jnp.linspace(-1, 1, 100, dtype=dtype)[:, None]
+        posterior = jsci.laplace(f, params, x, prior=1.0, noise=0.003)
+        return posterior.variance(x[::20]), posterior.effective_parameters
+
+    for one, other in zip(found(jnp.float32), found(jnp.float64), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+def test_predictions_at_inputs_of_another_dtype():
+    x = jnp.array([-1.0, 0.0, 1.0])
+    posterior = jsci.laplace(lambda p, x: p[0] + p[1] * x, jnp.zeros(2), x, prior=0.0, noise=0.1)
+    np.testing.assert_allclose(posterior.variance(jnp.array([2])), 0.07 / 3, rtol=1e-12)
+
+
+def test_what_has_no_slope_or_is_no_array_is_refused():
+    x = jnp.ones(3)
+    posterior = jsci.laplace(lambda w, x: w * x, jnp.ones(()), x, prior=1.0, noise=0.5)
+    with pytest.raises(TypeError, match="of must return real numbers, .* got bool"):
+        posterior.variance(x, of=lambda w, x: w > x)
+    with pytest.raises(TypeError, match="of must return one array for one input, got dict"):
+        posterior.sample(jax.random.key(0), x, of=lambda w, x: {"y": w * x})
+    with pytest.raises(TypeError, match="f must return real numbers, .* got int"):
+        jsci.laplace(
+            lambda w, x: jnp.round(w * x).astype(int), jnp.ones(()), x, prior=1.0, noise=0.5
+        )
+
+
+def test_a_positive_prior_is_not_called_flat():
+    """In float32 a noise of 1e-4 leaves nothing of a unit prior beside what is measured."""
+    x = jnp.linspace(0, 0.1, 6, dtype=jnp.float32)
+    waves = lambda w, x: jnp.sin(x * jnp.arange(8, dtype=x.dtype)) @ w  # noqa: E731
+    with pytest.raises(ValueError, match="8 parameters from 6 values has no .* in float32"):
+        jsci.laplace(waves, jnp.ones(8, jnp.float32), x, prior=1.0, noise=1e-4)
+
+
 def test_noise_of_each_value_and_several_outputs():
     x, noise = jnp.arange(1.0, 4.0), jnp.array([[0.1, 0.2]] * 3)
     posterior = jsci.laplace(lambda w, x: w * x, jnp.ones(2), x, prior=0.0, noise=noise)
@@ -156,3 +236,15 @@ def test_under_jit_what_is_not_determined_is_a_flag():
         lambda x: jsci.laplace(lambda w, x: w @ x, jnp.ones(2), x, prior=0.0, noise=1.0).covariance
     )(x)
     assert jnp.isnan(bound).all()
+
+
+@pytest.mark.parametrize("of", ["a model", "an objective"])
+def test_under_jit_a_negative_noise_is_a_flag(of):
+    """Its square gave the numbers of a positive one."""
+    x, line = jnp.linspace(-1, 1, 5), lambda w, x: w * x
+    f, batch = (line, x) if of == "a model" else (jsci.objective({"d": line}), {"d": x})
+
+    def found(noise):
+        return jsci.laplace(f, jnp.ones(()), batch, prior=1.0, noise=noise).covariance
+
+    assert jnp.isnan(jax.jit(found)(-0.1)).all()

@@ -34,7 +34,8 @@ def conformal_width(
     about √(level (1 - level)/n).
 
     **Raises:** `ValueError` for arrays of different shapes, a level out of range, or too few
-    samples: n >= level/(1 - level); `TypeError` for complex fields and integers. Errors that are not finite count as larger than all others.
+    samples: n >= level/(1 - level); `TypeError` for complex fields and integers. Errors that are
+    not finite count as larger than all others.
 
     **Notes:** at each point, not for the whole field at once: of a field, about one point in ten is
     outside at level 0.9. The width does not depend on the sample.

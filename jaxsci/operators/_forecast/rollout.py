@@ -148,7 +148,7 @@ def _step(f, inputs):
 
 
 def _check_same(out, u, name):
-    """A step that returns another shape may broadcast against the truth, which is no error of it."""
+    """Another shape than that of the state may broadcast against the truth, with no meaning."""
     if (out.shape, out.dtype) != (u.shape, u.dtype):
         raise ValueError(
             f"{name}() needs a step that returns what it takes, {u.dtype}{list(u.shape)}; "

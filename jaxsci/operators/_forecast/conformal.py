@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._fields.fields import check_floating, check_real_and_filled
+
 AnyArray = Array | np.ndarray
 
 
@@ -32,7 +34,8 @@ def conformal_width(
     about √(level (1 - level)/n).
 
     **Raises:** `ValueError` for arrays of different shapes, a level out of range, or too few
-    samples: n >= level/(1 - level). Errors that are not finite count as larger than all others.
+    samples: n >= level/(1 - level); `TypeError` for complex fields and integers. Errors that are
+    not finite count as larger than all others.
 
     **Notes:** at each point, not for the whole field at once: of a field, about one point in ten is
     outside at level 0.9. The width does not depend on the sample.
@@ -53,6 +56,9 @@ def conformal_width(
             "conformal_width() takes predictions and targets (n, *grid, channels) of one shape; "
             f"got {p.shape} and {u.shape}."
         )
+    for field in (p, u):
+        check_real_and_filled(field, "conformal_width()")
+        check_floating(field, "conformal_width()")
     if not 0 < level < 1:
         raise ValueError(f"conformal_width() needs a level between 0 and 1; got {level}.")
     rank = math.ceil(round((len(u) + 1) * level, 9))

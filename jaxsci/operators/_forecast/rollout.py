@@ -68,13 +68,7 @@ def rollout(
     _check_steps(steps, "rollout")
     step = _step(f, inputs)
     u0 = jnp.asarray(u0)
-    given, out = jax.eval_shape(lambda u: u, u0), jax.eval_shape(step, params, u0)
-    if (out.shape, out.dtype) != (given.shape, given.dtype):
-        raise ValueError(
-            f"rollout() needs a step that returns what it takes, {given.dtype}{list(given.shape)}; "
-            f"f returned {out.dtype}{list(out.shape)}. Parameters and states have one dtype "
-            "(jsci.pure(model, dtype=u0.dtype)); constant channels are given as inputs."
-        )
+    _check_same(jax.eval_shape(step, params, u0), u0, "rollout")
 
     def advance(u, _):
         u = step(params, u)
@@ -142,7 +136,9 @@ def unrolled_loss(
             return jax.vmap(error)(states, targets)
         if steps > 1:
             u = rollout(f, params, u, steps - 1, inputs=window.inputs)[-1]
-        return error(step(params, jax.lax.stop_gradient(u)), targets[-1])[None]
+        out = step(params, jax.lax.stop_gradient(u))
+        _check_same(out, u, "unrolled_loss")
+        return error(out, targets[-1])[None]
 
     return residual
 
@@ -151,8 +147,18 @@ def _step(f, inputs):
     return f if inputs is None else lambda params, u: f(params, u, inputs)
 
 
+def _check_same(out, u, name):
+    """Another shape than that of the state may broadcast against the truth, with no meaning."""
+    if (out.shape, out.dtype) != (u.shape, u.dtype):
+        raise ValueError(
+            f"{name}() needs a step that returns what it takes, {u.dtype}{list(u.shape)}; "
+            f"f returned {out.dtype}{list(out.shape)}. Parameters and states have one dtype "
+            "(jsci.pure(model, dtype=u0.dtype)); constant channels are given as inputs."
+        )
+
+
 def _check_steps(steps, name):
-    if steps < 1:
+    if steps != int(steps) or steps < 1:
         raise ValueError(f"{name}() needs steps >= 1, a number of time steps; got {steps}.")
 
 

@@ -29,7 +29,7 @@ class FiLM(eqx.Module):
     Called as `layer(a, c)` with a field `(*grid, channels)` and conditions `(conditions,)`, scaled
     to be near one. `FNO`, `UNet` and `Transformer` have such layers inside with `conditions=`.
 
-    **Raises:** `ValueError` for numbers below one, or conditions of another shape.
+    **Raises:** `ValueError` for numbers below one, or a field or conditions of another shape.
 
     **Source:** Perez et al., "FiLM", AAAI 2018, equation 1.
 
@@ -58,6 +58,11 @@ class FiLM(eqx.Module):
     ) -> Float[Array, "*grid channels"]:
         check_conditions([self], c, "FiLM")
         scale, shift = jnp.split(apply_mlp(self.network, jnp.asarray(c, a.dtype)), 2)
+        if a.shape[-1:] != scale.shape:
+            raise ValueError(
+                f"FiLM was made with channels={scale.size} and takes a field (*grid, "
+                f"{scale.size}); got shape {a.shape}."
+            )
         channels = (1,) * (a.ndim - 1) + (-1,)
         return a * (1 + scale.reshape(channels)) + shift.reshape(channels)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._files.container import open_container
-from ._files.layout import Layout
+from ._files.layout import Layout, check
 from ._files.named_axes import has_named_axes, named_layout
 from ._files.pdebench import is_pdebench, pdebench_layout
 from ._files.stated import stated_layout
@@ -45,7 +45,8 @@ def read(
     **Arguments:**
 
     - `path`: a file, a folder of zarr, a folder of files, or several paths. Files hold different
-        trajectories of the same fields on the same grid.
+        trajectories of the same fields on the same grid, at the same steps in time: one
+        trajectory in several files is several, with the `times` of the first.
     - `fields`: names of the arrays to read as fields; by default all that vary in time.
     - `constants`: with `axes`, names of arrays that do not vary in time, such as coefficients.
     - `axes`: for a file of another layout: a letter for each axis of the fields, in order, n for
@@ -61,7 +62,8 @@ def read(
     **Returns:** `Trajectories`.
 
     **Raises:** `ValueError` for a file that cannot be told, with what is in it and what to pass,
-    for names that are not in it, and files that do not fit together; `ImportError` for a package
+    for one that is cut short, names that are not in it, times that do not ascend, coordinates that
+    are not those of the fields, and files that do not fit together; `ImportError` for a package
     that is missing; `FileNotFoundError`. Files of Python objects are refused, never unpickled.
 
     **Notes:** HDF5 needs h5py, older NetCDF and .mat need SciPy, zarr needs zarr. Coordinates and
@@ -86,6 +88,7 @@ def read(
         container = open_container(file)
         layout = _layout(container, fields, constants, axes)
         layouts.append(_stated(layout, lengths, time_step, boundary))
+        check(layouts[-1])
     if isinstance(mask, str):
         if mask not in container.arrays:
             raise ValueError(f"{file} has no array {mask!r} for the mask. {container.list()}")
@@ -96,6 +99,8 @@ def read(
 def _paths(path):
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     paths = [Path(p) for p in paths]
+    if len({p.resolve() for p in paths}) < max(len(paths), 1):
+        raise ValueError(f"read() takes one path or several different ones; got {path!r}.")
     if missing := [p for p in paths if not p.exists()]:
         raise FileNotFoundError(f"There is no {missing[0]}.")
     if len(paths) == 1 and paths[0].is_dir() and not _is_zarr(paths[0]):
@@ -146,13 +151,16 @@ def _stated(layout, lengths, time_step, boundary):
     """The layout with what the caller says of times, lengths and the boundary."""
     dim = len(layout.grid)
     if time_step is not None:
-        if not time_step > 0:
+        if not 0 < time_step < np.inf:
             raise ValueError(f"time_step must be positive, got {time_step}.")
         layout = layout._replace(times=time_step * np.arange(len(layout.times)))
     if lengths is not None:
-        sizes = np.broadcast_to(np.asarray(lengths, float), dim)
-        if not (sizes > 0).all():
-            raise ValueError(f"lengths must be positive, got {lengths}.")
+        sizes = np.ravel(lengths).astype(float)
+        if len(sizes) not in (1, dim) or not ((sizes > 0) & (sizes < np.inf)).all():
+            raise ValueError(
+                f"lengths must be positive, one or one for each of {dim} axes; got {lengths}."
+            )
+        sizes = np.broadcast_to(sizes, dim)
         points = (s * np.arange(n) / n for s, n in zip(sizes, layout.grid, strict=True))
         layout = layout._replace(coordinates=tuple(points))
     if boundary is not None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import operator
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._forecast.rollout import Window
-from ._files.layout import Layout
+from ._files.layout import Layout, check_alike
 from ._normaliser import Normaliser, moments
 
 _CHUNK = 2**22  # numbers that the normaliser holds at once
@@ -45,7 +46,7 @@ class Trajectories:
 
     def __init__(self, layouts: Sequence[Layout], *, mask: Any = None):
         first = layouts[0]
-        _check_alike(layouts)
+        check_alike(layouts)
         self._layouts = tuple(layouts)
         self._index = [(layout, i) for layout in layouts for i in range(layout.count)]
         self._numbers = np.arange(len(self._index))  # of those that are in this part
@@ -54,7 +55,7 @@ class Trajectories:
         self.parameters = tuple(first.parameters)
         self.grid, self.boundary = first.grid, first.boundary
         self.coordinates, self.times = first.coordinates, first.times
-        arrays = [v.array.dtype for v in (*first.fields, *first.constants)]
+        arrays = [v.array.dtype for own in layouts for v in (*own.fields, *own.constants)]
         self.dtype = np.result_type(np.float32, *arrays)
         self._first = 0
         self._warned = False
@@ -64,7 +65,9 @@ class Trajectories:
         return len(self._numbers)
 
     def __getitem__(self, i: int) -> Float[np.ndarray, "times *grid channels"]:
-        return self._read(self._numbers[i], self._first, self._first + len(self.times))
+        return self._read(
+            self._numbers[operator.index(i)], self._first, self._first + len(self.times)
+        )
 
     def __repr__(self) -> str:
         return (
@@ -84,7 +87,7 @@ class Trajectories:
     def time_step(self) -> float | None:
         """The time between states; `None` for one time, or where it varies."""
         steps = np.diff(self.times)
-        even = len(steps) and np.allclose(steps, steps[0], rtol=1e-3)
+        even = len(steps) and np.allclose(steps, steps[0], rtol=1e-3, atol=0)
         return float(steps.mean()) if even else None
 
     def during(self, start: int, stop: int) -> "Trajectories":
@@ -251,7 +254,11 @@ class Trajectories:
 
     def _parameters(self, i):
         layout, row = self._index[i]
-        return np.array([values[row] for values in layout.parameters.values()], self.dtype)
+        found = np.array([values[row] for values in layout.parameters.values()], self.dtype)
+        if not np.isfinite(found).all():
+            known = dict(zip(self.parameters, found.tolist(), strict=True))
+            raise ValueError(f"{layout.path}: the parameters of trajectory {row} are {known}.")
+        return found
 
     def _fill(self, values, names, i, start):
         """Zero where masked; `ValueError` if a value elsewhere is not finite."""
@@ -286,11 +293,16 @@ class Trajectories:
     def _missing_at_first(self) -> Bool[np.ndarray, "*grid"] | None:
         """The mask of what is missing in the first state, if the file declares such values."""
         layout = self._layouts[0]
-        declared = [v for v in layout.fields if v.fills]
+        declared = [v for v in layout.fields if v.packing.fills]
         if not declared:
             return None
         first = [v.read(0, slice(0, 1), self.grid)[0] for v in declared]
         mask = np.asarray(np.isfinite(np.concatenate(first, -1)).all(-1))
+        if not mask.any():
+            raise ValueError(
+                f"{layout.path} has no values in its first state, which is to say where there are "
+                "some: give read(..., mask=)."
+            )
         return None if mask.all() else mask
 
     def _subset(self, rows):
@@ -350,25 +362,3 @@ def _as_mask(mask, grid):
     if not valid.any():
         raise ValueError("mask leaves no point: it is True, or not zero, where there are values.")
     return valid
-
-
-def _check_alike(layouts):
-    """`ValueError` unless all files have the same channels, grid and number of times."""
-
-    def summary(layout):
-        names = [v.channels for v in (*layout.fields, *layout.constants)]
-        return {
-            "channels": names,
-            "parameters": list(layout.parameters),
-            "grid": layout.grid,
-            "number of times": len(layout.times),
-        }
-
-    first = summary(layouts[0])
-    for layout in layouts[1:]:
-        for what, value in summary(layout).items():
-            if value != first[what]:
-                raise ValueError(
-                    f"{layout.path} and {layouts[0].path} differ in their {what}: {value} and "
-                    f"{first[what]}. Read them apart."
-                )

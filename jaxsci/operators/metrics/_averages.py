@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.fields import check_real_and_filled, check_weights, known
+from .._fields.fields import check_floating, check_real_and_filled, check_weights, known
 
 AnyArray = Array | np.ndarray  # a target may come from a file
 
@@ -16,8 +16,10 @@ def average(
     grid = tuple(range(values.ndim - 1))
     if weights is None:
         return jnp.mean(values, grid)
-    w = jnp.asarray(weights, values.dtype)[..., None]
-    return jnp.sum(jnp.where(w == 0, 0, w * values), grid) / jnp.sum(w)
+    # In half precision the sum of the weights of a large grid would be infinite, and an error zero.
+    w = jnp.asarray(weights, jnp.promote_types(values.dtype, jnp.float32))[..., None]
+    mean = jnp.sum(jnp.where(w == 0, 0, w * values), grid) / jnp.sum(w)
+    return mean.astype(values.dtype)
 
 
 def deviation(
@@ -36,15 +38,16 @@ def checked_pair(
     weights: Float[AnyArray, "..."] | None,
     name: str,
 ) -> tuple[Float[Array, "*grid channels"], Float[Array, "*grid channels"]]:
-    """Both fields as arrays; `ValueError` or `TypeError` if they cannot be compared."""
+    """Both fields, zero at points of weight zero; an error if they cannot be compared."""
     prediction, target = jnp.asarray(prediction), jnp.asarray(target)
     if prediction.shape != target.shape or target.ndim < 2:
         raise ValueError(
             f"{name}() compares two fields (*grid, channels) on one grid; got shapes "
             f"{prediction.shape} and {target.shape}. Batches and times by jax.vmap."
         )
-    check_real_and_filled(target, f"{name}()")
-    check_real_and_filled(prediction, f"{name}()")
+    for field in (target, prediction):
+        check_real_and_filled(field, f"{name}()")
+        check_floating(field, f"{name}()")  # differences of unsigned integers wrap around
     check_weights(weights, target.shape[:-1], f"{name}()")
     given = None if weights is None else known(weights)
     if given is not None and not (given.min() >= 0 and given.sum() > 0):
@@ -52,7 +55,11 @@ def checked_pair(
             f"{name}() needs weights >= 0 that are not all zero; got a smallest one of "
             f"{given.min()} and a sum of {given.sum()}."
         )
-    return prediction, target
+    if weights is None:
+        return prediction, target
+    # Zero where nothing counts, so that no derivative is NaN there either.
+    counts = jnp.asarray(weights)[..., None] != 0
+    return jnp.where(counts, prediction, 0), jnp.where(counts, target, 0)
 
 
 def check_epsilon(epsilon: float, name: str) -> None:

@@ -117,7 +117,7 @@ def acc(
     """
     areas = _areas(target, latitude, weights, "acc")
     prediction, target = checked_pair(prediction, target, areas, "acc")
-    checked_pair(climatology, target, areas, "acc")
+    climatology, _ = checked_pair(climatology, target, areas, "acc")
     p, u = prediction - climatology, target - climatology
     return average(p * u, areas) / jnp.sqrt(average(p**2, areas) * average(u**2, areas))
 

@@ -314,3 +314,17 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ImportError, match="needs h5py: pip install h5py"):
         data.read(path)
+
+
+def test_trajectories_of_the_well_with_times_of_their_own_are_refused(tmp_path):
+    path = tmp_path / "made.hdf5"
+    write_well(path)
+    with h5py.File(path, "r+") as file:
+        del file["dimensions/time"]
+        file["dimensions/time"] = np.arange(4) * np.array([[1.0], [2.0], [3.0]])
+    with pytest.raises(ValueError, match="'time' differs between the trajectories"):
+        data.read(path)
+    with h5py.File(path, "r+") as file:
+        del file["dimensions/time"]
+    with pytest.raises(ValueError, match="lacks the coordinates of 'time'"):
+        data.read(path)

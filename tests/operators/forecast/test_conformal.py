@@ -1,5 +1,6 @@
 """Split conformal intervals: their rank, and how often they hold."""
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -26,7 +27,7 @@ def test_intervals_hold_as_often_as_stated(level):
     assert abs(covered - level) < 4 * deviation
 
 
-def test_bad_input_is_refused():
+def test_bad_input_is_refused(monkeypatch):
     u = np.zeros((9, 4, 1))
     assert conformal_width(u, u, 0.9).shape == (4, 1)
     with pytest.raises(ValueError, match="at least 9 calibration samples; got 8"):
@@ -35,3 +36,6 @@ def test_bad_input_is_refused():
         conformal_width(u, u, 1)
     with pytest.raises(ValueError, match="of one shape"):
         conformal_width(u, u[:, :2])
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # which would refuse them too
+    with pytest.raises(TypeError, match="takes fields of floats, got uint8"):
+        conformal_width(u.astype(np.uint8), u.astype(np.uint8))

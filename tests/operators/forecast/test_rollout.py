@@ -86,6 +86,11 @@ def test_bad_input_is_refused():
         rollout(lambda p, u: u[:1], PARAMS, U0, 2)
     with pytest.raises(ValueError, match="one dtype"):
         rollout(f, PARAMS, U0.astype(jnp.float32), 2)
+    with pytest.raises(ValueError, match="rollout.. needs steps >= 1.*got 1.5"):
+        rollout(f, PARAMS, U0, 1.5)  # pyright: ignore
+    short = unrolled_loss(lambda p, u: u[:1], 1, pushforward=True, error=lambda p, u: abs(p - u))
+    with pytest.raises(ValueError, match="unrolled_loss.. needs a step that returns what it takes"):
+        short(PARAMS, growing(2.0, 2))
     with pytest.raises(ValueError, match="noise >= 0"):
         unrolled_loss(f, 1, noise=-1.0)
     with pytest.raises(ValueError, match="needs windows of 4 states.*has 3"):

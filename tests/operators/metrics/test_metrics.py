@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -169,6 +170,27 @@ def test_batches_by_vmap_under_jit_in_float32():
     got = jax.jit(jax.vmap(metrics.vrmse))(batch[::-1], batch)
     assert got.dtype == jnp.float32
     np.testing.assert_allclose(got[0], metrics.vrmse(P, U), rtol=1e-5)
+
+
+def test_integers_are_refused_as_their_differences_wrap_around(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # which would refuse them too
+    with pytest.raises(TypeError, match=r"takes fields of floats, got uint8"):
+        metrics.nrmse(np.zeros((4, 1), np.uint8), np.ones((4, 1), np.uint8))
+
+
+def test_weights_of_a_large_grid_in_half_precision():
+    """Their sum, 90000, is beyond float16."""
+    field = jnp.ones((300, 300, 1), jnp.float16)
+    error = metrics.conservation_error(1.5 * field, field, weights=np.ones((300, 300)))
+    assert error.dtype == jnp.float16
+    np.testing.assert_allclose(error, 0.5, rtol=1e-3)
+
+
+def test_gradients_are_finite_where_masked_points_have_no_values():
+    ocean = np.array([1.0, 0.0, 1.0])
+    target, forecast = np.array([[1.0], [np.nan], [2.0]]), np.array([[2.0], [0.0], [2.0]])
+    slope = jax.grad(lambda p: metrics.nrmse(p, target, weights=ocean, epsilon=0)[0])(forecast)
+    np.testing.assert_allclose(slope[:, 0], [5**-0.5, 0, 0])
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,10 @@ def test_one_network_learns_a_family_of_maps(key):
 def test_numbers_below_one_are_refused(key):
     with pytest.raises(ValueError, match="channels, conditions and width >= 1"):
         FiLM(2, 0, width=4, key=key)
+
+
+@pytest.mark.parametrize(("channels", "given"), [(3, 1), (1, 3)])
+def test_fields_of_other_channels_are_not_broadcast(channels, given, key):
+    layer = FiLM(channels, 2, width=4, key=key)
+    with pytest.raises(ValueError, match=rf"channels={channels} and takes a field"):
+        layer(jnp.ones((8, given)), jnp.ones(2))

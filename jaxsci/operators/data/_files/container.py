@@ -1,6 +1,8 @@
 """What holds named arrays: HDF5, NetCDF, zarr, .npz, .npy and .mat, told apart by their content."""
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,9 +54,9 @@ def open_container(path: Path) -> Container:
     if start.startswith(_NETCDF):
         return _open_netcdf(path)
     if start.startswith(_NPY):
-        # Never a pickle: an array of objects raises.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return Container(path, {path.stem: Leaf(array, None, {})}, {})
+        with _complete(path):  # never a pickle: an array of objects raises
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return _of_arrays(path, {path.stem: array})
     if start.startswith(_ZIP):
         return _open_zarr(path) if path.suffix == ".zip" else _open_npz(path)
     if start.startswith(_MATLAB):
@@ -87,7 +89,8 @@ class _Reversed:
 
 def _open_hdf5(path, reverse):
     h5py = needed("h5py", path)
-    file = h5py.File(path, "r")
+    with _complete(path):
+        file = h5py.File(path, "r")
     arrays, groups, others = {}, {"": _plain(file.attrs)}, []
 
     def visit(name, node):  # follows no link, neither within the file nor out of it
@@ -114,7 +117,7 @@ def _scales(dataset):
 
 def _open_netcdf(path):
     io = needed("scipy.io", path)
-    with path.open("rb") as stream:  # the map of its memory stays
+    with _complete(path), path.open("rb") as stream:  # the map of its memory stays
         file = io.netcdf_file(stream, "r", mmap=True)
     arrays = {
         name: Leaf(v.data, tuple(v.dimensions), _plain(v._attributes))
@@ -138,22 +141,39 @@ def _open_zarr(path):
 
 
 def _open_npz(path):
-    with np.load(path, allow_pickle=False) as file:
+    with _complete(path), path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         try:
-            arrays = {name: Leaf(file[name], None, {}) for name in file.files}
+            arrays = {name: file[name] for name in file.files}
         except ValueError as error:
             raise ValueError(
                 f"{path} holds Python objects, which are not read, as they may run code: save "
                 "arrays of numbers."
             ) from error
-    return Container(path, {k: v for k, v in arrays.items() if _is_numeric(v.array.dtype)}, {})
+    return _of_arrays(path, arrays)
 
 
 def _open_mat(path):
     io = needed("scipy.io", path)
-    values = {k: v for k, v in io.loadmat(path).items() if not k.startswith("__")}
+    with _complete(path):
+        values = io.loadmat(path)
+    return _of_arrays(path, {k: v for k, v in values.items() if not k.startswith("__")})
+
+
+def _of_arrays(path, values):
+    """Arrays without names of their axes."""
     numeric = {k: Leaf(v, None, {}) for k, v in values.items() if _is_numeric(v.dtype)}
     return Container(path, numeric, {}, tuple(k for k in values if k not in numeric))
+
+
+@contextlib.contextmanager
+def _complete(path: Path) -> Iterator[None]:
+    """Says which file it is that cannot be opened: each package has other errors for a cut one."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be opened ({error}). It may be cut short: compare its size."
+        ) from error
 
 
 def _is_numeric(dtype):

@@ -6,23 +6,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .packing import Packing
+
 GRID = "xyz"
 
 
 class Variable(NamedTuple):
     """An array whose axes have letters: n trajectories, t times, x y z the grid, c d components.
 
-    Axes that it lacks are those along which it does not vary. Packed numbers are v scale + offset,
-    and `fills` stand for missing ones.
+    Axes that it lacks are those along which it does not vary.
     """
 
     name: str
     array: Any
     axes: str
     channels: tuple[str, ...]
-    scale: float = 1.0
-    offset: float = 0.0
-    fills: tuple[float, ...] = ()
+    packing: Packing = Packing()
 
     def read(self, trajectory: int, times: slice, grid: Sequence[int]) -> np.ndarray:
         """Its values `(times, *grid, components)`; one time if it does not vary in time."""
@@ -33,11 +32,7 @@ class Variable(NamedTuple):
         values = values.transpose(sorted(range(len(axes)), key=lambda k: order.index(axes[k])))
         shape = iter(values.shape)
         values = values.reshape([next(shape) if a in axes else 1 for a in order])
-        missing = np.isin(values, self.fills) if self.fills else None
-        if (self.scale, self.offset) != (1.0, 0.0):
-            values = values * self.scale + self.offset
-        if missing is not None:
-            values = np.where(missing, np.nan, values)
+        values = self.packing.unpacked(values)
         values = values.reshape(*values.shape[: 1 + len(grid)], -1)
         return np.broadcast_to(values, (len(values), *grid, values.shape[-1]))
 
@@ -66,6 +61,79 @@ class Layout(NamedTuple):
     @property
     def grid(self) -> tuple[int, ...]:
         return tuple(map(len, self.coordinates))
+
+
+def check(layout: Layout) -> None:
+    """`ValueError` unless the coordinates are those of the fields, and the times ascend."""
+    expected = {
+        "n": layout.count,
+        "t": len(layout.times),
+        **dict(zip(GRID, layout.grid, strict=False)),
+    }
+    for variable in (*layout.fields, *layout.constants):
+        for letter, size in zip(variable.axes, variable.array.shape, strict=True):
+            if expected.get(letter, size) != size:
+                raise ValueError(
+                    f"{layout.path}: {variable.name!r} has {size} points along the axis "
+                    f"{letter!r}, for which the file has {expected[letter]} coordinates. Read it "
+                    "by fields= and axes=, which says what its axes are."
+                )
+    steps = np.diff(layout.times)
+    if not (np.isfinite(layout.times).all() and (steps > 0).all()):
+        where = int(np.argmin(np.nan_to_num(steps, nan=-np.inf))) if len(steps) else 0
+        raise ValueError(
+            f"{layout.path}: the times do not ascend: {layout.times[where : where + 2]} at number "
+            f"{where}. Sort the file; if its states are in order, give time_step=."
+        )
+
+
+def check_alike(layouts: Sequence[Layout]) -> None:
+    """`ValueError` unless all files have the same channels, grid and number of times."""
+
+    def summary(layout):
+        names = [v.channels for v in (*layout.fields, *layout.constants)]
+        return {
+            "channels": names,
+            "parameters": list(layout.parameters),
+            "grid": layout.grid,
+            "number of times": len(layout.times),
+        }
+
+    first = summary(layouts[0])
+    for layout in layouts[1:]:
+        for what, value in summary(layout).items():
+            if value != first[what]:
+                raise ValueError(
+                    f"{layout.path} and {layouts[0].path} differ in their {what}: {value} and "
+                    f"{first[what]}. Read them apart."
+                )
+        _check_same_points(layout, layouts[0])
+
+
+def _check_same_points(layout, first):
+    """`ValueError` unless the times since the first one, and the coordinates, are the same."""
+    since = (own.times - own.times[:1] for own in (layout, first))
+    pairs = [("times", "time_step", *since)]
+    for own, of_first in zip(layout.coordinates, first.coordinates, strict=True):
+        pairs.append(("coordinates", "lengths", own, of_first))
+    for what, option, own, of_first in pairs:
+        spacing = np.abs(np.diff(of_first)).mean() if len(of_first) > 1 else np.inf
+        if not (np.abs(own - of_first) <= 1e-3 * spacing).all():
+            raise ValueError(
+                f"{layout.path} and {first.path} differ in their {what}. Read them apart, or say "
+                f"by {option}= what holds of both."
+            )
+
+
+def common(path: Path, name: str, values: Any) -> np.ndarray:
+    """The one row that all rows of the coordinates of several trajectories are."""
+    rows = np.atleast_2d(values)
+    if not np.abs(rows - rows[0]).max(initial=0.0) <= 1e-5 * np.abs(rows[0]).max(initial=0.0):
+        raise ValueError(
+            f"{path}: {name!r} differs between the trajectories, which must have the same grid and "
+            "times. Read it by fields= and axes=."
+        )
+    return rows[0]
 
 
 def sizes(path: Path, variables: Sequence[Variable]) -> dict[str, int]:

@@ -1,11 +1,10 @@
 """Files whose axes have names, as NetCDF and zarr follow the CF conventions."""
 
-from typing import Any
-
 import numpy as np
 
 from .container import Container, Leaf
 from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
+from .packing import packing
 
 _TRAJECTORY = ("trajectory", "sample", "ensemble", "realization", "member", "number", "batch")
 _TIME = ("time", "t", "valid_time")
@@ -52,7 +51,7 @@ def named_layout(container: Container) -> Layout:
     of_time = next(a for a in main.axes or () if _kind(a) == "time")
     return Layout(
         container.path, tuple(fields), tuple(constants), {}, extent.get("n", 1),
-        _coordinate(container, of_time, extent["t"]).astype(float),
+        _times(container, of_time, extent["t"]),
         tuple(_coordinate(container, a, extent[g]) for a, g in zip(grid, GRID, strict=False)),
         tuple("periodic" if _is_global(container, a) else "unknown" for a in grid),
     )  # fmt: skip
@@ -88,7 +87,7 @@ def _variable(container, name, leaf: Leaf, grid) -> Variable | None:
         leaf.array,
         letters,
         _channels(container, name, leaf, letters),
-        **_packing(leaf.attributes),
+        packing(leaf.attributes),
     )
 
 
@@ -100,30 +99,25 @@ def _channels(container, name, leaf, letters):
     return components(name, size, [f"{v:g}" for v in levels])
 
 
+def _times(container, axis, size):
+    """The coordinates of the time, or 0, 1, 2 ... where the file has none."""
+    if axis not in container.arrays:
+        return np.arange(size, dtype=float)
+    return _coordinate(container, axis, size).astype(float)
+
+
 def _coordinate(container, axis, size):
     """The coordinates of an axis, or i/N where the file has none."""
     leaf = container.arrays.get(axis)
     if leaf is None or leaf.array.shape != (size,):
         return unit_coordinates(size)
-    return np.asarray(leaf.array[:])
-
-
-def _packing(attributes: dict[str, Any]) -> dict[str, Any]:
-    """How numbers are packed, and which stand for missing ones."""
-    fills = [attributes[k] for k in ("_FillValue", "missing_value") if k in attributes]
-    fills = [float(np.ravel(v)[0]) for v in fills if np.asarray(v).dtype.kind in "fiu"]
-    scale, offset = attributes.get("scale_factor", 1.0), attributes.get("add_offset", 0.0)
-    return {
-        "scale": float(np.ravel(scale)[0]),
-        "offset": float(np.ravel(offset)[0]),
-        "fills": tuple(fills),
-    }
+    return packing(leaf.attributes).unpacked(np.asarray(leaf.array[:]))
 
 
 def _is_global(container, axis):
     """Whether an axis is of longitudes around the globe, without its end."""
     if axis.lower() not in ("lon", "longitude") or axis not in container.arrays:
         return False
-    degrees = np.asarray(container.arrays[axis].array[:], float)
+    degrees = _coordinate(container, axis, *container.arrays[axis].array.shape).astype(float)
     steps = np.diff(degrees)
     return len(steps) > 0 and bool(np.isclose(len(degrees) * steps.mean(), 360, rtol=1e-3))

@@ -86,8 +86,9 @@ def _variable(name, leaf, before, dim):
 
 def _layout(container, fields, constants, times, coordinates):
     extent = sizes(container.path, [*fields, *constants])
-    # Times may be the ends of the time steps, one more than there are states.
-    times = np.asarray(times, float)[: extent["t"]]
+    times = np.asarray(times, float)
+    if len(times) == extent["t"] + 1:  # the ends of the time steps
+        times = times[:-1]
     return Layout(
         container.path, tuple(fields), tuple(constants), {}, extent["n"], times,
         tuple(coordinates), ("unknown",) * len(coordinates),

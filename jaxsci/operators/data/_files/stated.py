@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from .container import Container
 from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
+from .packing import packing
 
 _ALLOWED = ("ntxyzc", "n the trajectories, t the times, x y z the grid, c the channels")
 
@@ -31,9 +32,10 @@ def stated_layout(
 
 def _variable(container, name, choices):
     if name not in container.arrays:
-        other = " It is not an array of numbers." if name in container.others else ""
+        other = " It is not an array of numbers; complex ones are read as two real arrays."
+        other = other if name in container.others else ""
         raise ValueError(f"{container.path} has no array {name!r}.{other} {container.list()}")
-    array = container.arrays[name].array
+    array, _, attributes = container.arrays[name]
     ndim = len(array.shape)
     letters = next((c for c in choices if len(c) == ndim), None)
     if letters is None:
@@ -42,4 +44,4 @@ def _variable(container, name, choices):
             f"{' or '.join(map(repr, choices))}."
         )
     count = array.shape[letters.index("c")] if "c" in letters else 1
-    return Variable(name, array, letters, components(name, count))
+    return Variable(name, array, letters, components(name, count), packing(attributes))

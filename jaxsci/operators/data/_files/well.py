@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .container import Container
-from .layout import GRID, Layout, Variable, components, sizes
+from .layout import GRID, Layout, Variable, common, components, sizes
 
 _RANKS = ("t0_fields", "t1_fields", "t2_fields")
 
@@ -20,7 +20,13 @@ def well_layout(container: Container) -> Layout:
 
     Scalars that vary in time are left out.
     """
-    names = list(container.groups["dimensions"]["spatial_dims"])
+    dimensions = container.groups["dimensions"]
+    names = list(dimensions.get("spatial_dims", []))
+    if not names or any(f"dimensions/{d}" not in container.arrays for d in ("time", *names)):
+        raise ValueError(
+            f"{container.path} is laid out as The Well, but its group 'dimensions' lacks the "
+            f"coordinates of 'time' and of its spatial_dims, {names}. {container.list()}"
+        )
     fields, constants = [], []
     for rank, group in enumerate(_RANKS):
         for name, leaf in container.arrays.items():
@@ -29,12 +35,13 @@ def well_layout(container: Container) -> Layout:
                 (fields if "t" in variable.axes else constants).append(variable)
     extent = sizes(container.path, [*fields, *constants])
     count = extent.get("n", int(container.groups[""].get("n_trajectories", 1)))
-    times = np.asarray(container.arrays["dimensions/time"].array[()], float)
-    coordinates = [np.asarray(container.arrays[f"dimensions/{d}"].array[()]) for d in names]
+    times, *coordinates = (
+        common(container.path, name, container.arrays[f"dimensions/{name}"].array[()])
+        for name in ("time", *names)
+    )
     return Layout(
         container.path, tuple(fields), tuple(constants), _parameters(container, count), count,
-        times.reshape(-1, times.shape[-1])[0],
-        tuple(c.reshape(-1, c.shape[-1])[0] for c in coordinates),
+        times.astype(float), tuple(coordinates),
         tuple(_boundary(container, d) for d in names),
     )  # fmt: skip
 

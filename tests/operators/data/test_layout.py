@@ -1,0 +1,116 @@
+"""What files say of their numbers, times and coordinates, and what is refused of it."""
+
+import numpy as np
+import pytest
+
+from jaxsci.operators import data
+
+h5py = pytest.importorskip("h5py")
+io = pytest.importorskip("scipy.io")
+U = np.random.default_rng(0).standard_normal((3, 4, 6))  # trajectories, times, x
+
+
+def write_hdf5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        file.update(arrays)
+    return path
+
+
+def write_netcdf(path, u, times=None, attributes=(), of_time=()):
+    """A field of axes (time, x), as `u` is stored."""
+    with io.netcdf_file(path, "w") as file:
+        for name, size in zip(("time", "x"), u.shape, strict=True):
+            file.createDimension(name, size)
+        variables: list[tuple] = [("u", u, ("time", "x"), attributes)]
+        if times is not None:
+            variables.append(("time", np.asarray(times), ("time",), of_time))
+        for name, values, axes, given in variables:
+            variable = file.createVariable(name, values.dtype.str[1:], axes)
+            variable[:] = values
+            for key, value in dict(given).items():
+                setattr(variable, key, value)
+    return path
+
+
+WHOLE = np.arange(12, dtype=np.int16).reshape(4, 3)
+
+
+def test_packed_numbers_are_unpacked_whoever_states_the_axes(tmp_path):
+    """Coordinates too, and signed bytes that are declared unsigned."""
+    packing = {"scale_factor": 0.5, "add_offset": 10.0}.items()
+    path = write_netcdf(tmp_path / "u.nc", WHOLE, np.arange(4, dtype=np.int16), packing, packing)
+    for found in (data.read(path), data.read(path, fields=["u"], axes="tx")):
+        np.testing.assert_array_equal(found[0][..., 0], 10 + WHOLE / 2)
+    np.testing.assert_array_equal(data.read(path).times, [10, 10.5, 11, 11.5])
+    octets = (WHOLE * 20).astype(np.uint8)
+    path = write_netcdf(tmp_path / "b.nc", octets.view(np.int8), None, [("_Unsigned", "true")])
+    np.testing.assert_array_equal(data.read(path)[0][..., 0], octets)
+    np.testing.assert_array_equal(data.read(path).times, [0, 1, 2, 3])
+
+
+def test_all_declared_values_are_missing_and_a_state_without_values_is_no_mask(tmp_path):
+    missing = [("missing_value", np.array([0, 2], np.int16))]
+    path = write_netcdf(tmp_path / "u.nc", WHOLE, np.arange(4.0), missing)
+    np.testing.assert_array_equal(data.read(path).mask, [False, True, False])
+    late, fill = np.where(WHOLE < 3, -1, WHOLE).astype(np.int16), [("_FillValue", np.int16(-1))]
+    path = write_netcdf(tmp_path / "v.nc", late, np.arange(4.0), fill)
+    with pytest.raises(ValueError, match="no values in its first state"):
+        data.read(path)
+
+
+@pytest.mark.parametrize("times", [[3, 2, 1, 0], [0, 1, 1, 2], [0, 1, np.nan, 3]])
+def test_times_that_do_not_ascend_are_refused(tmp_path, times):
+    path = write_netcdf(tmp_path / "u.nc", WHOLE, np.array(times, float))
+    with pytest.raises(ValueError, match="the times do not ascend"):
+        data.read(path)
+    assert data.read(path, time_step=0.5).time_step == 0.5
+
+
+def test_times_of_another_step_are_refused_and_later_ones_are_not(tmp_path):
+    """Steps of 1e-9 are told apart as well as others."""
+    first, later, coarse, uneven = (
+        write_netcdf(tmp_path / f"{k}.nc", WHOLE, 1e-9 * np.array(times))
+        for k, times in enumerate(([0, 1, 2, 3], [4, 5, 6, 7], [0, 3, 6, 9], [0, 1, 3, 4]))
+    )
+    assert len(data.read([first, later])) == 2
+    with pytest.raises(ValueError, match="differ in their times.*by time_step="):
+        data.read([first, coarse])
+    assert data.read([first, coarse], time_step=1.0).time_step == 1.0
+    assert data.read(uneven).time_step is None
+    for paths in ([], [first, first]):
+        with pytest.raises(ValueError, match="one path or several different ones"):
+            data.read(paths)
+
+
+@pytest.mark.parametrize(("points", "times"), [(6, 3), (6, 7), (7, 4), (1, 4)])
+def test_coordinates_that_are_not_those_of_the_field_are_refused(tmp_path, points, times):
+    coordinates = {"x-coordinate": np.arange(points), "t-coordinate": np.arange(times)}
+    path = write_hdf5(tmp_path / "1d.hdf5", tensor=U, **coordinates)
+    with pytest.raises(ValueError, match=r"'tensor' has \d points along the axis '[tx]'"):
+        data.read(path)
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "h5", "nc", "mat"])
+def test_a_file_that_is_cut_short_is_named(tmp_path, kind):
+    path = tmp_path / f"u.{kind}"
+    write = {
+        "h5": lambda: write_hdf5(path, u=U),
+        "nc": lambda: write_netcdf(path, U[0]),
+        "mat": lambda: io.savemat(path, {"u": U}),
+        "npz": lambda: np.savez(path, u=U),
+        "npy": lambda: np.save(path, U),
+    }
+    write[kind]()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf"u.{kind} cannot be opened .*may be cut short"):
+        data.read(path, fields=["u"], axes="ntx")
+
+
+def test_complex_numbers_are_refused_and_files_have_their_common_dtype(tmp_path):
+    np.save(tmp_path / "u.npy", U + 1j)
+    with pytest.raises(ValueError, match="complex ones are read as two real arrays"):
+        data.read(tmp_path / "u.npy", fields=["u"], axes="ntx")
+    paths = [tmp_path / "0.npz", tmp_path / "1.npz"]
+    for path, dtype in zip(paths, (np.float32, np.float64), strict=True):
+        np.savez(path, u=U.astype(dtype))
+    assert data.read(paths, fields=["u"], axes="ntx").dtype == np.float64

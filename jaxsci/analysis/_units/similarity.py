@@ -21,7 +21,8 @@ def cka(x: Left, y: Right) -> Float[Array, ""]:
     **Returns:** a number from 0 to 1, which is 1 if one is a rotation of the other times a number;
     NaN where one of them is constant.
 
-    **Raises:** `ValueError` for different numbers of samples, or arrays that are not (samples, units).
+    **Raises:** `ValueError` for different numbers of samples, or arrays that are not
+    (samples, units).
 
     **Notes:** a high value means little by itself: what an untrained network of the same kind
     reaches is the null (0.73 and 0.52 for two layers on images of digits where trained ones have

@@ -168,8 +168,9 @@ def test_shares_and_numbers_must_make_sense(share):
     ids=["tied", "positive", "shifted", "normalised", "scaled", "product", "integers"],
 )
 def test_units_are_permuted_alone_where_their_weights_are_not_plain(f):
-    params, x = {"a": inputs(4, 3), "b": inputs(2, 4), "c": inputs(4)}, inputs(3)
-    params["whole"] = np.arange(8, dtype=np.int8).reshape(2, 4)
+    whole = np.arange(8, dtype=np.int8).reshape(2, 4)
+    params = {"a": inputs(4, 3), "b": inputs(2, 4), "c": inputs(4), "whole": whole}
+    x = inputs(3)
     units = analysis.units(f, params, x)
     (name,) = units.groups
     turned = analysis.permute(params, units, {name: np.array([2, 0, 3, 1])})

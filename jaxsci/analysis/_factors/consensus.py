@@ -186,8 +186,9 @@ def _all_vote(what, values) -> int:
     if len(there) < count:
         silent = (np.append(there, -1) != np.arange(len(there) + 1)).argmax()
         raise ValueError(
-            f"{what} {silent} has no votes ({count - len(there)} of {count} have none), so nothing "
-            f"is known about it. Number those that occur: np.unique({what}s, return_inverse=True)[1]."
+            f"{what} {silent} has no votes ({count - len(there)} of {count} have none), so "
+            "nothing is known about it. Number those that occur: "
+            f"np.unique({what}s, return_inverse=True)[1]."
         )
     return count
 

@@ -261,17 +261,21 @@ def _checked(A, k, weights):
     a = jnp.asarray(A)
     if jnp.iscomplexobj(a):
         raise TypeError(f"A must be real, got {a.dtype}.")
+    a = a.astype(jnp.result_type(a, 0.0))
     if a.ndim != 2 or a.shape[0] != a.shape[1] or not len(a):
         raise ValueError(f"A must be a square matrix, got {a.shape}.")
-    tried = [int(n) for n in np.atleast_1d(np.asarray(k))]
+    numbers = np.atleast_1d(np.asarray(k))
+    if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
+        raise TypeError(f"k must be an integer or several, got {k!r}.")
+    tried = [int(n) for n in numbers]
     if not tried or min(tried) < 1 or max(tried) > len(a):
         raise ValueError(f"k must be between 1 and the {len(a)} nodes, got {k}.")
     if not isinstance(a, Tracer):
-        _check_weights(np.asarray(a, float), weights)
-    return a.astype(jnp.result_type(a, 0.0)), tried
+        _check_weights(np.asarray(a, float), weights, float(jnp.finfo(a.dtype).eps))
+    return a, tried
 
 
-def _check_weights(a, weights):
+def _check_weights(a, weights, eps):
     """Those off the diagonal: finite, symmetric, of the family, and such that blocks can differ."""
     a = np.where(np.eye(len(a), dtype=bool), 0, a)
     if not np.isfinite(a).all():
@@ -285,9 +289,10 @@ def _check_weights(a, weights):
     if not is_of_family(a):
         raise ValueError(f"{weights} weights must be {what}, got {a.min()} to {a.max()}.")
     edges = a[a != 0]
+    rounding = 4 * eps * np.abs(edges).max(initial=0)
     if not edges.size:
         raise ValueError("A has no edges off its diagonal.")
-    if weights == "normal" and np.ptp(edges) == 0:
+    if weights == "normal" and np.ptp(edges) <= rounding:
         raise ValueError(
             f'All edges have the weight {edges[0]}: use weights="bernoulli" with A != 0.'
         )

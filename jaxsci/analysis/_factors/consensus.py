@@ -1,5 +1,6 @@
 """What raters who err agree on, by expectation maximisation."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -101,9 +102,10 @@ def consensus(
     """
     if model not in get_args(Model):
         raise ValueError(f"model must be one of {get_args(Model)}, got {model!r}.")
-    if not smoothing > 0 or max_steps < 1:
+    if not 0 < smoothing < float("inf") or max_steps < 1:
         raise ValueError(
-            f"smoothing must be positive and max_steps at least 1, got {smoothing}, {max_steps}."
+            "smoothing must be positive and finite, and max_steps at least 1, got "
+            f"{smoothing} and {max_steps}."
         )
     lists = {"items": items, "raters": raters, "labels": labels}
     votes = _Votes(*(_numbers(name, values) for name, values in lists.items()))
@@ -175,24 +177,25 @@ def _numbers(name, values) -> np.ndarray:
         )
     if values.min() < 0:
         raise ValueError(f"{name} must be numbered from 0, got {values.min()}.")
-    return values
+    return values.astype(int)  # small integers would overflow where they are combined
 
 
 def _all_vote(what, values) -> int:
     """How many there are; each must occur."""
-    count = int(values.max()) + 1
-    silent = np.setdiff1d(np.arange(count), values)
-    if silent.size:
+    count, there = int(values.max()) + 1, np.unique(values)
+    if len(there) < count:
+        silent = (np.append(there, -1) != np.arange(len(there) + 1)).argmax()
         raise ValueError(
-            f"{what} {silent[0]} has no votes ({silent.size} of {count} have none), so nothing is "
-            f"known about it. Number those that occur: np.unique({what}s, return_inverse=True)[1]."
+            f"{what} {silent} has no votes ({count - len(there)} of {count} have none), so "
+            "nothing is known about it. Number those that occur: "
+            f"np.unique({what}s, return_inverse=True)[1]."
         )
     return count
 
 
 def _number_of_classes(labels, classes) -> int:
     """As given, or up to the largest label."""
-    k = int(labels.max()) + 1 if classes is None else classes
+    k = int(labels.max()) + 1 if classes is None else operator.index(classes)
     if k < 2:
         raise ValueError(f"There must be at least 2 classes, got {k}: say how many by classes=.")
     if labels.max() >= k:

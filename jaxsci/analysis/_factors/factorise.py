@@ -152,7 +152,14 @@ def _hals(x, seen, factors):
     last = factors[-1]
     # |X - M|² without forming M.
     rest = jnp.sum(gram * (last.T @ last)) - 2 * jnp.sum(projected * last)
-    return tuple(factors), jnp.sum(x**2) + rest
+    return _balanced(factors), jnp.sum(x**2) + rest
+
+
+def _balanced(factors):
+    """Columns of one norm in all factors of a component, so that the floor is small in each."""
+    logs = jnp.stack([jnp.log(jnp.linalg.norm(f, axis=0)) for f in factors])
+    scales = jnp.exp(jnp.mean(logs, axis=0, keepdims=True) - logs)
+    return tuple(f * s[None] for f, s in zip(factors, scales, strict=True))
 
 
 def _columns(factor, projected, gram):

@@ -43,7 +43,7 @@ def functional_map(
     **Returns:** C, (k₂, k₁).
 
     **Raises:** `ValueError` for functions or a mask whose shape does not fit, a function that is
-    zero or not finite, and a mask below 0.
+    zero or not finite, a mask below 0, and a strength that is negative or not finite.
 
     **Notes:** a surface that is its own mirror image needs functions that are not, such as
     landmarks on one side: otherwise the map mixes both.
@@ -65,6 +65,8 @@ def functional_map(
     _check_functions("g", g, target)
     if f.shape[1] != g.shape[1]:
         raise ValueError(f"f and g must be pairs, got {f.shape[1]} and {g.shape[1]} functions.")
+    if not isinstance(strength, Tracer) and not 0 <= float(strength) < float("inf"):
+        raise ValueError(f"strength must be at least 0 and finite, got {strength}.")
     penalty = jnp.asarray(strength) * _penalty(mask, source, target)
     a, b = _coefficients(source, f), _coefficients(target, g)
     gram, known = a @ a.T / f.shape[1], b @ a.T / f.shape[1]
@@ -80,6 +82,8 @@ def functional_map(
 
 def _coefficients(basis, f):
     """Of functions of norm 1."""
+    # Squares of small functions vanish.
+    f = f / jax.lax.stop_gradient(jnp.max(jnp.abs(f), axis=0, keepdims=True))
     norms = jnp.sqrt(jnp.sum(basis.mass[:, None] * f**2, axis=0))
     return basis.functions.T @ (basis.mass[:, None] * f / norms[None])
 
@@ -97,6 +101,7 @@ def _penalty(mask, source, target):
     if mask not in get_args(Mask):
         raise ValueError(f"mask must be an array or one of {get_args(Mask)}, got {mask!r}.")
     largest = jnp.maximum(source.values[-1], target.values[-1])
+    largest = jnp.where(largest > 0, largest, 1)  # the constant functions alone
     one, two = (basis.values / largest for basis in (source, target))
     if mask == "laplacian":
         return (two[:, None] - one[None]) ** 2
@@ -111,6 +116,8 @@ def _check_functions(name, f, basis):
     n = len(basis.mass)
     if f.ndim != 2 or f.shape[0] != n or not f.shape[1]:
         raise ValueError(f"{name} must be functions on {n} vertices, ({n}, d), got {f.shape}.")
+    if jnp.iscomplexobj(f):
+        raise TypeError(f"{name} must be real, got {f.dtype}.")
     if isinstance(f, Tracer):
         return
     sizes = np.abs(np.asarray(f)).max(0)

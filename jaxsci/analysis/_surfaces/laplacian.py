@@ -1,5 +1,6 @@
 """The Laplacian of a triangle mesh, by cotangents."""
 
+import operator
 from typing import NamedTuple
 
 import equinox as eqx
@@ -58,8 +59,12 @@ class MeshLaplacian(eqx.Module):
         - `u`: one function or several, (n,) or (n, m).
 
         **Returns:** of the same shape.
+
+        **Raises:** `ValueError` for functions on another number of vertices.
         """
         u, (i, j) = jnp.asarray(u), self.edges.T
+        if u.ndim < 1 or len(u) != len(self.mass):
+            raise ValueError(f"u must have a row for each of {len(self.mass)} vertices: {u.shape}.")
         flow = self.weights.reshape(-1, *[1] * (u.ndim - 1)) * (u[i] - u[j])
         return segment_sum(flow, i, len(self.mass)) - segment_sum(flow, j, len(self.mass))
 
@@ -74,7 +79,7 @@ class MeshLaplacian(eqx.Module):
         """
         if isinstance(self.weights, Tracer) or isinstance(self.mass, Tracer):
             raise TypeError("basis() is computed on the host: it cannot be traced, nor derived.")
-        mass = np.asarray(self.mass, float)
+        k, mass = operator.index(k), np.asarray(self.mass, float)
         if not 1 <= k <= len(mass):
             raise ValueError(f"k must be between 1 and the {len(mass)} vertices, got {k}.")
         values, functions = _smoothest(self._scaled(mass), k)
@@ -145,7 +150,9 @@ def mesh_laplacian(
 @jax.jit
 def _weights_and_mass(x, faces, edges, opposite):
     """From the lengths of edges alone."""
-    square = jnp.sum((x[edges[:, 0]] - x[edges[:, 1]]) ** 2, axis=1)
+    # In units of the size of the mesh, in which no product overflows.
+    unit = jax.lax.stop_gradient(jnp.max(jnp.abs(x - x[:1])))
+    square = jnp.sum(((x[edges[:, 0]] - x[edges[:, 1]]) / unit) ** 2, axis=1)
     # A derivative of 0 where two vertices are at one place, not NaN.
     apart = square != 0  # also where it is NaN
     length = jnp.where(apart, jnp.sqrt(jnp.where(apart, square, 1)), 0)
@@ -156,7 +163,7 @@ def _weights_and_mass(x, faces, edges, opposite):
     squares = sides**2
     cotangent = (jnp.sum(squares, axis=1)[:, None] - 2 * squares) / (4 * area)[:, None]
     weights = 0.5 * segment_sum(cotangent.ravel(), opposite.ravel(), len(edges))
-    return weights, segment_sum(jnp.repeat(area / 3, 3), faces.ravel(), len(x))
+    return weights, unit**2 * segment_sum(jnp.repeat(area / 3, 3), faces.ravel(), len(x))
 
 
 def _area(sides):

@@ -33,8 +33,8 @@ def triangles(faces: Shaped[Array | np.ndarray, "..."], count: int) -> Triangles
     **Returns:** `Triangles`.
 
     **Raises:** `ValueError` for faces of another shape, vertices that are not there or in no face,
-    a face with a vertex twice, and a mesh that is not manifold or not connected; `TypeError` for
-    faces that are not integers, or traced.
+    a face with a vertex twice, faces of the same vertices, and a mesh that is not manifold or not
+    connected; `TypeError` for faces that are not integers, or traced.
     """
     faces = _checked(faces, count)
     sides = np.sort(faces[:, [[1, 2], [2, 0], [0, 1]]], axis=2)
@@ -71,6 +71,8 @@ def _checked(faces, count):
     twice = np.flatnonzero((faces == np.roll(faces, 1, axis=1)).any(1))
     if twice.size:
         raise ValueError(f"Face {twice[0]} has a vertex twice: {faces[twice[0]]}. Leave it out.")
+    if len(np.unique(np.sort(faces, 1), axis=0)) < len(faces):
+        raise ValueError("Several faces have the same vertices: leave repeated ones out.")
     alone = np.setdiff1d(np.arange(count), faces)
     if alone.size:
         raise ValueError(

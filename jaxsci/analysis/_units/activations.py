@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree, Shaped
 
 from .groups import Group, Units
 from .tracing.walk import bind, walk
@@ -13,7 +13,7 @@ from .tracing.walk import bind, walk
 
 def activations(
     params: PyTree, units: Units, inputs: PyTree
-) -> dict[str, Float[np.ndarray, "samples _"]]:
+) -> dict[str, Shaped[np.ndarray, "samples _"]]:
     """What the hidden units of a network compute: the activations that parameters multiply.
 
     **Arguments:**
@@ -49,7 +49,7 @@ def tapped(params: PyTree, units: Units, inputs: PyTree) -> dict[tuple[int, int]
 
 def samples(
     group: Group, seen: Mapping[tuple[int, int], np.ndarray], *, by_size: bool = False
-) -> Float[np.ndarray, "samples _"]:
+) -> Shaped[np.ndarray, "samples _"]:
     """The activations of one group among those that were tapped.
 
     `by_size` sorts what a sample has of a unit that shares its activation with other groups, which
@@ -88,7 +88,8 @@ def _batch(units: Units, inputs: PyTree) -> PyTree:
         for tree, skip in ((units.x, 0), (inputs, 1))
     )
     same = jax.tree.structure(inputs) == jax.tree.structure(units.x)
-    if not same or shapes != found or any(np.ndim(a) == 0 for a in jax.tree.leaves(inputs)):
+    empty = any(np.ndim(a) == 0 or not len(a) for a in jax.tree.leaves(inputs))
+    if not same or shapes != found or empty:
         raise ValueError(
             f"inputs must be a batch of inputs of shapes {shapes}, as units() was given one; got "
             f"{[np.shape(leaf) for leaf in jax.tree.leaves(inputs)]}."

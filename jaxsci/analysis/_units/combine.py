@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 
@@ -37,7 +38,9 @@ def combine(
     **Returns:** the combined parameters.
 
     **Raises:** `ValueError` for no tasks, parameters of other trees or shapes, a `keep` outside
-    (0, 1], as many importances as tasks are not given, or both options at once.
+    (0, 1], another number of importances than of tasks, negative importances, or both options at
+    once; `TypeError` for parameters that are no floating-point numbers, and for complex ones with
+    `keep`. A change or an importance that is NaN makes the parameter NaN.
 
     **Notes:** networks that were trained from different initial parameters have their units in
     different orders: `match` and `permute` them first. Changes that are large compared with what
@@ -78,12 +81,28 @@ def _check(
         raise ValueError(f"keep must be in (0, 1], got {keep!r}.")
     if importances is not None and len(importances) != len(tuned):
         raise ValueError(f"{len(tuned)} tasks have {len(importances)} importances.")
+    _check_types(base, real=keep is not None)
     shapes = jax.tree.map(np.shape, base)
     for name, trees in (("tuned", tuned), ("importances", importances or ())):
         for k, tree in enumerate(trees):
             same = jax.tree.structure(tree) == jax.tree.structure(base)
             if not same or jax.tree.map(np.shape, tree) != shapes:
                 raise ValueError(f"{name}[{k}] has other shapes or another tree than base.")
+            _check_types(tree, real=keep is not None or name == "importances")
+    for leaf in jax.tree.leaves(importances):
+        if not isinstance(leaf, Tracer) and (np.asarray(leaf) < 0).any():
+            raise ValueError(f"importances must not be negative, got {np.min(np.asarray(leaf))}.")
+
+
+def _check_types(tree: PyTree, *, real: bool) -> None:
+    """Integers, such as a count of steps, are not trained; their changes have no shares."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        dtype = jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.floating if real else jnp.inexact):
+            raise TypeError(
+                f"The leaf {jax.tree_util.keystr(path) or 'itself'} is {dtype}, where "
+                f"{'real ' if real else ''}floating-point numbers are combined: split it off."
+            )
 
 
 def _stacked(trees: Sequence[PyTree]) -> PyTree:
@@ -94,18 +113,19 @@ def _trimmed(tau: PyTree, keep: float) -> PyTree:
     """The largest changes of one task, over all of its parameters."""
     sizes = jnp.sort(jnp.concatenate([jnp.abs(leaf).ravel() for leaf in jax.tree.leaves(tau)]))
     least = sizes[len(sizes) - max(1, round(keep * len(sizes)))]
-    return jax.tree.map(lambda leaf: jnp.where(jnp.abs(leaf) >= least, leaf, 0), tau)
+    return jax.tree.map(lambda leaf: jnp.where(jnp.abs(leaf) < least, 0, leaf), tau)
 
 
 def _elected(tau: Float[Array, "tasks *shape"]) -> Float[Array, "*shape"]:
     sign = jnp.sign(jnp.sum(tau, 0, keepdims=True))
     agree = (jnp.sign(tau) == sign) & (tau != 0)
-    return jnp.sum(jnp.where(agree, tau, 0), 0) / jnp.maximum(jnp.sum(agree, 0), 1)
+    mean = jnp.sum(jnp.where(agree, tau, 0), 0) / jnp.maximum(jnp.sum(agree, 0), 1)
+    return jnp.where(jnp.isfinite(sign[0]), mean, sign[0])
 
 
 def _weighted(
     tau: Float[Array, "tasks *shape"], weight: Float[Array, "tasks *shape"]
 ) -> Float[Array, "*shape"]:
     total = jnp.sum(weight, 0)
-    mean = jnp.sum(weight * tau, 0) / jnp.where(total > 0, total, 1)
-    return jnp.where(total > 0, mean, jnp.mean(tau, 0))
+    mean = jnp.sum(weight * tau, 0) / jnp.where(total == 0, 1, total)
+    return jnp.where(total == 0, jnp.mean(tau, 0), mean)

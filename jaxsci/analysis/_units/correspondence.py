@@ -3,7 +3,7 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 from scipy.optimize import linear_sum_assignment
 
 Left = Float[Array, "n p"] | Float[np.ndarray, "n p"]
@@ -12,11 +12,17 @@ Method = Literal["one-to-one", "semi", "sparse"]
 
 
 def correlations(
-    x: Float[np.ndarray, "samples p"], y: Float[np.ndarray, "samples q"]
+    x: Shaped[np.ndarray, "samples p"], y: Shaped[np.ndarray, "samples q"]
 ) -> Float[np.ndarray, "p q"]:
     """Of every unit of one network with every unit of another; 0 for units that are constant."""
+    for values in (x, y):
+        if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
+            raise ValueError(
+                "Correlations need finite activations of two samples or more, (samples, units), "
+                f"got shape {values.shape} with {np.sum(~np.isfinite(values))} not finite."
+            )
     x, y = _standardised(x), _standardised(y)
-    return x.T @ y / len(x)
+    return np.real(x.conj().T @ y) / len(x)
 
 
 def assign(scores: Float[np.ndarray, "p q"]) -> Int[np.ndarray, " p"]:
@@ -45,7 +51,8 @@ def correspond(
     **Returns:** W, (p, q). For the first two methods its entries are the correlations of the pairs.
 
     **Raises:** `ValueError` for different numbers of samples, an unknown method, a penalty that is
-    not between 0 and 1, or, for "one-to-one", more units in `x` than in `y`.
+    not between 0 and 1, activations that are not finite, fewer than two samples, or, for
+    "one-to-one", more units in `x` than in `y`; `TypeError` for complex activations.
 
     **Notes:** pairs are found in networks that have nothing in common as well: with p units and few
     samples the largest correlations are far from 0. The null is an untrained network of the same
@@ -60,6 +67,8 @@ def correspond(
     jsci.analysis.correspond(h, h[:, ::-1]).argmax(1)  # 2, 1, 0
     ```
     """
+    if np.iscomplexobj(x) or np.iscomplexobj(y):
+        raise TypeError("x and y must be real: take real and imaginary parts as two units.")
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) != len(y):
         raise ValueError(f"x and y must be of the same samples, got {len(x)} and {len(y)}.")
@@ -67,7 +76,7 @@ def correspond(
         raise ValueError(f"penalty must be between 0 and 1, got {penalty!r}.")
     found = correlations(x, y)
     if method == "semi":
-        return np.where(found == found.max(1, keepdims=True), found, 0.0)
+        return np.where(np.arange(y.shape[1]) == found.argmax(1)[:, None], found, 0.0)
     if method == "sparse":
         return _lasso(found, correlations(y, y), penalty)
     if method != "one-to-one":
@@ -82,9 +91,10 @@ def correspond(
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:
+    rounding = 8 * np.finfo(np.result_type(x, np.float32)).eps * np.abs(x).max(0)
     x = x - x.mean(0)
     size = x.std(0)
-    constant = size <= 1e-12 * np.max(size, initial=0.0)
+    constant = (size <= 1e-12 * np.max(size, initial=0.0)) | (size <= rounding)
     return np.where(constant, 0.0, x / np.where(constant, 1.0, size))
 
 

@@ -19,7 +19,8 @@ class Place:
     - `axis`: the axis.
     - `positions`: unit i lies at `positions[i]`, (units, places for each).
     - `role`: "made" where the parameters make a unit, "consumed" where they multiply it, "both", or
-        "bent" where they multiply it as a function that is not linear in them.
+        "bent" where they multiply it as a function that is not linear in them, or meet it through
+        other parameters.
     """
 
     leaf: int

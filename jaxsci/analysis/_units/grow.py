@@ -33,7 +33,9 @@ def grow(params: PyTree, units: Units, extra: int | Mapping[str, int], key: PRNG
     a normalisation, with the primitive in which they do, for two groups on one axis (the heads
     of attention and their entries), which are grown one after the other, or for unlike parameters.
 
-    **Notes:** the function is the same to rounding. States of optimisers do not grow: start anew.
+    **Notes:** the function is the same to rounding. What it divides by its width, such as by √n in
+    the tangent kernel's parametrisation, changes with it. States of optimisers do not grow: start
+    anew.
 
     **Source:** Chen, Goodfellow and Shlens, "Net2Net: accelerating learning via knowledge transfer"
     (2016).

@@ -41,7 +41,8 @@ def match(a: PyTree, b: PyTree, units: Units, *, inputs: PyTree | None = None) -
 
     **Returns:** `Match(permutations, similarities)`, to be applied to `b`.
 
-    **Raises:** `ValueError` for parameters of other trees or shapes, or inputs that do not fit.
+    **Raises:** `ValueError` for parameters of other trees or shapes, inputs that do not fit or are
+    fewer than two samples, and parameters or activations that are not finite.
 
     **Notes:** units that are constant on the inputs are told apart by their parameters, as are
     groups whose activations no parameter multiplies, after the others. Parameters are matched group
@@ -64,6 +65,9 @@ def match(a: PyTree, b: PyTree, units: Units, *, inputs: PyTree | None = None) -
     """
     left = [np.asarray(leaf) for leaf in units.leaves(a, "a")]
     right = [np.asarray(leaf) for leaf in units.leaves(b, "b")]
+    for name, leaves in (("a", left), ("b", right)):
+        if not all(np.isfinite(leaf).all() for leaf in leaves):
+            raise ValueError(f"{name} has parameters that are not finite.")
     orders = {} if inputs is None else _by_activations(a, b, units, inputs)
     for name, order in orders.items():
         right = _turned(right, units.groups[name], order)
@@ -143,7 +147,7 @@ def _scores(
         rows = [unit_rows(leaves[place.leaf], place) for leaves in (left, right)]
         if _unknown_beside(units, name, place, known):
             rows = [np.sort(r, 1) for r in rows]
-        scores += rows[0] @ rows[1].T
+        scores += np.real(rows[0] @ rows[1].conj().T)
     return scores
 
 
@@ -173,4 +177,4 @@ def _cosines(
         for leaves in (left, right)
     )
     sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.sum(a * b, 1) / np.where(sizes == 0, 1.0, sizes)
+    return np.real(np.sum(a * b.conj(), 1)) / np.where(sizes == 0, 1.0, sizes)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Int, PyTree, Shaped
 
 from .groups import Place, Units
 
@@ -39,10 +39,11 @@ def permute(
     leaves = units.leaves(params)
     for name, order in permutations.items():
         group, order = units.group(name), np.asarray(order)
-        if sorted(order.ravel()) != list(range(group.size)) or order.ndim != 1:
+        is_list = order.ndim == 1 and np.issubdtype(order.dtype, np.integer)
+        if not is_list or sorted(order) != list(range(group.size)):
             raise ValueError(
-                f"permutations[{name!r}] must have each of 0 to {group.size - 1} once, got "
-                f"{order.tolist()!r:.80}."
+                f"permutations[{name!r}] must have each of 0 to {group.size - 1} once, as "
+                f"integers, got {order.tolist()!r:.80}."
             )
         for place in group.places:
             index = order_of_axis(np.shape(leaves[place.leaf]), place, order)
@@ -59,13 +60,13 @@ def order_of_axis(
     return index
 
 
-def unit_rows(leaf: Any, place: Place) -> Float[np.ndarray, "units numbers"]:
+def unit_rows(leaf: Any, place: Place) -> Shaped[np.ndarray, "units numbers"]:
     """What a leaf has of every unit, one row for each."""
     moved = np.moveaxis(np.asarray(leaf), place.axis, 0)[place.positions]
     return moved.reshape(len(moved), -1)
 
 
-def with_rows(leaf: Any, place: Place, rows: Float[np.ndarray, "units numbers"]) -> np.ndarray:
+def with_rows(leaf: Any, place: Place, rows: Shaped[np.ndarray, "units numbers"]) -> np.ndarray:
     """A leaf with other numbers of every unit."""
     moved = np.moveaxis(np.array(leaf), place.axis, 0)
     moved[place.positions] = rows.reshape(moved[place.positions].shape)

@@ -63,7 +63,7 @@ def units(f: Callable[[PyTree, Any], Any], params: PyTree, x: PyTree) -> Units:
     program = jax.make_jaxpr(lambda leaves, x: f(jax.tree.unflatten(tree, leaves), x))(inputs, x)
     names = [jax.tree_util.keystr(path) for path, _ in paths]
     labels, arrays = _labelled(program, inputs, jax.tree.leaves(x))
-    groups = _groups(labels, arrays, names)
+    groups = _groups(labels, arrays, names, inputs)
     unproved = _unproved(labels, arrays, names)
     if not groups:
         raise ValueError(_nothing_found(unproved))
@@ -82,7 +82,10 @@ def _labelled(program: Any, leaves: list[Any], x: list[Any]) -> tuple[Labels, li
     return labels, arrays
 
 
-def _groups(labels: Labels, arrays: list[Label], names: list[str]) -> dict[str, Group]:
+def _groups(
+    labels: Labels, arrays: list[Label], names: list[str], leaves: list[Any]
+) -> dict[str, Group]:
+    _fix_squares(labels, arrays)
     places = _places(labels, arrays, names)
     taps = _activations(labels, places)
     meetings: dict[int, str] = {}
@@ -95,7 +98,7 @@ def _groups(labels: Labels, arrays: list[Label], names: list[str]) -> dict[str, 
     ):
         name = f"{places[free][0].path}:{places[free][0].axis}"
         name = name if name not in found else f"{name}:{len(found)}"
-        bound = meetings.get(free) or _bound(places[free])
+        bound = meetings.get(free) or _bound(places[free], leaves)
         size, members = labels.axes.sizes[free], tuple(places[free])
         found[name] = Group(name, size, members, bound, tuple(taps.get(free, ())))
     return found
@@ -114,26 +117,42 @@ def _activations(labels: Labels, places: Container[int]) -> dict[int, list[Activ
 
 
 def _places(labels: Labels, arrays: list[Label], names: list[str]) -> dict[int, list[Place]]:
-    """Where each free axis of more than one entry lies along the parameters that are used."""
+    """Where each free axis of more than one entry lies along the parameters.
+
+    Parameters may be tied to units through other parameters alone, as those of a spectral norm are.
+    """
     places: dict[int, list[Place]] = {}
+    used: set[int] = set()
     for leaf, label in enumerate(arrays):
         for k, axis in enumerate(label.axes):
             uses = labels.uses.get((leaf, k), set())
-            for free, positions in labels.axes.positions(axis).items() if uses else ():
+            for free, positions in labels.axes.positions(axis).items():
                 if len(positions) > 1 and labels.axes.fixed(free) is None:
                     place = Place(leaf, names[leaf], k, positions, _role(uses))
                     places.setdefault(free, []).append(place)
-    return places
+                    used |= {free} if uses else set()
+    return {free: found for free, found in places.items() if free in used}
+
+
+def _fix_squares(labels: Labels, arrays: list[Label]) -> None:
+    """Leave alone the units of which an axis holds all pairs, h_i h_j flattened."""
+    for label in arrays:
+        for axis in label.axes:
+            for free, positions in labels.axes.positions(axis).items():
+                if np.unique(positions).size < positions.size:
+                    labels.axes.fix(free, "reshape")
 
 
 def _role(uses: set[Use]) -> Role:
-    if "bent" in uses:
+    if "bent" in uses or not uses:
         return "bent"
     return "both" if len(uses) == 2 else next(iter(uses))
 
 
-def _bound(places: list[Place]) -> str | None:
+def _bound(places: list[Place], leaves: list[Any]) -> str | None:
     """Why units that never meet cannot be merged all the same."""
+    if not all(jnp.issubdtype(leaves[place.leaf].dtype, jnp.inexact) for place in places):
+        return "parameters that are integers"
     roles = {place.role for place in places}
     if roles & {"both", "bent"}:
         return "parameters that are used in two ways"

@@ -1,6 +1,7 @@
 """Blocks: planted ones are found in every family, and the solution is that of loops in NumPy."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -145,3 +146,13 @@ def test_a_network_that_is_not_symmetric_is_flagged_under_jit():
     a = jnp.asarray(planted("normal")).at[0, 1].add(1.0)
     fit = jax.jit(lambda a: analysis.block_model(a, K, KEY))(a)
     assert np.isnan(fit.probabilities).all() and np.isnan(fit.elbo)
+
+
+def test_weights_that_differ_by_rounding_are_equal():
+    edges = np.triu(np.ones((6, 6)), 1) * (0.1 + 0.2)
+    edges[0, 1] = 0.3
+    half: Any = np.array([2.7])
+    with pytest.raises(ValueError, match="All edges have the weight 0.3"):
+        analysis.block_model(edges + edges.T, 2, jax.random.key(0))
+    with pytest.raises((TypeError, ValueError), match="k must be an integer"):
+        analysis.block_model(edges + edges.T, half, jax.random.key(0))

@@ -158,3 +158,18 @@ def test_refuses(change, message):
 def test_refuses_what_is_traced():
     with pytest.raises(TypeError, match="labels are counted before anything is computed"):
         jax.jit(lambda y: analysis.consensus([0, 0], [0, 1], y).labels)(np.array([0, 1]))
+
+
+def test_small_integers_do_not_overflow():
+    """60 raters times 6 classes are more than 255."""
+    rng = np.random.default_rng(0)
+    data = np.repeat(np.arange(6), 60), np.tile(np.arange(60), 6), rng.integers(0, 6, 360)
+    small = analysis.consensus(*(a.astype(np.uint8) for a in data))
+    np.testing.assert_array_equal(small.confusion, analysis.consensus(*data).confusion)
+
+
+def test_large_numbers_of_items_are_refused_at_once():
+    with pytest.raises(ValueError, match="item 1 has no votes .99999999999 of 100000000001"):
+        analysis.consensus([0, 10**11], [0, 0], [0, 1])
+    with pytest.raises(ValueError, match="smoothing must be positive and finite"):
+        analysis.consensus([0, 1], [0, 0], [0, 1], smoothing=np.inf)

@@ -149,3 +149,10 @@ def test_negative_entries_are_flagged_under_jit():
     out = jax.jit(jax.vmap(lambda x: analysis.factorise(x, 1, KEY)))(x)
     np.testing.assert_array_equal(np.isfinite(out.error), [True, False])
     np.testing.assert_array_equal(np.isfinite(out.weights[:, 0]), [True, False])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_more_components_than_the_rank_of_the_matrix(seed):
+    """Components that die grow in one factor as they vanish in the other."""
+    out = analysis.factorise(np.outer([1.0, 2.0, 3.0], [1.0, 0.0, 2.0]), 5, jax.random.key(seed))
+    assert out.converged and out.error < 1e-6

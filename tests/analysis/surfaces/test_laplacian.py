@@ -1,7 +1,10 @@
 """The Laplacian: integrals and spectra that are known, angles in NumPy, and bad triangles."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -139,3 +142,26 @@ def test_refuses_bases_that_it_cannot_compute():
         jax.grad(lambda x: analysis.mesh_laplacian(x, HALVES).basis(2).values[1])(SQUARE)
     with pytest.raises(TypeError, match="faces are sorted before"):
         jax.jit(lambda f: analysis.mesh_laplacian(SQUARE, f).mass)(HALVES)
+
+
+def test_functions_on_another_mesh_and_repeated_faces_are_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    laplacian = analysis.mesh_laplacian(SQUARE, HALVES)
+    half: Any = 2.5
+    for u in (np.ones(3), np.ones((5, 2)), np.ones(())):
+        with pytest.raises(ValueError, match="a row for each of 4 vertices"):
+            laplacian(u)
+    with pytest.raises(TypeError):
+        laplacian.basis(half)
+    with pytest.raises(ValueError, match="Several faces have the same vertices"):
+        analysis.mesh_laplacian(SQUARE[:3], np.array([[0, 1, 2], [2, 1, 0]]))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_any_unit_of_length_in_single_precision(unit):
+    large, one = (
+        analysis.mesh_laplacian(jnp.asarray(scale * SQUARE, jnp.float32), HALVES)
+        for scale in (unit, 1.0)
+    )
+    np.testing.assert_allclose(large.weights, one.weights, atol=1e-6)
+    np.testing.assert_allclose(large.mass / unit**2, one.mass, rtol=1e-6)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -146,3 +147,40 @@ def test_refinement_refuses(pair):
         analysis.zoomout(np.ones((4, 4)), *bases, size=3)
     with pytest.raises(ValueError, match="step must be at least 1, got 0"):
         analysis.zoomout(np.ones((4, 4)), *bases, step=0)
+
+
+@pytest.fixture(scope="module")
+def square():
+    vertices = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [0.0, 2.0]])
+    return vertices, analysis.mesh_laplacian(vertices, np.array([[0, 1, 2], [0, 2, 3]])).basis(4)
+
+
+def test_maps_that_are_not_finite_are_refused_or_flagged(square):
+    basis = square[1]
+    for function in (analysis.pointwise, analysis.zoomout):
+        with pytest.raises(ValueError, match="9 entries that are not finite"):
+            function(np.full((3, 3), np.nan), basis, basis)
+    broken = jnp.full((3, 3), jnp.nan)
+    assert (jax.jit(lambda c: analysis.pointwise(c, basis, basis))(broken) == -1).all()
+    assert jnp.isnan(jax.jit(lambda c: analysis.zoomout(c, basis, basis))(broken)).all()
+
+
+def test_a_map_of_another_type(square, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    basis = square[1]
+    expected = analysis.zoomout(np.eye(3), basis, basis)
+    for dtype in (int, np.float32):
+        found = analysis.zoomout(np.eye(3, dtype=dtype), basis, basis)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_constant_functions_alone_small_ones_and_strengths(square):
+    vertices, basis = square
+    constant = first(basis, 1)
+    found = analysis.functional_map(constant, constant, vertices, vertices)
+    assert found == pytest.approx(1, abs=1e-9)
+    small = analysis.functional_map(basis, basis, 1e-200 * vertices, vertices)
+    expected = analysis.functional_map(basis, basis, vertices, vertices)
+    np.testing.assert_allclose(small, expected, atol=1e-12)
+    with pytest.raises(ValueError, match="strength must be at least 0"):
+        analysis.functional_map(basis, basis, vertices, vertices, strength=-1e-3)

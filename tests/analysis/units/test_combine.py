@@ -57,3 +57,22 @@ def test_under_jit():
 def test_what_cannot_be_combined(tuned, options, message):
     with pytest.raises(ValueError, match=message):
         analysis.combine(BASE, tuned, **options)
+
+
+def test_steps_and_complex_numbers_are_not_combined():
+    with pytest.raises(TypeError, match=r"\['step'\] is uint8"):
+        analysis.combine({"step": np.ones(2, np.uint8)}, [{"step": np.zeros(2, np.uint8)}])
+    with pytest.raises(TypeError, match="complex128, where real"):
+        analysis.combine(np.zeros(2) + 0j, [np.ones(2) * 1j], keep=0.5)
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
+        analysis.combine(np.zeros(2), [np.ones(2)], importances=[np.array([-1.0, 2.0])])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"keep": 0.5}, {"keep": 1.0}, {"importances": [np.array([1.0, 2.0, 0.0])]}],
+    ids=["added", "half", "elected", "weighted"],
+)
+def test_a_training_that_failed_is_not_hidden(options):
+    found = analysis.combine(np.zeros(3), [np.array([5.0, np.nan, 1.0])], **options)
+    assert np.isnan(found).tolist() == [False, True, False]

@@ -1,6 +1,7 @@
 """Permutations that were planted are found, and activations are those of the network."""
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 from analysis._networks import NETWORKS, inputs, mlp, network
@@ -116,3 +117,34 @@ def test_what_cannot_correspond(sizes, options, message):
 def test_one_to_one_needs_as_many_units():
     with pytest.raises(ValueError, match="a unit of y for each of x, got 2 for 3"):
         analysis.correspond(inputs(9, 3), inputs(9, 2))
+
+
+def test_numbers_that_are_not_finite_and_single_samples_are_refused(monkeypatch):
+    _, params, _, units = network("Equinox MLP")
+    broken = jax.tree.map(lambda a: a * np.nan, params)
+    with pytest.raises(ValueError, match="b has parameters that are not finite"):
+        analysis.match(params, broken, units)
+    for x in (np.full((4, 2), np.nan), inputs(1, 2)):
+        for method in ("one-to-one", "semi"):
+            with pytest.raises(ValueError, match="finite activations of two samples or more"):
+                analysis.correspond(x, x, method=method)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    with pytest.raises(TypeError, match="must be real"):
+        analysis.correspond(1j * inputs(5, 2), inputs(5, 2))
+
+
+def test_one_of_two_equal_partners_is_taken():
+    y = inputs(9, 2)
+    found = analysis.correspond(y, np.concatenate([y, y], 1), method="semi")
+    assert np.count_nonzero(found, 1).tolist() == [1, 1]
+
+
+def test_planted_permutations_of_complex_units_are_found():
+    f = lambda p, x: abs(p["v"] @ (p["w"] @ x))  # noqa: E731
+    params = {"w": inputs(5, 3) + 1j * inputs(5, 3)[::-1], "v": inputs(2, 5) * (1 + 2j)}
+    units = analysis.units(f, params, inputs(3))
+    (name,) = units.groups
+    orders = {name: np.array([3, 1, 0, 4, 2])}
+    permuted = analysis.permute(params, units, orders)
+    assert is_undone(analysis.match(params, permuted, units), orders)
+    assert is_undone(analysis.match(params, permuted, units, inputs=inputs(9, 3)), orders)

@@ -162,14 +162,68 @@ def test_shares_and_numbers_must_make_sense(share):
         lambda p, x: (p["b"] + 1) @ jnp.tanh(p["a"] @ x),
         lambda p, x: (p["b"] / jnp.linalg.norm(p["b"], axis=1)[:, None]) @ jnp.tanh(p["a"] @ x),
         lambda p, x: (p["b"] * p["c"][None]) @ jnp.tanh(p["a"] @ x),
+        lambda p, x: jnp.prod(p["a"], 1) @ jnp.tanh(p["a"] @ x),
+        lambda p, x: p["whole"] @ jnp.tanh(p["a"] @ x),
     ],
-    ids=["tied", "positive", "shifted", "normalised", "scaled"],
+    ids=["tied", "positive", "shifted", "normalised", "scaled", "product", "integers"],
 )
 def test_units_are_permuted_alone_where_their_weights_are_not_plain(f):
-    params, x = {"a": inputs(4, 3), "b": inputs(2, 4), "c": inputs(4)}, inputs(3)
+    whole = np.arange(8, dtype=np.int8).reshape(2, 4)
+    params = {"a": inputs(4, 3), "b": inputs(2, 4), "c": inputs(4), "whole": whole}
+    x = inputs(3)
     units = analysis.units(f, params, x)
     (name,) = units.groups
     turned = analysis.permute(params, units, {name: np.array([2, 0, 3, 1])})
     np.testing.assert_allclose(f(turned, x), f(params, x), atol=1e-12)
     with pytest.raises(ValueError, match="cannot change the number of units"):
         analysis.grow(params, units, {name: 1}, KEY)
+
+
+@pytest.mark.parametrize("activation", [jnp.tanh, jax.nn.relu6, jax.nn.gelu])
+def test_an_input_at_which_units_are_linear_does_not_make_them_homogeneous(activation):
+    """At x = 0, units that differ in size alone must not be taken for one."""
+    f = lambda p, x: p["v"] @ activation(p["w"] @ x)  # noqa: E731
+    w = np.array([[4.0, 4.0], [-1.0, 1.0], [-1.1, 1.0]])
+    params = {"w": np.concatenate([w[:1] / 16, w]), "v": np.ones((1, 4))}
+    small = analysis.merge(params, analysis.units(f, params, np.zeros(2)), 0.25)
+    # the two that are next to each other, not the two of one direction
+    np.testing.assert_allclose(sorted(small["w"][:, 0]), [-1.05, 0.25, 4.0])
+
+
+def test_recurrent_units_that_repeat_others_are_merged_exactly():
+    """Some entries of a recurrent matrix both make units and consume them."""
+
+    def f(p, x):
+        step = lambda h, a: (jax.nn.relu(p["s"] @ h + p["w"] @ a), 0.0)  # noqa: E731
+        return p["v"] @ jax.lax.scan(step, jnp.zeros(len(p["s"])), x)[0]
+
+    s, w, v, x = inputs(3, 3), inputs(3, 2), inputs(2, 3), inputs(4, 2)
+    sizes = np.repeat([1.0, 5.0], 3)
+    large = {
+        "s": sizes[:, None] * np.tile(s, (2, 2)) / sizes / 2,
+        "w": sizes[:, None] * np.tile(w, (2, 1)),
+        "v": np.tile(v, (1, 2)) / sizes / 2,
+    }
+    small = analysis.merge(large, analysis.units(f, large, x), 0.5)
+    assert small["s"].shape == (3, 3)
+    np.testing.assert_allclose(f(small, x), f(large, x), atol=1e-12)
+
+
+def test_complex_units_are_added_but_not_merged():
+    f = lambda p, x: jnp.abs(p["v"] @ (p["w"] @ x))  # noqa: E731
+    params = {"w": inputs(4, 3) + 1j * inputs(4, 3)[::-1], "v": inputs(2, 4) * (1 + 2j)}
+    x = inputs(3)
+    units = analysis.units(f, params, x)
+    large = analysis.grow(params, units, 2, KEY)
+    np.testing.assert_allclose(f(large, x), f(params, x), atol=1e-12)
+    with pytest.raises(ValueError, match="needs real parameters"):
+        analysis.merge(params, units, 0.5)
+
+
+def test_shares_are_rounded_like_decimals_and_samples_are_finite():
+    f = lambda p, x: p["v"] @ jnp.tanh(p["w"] @ x)  # noqa: E731
+    params = {"w": inputs(100, 2), "v": inputs(1, 100)}
+    units = analysis.units(f, params, inputs(2))
+    assert analysis.merge(params, units, 0.57)["w"].shape == (43, 2)
+    with pytest.raises(ValueError, match="are not finite for these inputs"):
+        analysis.merge(params, units, 0.5, inputs=np.full((5, 2), np.nan))

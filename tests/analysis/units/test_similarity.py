@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from analysis._networks import inputs
@@ -58,3 +59,29 @@ def test_under_jit_and_in_derivatives():
     step = 1e-6 * inputs(40, 4)
     change = analysis.cka(X + step, Y) - analysis.cka(X - step, Y)
     assert jnp.sum(slope * step) == pytest.approx(float(change) / 2, rel=1e-5)
+
+
+def test_constants_are_constant_to_rounding():
+    """0.1 less the mean of many 0.1 is not 0."""
+    a, b = np.full((7, 2), 0.1), np.full((7, 2), 0.7)
+    assert np.isnan(analysis.cka(a, b)) and np.isnan(analysis.cka(a, X[:7]))
+    np.testing.assert_array_equal(analysis.cca(a, b), 0)
+
+
+def test_what_is_not_finite_stays_so():
+    broken = np.where(np.arange(4) == 2, np.nan, X)
+    assert np.isnan(analysis.cka(broken, Y)) and np.isnan(analysis.cca(broken, Y)).all()
+
+
+def test_complex_activations():
+    z = X[:, :2] + 1j * X[:, 2:]
+    turn = np.linalg.qr(inputs(2, 2) + 1j * inputs(2, 2)[::-1])[0]
+    assert analysis.cka(z, z @ turn) == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(analysis.cca(z, z @ turn), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("function", [analysis.cka, analysis.cca])
+def test_activations_are_samples_and_units(function, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    with pytest.raises(ValueError, match=r"must be \(samples, units\)"):
+        function(X.reshape(20, 2, 4), X.reshape(20, 2, 4))

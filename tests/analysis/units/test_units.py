@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
-from analysis._networks import NETWORKS, mlp, network
+from analysis._networks import NETWORKS, inputs, mlp, network
 
 from jaxsci import analysis
 
@@ -125,3 +126,56 @@ def test_orders_and_parameters_that_do_not_fit():
         analysis.permute(mlp(7)[1], units, {})
     with pytest.raises(ValueError, match="in another tree"):
         analysis.permute({"w": jnp.ones(3)}, units, {})
+
+
+def _channels_in_groups(p, x):
+    numbers = ("NCH", "OIH", "NCH")
+    h = x[None]
+    for kernel, groups in (("k1", 1), ("k2", 2)):
+        h = jnp.tanh(
+            jax.lax.conv_general_dilated(
+                h, p[kernel], (1,), "SAME", dimension_numbers=numbers, feature_group_count=groups
+            )
+        )
+    return p["k3"] @ h[0].sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("f", "shape"),
+    [
+        (lambda p, x: p["v"] @ jnp.tanh(p["w"] @ x / (p["b"] @ p["w"] @ p["k"])), (3,)),
+        (lambda p, x: p["c"] @ jnp.tanh(p["w"] @ x) * jnp.sum(p["b"] * p["c"]), (3,)),
+        (_channels_in_groups, (1, 5)),
+    ],
+    ids=["spectral norm", "summed with others", "convolution in groups"],
+)
+def test_parameters_that_meet_units_through_others_are_permuted_with_them(f, shape):
+    sizes = {
+        "w": (6, 3), "v": (2, 6), "b": (6,), "c": (6,), "k": (3,),
+        "k1": (6, 1, 3), "k2": (4, 3, 3), "k3": (2, 4),
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    params, x = {n: rng.normal(size=s) for n, s in sizes.items()}, inputs(*shape)
+    units = analysis.units(f, params, x)
+    orders = {n: rng.permutation(g.size) for n, g in units.groups.items()}
+    turned = analysis.permute(params, units, orders)
+    np.testing.assert_allclose(f(turned, x), f(params, x), atol=1e-12)
+
+
+def test_orders_are_integers(monkeypatch):
+    """Truth values would choose one unit for both."""
+    f, params = lambda p, x: p["v"] @ jnp.tanh(p["w"] @ x), {"v": inputs(2, 2), "w": inputs(2, 3)}
+    units = analysis.units(f, params, inputs(3))
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    for order in (np.array([True, False]), np.array([1.0, 0.0])):
+        with pytest.raises(ValueError, match="each of 0 to 1 once, as integers"):
+            analysis.permute(params, units, {next(iter(units.groups)): order})
+
+
+def test_units_of_which_an_axis_holds_all_pairs_are_left_alone():
+    def f(p, x):
+        h = jnp.tanh(p["w"] @ x)
+        return p["pairs"] @ jnp.outer(h, h).reshape(-1)
+
+    with pytest.raises(ValueError, match=r"\['pairs'\] axis 1 \(reshape\)"):
+        analysis.units(f, {"pairs": inputs(2, 36), "w": inputs(6, 3)}, inputs(3))

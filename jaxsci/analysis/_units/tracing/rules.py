@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
+
 from . import indexing, loops, rearrangements
 from .contractions import convolution, product
 from .labels import NOTHING, Label, Labels
@@ -46,6 +48,8 @@ def _elementwise(labels: Labels, equation: Any, inputs: list[Label]) -> list[Lab
     name = equation.primitive.name
     scaled = len(bearing) == 1 and (name in _LINEAR or (name == "div" and bearing == [0]))
     linear = all(label.linear for label in inputs) and (scaled or not bearing)
+    if name == "convert_element_type":  # to integers it rounds
+        linear = linear and jnp.issubdtype(equation.params["new_dtype"], jnp.inexact)
     return [Label(axes, origins, False, linear)]
 
 
@@ -61,7 +65,8 @@ def _reduce(labels: Labels, equation: Any, inputs: list[Label]) -> list[Label]:
     gone = equation.params["axes"]
     for k in gone:
         labels.couple(inputs[0].axes[k], equation.primitive.name)
-    return [rearrangements.without(inputs[0], gone)]
+    linear = inputs[0].linear and equation.primitive.name == "reduce_sum"
+    return [rearrangements.without(inputs[0], gone)._replace(linear=linear)]
 
 
 def _iota(labels: Labels, equation: Any, _: list[Label]) -> list[Label]:

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import compiled_call, program, vmap
@@ -53,7 +54,9 @@ def rows_at(
     """The rows of all equations at some coefficients."""
     values, matrices, names = [], [], []
     for name, call in programs.items():
-        jacobian, value = map(np.asarray, compiled_call(call, jnp.asarray(params), points[name]))
+        found = compiled_call(call, jnp.asarray(params), points[name])
+        require_numbers(found, f"The equation {name!r}")
+        jacobian, value = map(np.asarray, found)
         factor = np.sqrt(factors[name] / value.size)
         values.append(factor * value.ravel())
         matrices.append(factor * jacobian.reshape(-1, params.size))
@@ -69,7 +72,13 @@ class _Derivatives(eqx.Module):
 
     def __call__(self, params, points):
         def value(params, x):
-            y = jnp.ravel(self.r(params, x))
+            y = self.r(params, x)
+            if not hasattr(y, "dtype") or not jnp.issubdtype(y.dtype, jnp.inexact):
+                raise TypeError(
+                    "An equation returns its residual, an array of floats that depends on u; got "
+                    f"{_kind(y)}. Several are one array, jnp.stack([r1, r2])."
+                )
+            y = jnp.ravel(y)
             if jnp.iscomplexobj(y):
                 raise ValueError(
                     "A residual is complex: return its parts, jnp.stack([r.real, r.imag])."
@@ -80,9 +89,15 @@ class _Derivatives(eqx.Module):
         return vmap(derivatives, (None, 0), batch_size=self.batch_size)(params, points)
 
 
+def _kind(value: Any) -> str:
+    return str(getattr(value, "dtype", type(value).__name__))
+
+
 def drawn(points: Any, equations: Equations, named: bool, key: PRNGKeyArray) -> Points:
     """Points by the name of their equation, from arrays and samplers."""
-    if not named:
+    if not equations:
+        raise ValueError("op has no equations: give one, or several by name.")
+    if not named and not isinstance(points, Mapping):
         points = {name: points for name in equations}
     if callable(points):
         points = points(key)
@@ -94,7 +109,7 @@ def drawn(points: Any, equations: Equations, named: bool, key: PRNGKeyArray) -> 
         )
     keys = jax.random.split(key, len(points))
     made = {
-        name: jnp.asarray(value(k) if callable(value) else value)
+        name: jnp.asarray(value(k) if callable(value) else value, float)
         for k, (name, value) in zip(keys, points.items(), strict=True)
     }
     for name, value in made.items():
@@ -102,6 +117,9 @@ def drawn(points: Any, equations: Equations, named: bool, key: PRNGKeyArray) -> 
             raise ValueError(
                 f"The points of {name!r} must have shape (n, dim), got {tuple(value.shape)}."
             )
+        require_numbers(value, f"Of the points, {name!r}")
+        if not np.isfinite(np.asarray(value)).all():
+            raise ValueError(f"The points of {name!r} must be finite.")
     return made
 
 
@@ -123,10 +141,36 @@ def weighted(weights: Mapping[str, float] | None, equations: Equations) -> dict[
 
 def count(features: Callable, x: Float[Array, " dim"], outputs: int | Literal["scalar"]) -> tuple:
     """The shape of the coefficients."""
+    if outputs != "scalar" and (not isinstance(outputs, int | np.integer) or outputs < 1):
+        raise ValueError(f"outputs must be 'scalar' or a number of at least 1, got {outputs!r}.")
     shape = jax.eval_shape(features, x).shape
     if len(shape) != 1:
         raise ValueError(f"features(x) must have shape (n,) for one point x, got {shape}.")
     return shape if outputs == "scalar" else (outputs, *shape)
+
+
+def require_numbers(tree: Any, what: str) -> None:
+    """Refuse what JAX is tracing: the steps and the rank are chosen by numbers."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree)):
+        raise TypeError(
+            f"{what} depends on a value that jit, vmap or grad is tracing. least_squares() and "
+            "march() choose by numbers, outside of these; their field(params, x) may be within."
+        )
+
+
+def least_met(before: Rows, after: Rows, params: np.ndarray) -> tuple[str, float]:
+    """The equation of which the largest share of its own size is left, and that share.
+
+    Its size is the residual without features, or if that is zero, the size of its terms.
+    """
+    terms = Rows(np.linalg.norm(after.matrix * params.ravel(), axis=1), after.matrix, after.names)
+    shares = {}
+    for name in dict.fromkeys(after.names):
+        size, of_terms = (np.linalg.norm(rows.of(name)) for rows in (before, terms))
+        size = size if size > 1e-9 * of_terms else of_terms
+        shares[name] = float(np.linalg.norm(after.of(name)) / (size or 1.0))
+    worst = max(shares, key=lambda name: shares[name])
+    return worst, shares[worst]
 
 
 def require_finite(rows: Rows) -> None:

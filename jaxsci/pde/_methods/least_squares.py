@@ -11,12 +11,26 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import require_x64, residual
-from .collocation import Equations, Rows, count, derivatives, drawn, has_samplers, rows_at, weighted
-from .relinearisation import minimise, norm_of
+from .collocation import (
+    Equations,
+    Rows,
+    count,
+    derivatives,
+    drawn,
+    has_samplers,
+    least_met,
+    require_finite,
+    require_numbers,
+    rows_at,
+    weighted,
+)
+from .relinearisation import minimise, norm_of, warn_of_interpolation
 from .truncated_svd import truncated_solve
 
 # Points this much better than fresh ones are too few.
 _OVERFITTED = 10.0
+# An equation of which more is left was outweighed by the others.
+_UNMET = 1e-3
 
 
 class LeastSquares(NamedTuple):
@@ -26,7 +40,8 @@ class LeastSquares(NamedTuple):
     - `params`: the coefficients of the features, `(n,)` or `(outputs, n)`.
     - `features`: those of `field`; of several that were given, the best.
     - `residuals`: root mean square of each equation's residual on fresh points, in its unit.
-    - `relative_residual`: of all together, relative to that without features.
+    - `relative_residual`: of all together, relative to that without features, or at the guess if
+        there is none.
     - `rank`: independent features that were used, at most `outputs` times `n`.
     - `steps`: linear systems solved.
     - `linear`: whether the equations are.
@@ -91,11 +106,12 @@ def least_squares(
 
     **Raises:** `ValueError` for fewer equations than coefficients, residuals that are complex or
     not finite, names that do not agree, or a nonlinear equation with `max_steps=1`; `RuntimeError`
-    in single precision.
+    in single precision; `TypeError` under jit, vmap or grad.
 
-    **Notes:** the residual says how well the equations hold, not how far u is from the solution.
-    Random features resolve no front that is thin against their waves: add features that do, or
-    train a network.
+    **Notes:** warns of a residual above the tolerance, of one equation that is left beside larger
+    ones, and of points that are too few to say so. The residual says how well the equations hold,
+    not how far u is from the solution. Random features resolve no front that is thin against their
+    waves: add features that do, or train a network.
 
     **Good values:** three points per feature. For corners and jumps, features that have them, such
     as r^(2/3) sin(2φ/3) at a corner of 270°.
@@ -121,7 +137,7 @@ def least_squares(
     if fresh is not None or has_samplers(points):
         others = drawn(points if fresh is None else fresh, equations, named, later)
 
-    def solved(phi: Callable) -> tuple[LeastSquares, Rows]:
+    def solved(phi: Callable) -> tuple[LeastSquares, Rows, tuple[str, float]]:
         shape = count(phi, next(iter(training.values()))[0], outputs)
         field = trial(lambda params, x: params @ phi(x))
         residuals = {name: residual(f, field) for name, f in equations.items()}
@@ -132,18 +148,29 @@ def least_squares(
         )
         found = minimise(inside, start, max_steps)
         before, after = outside(0 * start), outside(found.params)
-        return _result(found, field, phi, before, after, factors), found.rows
+        require_finite(after)
+        if not np.isfinite(before.values).all():
+            before = outside(start)
+        met = least_met(before, after, found.params)
+        return _result(found, field, phi, before, after, factors), found.rows, met
 
     several = features if isinstance(features, Sequence) else [features]
-    result, rows = min(map(solved, several), key=lambda pair: pair[0].relative_residual)
-    _judge(result, rows, tolerance)
+    if not several:
+        raise ValueError("features has none: give a function of one point, or several.")
+    result, rows, met = min(map(solved, several), key=lambda three: three[0].relative_residual)
+    _judge(result, rows, met, tolerance)
+    if others is training:
+        warn_of_interpolation(rows, result.rank, "give more points, or fresh=")
     return result
 
 
 def _initial(guess: Any, shape: tuple[int, ...]) -> np.ndarray:
+    require_numbers(guess, "The guess")
     params = np.zeros(shape) if guess is None else np.array(guess, float)
     if params.shape != shape:
         raise ValueError(f"guess has shape {params.shape}; the coefficients have {shape}.")
+    if not np.isfinite(params).all():
+        raise ValueError("guess must be finite.")
     return params
 
 
@@ -167,9 +194,10 @@ def _result(found, field, features, before, after, factors) -> LeastSquares:
     )
 
 
-def _judge(result: LeastSquares, rows: Rows, tolerance: float) -> None:
+def _judge(result: LeastSquares, rows: Rows, met: tuple[str, float], tolerance: float) -> None:
     """Warn of a residual above the tolerance, with the likely remedy."""
     if result.relative_residual <= tolerance:
+        _judge_each(*met, tolerance)
         return
     fresh = np.sqrt(sum(r**2 for r in result.residuals.values()))
     if not result.converged:
@@ -183,6 +211,16 @@ def _judge(result: LeastSquares, rows: Rows, tolerance: float) -> None:
         f"above the tolerance of {tolerance:.0e}: {remedy}.",
         stacklevel=3,
     )
+
+
+def _judge_each(name: str, share: float, tolerance: float) -> None:
+    """Warn of an equation that the others outweigh, whose residual is small beside theirs alone."""
+    if share > max(_UNMET, tolerance):
+        warnings.warn(
+            f"least_squares() leaves {share:.1e} of the equation {name!r} itself, which the others "
+            "outweigh: bring all to one size by weights=, or give more features.",
+            stacklevel=4,
+        )
 
 
 def _more_features(result: LeastSquares, rows: Rows, tolerance: float) -> str:

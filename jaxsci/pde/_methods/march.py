@@ -11,8 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...core import require_x64, residual
-from .collocation import Equations, count, derivatives, drawn, rows_at, weighted
-from .relinearisation import minimise, norm_of
+from .._equations.time_order import require_order, time_responses
+from .collocation import (
+    Equations,
+    count,
+    derivatives,
+    drawn,
+    has_samplers,
+    require_numbers,
+    rows_at,
+    weighted,
+)
+from .relinearisation import minimise, norm_of, warn_of_interpolation
 from .slabs import State, initial_state, next_state, slab_function
 
 
@@ -79,7 +89,8 @@ def march(
 
     **Returns:** a `March`; `result.field(result.params, x)` is the solution at a point (x, t).
 
-    **Raises:** as `least_squares`; `ValueError` if times do not ascend or no slab could be solved.
+    **Raises:** as `least_squares`; `ValueError` if times do not ascend, no slab could be solved,
+    the equations are not of this order in time, or the points do not fill a slab.
 
     **Notes:** warns if it ends early. Errors of a slab are carried on by the equation. The relative
     residual is that of the equation, relative to that at F = F(x, t_k), a state that stands still.
@@ -100,16 +111,23 @@ def march(
     ```
     """
     require_x64("march()")
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {order!r}.")
     bounds = _bounds(times)
     named = isinstance(op, Mapping)
     equations: Equations = op if isinstance(op, Mapping) else {"equation": op}
     factors = weighted(weights, equations)
     now, later = jax.random.split(jax.random.key(0) if key is None else key)
     training, others = (drawn(points, equations, named, k) for k in (now, later))
+    _require_shares(training)
     shape = count(features, next(iter(training.values()))[0], outputs)
     free = slab_function(features, order)
     state, lengths = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.diff(bounds)
     solved, residuals, start = [], [], np.zeros(shape)
+    resting = lambda x: trial(functools.partial(free, state))(start, x)  # noqa: E731
+    responses = time_responses(equations, resting, _at_times(training, state))
+    require_numbers(responses, "An equation")
+    require_order(order, responses)
     for k in range(len(lengths)):
         field = trial(functools.partial(free, state))
         of_field = {name: residual(f, field) for name, f in equations.items()}
@@ -128,6 +146,8 @@ def march(
         state = next_state(state, solved[-1][1], lengths[min(k + 1, len(lengths) - 1)], order)
         if callback is not None:
             callback(k, relative)
+    if solved and not has_samplers(points):
+        warn_of_interpolation(found.rows, found.rank, "give more points, or a sampler")
     if not solved:
         raise ValueError(
             "march() could not solve its first slab: see the warning, and take shorter slabs, more "
@@ -140,10 +160,23 @@ def march(
 
 
 def _bounds(times: Any) -> np.ndarray:
+    require_numbers(times, "Of the times, one")
     bounds = np.asarray(times, float)
-    if bounds.ndim != 1 or len(bounds) < 2 or not np.all(np.diff(bounds) > 0):
+    ascending = bounds.ndim == 1 and len(bounds) > 1 and np.all(np.diff(bounds) > 0)
+    if not (ascending and np.isfinite(bounds).all()):
         raise ValueError(f"times must ascend from the initial to the final one, got {times!r}.")
     return bounds
+
+
+def _require_shares(points: Mapping[str, Array]) -> None:
+    """Times of points are shares of a slab: others would leave a part of it without equations."""
+    shares = np.concatenate([np.asarray(x[:, -1]) for x in points.values()])
+    low, high = shares.min(), shares.max()
+    if low < 0 or high > 1 or high - low < 0.5:
+        raise ValueError(
+            "The last coordinate of the points is the share of a slab, spread from 0 to 1; got "
+            f"{low:.3g} to {high:.3g}. Draw them from space.during(0.0, 1.0)."
+        )
 
 
 def _at_times(points: Mapping[str, Array], state: State) -> dict[str, Array]:
@@ -165,7 +198,8 @@ def _over_all(trial: Callable, free: Callable) -> Callable:
         state, own = jax.tree.map(lambda leaf: leaf[k], (states, coefficients))
         share = (x[-1] - state.time) / state.length
         inside = (share >= -1e-9) & (share <= 1 + 1e-9)
-        return jnp.where(inside, trial(functools.partial(free, state))(own, x), jnp.nan)
+        # A factor, so that derivatives are NaN as well.
+        return jnp.where(inside, 1.0, jnp.nan) * trial(functools.partial(free, state))(own, x)
 
     return field
 

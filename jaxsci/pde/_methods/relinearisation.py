@@ -1,5 +1,6 @@
 """Gauss-Newton over rows of collocated equations: linear systems, and steps that are halved."""
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from .truncated_svd import truncated_solve
 # A whole step that leaves more than this share of the residual is the last one.
 _STAGNATION = 0.9
 _SHORTEST_STEP = 1e-4
+_INTERPOLATION = 0.8  # independent coefficients per residual
 
 
 class Minimum(NamedTuple):
@@ -27,9 +29,12 @@ class Minimum(NamedTuple):
 
 def minimise(at: Callable[..., Rows], params: np.ndarray, max_steps: int) -> Minimum:
     """Gauss-Newton with halved steps; linear equations are solved twice, to refine."""
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
     rows = at(params)
     require_finite(rows)
     _require_enough(rows, params)
+    _require_dependence(rows)
     linear, rank = True, 0
     for steps in range(1, max_steps + 1):
         # The second time a linear system is solved for what rounding left of the first. Others are
@@ -45,6 +50,7 @@ def minimise(at: Callable[..., Rows], params: np.ndarray, max_steps: int) -> Min
         share, new = _shortened(at, params, step, rows, whole)
         stagnant = share == 1 and norm_of(new) > _STAGNATION * norm_of(rows)
         params, rows = params + share * step, new
+        require_finite(rows)
         exact = norm_of(rows) < 10 * _rounding(rows, params)
         if share == 0 or stagnant or (linear and steps == 2) or (exact and not linear):
             return Minimum(params, rows, rank, steps, linear, True)
@@ -89,6 +95,24 @@ def _require_enough(rows: Rows, params: np.ndarray) -> None:
             f"least_squares() has {len(rows.values)} equations for {params.size} coefficients, "
             "which can fulfil each and be wrong between the points: give about "
             f"{3 * params.size}."
+        )
+
+
+def _require_dependence(rows: Rows) -> None:
+    if not rows.matrix.any() and rows.values.any():
+        raise ValueError(
+            "No equation changes with the coefficients to first order: op ignores u, trial ignores "
+            "f, or the features are zero. Where op has no slope, as u² at u = 0, give a guess."
+        )
+
+
+def warn_of_interpolation(rows: Rows, rank: int, remedy: str) -> None:
+    """Where as many residuals as coefficients vanish, they say nothing of those between."""
+    if rank > _INTERPOLATION * len(rows.values):
+        warnings.warn(
+            f"{len(rows.values)} residuals for {rank} independent coefficients are small at their "
+            f"own points whatever the error between them: {remedy}.",
+            stacklevel=4,
         )
 
 

@@ -218,3 +218,83 @@ def test_another_right_hand_side_compiles_nothing(compilations):
     with compilations() as count:
         on_the_line(pde.poisson(lambda x: 0.7 * x[0]), key=jax.random.key(4))
         assert count() == 0
+
+
+def bar(n, **options):
+    """-E u'' = 1e8 between walls at u = 1e-3: u = 1e-3 + (1 - x²)/4000 for E = 2e11."""
+    bends = lambda u, x: 2e11 * jsci.laplacian(u)(x) + 1e8  # noqa: E731
+    ops = {"bar": bends, "wall": lambda u, x: u(x) - 1e-3}
+    points = {"bar": jnp.linspace(-1, 1, 120)[:, None], "wall": jnp.array([[-1.0], [1.0]])}
+    result = pde.least_squares(ops, lambda f: f, waves(LINE, n, 2.0), points, **options)
+    return error(result, lambda x: 1e-3 + (1 - x[0] ** 2) / 4000, LINE)
+
+
+def test_an_equation_that_others_outweigh_is_named():
+    """Beside 1e8 the whole of 1e-3 is below the tolerance."""
+    with pytest.warns(UserWarning, match="equation 'wall' itself, which the others outweigh"):
+        assert bar(12) > 1
+    with pytest.warns(UserWarning, match="of the equation 'bar' itself"):
+        assert bar(40, weights={"wall": 1e60}) > 0.1
+    assert bar(40, weights={"wall": 1e22}) < 1e-12
+
+
+def test_as_many_points_as_coefficients_are_said():
+    step = lambda u, x: u(x) - jnp.sign(x[0] - 0.01)  # noqa: E731
+    points = jnp.linspace(-1, 1, 12)[:, None]
+    with pytest.warns(UserWarning, match="12 residuals for 12 independent coefficients"):
+        pde.least_squares(step, lambda f: f, waves(LINE, 12, 2.0), points, tolerance=1e-2)
+
+
+def test_a_residual_that_is_infinite_without_features_is_no_unit():
+    """log u at u = 0: the guess, u = 1, is the reference; the solution is exp."""
+    features = lambda x: x[0] ** jnp.arange(4)  # noqa: E731
+    op = lambda u, x: jnp.log(u(x)) - x[0]  # noqa: E731
+    points, guess = jnp.linspace(-1, 1, 24)[:, None], jnp.array([1.0, 0, 0, 0])
+    with pytest.warns(UserWarning, match="of the residual without features"):
+        result = pde.least_squares(op, lambda f: f, features, points, guess=guess)
+    assert 1e-4 < result.relative_residual < 1e-1
+
+
+@pytest.mark.parametrize("traced", ["points", "guess", "equation"])
+def test_under_jit_it_says_that_it_cannot(traced):
+    features, points = waves(LINE, 8, 2.0), jnp.linspace(-1, 1, 24)[:, None]
+
+    def solve(x):
+        op = lambda u, y: u(y) - (x * y[0] if traced == "equation" else y[0])  # noqa: E731
+        at = x * points if traced == "points" else points
+        guess = x * jnp.ones(8) if traced == "guess" else None
+        return pde.least_squares(op, lambda f: f, features, at, guess=guess).params
+
+    with pytest.raises(TypeError, match="that jit, vmap or grad is tracing"):
+        jax.jit(solve)(1.0)
+
+
+def test_more_bad_input():
+    features, points = waves(LINE, 8, 2.0), jnp.linspace(-1, 1, 24)[:, None]
+
+    def solve(op: Any = lambda u, x: u(x) - 1, features: Any = features, points=points, **options):
+        return pde.least_squares(op, lambda f: f, features, points, **options)
+
+    for op in (lambda u, x: x[0], lambda u, x: u(x) ** 2 - 1):
+        with pytest.raises(ValueError, match="No equation changes with the coefficients"):
+            solve(op)
+    np.testing.assert_array_equal(solve(lambda u, x: 0 * x[0]).params, 0)
+    with pytest.raises(TypeError, match="array of floats that depends on u; got tuple"):
+        solve(lambda u, x: (u(x), u(x)))
+    with pytest.raises(ValueError, match="max_steps must be at least 1, got 0"):
+        solve(max_steps=0)
+    for outputs in (0, "vector"):
+        with pytest.raises(ValueError, match=f"outputs must be .* got {outputs!r}"):
+            solve(outputs=outputs)
+    with pytest.raises(ValueError, match="features has none"):
+        solve(features=[])
+    with pytest.raises(ValueError, match="op has no equations"):
+        solve({})
+    with pytest.raises(ValueError, match="points of 'equation' must be finite"):
+        solve(points=points.at[3].set(jnp.nan))
+    with pytest.raises(ValueError, match="guess must be finite"):
+        solve(guess=jnp.full(8, jnp.nan))
+    with pytest.raises(ValueError, match="residuals or their derivatives are not finite"):
+        solve(lambda u, x: u(x) - jnp.sqrt(1 + x[0]), fresh=2 * points)
+    flat = solve(lambda u, x: jax.grad(u)(x)[0], points=jnp.arange(24)[:, None])
+    assert flat.relative_residual == 0  # points that are whole numbers

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsci as jsci
 from jaxsci import pde
 from jaxsci.pde._methods.slabs import initial_state, next_state, slab_function
 
@@ -88,6 +89,8 @@ def test_times_that_were_not_solved_have_no_value(wave):
     at = jnp.array([[0.5, -0.1], [0.5, 0.0], [0.5, 3.0], [0.5, 3.1]])
     found = jax.vmap(lambda x: result.field(result.params, x))(at)
     np.testing.assert_array_equal(jnp.isnan(found), [True, False, False, True])
+    slopes = jax.vmap(jax.grad(lambda x: result.field(result.params, x)))(at)
+    np.testing.assert_array_equal(jnp.isnan(slopes[:, 1]), [True, False, False, True])
 
 
 def test_a_slab_that_is_not_resolved_ends_the_march():
@@ -107,7 +110,28 @@ def test_a_slab_that_is_not_resolved_ends_the_march():
         pde.march(op, trial, features, points, [1.0, 2.0])
 
 
-@pytest.mark.parametrize("times", [[0.0], [1.0, 0.0], [0.0, 0.0], [0.0, np.nan]])
+def test_the_order_in_time_is_that_of_the_equations():
+    """One too low leaves the initial slope free, and any solution would do."""
+    march = lambda op, order: pde.march(op, at_rest, FEATURES, POINTS, [0.0, 0.5], order=order)  # noqa: E731
+    with pytest.raises(ValueError, match="a derivative of order 2 in time: give order=2"):
+        march(pde.wave(1.0), 1)
+    with pytest.raises(ValueError, match="a derivative of order 1 in time: give order=1"):
+        march(pde.heat(0.1), 2)
+    with pytest.raises(ValueError, match="order 3 in time: write them as a system"):
+        march(lambda u, x: jsci.derivative(u, 1, 1, 1)(x), 1)
+    with pytest.raises(ValueError, match="order must be 1 or 2, got 3"):
+        march(pde.heat(0.1), 3)
+
+
+@pytest.mark.parametrize("end", [0.1, 3.0])
+def test_points_fill_the_slab(end):
+    """Drawn over a tenth of it, the rest would have no equation."""
+    with pytest.raises(ValueError, match="share of a slab, spread from 0 to 1"):
+        points = pde.sobol(LINE.during(0.0, end), 450)
+        pde.march(pde.heat(0.1), at_rest, FEATURES, points, [0.0, 0.5])
+
+
+@pytest.mark.parametrize("times", [[0.0], [1.0, 0.0], [0.0, 0.0], [0.0, np.nan], [0.0, np.inf]])
 def test_times_must_ascend(times):
     with pytest.raises(ValueError, match="times must ascend"):
         pde.march(pde.heat(0.1), at_rest, FEATURES, POINTS, times)

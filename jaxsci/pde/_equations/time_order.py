@@ -1,0 +1,65 @@
+"""The order of evolution equations in time, from the equations themselves."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...core import compiled_call
+
+Equations = Mapping[str, Callable]
+Points = Mapping[str, Float[Array, "_ dim"]]
+
+_SOME = 16  # points: a coefficient may vanish at one
+_HIGHEST = 4
+
+
+def require_order(order: int, responses: Sequence[Float[Array, "..."]]) -> None:
+    """`ValueError` unless the highest derivative in time is of this order.
+
+    An equation of second order that is solved as one of first has no initial slope: any solution
+    fulfils it. One that sees other times than its own, such as an integral, is not judged.
+    """
+    found = max(map(_order, responses))
+    if found in (0, order, _HIGHEST):
+        return
+    remedy = f"give order={found}" if found < 3 else "write them as a system of first order"
+    raise ValueError(
+        f"march(order={order}) has equations with a derivative of order {found} in time: {remedy}. "
+        "If it is not meant to be there, differentiate by the coordinates of space alone."
+    )
+
+
+def _order(responses: Float[Array, "..."]) -> int:
+    orders = np.flatnonzero((np.asarray(responses) != 0).reshape(-1, _HIGHEST).any(axis=0))
+    return int(orders[-1]) + 1 if len(orders) else 0
+
+
+def time_responses(equations: Equations, u: Callable, points: Points) -> list[Float[Array, "..."]]:
+    """∂op/∂a_m for u + Σ_m a_m (s - t)^m / m! at time t: zero unless op has a derivative ∂^m/∂t^m.
+
+    The powers vanish at s = t with all other derivatives, and exactly, in any precision.
+    """
+
+    def response(op: Callable, x: Float[Array, " dim"]) -> Array:
+        def residual(a: Float[Array, " orders"]) -> Array:
+            def changed(y: Float[Array, " dim"]) -> Array:
+                value, since = u(y), y - x
+                slopes = jnp.sin(1.0 + jnp.arange(len(since) - 1))  # no two waves cancel
+                powers = jnp.cumprod(since[-1] / jnp.arange(1, _HIGHEST + 1))
+                change = jnp.exp(slopes @ since[:-1]) * (a @ powers)
+                return value + change * (1.0 + jnp.arange(value.size)).reshape(value.shape)
+
+            return jnp.ravel(op(changed, x))
+
+        return jax.jacrev(residual)(jnp.zeros(_HIGHEST, x.dtype))
+
+    def all_of(points: Points) -> list[Array]:
+        return [
+            jax.vmap(lambda x, op=op: response(op, x))(points[name])
+            for name, op in equations.items()
+        ]
+
+    return compiled_call(all_of, {name: x[:_SOME] for name, x in points.items()})

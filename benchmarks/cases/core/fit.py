@@ -126,7 +126,7 @@ def _make(problem: Callable[[jax.Array], tuple], steps: int, size: Size) -> Run:
 
 
 def _case(name: str, title: str, problem: Callable[[jax.Array], tuple], steps: int) -> Case:
-    """With so many steps that the call of `fit` itself, 0.1 to 0.3 s, weighs little."""
+    """The steps are many enough that the call of `fit` itself, 0.1 to 0.3 s, hardly counts."""
     return Case(
         f"core.fit-{name}",
         "core",

@@ -26,7 +26,7 @@ def pointwise(
     **Arguments:**
 
     - `C`: a functional map, (k₂, k₁).
-    - `source`, `target`: bases of at least so many functions; the first ones are used.
+    - `source`, `target`: bases with at least that number of functions, of which the first are used.
 
     **Returns:** a vertex of the source for each of the target, (n₂,).
 

@@ -54,7 +54,7 @@ def draws(
         not stopped.
     - `steps`: steps after the adaptation, of one gradient each (two with `batches`), rounded down
         to a multiple of `keep_every`.
-    - `keep_every`: every so many steps one position is kept.
+    - `keep_every`: the number of steps from one kept position to the next.
     - `batches`: `batches(key)` draws a minibatch. Each step takes two, whose difference measures
         the noise.
 

@@ -178,7 +178,7 @@ class SphericalConv(eqx.Module):
 
 
 def check_sphere_points(points: Sequence[int], degree: int, grid: SphereGrid) -> None:
-    """`ValueError` unless a grid of so many latitudes and longitudes holds the degree."""
+    """`ValueError` if the latitudes and longitudes are too few for the degree."""
     least = degree + (1 if grid == "gauss" else 2)
     if points[0] < least or points[1] < 2 * degree + 1:
         raise ValueError(

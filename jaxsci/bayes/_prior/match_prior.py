@@ -41,8 +41,8 @@ def match_prior(
 
         min over s of D(f(e^s z, X), target(X)),   z ~ N(0, 1)
 
-    One often knows how smooth, large or rough a function is, and not what that means for the weights
-    of a network. The energy distance has no inner optimisation, so a single scan is enough.
+    One often knows how smooth, large or rough a function is, and not what that means for the
+    weights of a network. The energy distance has no inner optimisation: a single scan is enough.
 
     **Arguments:**
 

@@ -19,6 +19,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
 FORMULAS = runpy.run_path(str(DOCS / "_formulas.py"))  # the hook of mkdocs that typesets them
+LONG, SLOW = {"dft", "examples", "atoms"}, pytest.mark.slow  # a minute or two each, of compilation
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 
@@ -84,7 +85,9 @@ def test_names_and_options_exist(page):
     assert calls > 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, marks=SLOW if p.stem in LONG else (), id=p.stem) for p in PAGES]
+)
 def test_our_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files that it writes
     with jax.numpy_rank_promotion("allow"):  # users have JAX's defaults

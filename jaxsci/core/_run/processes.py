@@ -221,6 +221,6 @@ def _portable(failure: Failure) -> Failure:
     try:
         pickle.loads(pickle.dumps(failure))
         return failure
-    except Exception:
+    except Exception:  # of any kind, raised by the class of the error; its text is kept
         kind = ValueError if isinstance(failure.error, ValueError) else RuntimeError
         return failure._replace(error=kind(str(failure.error)))

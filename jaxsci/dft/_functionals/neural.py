@@ -228,7 +228,7 @@ def _sizes_taken(f: Network, params: Any, d: Array) -> list[int]:
     def answers(size):
         try:
             jax.eval_shape(lambda x: f(params, x), jax.ShapeDtypeStruct((size,), d.dtype))
-        except Exception:
+        except Exception:  # a network may refuse a size in any way
             return False
         return True
 

@@ -18,7 +18,12 @@ from ._equations.smoothness import require_smooth
 from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, SpaceTime, Union
 from ._geometry.polygons import Polygon
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
-from ._methods.features import RandomFeatures, random_features
+from ._methods.features import (
+    PolynomialFeatures,
+    RandomFeatures,
+    polynomial_features,
+    random_features,
+)
 from ._methods.least_squares import LeastSquares, least_squares
 from ._methods.march import March, march
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
@@ -27,6 +32,7 @@ from ._methods.uncertainty import laplace_deviation
 from ._methods.variational import ritz
 from ._methods.weighting import causal_loss, causal_weights, gradient_norm_weights, ntk_weights
 from ._points.adversarial import Adversarial, adversarial
+from ._points.grading import graded
 from ._points.quadrature import gauss_legendre
 from ._points.sampling import joint, latin_hypercube, residual_adaptive, sobol, uniform
 from ._points.stochastic import random_directions, with_directions
@@ -38,7 +44,7 @@ __all__ = [
     "Interval", "Box", "Ball", "Polygon", "Union", "Intersection", "Difference", "SpaceTime",
     # Points
     "uniform", "sobol", "latin_hypercube", "residual_adaptive", "joint", "gauss_legendre",
-    "adversarial", "Adversarial", "random_directions", "with_directions",
+    "graded", "adversarial", "Adversarial", "random_directions", "with_directions",
     # Equations
     "poisson", "helmholtz", "heat", "wave", "advection", "burgers", "allen_cahn", "schroedinger",
     "kuramoto_sivashinsky",
@@ -48,6 +54,7 @@ __all__ = [
     "robin", "periodic", "interface", "integral",
     # Methods
     "least_squares", "LeastSquares", "march", "March", "random_features", "RandomFeatures",
+    "polynomial_features", "PolynomialFeatures",
     "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz", "sobolev_gradient",
     "laplace_deviation", "require_smooth",
     # Weights

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...core import compiled_call, program, vmap
 
@@ -35,12 +35,12 @@ class Rows(NamedTuple):
 
 
 def derivatives(
-    residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points
+    residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points, *held: PyTree
 ) -> Equations:
-    """Programs of the residuals and their derivatives, traced once for points of these shapes."""
+    """Programs of r(params, x, *held) and ∂r/∂params, traced once for points of these shapes."""
     batch_size = max(16, _AT_ONCE // params.size)
     return {
-        name: program(_Derivatives(r, batch_size), jnp.asarray(params), points[name])
+        name: program(_Derivatives(r, batch_size), jnp.asarray(params), points[name], *held)
         for name, r in residuals.items()
     }
 
@@ -50,11 +50,12 @@ def rows_at(
     factors: Mapping[str, float],
     points: Points,
     params: Float[np.ndarray, "*outputs n"],
+    *held: PyTree,
 ) -> Rows:
-    """The rows of all equations at some coefficients."""
+    """The rows of all equations at some coefficients, and what else their residuals take."""
     values, matrices, names = [], [], []
     for name, call in programs.items():
-        found = compiled_call(call, jnp.asarray(params), points[name])
+        found = compiled_call(call, jnp.asarray(params), points[name], *held)
         require_numbers(found, f"The equation {name!r}")
         jacobian, value = map(np.asarray, found)
         factor = np.sqrt(factors[name] / value.size)
@@ -65,14 +66,14 @@ def rows_at(
 
 
 class _Derivatives(eqx.Module):
-    """r(params, x) and ∂r/∂params at all points, in chunks."""
+    """r(params, x, *held) and ∂r/∂params at all points, in chunks."""
 
     r: Callable
     batch_size: int = eqx.field(static=True)
 
-    def __call__(self, params, points):
+    def __call__(self, params, points, *held):
         def value(params, x):
-            y = self.r(params, x)
+            y = self.r(params, x, *held)
             if not hasattr(y, "dtype") or not jnp.issubdtype(y.dtype, jnp.inexact):
                 raise TypeError(
                     "An equation returns its residual, an array of floats that depends on u; got "

@@ -26,6 +26,7 @@ from .collocation import (
 )
 from .relinearisation import minimise, norm_of, warn_of_interpolation
 from .truncated_svd import truncated_solve
+from .variable_projection import Projection
 
 # Points this much better than fresh ones are too few.
 _OVERFITTED = 10.0
@@ -70,6 +71,7 @@ def least_squares(
     outputs: int | Literal["scalar"] = "scalar",
     weights: Mapping[str, float] | None = None,
     guess: Float[Array, "*outputs n"] | None = None,
+    train: int = 0,
     max_steps: int = 20,
     tolerance: float = 1e-6,
 ) -> LeastSquares:
@@ -99,6 +101,8 @@ def least_squares(
     - `outputs`: components of `f`, "scalar" for a number.
     - `weights`: of the equations by name, 1 by default.
     - `guess`: coefficients to begin with; zero by default. Only nonlinear equations depend on it.
+    - `train`: steps of training for the arrays that the features hold, by variable projection: the
+        coefficients are solved for at every step, and only the features are trained.
     - `max_steps`: linear systems solved at most; 1 refuses equations that are not linear.
     - `tolerance`: of the relative residual; a warning says how many features a larger one may need.
 
@@ -111,7 +115,8 @@ def least_squares(
     **Notes:** warns of a residual above the tolerance, of one equation that is left beside larger
     ones, and of points that are too few to say so. The residual says how well the equations hold,
     not how far u is from the solution. Random features resolve no front that is thin against their
-    waves: add features that do, or train a network.
+    waves: give `breaks` around it, add features that do, train them, or train a network. Training
+    features pays for linear equations; from a poor guess of a nonlinear one it ends anywhere.
 
     **Good values:** three points per feature. For corners and jumps, features that have them, such
     as r^(2/3) sin(2φ/3) at a corner of 270°.
@@ -137,11 +142,18 @@ def least_squares(
     if fresh is not None or has_samplers(points):
         others = drawn(points if fresh is None else fresh, equations, named, later)
 
+    def field_of(phi: Callable) -> Callable:
+        return trial(lambda params, x: params @ phi(x))
+
+    def residuals_of(phi: Callable) -> Equations:
+        return {name: residual(f, field_of(phi)) for name, f in equations.items()}
+
     def solved(phi: Callable) -> tuple[LeastSquares, Rows, tuple[str, float]]:
         shape = count(phi, next(iter(training.values()))[0], outputs)
-        field = trial(lambda params, x: params @ phi(x))
-        residuals = {name: residual(f, field) for name, f in equations.items()}
         start = _initial(guess, shape)
+        if train:
+            phi, start = Projection(residuals_of, phi, start, training, factors).train(train)
+        field, residuals = field_of(phi), residuals_of(phi)
         inside, outside = (
             functools.partial(rows_at, derivatives(residuals, start, x), factors, x)
             for x in (training, others)

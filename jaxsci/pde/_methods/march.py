@@ -1,6 +1,7 @@
 """Evolution equations in time slabs, each solved for the coefficients of the same features."""
 
 import functools
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ from ...core import require_x64, residual
 from .._equations.time_order import require_order, time_responses
 from .collocation import (
     Equations,
+    Rows,
     count,
     derivatives,
     drawn,
@@ -23,6 +25,7 @@ from .collocation import (
     weighted,
 )
 from .relinearisation import minimise, norm_of, warn_of_interpolation
+from .slab_file import SlabFile
 from .slabs import State, initial_state, next_state, slab_function
 
 
@@ -57,6 +60,7 @@ def march(
     max_steps: int = 20,
     tolerance: float = 1e-3,
     callback: Callable[[int, float], Any] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> March:
     """Solve an evolution equation slab by slab in time, by `least_squares` in each.
 
@@ -86,16 +90,21 @@ def march(
     - `tolerance`: a slab whose relative residual on fresh points is larger ends the march, and the
         slabs before it are returned.
     - `callback`: called after each slab as `callback(slab, relative_residual)`, for progress.
+    - `checkpoint`: a file, rewritten atomically after each slab. If it exists, its slabs are taken
+        from it, and `times` may go on from them.
 
     **Returns:** a `March`; `result.field(result.params, x)` is the solution at a point (x, t).
 
     **Raises:** as `least_squares`; `ValueError` if times do not ascend, no slab could be solved,
-    the equations are not of this order in time, or the points do not fill a slab.
+    the equations are not of this order in time, the points do not fill a slab, or the checkpoint
+    is that of another march.
 
     **Notes:** warns if it ends early. Errors of a slab are carried on by the equation. The relative
     residual is that of the equation, relative to that at F = F(x, t_k), a state that stands still.
 
     **Good values:** 200 to 500 features and slabs over which the solution changes by its own size.
+    For fronts `polynomial_features` with `breaks` at the front, points from `graded`, and shorter
+    slabs while it forms.
 
     **Source:** Chen, Chi, E & Yang, "Bridging traditional and machine learning-based algorithms for
     solving PDEs: the random feature method" (2022) for features over slabs.
@@ -116,47 +125,72 @@ def march(
     bounds = _bounds(times)
     named = isinstance(op, Mapping)
     equations: Equations = op if isinstance(op, Mapping) else {"equation": op}
-    factors = weighted(weights, equations)
     now, later = jax.random.split(jax.random.key(0) if key is None else key)
     training, others = (drawn(points, equations, named, k) for k in (now, later))
     _require_shares(training)
     shape = count(features, next(iter(training.values()))[0], outputs)
     free = slab_function(features, order)
     state, lengths = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.diff(bounds)
-    solved, residuals, start = [], [], np.zeros(shape)
-    resting = lambda x: trial(functools.partial(free, state))(start, x)  # noqa: E731
-    responses = time_responses(equations, resting, _at_times(training, state))
-    require_numbers(responses, "An equation")
-    require_order(order, responses)
+    start = np.zeros(shape)
+    _check_equations(equations, trial, free, start, state, training, order)
+    inside, outside = _rows(equations, trial, free, weights, (training, others), start, state)
+
+    def share_left(state: State, params: np.ndarray) -> float:
+        return norm_of(outside(params, state)) / (norm_of(outside(0 * start, state)) or 1.0)
+
+    store = None if checkpoint is None else SlabFile(checkpoint, bounds, start, state)
+    solved, residuals = ([], []) if store is None else store.restore(share_left)
+    found = None
     for k in range(len(lengths)):
-        field = trial(functools.partial(free, state))
-        of_field = {name: residual(f, field) for name, f in equations.items()}
-        inside, outside = (
-            functools.partial(rows_at, derivatives(of_field, start, x), factors, x)
-            for x in (_at_times(training, state), _at_times(others, state))
-        )
-        found = minimise(inside, start, max_steps)
-        relative = norm_of(outside(found.params)) / (norm_of(outside(0 * start)) or 1.0)
-        if not (found.converged and relative <= tolerance):
-            _warn_of_the_end(k, state, relative, found.converged, tolerance)
-            break
-        solved.append((state, jnp.asarray(found.params)))
-        residuals.append(relative)
-        start = found.params
-        state = next_state(state, solved[-1][1], lengths[min(k + 1, len(lengths) - 1)], order)
-        if callback is not None:
-            callback(k, relative)
-    if solved and not has_samplers(points):
-        warn_of_interpolation(found.rows, found.rank, "give more points, or a sampler")
+        if k >= len(solved):
+            found = minimise(lambda c, at=state: inside(c, at), start, max_steps)
+            relative = share_left(state, found.params)
+            if not (found.converged and relative <= tolerance):
+                _warn_of_the_end(k, state, relative, found.converged, tolerance)
+                break
+            solved.append((state, jnp.asarray(found.params)))
+            residuals.append(relative)
+            if store is not None:
+                store.write(solved, residuals)
+            if callback is not None:
+                callback(k, relative)
+        start = np.asarray(solved[k][1])
+        state = next_state(*solved[k], lengths[min(k + 1, len(lengths) - 1)], order)
     if not solved:
         raise ValueError(
             "march() could not solve its first slab: see the warning, and take shorter slabs, more "
             "features, or another scale of them."
         )
+    if found is not None and not has_samplers(points):
+        warn_of_interpolation(found.rows, found.rank, "give more points, or a sampler")
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *solved)
     done = len(solved)
     field = _over_all(trial, free)
     return March(field, params, bounds[: done + 1], np.array(residuals), done == len(lengths))
+
+
+def _check_equations(equations, trial, free, start, state, points, order) -> None:
+    """Refuse equations that depend on traced values, or are of another order in time."""
+    resting = lambda x: trial(functools.partial(free, state))(start, x)  # noqa: E731
+    responses = time_responses(equations, resting, _at_times(points, state))
+    require_numbers(responses, "An equation")
+    require_order(order, responses)
+
+
+def _rows(equations, trial, free, weights, samples, start, state) -> list[Callable[..., Rows]]:
+    """For each sample of points, the rows at coefficients in a slab: one program for all slabs."""
+
+    def of_slab(op):
+        return lambda c, x, state: residual(op, trial(functools.partial(free, state)))(c, x)
+
+    residuals = {name: of_slab(op) for name, op in equations.items()}
+    factors = weighted(weights, equations)
+
+    def rows(points):
+        programs = derivatives(residuals, start, points, state)
+        return lambda c, state: rows_at(programs, factors, _at_times(points, state), c, state)
+
+    return [rows(points) for points in samples]
 
 
 def _bounds(times: Any) -> np.ndarray:

@@ -135,3 +135,44 @@ def test_points_fill_the_slab(end):
 def test_times_must_ascend(times):
     with pytest.raises(ValueError, match="times must ascend"):
         pde.march(pde.heat(0.1), at_rest, FEATURES, POINTS, times)
+
+
+@pytest.mark.slow
+def test_a_front_in_pieces_and_slabs():
+    """Burgers at 0.1/π, nonlinear, by polynomials of a partition of unity."""
+    viscosity, breaks = 0.1 / jnp.pi, [[0.08, 0.25, 0.6], 1]
+    trial = lambda f: pde.hard(  # noqa: E731
+        f, lift=lambda x: -rest(x), factor=lambda x: x[0] * (1 - x[0])
+    )
+    features = pde.polynomial_features(SLAB, [10, 8], breaks=breaks)
+    points = pde.graded(SLAB, 640, breaks)
+    result = pde.march(pde.burgers(viscosity), trial, features, points, [0.0, 0.2, 0.4])
+    exact = lambda x: pde.reference.burgers_cole_hopf(x, viscosity=viscosity)  # noqa: E731
+    assert error(result, exact) < 1e-6
+
+
+def test_a_march_goes_on_from_its_checkpoint(tmp_path):
+    path, seen = tmp_path / "slabs.jsci", []
+
+    def march(times, op=None):
+        return pde.march(
+            op or pde.heat(0.1),
+            at_rest,
+            FEATURES,
+            POINTS,
+            times,
+            checkpoint=path,
+            callback=lambda slab, _: seen.append(slab),
+        )
+
+    first = march([0.0, 0.5, 1.0])
+    again = march([0.0, 0.5, 1.0, 1.5])
+    assert seen == [0, 1, 2]
+    np.testing.assert_array_equal(again.params[1][:2], first.params[1])
+    whole = pde.march(pde.heat(0.1), at_rest, FEATURES, POINTS, [0.0, 0.5, 1.0, 1.5])
+    np.testing.assert_array_equal(again.params[1], whole.params[1])
+    assert again.completed
+    with pytest.raises(ValueError, match="another march"):
+        march([0.0, 0.5, 1.0, 1.5], op=pde.heat(0.2))
+    with pytest.raises(ValueError, match="not the first of"):
+        march([0.0, 0.7, 1.0, 1.5])

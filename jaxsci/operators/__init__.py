@@ -29,6 +29,7 @@ from ._spectral.basis_conv import BasisConv, basis_points
 from ._spectral.harmonics import spherical_harmonics
 from ._spectral.interpolants import resample, spectral_derivative
 from ._spectral.spectral import SpectralConv
+from ._spectral.sphere import Sphere
 from ._spectral.spherical_conv import SphericalConv, sphere_grid
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "SphereBasis", "Basis",
     # Fields and grids
     "fill", "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
+    "Sphere",
     # Losses
     "relative_l2", "h1",
     # Forecasts

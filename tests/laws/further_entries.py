@@ -361,6 +361,34 @@ OPERATORS = [
         0.1 * _rows(8, 8, 3),
     ),
     Entry(
+        "operators.data.solve_shallow_water_sphere",
+        lambda w: jsci.operators.data.solve_shallow_water_sphere(
+            jnp.broadcast_to(jnp.asarray(w)[:, None], (4, 8, 3)),
+            sphere=jsci.operators.Sphere(4, 8),
+            depth=1.0,
+            time=1.0,
+            steps=2,
+        ),
+        _rows(4, 3),
+    ),
+    Entry(
+        "operators.data.solve_barotropic_sphere",
+        lambda w: jsci.operators.data.solve_barotropic_sphere(
+            jnp.broadcast_to(jnp.asarray(w)[:, None], (4, 8, 2)),
+            sphere=jsci.operators.Sphere(4, 8),
+            time=1.0,
+            steps=2,
+        ),
+        _rows(4, 2),
+    ),
+    Entry(
+        "operators.data.balanced_height",
+        lambda w: jsci.operators.data.balanced_height(
+            w, sphere=jsci.operators.Sphere(4, 8), depth=1.0
+        ),
+        _rows(4, 8),
+    ),
+    Entry(
         "operators.data.etdrk4",
         lambda v: jsci.operators.data.etdrk4(-np.ones(4), lambda v: v**2, v, time=0.1, steps=2),
         _rows(4),

@@ -31,6 +31,8 @@ from ._spectral.interpolants import resample, spectral_derivative
 from ._spectral.spectral import SpectralConv
 from ._spectral.sphere import Sphere
 from ._spectral.spherical_conv import SphericalConv, sphere_grid
+from ._weather.forecaster import Forecaster
+from ._weather.variable_tokens import VariableTokens
 
 __all__ = [
     # Packages
@@ -39,6 +41,8 @@ __all__ = [
     "FNO", "LocalNO", "UNO", "UNet", "MetaMixer", "MgNO", "VCycle",
     # Networks on sensors and points
     "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
+    # Networks of any set of variables
+    "Forecaster", "VariableTokens",
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
     "Attention", "attention", "normalise", "FiLM",

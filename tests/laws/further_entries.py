@@ -261,6 +261,13 @@ NTK = [
     Entry("ntk.infinite.concatenate", _branches(jsci.ntk.infinite.concatenate), _rows(3, 2)),
 ]
 
+
+@functools.cache
+def _forecaster():
+    with jax.ensure_compile_time_eval():
+        return jsci.operators.Forecaster(("q",), width=2, degree=1, depth=1, leads=(0, 1), key=KEY)
+
+
 SOLVERS = jsci.operators.data
 METRICS = jsci.operators.metrics
 LATITUDES = np.linspace(-0.9, 0.9, 4)
@@ -276,6 +283,11 @@ OPERATORS = [
         "operators.VCycle",
         entries._parameters(lambda: jsci.operators.VCycle(1, 1, dim=1, levels=2, key=KEY)),
         _rows(7, 1),
+    ),
+    Entry(
+        "operators.Forecaster",
+        lambda x: _forecaster()(x, ("q",), 1.0, "gauss"),
+        _rows(4, 6, 1),
     ),
     Entry("operators.pod_modes", lambda u: jsci.operators.pod_modes(u, 2), _rows(4, 6, 1)),
     Entry(

@@ -166,6 +166,12 @@ SLOW = {
     "pde.sobolev_gradient",
     "pde.uniform",
     "pde.with_directions",
+    "operators.Forecaster",
+    "operators.Sphere",
+    "operators.VariableTokens",
+    "operators.data.barotropic_sphere",
+    "operators.data.shallow_water_sphere",
+    "operators.data.solve_shallow_water_sphere",
 }
 
 RETURNED = EXEMPT["what a public function returns"].split()

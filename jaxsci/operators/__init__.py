@@ -29,7 +29,10 @@ from ._spectral.basis_conv import BasisConv, basis_points
 from ._spectral.harmonics import spherical_harmonics
 from ._spectral.interpolants import resample, spectral_derivative
 from ._spectral.spectral import SpectralConv
+from ._spectral.sphere import Sphere
 from ._spectral.spherical_conv import SphericalConv, sphere_grid
+from ._weather.forecaster import Forecaster
+from ._weather.variable_tokens import VariableTokens
 
 __all__ = [
     # Packages
@@ -38,6 +41,8 @@ __all__ = [
     "FNO", "LocalNO", "UNO", "UNet", "MetaMixer", "MgNO", "VCycle",
     # Networks on sensors and points
     "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
+    # Networks of any set of variables
+    "Forecaster", "VariableTokens",
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
     "Attention", "attention", "normalise", "FiLM",
@@ -46,6 +51,7 @@ __all__ = [
     "SphereBasis", "Basis",
     # Fields and grids
     "fill", "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
+    "Sphere",
     # Losses
     "relative_l2", "h1",
     # Forecasts

@@ -261,6 +261,13 @@ NTK = [
     Entry("ntk.infinite.concatenate", _branches(jsci.ntk.infinite.concatenate), _rows(3, 2)),
 ]
 
+
+@functools.cache
+def _forecaster():
+    with jax.ensure_compile_time_eval():
+        return jsci.operators.Forecaster(("q",), width=2, degree=1, depth=1, leads=(0, 1), key=KEY)
+
+
 SOLVERS = jsci.operators.data
 METRICS = jsci.operators.metrics
 LATITUDES = np.linspace(-0.9, 0.9, 4)
@@ -276,6 +283,11 @@ OPERATORS = [
         "operators.VCycle",
         entries._parameters(lambda: jsci.operators.VCycle(1, 1, dim=1, levels=2, key=KEY)),
         _rows(7, 1),
+    ),
+    Entry(
+        "operators.Forecaster",
+        lambda x: _forecaster()(x, ("q",), 1.0, "gauss"),
+        _rows(4, 6, 1),
     ),
     Entry("operators.pod_modes", lambda u: jsci.operators.pod_modes(u, 2), _rows(4, 6, 1)),
     Entry(
@@ -359,6 +371,34 @@ OPERATORS = [
             w, coriolis=0.1, viscosity=0.1, time=0.01, steps=10
         ),
         0.1 * _rows(8, 8, 3),
+    ),
+    Entry(
+        "operators.data.solve_shallow_water_sphere",
+        lambda w: jsci.operators.data.solve_shallow_water_sphere(
+            jnp.broadcast_to(jnp.asarray(w)[:, None], (4, 8, 3)),
+            sphere=jsci.operators.Sphere(4, 8),
+            depth=1.0,
+            time=1.0,
+            steps=2,
+        ),
+        _rows(4, 3),
+    ),
+    Entry(
+        "operators.data.solve_barotropic_sphere",
+        lambda w: jsci.operators.data.solve_barotropic_sphere(
+            jnp.broadcast_to(jnp.asarray(w)[:, None], (4, 8, 2)),
+            sphere=jsci.operators.Sphere(4, 8),
+            time=1.0,
+            steps=2,
+        ),
+        _rows(4, 2),
+    ),
+    Entry(
+        "operators.data.balanced_height",
+        lambda w: jsci.operators.data.balanced_height(
+            w, sphere=jsci.operators.Sphere(4, 8), depth=1.0
+        ),
+        _rows(4, 8),
     ),
     Entry(
         "operators.data.etdrk4",

@@ -46,6 +46,12 @@ def spherical_convolution():
     )
 
 
+def variables_of_the_sphere():
+    tokens = operators.VariableTokens(("a", "b", "c"), 4, degree=2, heads=2, key=KEY)
+    f, params, batch = _kernel(tokens, _samples(4, 6, 2))
+    return lambda p, a: f(p, a, ("c", "a"), "gauss"), params, batch
+
+
 def kernel_convolution():
     layer = operators.KernelConv(2, 2, dim=1, radius=0.3, boundary="reflect", key=KEY)
     return _kernel(layer, _samples(8, 2))
@@ -186,6 +192,7 @@ LAYERS = [
     factorised_spectral_convolution,
     sine_convolution,
     spherical_convolution,
+    variables_of_the_sphere,
     kernel_convolution,
     differential_convolution,
     modulation,

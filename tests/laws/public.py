@@ -79,8 +79,9 @@ EXEMPT = {
         operators.basis_points operators.data.advection operators.data.antiderivative
         operators.data.burgers operators.data.darcy operators.data.grf
         operators.data.kuramoto_sivashinsky operators.data.navier_stokes
-        operators.data.shallow_water operators.metrics.latitude_weights
-        operators.sphere_grid pde.gauss_legendre
+        operators.data.shallow_water operators.data.shallow_water_sphere
+        operators.data.barotropic_sphere operators.metrics.latitude_weights
+        operators.Sphere operators.sphere_grid pde.gauss_legendre
         pde.random_directions pde.random_features pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual

@@ -161,20 +161,34 @@ class SphericalConv(eqx.Module):
     ) -> Float[Array, "out_latitudes out_longitudes out_channels"]:
         check_field(a, self.in_channels, 2, "SphericalConv")
         warn_of_poles(a, self.grid, "SphericalConv")
-        points = a.shape[:2]
-        target = points if out_grid is None else tuple(out_grid)
-        check_sphere_points(points, self.degree, self.grid)
-        n, grid = self.degree, self.grid
-        rings, _, analysis = _matrices(*points, n, grid)
-        # (orders, latitudes, channels): cosines of m = 0..n, then sines of m = 1..n
-        waves = along_axis(rings.T, a, 1).swapaxes(0, 1)
-        coefficients = jnp.matmul(
-            carry_batch(jnp.asarray(analysis, a.dtype), a), waves
-        )  # (orders, degrees, channels)
+        target = a.shape[:2] if out_grid is None else tuple(out_grid)
+        check_sphere_points(a.shape[:2], self.degree, self.grid)
+        check_sphere_points(target, self.degree, self.grid)
+        coefficients = analysis(a, self.degree, self.grid)
         mixed = jnp.einsum("mlc,lcd->mld", coefficients, self.weight)
-        rings, legendre, _ = _matrices(*target, n, grid)
-        waves = jnp.matmul(carry_batch(jnp.asarray(legendre.swapaxes(1, 2), a.dtype), a), mixed)
-        return along_axis(rings, waves, 0).swapaxes(0, 1)
+        return synthesis(mixed, target[0], target[1], self.grid)
+
+
+def analysis(
+    a: Float[Array, "latitudes longitudes channels"], degree: int, grid: SphereGrid
+) -> Float[Array, "orders degrees channels"]:
+    """Coefficients of a field: rows of cosines of m = 0..degree, then of sines of m = 1..degree."""
+    rings, _, table = _matrices(*a.shape[:2], degree, grid)
+    waves = along_axis(rings.T, a, 1).swapaxes(0, 1)  # (orders, latitudes, channels)
+    return jnp.matmul(carry_batch(jnp.asarray(table, a.dtype), a), waves)
+
+
+def synthesis(
+    coefficients: Float[Array, "orders degrees channels"],
+    latitudes: int,
+    longitudes: int,
+    grid: SphereGrid,
+) -> Float[Array, "latitudes longitudes channels"]:
+    """The field of these coefficients, in the order of `analysis`, on a grid."""
+    rings, legendre, _ = _matrices(latitudes, longitudes, coefficients.shape[1] - 1, grid)
+    table = jnp.asarray(legendre.swapaxes(1, 2), coefficients.dtype)
+    waves = jnp.matmul(carry_batch(table, coefficients), coefficients)
+    return along_axis(rings, waves, 0).swapaxes(0, 1)
 
 
 def check_sphere_points(points: Sequence[int], degree: int, grid: SphereGrid) -> None:
@@ -205,19 +219,17 @@ def _matrices(latitudes: int, longitudes: int, degree: int, grid: SphereGrid):
 
     Orthonormal as `spherical_harmonics`: Y_lm is P̄_l|m| times its wave.
     """
-    theta, phi, weights = sphere_grid(latitudes, longitudes, grid=grid)
-    m = np.arange(degree + 1)
-    scale = np.where(m == 0, 1, np.sqrt(2))
-    angle = np.outer(phi, m)
-    rings = np.concatenate([scale * np.cos(angle), (scale * np.sin(angle))[:, 1:]], 1)
-    legendre = _legendre(np.cos(theta), np.sin(theta), degree)
-    analysis = legendre * weights[:, 0]
+    theta, _, weights = sphere_grid(latitudes, longitudes, grid=grid)
+    rings = ring_waves(longitudes, degree)
+    sine = np.sin(theta)
+    legendre = legendre_functions(np.cos(theta), sine ** np.arange(degree + 1)[:, None])
+    table = legendre * weights[:, 0]
     if grid != "gauss" and latitudes <= 2 * degree:  # not exact for products of two harmonics
         for m, functions in enumerate(legendre):
-            ring = analysis[m, m:]
+            ring = table[m, m:]
             gram = longitudes * ring @ functions[m:].T  # the identity where quadrature is exact
-            analysis[m, m:] = np.linalg.solve(gram, ring)
-    both = (np.concatenate([table, table[1:]]) for table in (legendre, analysis))
+            table[m, m:] = np.linalg.solve(gram, ring)
+    both = (np.concatenate([t, t[1:]]) for t in (legendre, table))
     return rings, *both
 
 
@@ -259,12 +271,26 @@ def harmonics_on_grid(
     return np.stack(columns, -1)
 
 
-def _legendre(z, rho, degree):
-    """Fully normalised P̄_lm as (orders, degrees, points), zero for l < m."""
+def ring_waves(longitudes: int, degree: int) -> Float[np.ndarray, "longitudes orders"]:
+    """1, √2 cos mφ for m = 1..degree, then √2 sin mφ, at the points of a ring."""
+    m = np.arange(degree + 1)
+    angle = np.outer(2 * np.pi * np.arange(longitudes) / longitudes, m)
+    scale = np.where(m == 0, 1, np.sqrt(2))
+    return np.concatenate([scale * np.cos(angle), (scale * np.sin(angle))[:, 1:]], 1)
+
+
+def legendre_functions(
+    z: Float[np.ndarray, " points"], powers: Float[np.ndarray, "orders points"]
+) -> Float[np.ndarray, "orders degrees points"]:
+    """Fully normalised P̄_lm(z), zero for l < m, where `powers` are sinᵐ θ.
+
+    The recursion in l is linear: m sinᵐ⁻¹ θ in their place gives m P̄_lm / sin θ, at poles as well.
+    """
+    degree = len(powers) - 1
     first, second, sectoral = legendre_recursion(degree)
     p = np.zeros((degree + 1, degree + 1, len(z)))
     for l in range(degree + 1):
-        p[l, l] = sectoral[l] * rho**l
+        p[l, l] = sectoral[l] * powers[l]
         for m in range(l):
             before = p[m, l - 2] if l > m + 1 else 0
             p[m, l] = first[l, m] * (z * p[m, l - 1] - second[l, m] * before)

@@ -10,6 +10,12 @@ from ._navier_stokes import navier_stokes, solve_navier_stokes
 from ._normaliser import Normaliser
 from ._read import read
 from ._shallow_water import shallow_water, solve_shallow_water
+from ._sphere.barotropic import barotropic_sphere, solve_barotropic_sphere
+from ._sphere.shallow_water import (
+    balanced_height,
+    shallow_water_sphere,
+    solve_shallow_water_sphere,
+)
 from ._trajectories import Trajectories
 
 __all__ = [
@@ -18,6 +24,8 @@ __all__ = [
     # From a key
     "burgers", "solve_burgers", "darcy", "solve_darcy", "navier_stokes", "solve_navier_stokes",
     "kuramoto_sivashinsky", "solve_kuramoto_sivashinsky", "shallow_water", "solve_shallow_water",
+    "shallow_water_sphere", "solve_shallow_water_sphere", "balanced_height", "barotropic_sphere",
+    "solve_barotropic_sphere",
     "advection", "antiderivative", "grf", "etdrk4",
 ]  # fmt: skip
 

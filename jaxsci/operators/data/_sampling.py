@@ -1,16 +1,19 @@
 """Shared by all data sets: independent keys, chunks that fit in cache, and subsampling."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray, Shaped
+from jaxtyping import PRNGKeyArray
+
+Sample = TypeVar("Sample")
 
 
 def generate(
-    sample: Callable, key: PRNGKeyArray, n: int, *, chunk: int
-) -> tuple[Shaped[Array, "n ..."], Shaped[Array, "n ..."]]:
-    """`n` pairs `sample(key)` of independent keys, computed `chunk` at a time.
+    sample: Callable[[PRNGKeyArray], Sample], key: PRNGKeyArray, n: int, *, chunk: int
+) -> Sample:
+    """`n` samples `sample(key)` of independent keys, stacked, computed `chunk` at a time.
 
     Sample i depends only on `key` and i: a larger data set starts with the smaller one.
     """

@@ -1,0 +1,1 @@
+"""Networks of any set of variables on a sphere."""

@@ -1,0 +1,1 @@
+"""Flows on a sphere, from a key."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from .beliefs import Beliefs, Known, Predicted, beliefs
 from .filter import Observation
 from .levels import edges, levels, moments
 from .node import Node, check, from_children_to_parents, inputs
@@ -18,34 +19,6 @@ from .unbounded import unbounded
 
 Update = Literal["ehgf", "standard", "unbounded"]
 Parameters = dict[str, Float[Array, "*b n"]]
-
-
-class Beliefs(NamedTuple):
-    """Normal beliefs about all nodes, and behind them about the further levels that nodes have.
-
-    - `mean`: (n,); of a binary node the probability of 1.
-    - `precision`: (n,), one over the variance.
-    """
-
-    mean: Float[Array, "*b n"]
-    precision: Float[Array, "*b n"]
-
-
-class _Predicted(NamedTuple):
-    """A level before the observation: μ̂, π̂, Ω, and its variance after the one before."""
-
-    mean: Array
-    precision: Array
-    volatility: Array
-    variance: Array
-
-
-class _Known(NamedTuple):
-    """A node after the observation, and whether anything was seen below it."""
-
-    mean: Array
-    precision: Array
-    informed: Array
 
 
 class HGF(eqx.Module):
@@ -117,22 +90,26 @@ class HGF(eqx.Module):
         the variance of an observation; the log density of what was seen.
         """
         _check_params(params, jax.eval_shape(self.params))
+        # Gradients compute each step again: it costs less than to write and read what it holds.
+        return jax.checkpoint(self._step, prevent_cse=False)(params, state, observation)
+
+    def _step(self, params, state, observation):
         found = self._levels
         observed, order = inputs(found), from_children_to_parents(found)
         seen = self._seen(observation)
-        predicted: dict[int, _Predicted] = {}
+        predicted: dict[int, Predicted] = {}
         for i in reversed(order):
             predict = self._predict_input if i in observed else self._predict
             predicted[i] = predict(params, state, predicted, i, observation.dt)
-        known: dict[int, _Known] = {}
+        known: dict[int, Known] = {}
         for i, (value, is_seen) in seen.items():
             mean = jnp.where(is_seen, value, predicted[i].mean)
-            known[i] = _Known(mean, predicted[i].precision, is_seen)
+            known[i] = Known(mean, predicted[i].precision, is_seen)
         log_density = self._log_densities(params, predicted, known)
         for i in order:
             if i not in observed:
                 known[i] = self._known(params, predicted, known, i, observation.dt)
-        return _beliefs(known), self._before(params, predicted), jnp.asarray(log_density)
+        return beliefs(known), self._before(params, predicted), jnp.asarray(log_density)
 
     def _seen(self, observation):
         """The value of each observed level, and whether it was seen."""
@@ -163,7 +140,7 @@ class HGF(eqx.Module):
         moved = [params["value_coupling"][e.place] * predicted[e.parent].mean for e in parents]
         return sum(moved, params["tonic_drift"][i])
 
-    def _predict(self, params, state, predicted, i, dt) -> _Predicted:
+    def _predict(self, params, state, predicted, i, dt) -> Predicted:
         exponent = params["tonic_volatility"][i]
         for e in self._parents("volatility", i):
             exponent += params["volatility_coupling"][e.place] * predicted[e.parent].mean
@@ -173,19 +150,20 @@ class HGF(eqx.Module):
         mean = params["autoconnection"][i] * state.mean[i] + dt * drive
         if self._levels[i].kind == "counted":  # what was learned beyond ν is forgotten again
             precision = _positive(params["precision"][i])
-        return _Predicted(mean, precision, volatility, 1 / state.precision[i])
+        return Predicted(mean, precision, volatility, 1 / state.precision[i])
 
-    def _predict_input(self, params, state, predicted, i, dt) -> _Predicted:
+    def _predict_input(self, params, state, predicted, i, dt) -> Predicted:
         """An observation has no memory; that of a continuous node has its noise alone."""
         del state, dt
         drive = self._drive(params, predicted, i)
         none = jnp.zeros_like(drive)
         if self._levels[i].kind != "binary":
-            return _Predicted(drive, _positive(params["precision"][i]), none, none)
+            return Predicted(drive, _positive(params["precision"][i]), none, none)
         # 1 / (mean (1 - mean)), also where the mean is 1 to rounding; its square can be written.
         bound = 0.5 * jnp.log(jnp.finfo(drive.dtype).max)
         precision = 2 + 2 * jnp.cosh(jnp.clip(drive, -bound, bound))
-        return _Predicted(jax.nn.sigmoid(drive), precision, none, none)
+        mean = jax.nn.sigmoid(drive)
+        return Predicted(mean, precision, none, mean * jax.nn.sigmoid(-drive))
 
     def _variance(self, params, predicted, i):
         """Of an observation of a continuous node: its noise, and its parents' variances."""
@@ -205,7 +183,7 @@ class HGF(eqx.Module):
             precisions[first] = 1 / (found[second].mean - found[first].mean ** 2)
         return Beliefs(jnp.stack([p.mean for p in found]), jnp.stack(precisions))
 
-    def _log_density(self, params, predicted, known: _Known, i):
+    def _log_density(self, params, predicted, known: Known, i):
         if self.nodes[i].kind == "binary":
             drive = self._drive(params, predicted, i)
             log_density = jax.nn.log_sigmoid(drive) - (1 - known.mean) * drive
@@ -258,7 +236,7 @@ class HGF(eqx.Module):
         volume = jnp.sum(jnp.log(jnp.diagonal(root)))
         return -0.5 * (square + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
 
-    def _known(self, params, predicted, known, i, dt) -> _Known:
+    def _known(self, params, predicted, known, i, dt) -> Known:
         """A hidden level after its children, each of which counts if anything was seen below it."""
         push, narrowing = self._from_values(params, predicted, known, i, dt)
         children = [*self._children("value", i), *self._children("volatility", i)]
@@ -266,7 +244,7 @@ class HGF(eqx.Module):
         if self.update == "unbounded":
             new = predicted[i].precision + narrowing
             belief = predicted[i].mean + push / new, new
-            return _Known(*self._unbounded(params, predicted, known, i, belief), informed)
+            return Known(*self._unbounded(params, predicted, known, i, belief), informed)
         more_push, more_narrowing = self._from_volatilities(params, predicted, known, i)
         mean, precision, *_ = predicted[i]
         new = precision + narrowing + more_narrowing
@@ -274,7 +252,7 @@ class HGF(eqx.Module):
         new = jnp.where(new > 0, new, jnp.nan)
         mean_first = self.update == "ehgf" and self._children("volatility", i)
         mean = mean + (push + more_push) / (precision if mean_first else new)
-        return _Known(mean, new, informed)
+        return Known(mean, new, informed)
 
     def _from_values(self, params, predicted, known, i, dt):
         """Σ α π̂ δ and Σ α² π̂ over the nodes that this one moves."""
@@ -286,7 +264,7 @@ class HGF(eqx.Module):
             error = known[e.child].mean - child.mean
             if self._levels[e.child].kind == "binary":  # of a sigmoid: its slope is its variance
                 push += jnp.where(seen, coupling * error, 0)
-                narrowing += jnp.where(seen, coupling**2 / child.precision, 0)
+                narrowing += jnp.where(seen, coupling**2 * child.variance, 0)
             else:
                 push += jnp.where(seen, coupling * child.precision * error, 0)
                 narrowing += jnp.where(seen, coupling**2 * child.precision, 0)
@@ -386,11 +364,6 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
 def _positive(precision):
     """A flag where it is not."""
     return jnp.where(precision > 0, precision, jnp.nan)
-
-
-def _beliefs(known) -> Beliefs:
-    found = [known[i] for i in range(len(known))]
-    return Beliefs(jnp.stack([k.mean for k in found]), jnp.stack([k.precision for k in found]))
 
 
 def _check_params(params, like):

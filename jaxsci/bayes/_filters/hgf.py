@@ -324,10 +324,11 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
     cannot be observed; from its methods for parameters or observations of another shape.
 
     **Notes:** where a new precision would not be positive, everything after it is NaN: the
-    expansion of the update has no maximum there, mostly for a volatility that is too high, and
-    `"unbounded"` does not fail. NaN is also everything after a binary observation other than 0 or
-    1, for a first precision, or that of a noise, which is not positive, and the density of a
-    normal node whose mean square is below its squared mean.
+    expansion of the update has no maximum there, mostly for a volatility that is too high. Under
+    `"unbounded"` only beliefs that diverge until they overflow are NaN, of binary observations
+    with ω above 0. NaN is also everything after a binary observation other than 0 or 1, for a
+    first precision, or that of a noise, which is not positive, and the density of a normal node
+    whose mean square is below its squared mean.
     `log_density` is that of the observations: sigmoid for binary ones; for continuous ones
     normal, with variances 1/π_noise + Σ α²/π̂_parent and the covariances of common parents; for
     normal nodes Student's of ν + 1 degrees of freedom. Some software scores a continuous

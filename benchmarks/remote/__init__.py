@@ -149,3 +149,8 @@ MESS = Environment(
     "basis-set-exchange importlib-resources more-itertools pandas periodictable py3Dmol pyarrow "
     "pyscf sympy tabulate",
 )
+PYHGF = Environment(
+    "PYHGF_PYTHON",
+    "pyhgf==0.2.12",
+    "jax==0.4.31 jaxlib==0.4.31 numpy matplotlib pymc pandas seaborn networkx",
+)

@@ -1,7 +1,8 @@
 """Bayesian inference for any pure function: priors, draws, predictions, filters of series."""
 
+from ._filters.beliefs import Beliefs
 from ._filters.filter import Filtered, Observation, filter
-from ._filters.hgf import HGF, Beliefs, hgf
+from ._filters.hgf import HGF, hgf
 from ._filters.kalman import Gaussian, GaussianRoot, Kalman, kalman
 from ._filters.node import Node
 from ._prior.distances import energy_distance

@@ -1,15 +1,20 @@
-"""Filters of series: beside the dense normal distribution, and against published numbers."""
+"""Hierarchical Gaussian filters against the numbers of pyhgf, and beside it."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.runner.case import Baseline, Case, Run
+from benchmarks.remote import PYHGF, remote_run
+from benchmarks.runner.case import Case, Run
 
 # The 320 binary observations that pyhgf comes with, and its log density at ω = -4 and -6.
 _BITS = 0xF7FBBFFF7F0480050043DC96FCF7A2DF5D4485020CFBEF7710C4280AFA59FA1673B36D0904100880
 _KNOWN = -207.28131967
+
+
+def _observations():
+    return np.array([float(bit) for bit in f"{_BITS:0320b}"])
 
 
 def _hgf(size):
@@ -22,7 +27,7 @@ def _hgf(size):
             node("continuous"),
         )
     )
-    u = jnp.asarray([float(bit) for bit in f"{_BITS:0320b}"])
+    u = jnp.asarray(_observations())
     start = net.params()
 
     def density(volatilities):
@@ -44,42 +49,31 @@ def _hgf(size):
     )
 
 
-def _kalman(size):
-    """A value and its drift, seen with noise."""
-    n = {"smoke": 50, "quick": 400, "full": 1000}[size]
-    rate, q, r = np.array([[1.0, 1.0], [0.0, 1.0]]), np.diag([0.01, 0.02]), 0.5
-    kalman = jsci.bayes.kalman(
-        lambda p, x, dt: jnp.asarray(rate) @ x,
-        lambda p, x: x[0],
-        process_noise=lambda p, dt: p * jnp.asarray(q),
-        observation_noise=lambda p: jnp.asarray(r),
-    )
-    y = np.cumsum(np.random.default_rng(0).normal(size=n))
-
-    def step(scale, y):
-        first = kalman.init(jnp.zeros(2), jnp.eye(2))
-        return jsci.bayes.filter(kalman.step, scale, first, y).log_density
-
-    def dense():
-        """The covariance of the whole series, and its Cholesky factor."""
-        p, covariance = np.eye(2), np.zeros((n, n))
-        for k in range(n):
-            p = later = rate @ p @ rate.T + q
-            for j in range(k, n):
-                covariance[j, k] = covariance[k, j] = later[0, 0]
-                later = rate @ later
-        factor = np.linalg.cholesky(covariance + r * np.eye(n))
-        square = np.sum(np.linalg.solve(factor, y) ** 2)
-        return -0.5 * (square + n * np.log(2 * np.pi)) - np.sum(np.log(np.diag(factor)))
-
-    known = dense()
+def _densities(size):
+    """The same for many parameter values at once, as sampling and grids of subjects need them."""
+    one = _hgf(size)
+    n = {"smoke": 10, "quick": 1000, "full": 1000}[size]
+    assert one.batched
+    step, args = one.batched(n)
+    first = jax.tree.map(lambda a: a.at[0].set(one.args[0]), args)
     return Run(
         step,
-        (jnp.array(1.0), jnp.asarray(y)),
-        error=lambda out: abs(float(out) / known - 1),
-        baseline=Baseline("dense normal, NumPy", dense, (), host=True, error=lambda _: 0.0),
-        note=f"{n} observations of two hidden values",
+        first,
+        error=lambda out: one.error((out[0][0], out[1][0])),
+        note=f"{n} parameter values, 320 observations; values and gradients",
     )
+
+
+def _pyhgf(case):
+    def make(size):
+        run = _densities(size) if case == "scan" else _hgf(size)
+        arrays = {"values": np.atleast_2d(run.args[0]), "observations": _observations()}
+        error = lambda rows: abs(float(rows[0, 0]) - _KNOWN)  # noqa: E731
+        return remote_run(
+            PYHGF.variable, "benchmarks.remote.peers.bayes.pyhgf", case, arrays, error
+        )
+
+    return make
 
 
 CASES = [
@@ -87,9 +81,11 @@ CASES = [
         "bayes.hgf", "bayes", "Hierarchical Gaussian filter: log density and gradient", _hgf,
         "smoke", reference="pyhgf 0.2.12", tolerance=1e-7, error_name="log density",
         batches=(1, 10, 100, 1000), item="parameter values",
+        peers=(PYHGF.peer("pyhgf, its classes", _pyhgf("interface")),),
     ),
     Case(
-        "bayes.kalman", "bayes", "Kalman's filter: the log density of a series", _kalman, "smoke",
-        reference="dense normal distribution", tolerance=1e-10, error_name="relative",
+        "bayes.hgf_many", "bayes", "The same for 1,000 parameter values", _densities, "smoke",
+        reference="pyhgf 0.2.12", tolerance=1e-7, error_name="log density",
+        peers=(PYHGF.peer("pyhgf, its scan vectorised", _pyhgf("scan")),),
     ),
 ]  # fmt: skip

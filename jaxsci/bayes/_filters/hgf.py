@@ -1,7 +1,8 @@
 """Hierarchical Gaussian filters: beliefs about values, and about how fast they change."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from functools import partial
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -9,38 +10,15 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from .beliefs import Beliefs, Known, Predicted, beliefs
 from .filter import Observation
-from .node import Node, check, edges, from_children_to_parents, inputs
+from .levels import edges, levels, moments
+from .node import Node, check, from_children_to_parents, inputs
+from .normal import log_predictive
+from .unbounded import unbounded
 
-Update = Literal["ehgf", "standard"]
+Update = Literal["ehgf", "standard", "unbounded"]
 Parameters = dict[str, Float[Array, "*b n"]]
-
-
-class Beliefs(NamedTuple):
-    """Normal beliefs about all nodes.
-
-    - `mean`: (n,); of a binary node the probability of 1.
-    - `precision`: (n,), one over the variance.
-    """
-
-    mean: Float[Array, "*b n"]
-    precision: Float[Array, "*b n"]
-
-
-class _Predicted(NamedTuple):
-    """A node before the observation: μ̂, π̂ and γ = Ω π̂."""
-
-    mean: Array
-    precision: Array
-    weight: Array
-
-
-class _Known(NamedTuple):
-    """A node after the observation, and whether anything was seen below it."""
-
-    mean: Array
-    precision: Array
-    informed: Array
 
 
 class HGF(eqx.Module):
@@ -52,23 +30,34 @@ class HGF(eqx.Module):
     nodes: tuple[Node, ...] = eqx.field(static=True)
     update: Update = eqx.field(static=True)
 
+    @property
+    def _levels(self):
+        return levels(self.nodes)
+
     def params(self) -> Parameters:
         """The default parameters, to be changed by `params | {"tonic_volatility": ...}`.
 
-        **Returns:** a dict of arrays with an entry for each node, or for each coupling in the order
-        in which the nodes list their parents. `"tonic_volatility"` ω, -4; `"tonic_drift"` ρ, 0;
-        `"autoconnection"` λ, 1; `"mean"` and `"precision"` of the first belief, 0 and 1, where the
-        precision of an observed continuous node is that of its noise; `"value_coupling"` α and
-        `"volatility_coupling"` κ, 1.
+        **Returns:** a dict of arrays with an entry for each node, then for each further level, or
+        for each coupling in the order in which these list their parents. `"tonic_volatility"` ω,
+        -4; `"tonic_drift"` ρ, 0; `"autoconnection"` λ, 1; `"mean"` and `"precision"` of the first
+        belief, 0 and 1, where the precision of an observed node is that of its noise;
+        `"value_coupling"` α and `"volatility_coupling"` κ, 1.
+
+        **Notes:** node by node the further levels are: of a volatile node its volatility; of a
+        normal one without parents the beliefs about y and y², whose precision is ν, 3 by default,
+        and of every normal node the observed y². What predicts y² has the first mean 1.
         """
-        n = len(self.nodes)
+        found = self._levels
+        n = len(found)
         couplings = {
-            f"{kind}_coupling": jnp.ones(len(edges(self.nodes, kind)))
+            f"{kind}_coupling": jnp.ones(len(edges(found, kind)))
             for kind in ("value", "volatility")
         }
+        squares = [found[second].value_parents[0] for _, second in moments(found)]
+        counted = jnp.array([level.kind == "counted" for level in found])
         return {
-            "mean": jnp.zeros(n),
-            "precision": jnp.ones(n),
+            "mean": jnp.zeros(n).at[jnp.array(squares, int)].set(1.0),
+            "precision": jnp.where(counted, 3.0, 1.0),
             "tonic_volatility": jnp.full(n, -4.0),
             "tonic_drift": jnp.zeros(n),
             "autoconnection": jnp.ones(n),
@@ -101,35 +90,49 @@ class HGF(eqx.Module):
         the variance of an observation; the log density of what was seen.
         """
         _check_params(params, jax.eval_shape(self.params))
+        # Gradients compute each step again: it costs less than to write and read what it holds.
+        return jax.checkpoint(self._step, prevent_cse=False)(params, state, observation)
+
+    def _step(self, params, state, observation):
+        found = self._levels
+        observed, order = inputs(found), from_children_to_parents(found)
+        seen = self._seen(observation)
+        predicted: dict[int, Predicted] = {}
+        for i in reversed(order):
+            predict = self._predict_input if i in observed else self._predict
+            predicted[i] = predict(params, state, predicted, i, observation.dt)
+        known: dict[int, Known] = {}
+        for i, (value, is_seen) in seen.items():
+            mean = jnp.where(is_seen, value, predicted[i].mean)
+            known[i] = Known(mean, predicted[i].precision, is_seen)
+        log_density = self._log_densities(params, predicted, known)
+        for i in order:
+            if i not in observed:
+                known[i] = self._known(params, predicted, known, i, observation.dt)
+        return beliefs(known), self._before(params, predicted), jnp.asarray(log_density)
+
+    def _seen(self, observation):
+        """The value of each observed level, and whether it was seen."""
         observed = inputs(self.nodes)
         if observation.value.size != len(observed):
             raise ValueError(
                 f"An observation has {observation.value.size} values, but {len(observed)} nodes "
                 f"are observed: {observed}."
             )
-        order = from_children_to_parents(self.nodes)
-        predicted: dict[int, _Predicted] = {}
-        for i in reversed(order):
-            predict = self._predict_input if i in observed else self._predict
-            predicted[i] = predict(params, state, predicted, i, observation.dt)
-        known: dict[int, _Known] = {}
         pairs = zip(jnp.ravel(observation.value), jnp.ravel(observation.seen), strict=True)
-        for i, (value, seen) in zip(observed, pairs, strict=True):
+        seen = dict(zip(observed, pairs, strict=True))
+        for i, (value, is_seen) in seen.items():
             if self.nodes[i].kind == "binary":
-                value = jnp.where((value == 0) | (value == 1), value, jnp.nan)
-            mean = jnp.where(seen, value, predicted[i].mean)
-            known[i] = _Known(mean, predicted[i].precision, seen)
-        log_density = self._log_densities(params, predicted, known)
-        for i in order:
-            if i not in observed:
-                known[i] = self._known(params, predicted, known, i, observation.dt)
-        return _beliefs(known), self._before(params, predicted), jnp.asarray(log_density)
+                seen[i] = jnp.where((value == 0) | (value == 1), value, jnp.nan), is_seen
+        for first, second in moments(self._levels):
+            seen[second] = seen[first][0] ** 2, seen[first][1]
+        return seen
 
     def _parents(self, kind, child):
-        return [e for e in edges(self.nodes, kind) if e.child == child]
+        return [e for e in edges(self._levels, kind) if e.child == child]
 
     def _children(self, kind, parent):
-        return [e for e in edges(self.nodes, kind) if e.parent == parent]
+        return [e for e in edges(self._levels, kind) if e.parent == parent]
 
     def _drive(self, params, predicted, i):
         """What value parents add to the mean of a node."""
@@ -137,7 +140,7 @@ class HGF(eqx.Module):
         moved = [params["value_coupling"][e.place] * predicted[e.parent].mean for e in parents]
         return sum(moved, params["tonic_drift"][i])
 
-    def _predict(self, params, state, predicted, i, dt) -> _Predicted:
+    def _predict(self, params, state, predicted, i, dt) -> Predicted:
         exponent = params["tonic_volatility"][i]
         for e in self._parents("volatility", i):
             exponent += params["volatility_coupling"][e.place] * predicted[e.parent].mean
@@ -145,17 +148,22 @@ class HGF(eqx.Module):
         precision = 1 / (1 / state.precision[i] + volatility)
         drive = self._drive(params, predicted, i)
         mean = params["autoconnection"][i] * state.mean[i] + dt * drive
-        return _Predicted(mean, precision, volatility * precision)
+        if self._levels[i].kind == "counted":  # what was learned beyond ν is forgotten again
+            precision = _positive(params["precision"][i])
+        return Predicted(mean, precision, volatility, 1 / state.precision[i])
 
-    def _predict_input(self, params, state, predicted, i, dt) -> _Predicted:
+    def _predict_input(self, params, state, predicted, i, dt) -> Predicted:
         """An observation has no memory; that of a continuous node has its noise alone."""
         del state, dt
         drive = self._drive(params, predicted, i)
-        if self.nodes[i].kind == "continuous":
-            return _Predicted(drive, _positive(params["precision"][i]), jnp.ones_like(drive))
+        none = jnp.zeros_like(drive)
+        if self._levels[i].kind != "binary":
+            return Predicted(drive, _positive(params["precision"][i]), none, none)
+        # 1 / (mean (1 - mean)), also where the mean is 1 to rounding; its square can be written.
+        bound = 0.5 * jnp.log(jnp.finfo(drive.dtype).max)
+        precision = 2 + 2 * jnp.cosh(jnp.clip(drive, -bound, bound))
         mean = jax.nn.sigmoid(drive)
-        # 1 / (mean (1 - mean)), also where the mean is 1 to rounding.
-        return _Predicted(mean, 2 + 2 * jnp.cosh(drive), jnp.ones_like(mean))
+        return Predicted(mean, precision, none, mean * jax.nn.sigmoid(-drive))
 
     def _variance(self, params, predicted, i):
         """Of an observation of a continuous node: its noise, and its parents' variances."""
@@ -166,14 +174,16 @@ class HGF(eqx.Module):
         return sum(unknown, 1 / predicted[i].precision)
 
     def _before(self, params, predicted) -> Beliefs:
-        found = [predicted[i] for i in range(len(self.nodes))]
+        found = [predicted[i] for i in range(len(self._levels))]
         precisions = [p.precision for p in found]
-        for i in inputs(self.nodes):
-            if self.nodes[i].kind == "continuous":
+        for i in inputs(self._levels):
+            if self._levels[i].kind != "binary":
                 precisions[i] = 1 / self._variance(params, predicted, i)
+        for first, second in moments(self._levels):
+            precisions[first] = 1 / (found[second].mean - found[first].mean ** 2)
         return Beliefs(jnp.stack([p.mean for p in found]), jnp.stack(precisions))
 
-    def _log_density(self, params, predicted, known: _Known, i):
+    def _log_density(self, params, predicted, known: Known, i):
         if self.nodes[i].kind == "binary":
             drive = self._drive(params, predicted, i)
             log_density = jax.nn.log_sigmoid(drive) - (1 - known.mean) * drive
@@ -183,17 +193,30 @@ class HGF(eqx.Module):
             log_density = -0.5 * (square + jnp.log(2 * jnp.pi * variance))
         return jnp.where(known.informed, log_density, 0)
 
+    def _log_predictive(self, params, predicted, known, both):
+        """Of a normal node, of which each statistic counts as many observations as π̂ / (α² π)."""
+        counts = []
+        for i in both:
+            (e,) = self._parents("value", i)
+            information = params["value_coupling"][e.place] ** 2 * predicted[i].precision
+            counts.append(predicted[e.parent].precision / information)
+        first, second = both
+        moved = predicted[first].mean, predicted[second].mean
+        log_density = log_predictive(known[first].mean, *moved, jnp.mean(jnp.stack(counts)))
+        return jnp.where(known[first].informed, log_density, 0)
+
     def _log_densities(self, params, predicted, known):
         """Of all observations: continuous ones that have a parent in common are correlated."""
         observed = inputs(self.nodes)
+        normal = [self._log_predictive(params, predicted, known, b) for b in moments(self._levels)]
         together = [i for i in observed if self.nodes[i].kind == "continuous"]
         parents = [p for i in together for p in self.nodes[i].value_parents]
         if len(set(parents)) == len(parents):
             together = []
-        alone = [i for i in observed if i not in together]
+        alone = [i for i in observed if i not in together and self.nodes[i].kind != "normal"]
         each = [self._log_density(params, predicted, known[i], i) for i in alone]
         joint = [self._joint_log_density(params, predicted, known, together)] if together else []
-        return sum(each + joint)
+        return sum(each + joint + normal)
 
     def _joint_log_density(self, params, predicted, known, nodes):
         parents = sorted({p for i in nodes for p in self.nodes[i].value_parents})
@@ -213,31 +236,35 @@ class HGF(eqx.Module):
         volume = jnp.sum(jnp.log(jnp.diagonal(root)))
         return -0.5 * (square + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
 
-    def _known(self, params, predicted, known, i, dt) -> _Known:
-        """A hidden node after its children, each of which counts if anything was seen below it."""
+    def _known(self, params, predicted, known, i, dt) -> Known:
+        """A hidden level after its children, each of which counts if anything was seen below it."""
         push, narrowing = self._from_values(params, predicted, known, i, dt)
+        children = [*self._children("value", i), *self._children("volatility", i)]
+        informed = jnp.any(jnp.stack([known[e.child].informed for e in children]))
+        if self.update == "unbounded":
+            new = predicted[i].precision + narrowing
+            belief = predicted[i].mean + push / new, new
+            return Known(*self._unbounded(params, predicted, known, i, belief), informed)
         more_push, more_narrowing = self._from_volatilities(params, predicted, known, i)
-        mean, precision, _ = predicted[i]
+        mean, precision, *_ = predicted[i]
         new = precision + narrowing + more_narrowing
         # The expansion around the prediction may have no maximum: say so.
         new = jnp.where(new > 0, new, jnp.nan)
         mean_first = self.update == "ehgf" and self._children("volatility", i)
         mean = mean + (push + more_push) / (precision if mean_first else new)
-        children = [*self._children("value", i), *self._children("volatility", i)]
-        informed = jnp.any(jnp.stack([known[e.child].informed for e in children]))
-        return _Known(mean, new, informed)
+        return Known(mean, new, informed)
 
     def _from_values(self, params, predicted, known, i, dt):
         """Σ α π̂ δ and Σ α² π̂ over the nodes that this one moves."""
         push = narrowing = jnp.zeros_like(predicted[i].mean)
-        observed = inputs(self.nodes)
+        observed = inputs(self._levels)
         for e in self._children("value", i):
             child, seen = predicted[e.child], known[e.child].informed
             coupling = params["value_coupling"][e.place] * (1.0 if e.child in observed else dt)
             error = known[e.child].mean - child.mean
-            if self.nodes[e.child].kind == "binary":  # of a sigmoid: its slope is its variance
+            if self._levels[e.child].kind == "binary":  # of a sigmoid: its slope is its variance
                 push += jnp.where(seen, coupling * error, 0)
-                narrowing += jnp.where(seen, coupling**2 / child.precision, 0)
+                narrowing += jnp.where(seen, coupling**2 * child.variance, 0)
             else:
                 push += jnp.where(seen, coupling * child.precision * error, 0)
                 narrowing += jnp.where(seen, coupling**2 * child.precision, 0)
@@ -249,13 +276,29 @@ class HGF(eqx.Module):
         for e in self._children("volatility", i):
             child, after = predicted[e.child], known[e.child]
             coupling = params["volatility_coupling"][e.place]
-            weight = coupling * child.weight
+            weight = coupling * child.volatility * child.precision
             square = child.precision * (after.mean - child.mean) ** 2
             surprise = child.precision / after.precision + square - 1
             curvature = 0.5 * weight**2 + (weight - 0.5 * coupling) * weight * surprise
             push += jnp.where(after.informed, 0.5 * weight * surprise, 0)
             narrowing += jnp.where(after.informed, curvature, 0)
         return push, narrowing
+
+    def _unbounded(self, params, predicted, known, i, belief):
+        """The belief after the nodes whose speed this one sets, taken one after the other."""
+        for e in self._children("volatility", i):
+            child, after = predicted[e.child], known[e.child]
+            coupling = params["volatility_coupling"][e.place]
+            new = unbounded(
+                *belief,
+                volatility=child.volatility * jnp.exp(coupling * (belief[0] - predicted[i].mean)),
+                coupling=coupling,
+                before=child.variance,
+                after=1 / after.precision + (after.mean - child.mean) ** 2,
+            )
+            mean, precision = map(partial(jnp.where, after.informed), new, belief)
+            belief = mean, precision
+        return belief
 
 
 def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
@@ -265,12 +308,15 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
 
     Observations then move the beliefs from below: value parents by their errors over precision,
     π = π̂ + Σ α² π̂_child, and volatility parents by Δ = π̂/π + π̂ (μ - μ̂)² - 1 of their children.
+    A normal node moves the means ξ of y and y² by (t(y) - ξ) / (ν + 1), where ν is constant, or
+    π̂ / π_noise of the parents that have these means.
 
     **Arguments:**
 
     - `nodes`: the graph, of `Node`. Nodes that are nobody's parent are observed, in their order.
     - `update`: of volatility parents: `"ehgf"` moves the mean over the predicted precision,
-        `"standard"` over the new one.
+        `"standard"` over the new one; `"unbounded"` mixes two expansions, whose precisions are
+        positive whatever was observed, and takes several children one after the other.
 
     **Returns:** `HGF`: `.params()`, `.init(params)`, and `.step` for `filter`.
 
@@ -278,18 +324,22 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
     cannot be observed; from its methods for parameters or observations of another shape.
 
     **Notes:** where a new precision would not be positive, everything after it is NaN: the
-    expansion of the update has no maximum there, mostly for a volatility that is too high. So is
-    everything after a binary observation other than 0 or 1, and for a first precision, or that of a
-    noise, which is not positive.
-    `log_density` is that of the observations, sigmoid for binary ones, and for continuous ones
-    normal, with variances 1/π_noise + Σ α²/π̂_parent and the covariances of common parents. Some
-    software scores a continuous observation by the parent's prediction alone,
-    N(μ̂_parent, 1/π̂_parent): that, and any response model, is a function of `.predicted`.
+    expansion of the update has no maximum there, mostly for a volatility that is too high. Under
+    `"unbounded"` only beliefs that diverge until they overflow are NaN, of binary observations
+    with ω above 0. NaN is also everything after a binary observation other than 0 or 1, for a
+    first precision, or that of a noise, which is not positive, and the density of a normal node
+    whose mean square is below its squared mean.
+    `log_density` is that of the observations: sigmoid for binary ones; for continuous ones
+    normal, with variances 1/π_noise + Σ α²/π̂_parent and the covariances of common parents; for
+    normal nodes Student's of ν + 1 degrees of freedom. Some software scores a continuous
+    observation by the parent's prediction alone, N(μ̂_parent, 1/π̂_parent): that, and any response
+    model, is a function of `.predicted`.
 
     **Good values:** ω from -8 to -2 for binary observations.
 
     **Source:** Mathys et al., Front. Hum. Neurosci. 8, 825 (2014); Weber et al., "The generalized
-    hierarchical Gaussian filter", arXiv:2305.10937 (2023).
+    hierarchical Gaussian filter", arXiv:2305.10937 (2023); Mathys & Weber, "Hierarchical
+    Gaussian filtering of sufficient statistic time series", Active Inference (2020).
 
     ```python
     net = jsci.bayes.hgf(
@@ -315,11 +365,6 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
 def _positive(precision):
     """A flag where it is not."""
     return jnp.where(precision > 0, precision, jnp.nan)
-
-
-def _beliefs(known) -> Beliefs:
-    found = [known[i] for i in range(len(known))]
-    return Beliefs(jnp.stack([k.mean for k in found]), jnp.stack([k.precision for k in found]))
 
 
 def _check_params(params, like):

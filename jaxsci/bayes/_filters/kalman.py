@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.scipy.linalg import cho_solve, solve_triangular
+from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, PyTree
 
 from .filter import Observation
@@ -112,7 +112,7 @@ class Kalman(eqx.Module):
         update = _by_covariance if isinstance(state, Gaussian) else _by_root
         state, predicted, root = update(state, moved, rate, slope, noises, surprise, seen)
         # A value that is not seen has unit variance and no surprise.
-        scaled = solve_triangular(root, surprise, lower=True)
+        scaled = _solve(root, surprise)
         volume = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(root))))
         log_density = -0.5 * (scaled @ scaled + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
         return state, Gaussian(expected, predicted), log_density
@@ -212,8 +212,8 @@ def _by_covariance(state, mean, rate, slope, noises, surprise, seen):
     p = rate @ state.covariance @ rate.T + process
     predicted = slope @ p @ slope.T + noise
     both = seen[:, None] * seen[None]
-    root = jnp.linalg.cholesky(both * predicted + jnp.diag(1 - seen))
-    gain = cho_solve((root, True), seen[:, None] * (slope @ p)).T
+    root = _cholesky(both * predicted + jnp.diag(1 - seen))
+    gain = _solve(root.T, _solve(root, seen[:, None] * (slope @ p)), lower=False).T
     rest = jnp.eye(len(p), dtype=p.dtype) - gain @ (seen[:, None] * slope)
     p = rest @ p @ rest.T + gain @ (both * noise) @ gain.T
     return Gaussian(mean + gain @ surprise, p), predicted, root
@@ -229,10 +229,19 @@ def _by_root(state, mean, rate, slope, noises, surprise, seen):
     below = [p, jnp.zeros((len(p), noise.shape[1] + m), p.dtype)]
     both = _triangular(jnp.concatenate([jnp.concatenate(above, 1), jnp.concatenate(below, 1)]))
     root, gain, p = both[:m, :m], both[m:, :m], both[m:, m:]
-    mean = mean + gain @ solve_triangular(root, surprise, lower=True)
+    mean = mean + gain @ _solve(root, surprise)
     return GaussianRoot(mean, p), predicted, root
 
 
 def _triangular(*factors):
     """L with L Lᵀ the sum of the factors' products."""
     return jnp.linalg.qr(jnp.concatenate(factors, 1).T, mode="r").T
+
+
+# For the matrix of one observed value, a call of LAPACK takes longer than all the rest of a step.
+def _cholesky(matrix):
+    return jnp.sqrt(matrix) if matrix.shape == (1, 1) else jnp.linalg.cholesky(matrix)
+
+
+def _solve(root, b, *, lower=True):
+    return b / root[0, 0] if root.shape == (1, 1) else solve_triangular(root, b, lower=lower)

@@ -1,16 +1,21 @@
 """The graph of a hierarchical Gaussian filter, checked when it is made."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
-Kind = Literal["continuous", "binary"]
+Kind = Literal["continuous", "binary", "volatile", "normal"]
 
 
 class Node(NamedTuple):
     """A node of a hierarchical Gaussian filter; one that is nobody's parent is observed.
 
-    - `kind`: `"continuous"`, or `"binary"` for an observation of 0 or 1.
-    - `value_parents`: positions of the nodes that move its mean.
+    - `kind`: `"continuous"`; `"binary"` for an observation of 0 or 1; `"volatile"`, a hidden value
+        with a volatility of its own, which is what a continuous node with a volatility parent is;
+        `"normal"` for an observation whose normal distribution is filtered by its sufficient
+        statistics, y and y².
+    - `value_parents`: positions of the nodes that move its mean. Those of a normal node are two, of
+        which the first predicts y and the second y²; without parents its statistics move at a
+        fixed rate.
     - `volatility_parents`: positions of the nodes that set how fast it moves.
 
     ```python
@@ -23,27 +28,23 @@ class Node(NamedTuple):
     volatility_parents: tuple[int, ...] = ()
 
 
-class Edge(NamedTuple):
-    """A coupling of a child to one of its parents, and its place in the array of couplings."""
+class Graph(Protocol):
+    """What has parents."""
 
-    child: int
-    parent: int
-    place: int
+    @property
+    def value_parents(self) -> tuple[int, ...]: ...
 
-
-def edges(nodes: Sequence[Node], kind: Literal["value", "volatility"]) -> tuple[Edge, ...]:
-    """All couplings of one kind, node by node."""
-    pairs = [(i, p) for i, n in enumerate(nodes) for p in getattr(n, f"{kind}_parents")]
-    return tuple(Edge(child, parent, place) for place, (child, parent) in enumerate(pairs))
+    @property
+    def volatility_parents(self) -> tuple[int, ...]: ...
 
 
-def inputs(nodes: Sequence[Node]) -> tuple[int, ...]:
+def inputs(nodes: Sequence[Graph]) -> tuple[int, ...]:
     """The observed nodes: those that are nobody's parent."""
     parents = {p for n in nodes for p in (*n.value_parents, *n.volatility_parents)}
     return tuple(i for i in range(len(nodes)) if i not in parents)
 
 
-def from_children_to_parents(nodes: Sequence[Node]) -> tuple[int, ...]:
+def from_children_to_parents(nodes: Sequence[Graph]) -> tuple[int, ...]:
     """An order in which each node comes after its children; raise for a circle."""
     parents = [{*n.value_parents, *n.volatility_parents} for n in nodes]
     order: list[int] = []
@@ -63,7 +64,7 @@ def from_children_to_parents(nodes: Sequence[Node]) -> tuple[int, ...]:
 def check(nodes: Sequence[Node]) -> None:
     """Raise for a graph that is no hierarchical Gaussian filter."""
     if not nodes:
-        raise ValueError("hgf() needs at least two nodes: one observed, and one that it informs.")
+        raise ValueError("hgf() needs nodes: at least one observed, and those that it informs.")
     for i, node in enumerate(nodes):
         if not isinstance(node, Node):
             raise TypeError(f"Node {i} is {node!r:.60}; write Node('continuous', ...).")
@@ -80,13 +81,33 @@ def check(nodes: Sequence[Node]) -> None:
     from_children_to_parents(nodes)
     observed = inputs(nodes)
     for i, node in enumerate(nodes):
-        if node.kind == "binary" and i not in observed:
-            raise ValueError(f"Node {i} is binary and a parent; only observations are binary.")
-        if i in observed and (not node.value_parents or node.volatility_parents):
+        _check_place(i, node, i in observed)
+
+
+def _check_place(i, node, observed):
+    """Raise for a kind of node that cannot be where it is."""
+    parents = f"got {node.value_parents} and {node.volatility_parents}."
+    if node.kind in ("binary", "normal") and not observed:
+        raise ValueError(
+            f"Node {i} is {node.kind} and a parent; only observations are {node.kind}."
+        )
+    if node.kind == "normal":
+        if len(node.value_parents) not in (0, 2) or node.volatility_parents:
             raise ValueError(
-                f"Node {i} is observed, as nobody's parent: it needs a value parent, and takes no "
-                f"volatility parents; got {node.value_parents} and {node.volatility_parents}."
+                f"Node {i} is normal: it takes two value parents, of y and of y², or none, and no "
+                f"volatility parents; {parents}"
             )
+        return
+    if node.kind == "volatile" and (observed or node.volatility_parents):
+        raise ValueError(
+            f"Node {i} is volatile: it is hidden, the parent of another node, and takes no "
+            f"volatility parents, since it has a volatility of its own; {parents}"
+        )
+    if observed and (not node.value_parents or node.volatility_parents):
+        raise ValueError(
+            f"Node {i} is observed, as nobody's parent: it needs a value parent, and takes no "
+            f"volatility parents; {parents}"
+        )
 
 
 def _check_parents(i, kind, parents):

@@ -219,7 +219,7 @@ def test_gradients_are_finite_where_a_chance_is_one_to_rounding(dtype, drive):
 @pytest.mark.parametrize(
     ("nodes", "error", "message"),
     [
-        ((), ValueError, "needs at least two nodes"),
+        ((), ValueError, "needs nodes: at least one observed"),
         (("binary",), TypeError, "Node 0 is 'binary'; write Node"),
         ((Node("discrete"),), ValueError, "Node 0 is of kind 'discrete'"),  # pyright: ignore[reportArgumentType]
         ((Node("binary", (1,)),), ValueError, "Node 0 has the parent 1, but there are 1 nodes"),
@@ -247,7 +247,7 @@ def test_bad_input():
     net = bayes.hgf(THREE)
     params = net.params()
     with pytest.raises(ValueError, match="update must be one of"):
-        bayes.hgf(THREE, update="unbounded")  # pyright: ignore[reportArgumentType]
+        bayes.hgf(THREE, update="bounded")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="An observation has 2 values, but 1 nodes are observed"):
         bayes.filter(net.step, params, net.init(params), jnp.ones((3, 2)))
     with pytest.raises(ValueError, match="params must have the shapes"):

@@ -1,0 +1,1 @@
+"""Peers of the filters of series."""

@@ -1,5 +1,9 @@
 """Networks and embeddings that more than one pillar uses: Equinox modules, one sample in."""
 
+from ._attention.attention import attention
+from ._attention.fourier_normaliser import FourierNormaliser
+from ._attention.layer import Attention
+from ._attention.pointer import Pointer, pointer_logits
 from ._bases import ActivationProducts, BSpline, Chebyshev, Fourier, Gaussians, Mixture
 from ._dense import Dense
 from ._embeddings.fourier_features import FourierFeatures, PeriodicEmbedding
@@ -22,6 +26,8 @@ __all__ = [
     "MLP", "ModifiedMLP", "PirateNet", "SIREN", "KAN", "Separable", "Hypernetwork",
     # Layers
     "Dense", "GatedMLP", "KANLayer", "EvoNorm", "alpha_dropout",
+    # Attention
+    "Attention", "attention", "FourierNormaliser", "Pointer", "pointer_logits",
     # Embeddings
     "FourierFeatures", "PeriodicEmbedding", "SphericalEmbedding", "KinkFeatures", "RadialBessel",
     # Bases of KAN edges

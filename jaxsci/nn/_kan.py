@@ -37,9 +37,8 @@ class KANLayer(eqx.Module):
     `BSpline` and `Gaussians` continue as straight lines, so that a finer grid is never worse.
     `adapt` moves the interval to the inputs, `refine` adds splines.
 
-    **Good values:** the defaults, with inputs in the basis's interval. Rows of an attention matrix
-    are normalised by such a layer with a `Fourier` basis and few outputs followed by a `Dense` one
-    (Maity et al., "Kolmogorov-Arnold Attention", 2025).
+    **Good values:** the defaults, with inputs in the basis's interval. `FourierNormaliser` uses
+    such a layer in attention.
 
     **Source:** Liu et al., "KAN: Kolmogorov-Arnold Networks", 2024, equation 2.10.
 

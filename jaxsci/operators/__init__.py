@@ -1,5 +1,6 @@
 """Neural operators: networks that map functions to functions, on any grid."""
 
+from ..nn import Attention, attention
 from . import data, metrics
 from ._bases.basis import Basis
 from ._bases.boundary import ChebyshevBasis, CosineBasis, SineBasis
@@ -9,7 +10,7 @@ from ._bases.product import ProductBasis
 from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
-from ._fields.points import Attention, BallIntegral, attention
+from ._fields.points import BallIntegral
 from ._forecast.conformal import conformal_width
 from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss

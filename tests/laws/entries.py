@@ -266,6 +266,21 @@ ENTRIES = [
         _rows(2),
     ),
     Entry("nn.GatedMLP", _parameters(lambda: jsci.nn.GatedMLP(2, 2, hidden=3, key=KEY)), _rows(2)),
+    Entry(
+        "nn.attention",
+        lambda q: jsci.nn.attention(q, jnp.ones((4, 2)), jnp.ones((4, 1)), jnp.full(4, 0.25)),
+        _rows(3, 2),
+    ),
+    Entry(
+        "nn.FourierNormaliser",
+        _parameters(lambda: jsci.nn.FourierNormaliser(3, rank=2, key=KEY)),
+        _rows(3),
+    ),
+    Entry(
+        "nn.pointer_logits",
+        lambda q: jsci.nn.pointer_logits(q, jnp.ones((4, 2)), jnp.ones(2)),
+        _rows(3, 2),
+    ),
     Entry("nn.EvoNorm", lambda a: jsci.nn.EvoNorm(4, groups=2)(a), _rows(5, 4)),
     Entry("nn.alpha_dropout", lambda x: jsci.nn.alpha_dropout(KEY, x, 0.2), _rows(6)),
     Entry("nn.SphericalEmbedding", jsci.nn.SphericalEmbedding(2), _rows(3)),

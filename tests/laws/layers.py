@@ -174,6 +174,25 @@ def gated_perceptron():
     return _kernel(nn.GatedMLP(2, 3, hidden=4, key=KEY), POINTS)
 
 
+def masked_attention():
+    """Self-attention with weights, in which every point sees two others."""
+    layer = nn.Attention(4, heads=2, key=KEY)
+    f, params, batch = _kernel(layer, _samples(5, 4))
+    mask = (jnp.arange(5)[:, None] + jnp.arange(5)[None]) % 5 < 2
+    return lambda p, x: f(p, x, x, WEIGHTS[:5], mask), params, batch
+
+
+def attention_of_fourier_series():
+    scores = nn.FourierNormaliser(5, rank=2, key=KEY)
+    f, params, batch = _kernel(nn.Attention(2, heads=1, normaliser=scores, key=KEY), _samples(5, 2))
+    return lambda p, x: f(p, x, x), params, batch
+
+
+def pointer():
+    f, params, batch = _kernel(nn.Pointer(2, 2, width=3, key=KEY), _samples(5, 2))
+    return lambda p, x: f(p, x[:2], x), params, batch
+
+
 def radial_functions():
     return _kernel(nn.RadialBessel(3, 2.0, power=5), 1 + POINTS[:, 0])
 
@@ -214,6 +233,9 @@ LAYERS = [
     spline_kan,
     kan_of_every_smooth_basis,
     gated_perceptron,
+    masked_attention,
+    attention_of_fourier_series,
+    pointer,
     radial_functions,
     spherical_siren,
     normalised_activation,

@@ -1,14 +1,16 @@
 """Which units of one network do what units of another do."""
 
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
+from scipy.linalg import qr
 from scipy.optimize import linear_sum_assignment
 
 Left = Float[Array, "n p"] | Float[np.ndarray, "n p"]
 Right = Float[Array, "m q"] | Float[np.ndarray, "m q"]
-Method = Literal["one-to-one", "semi", "sparse"]
+Method = Literal["one-to-one", "semi", "sparse", "spectral"]
 
 
 def correlations(
@@ -31,7 +33,12 @@ def assign(scores: Float[np.ndarray, "p q"]) -> Int[np.ndarray, " p"]:
 
 
 def correspond(
-    x: Left, y: Right, *, method: Method = "one-to-one", penalty: float = 0.1
+    x: Left,
+    y: Right,
+    *,
+    method: Method = "one-to-one",
+    penalty: float = 0.1,
+    clusters: int | None = None,
 ) -> Float[np.ndarray, "p q"]:
     """Explain the units of one network by those of another.
 
@@ -44,23 +51,30 @@ def correspond(
     - `method`: "one-to-one" pairs units so that the sum of correlations is largest; "semi" gives
         every unit of `x` the most correlated one of `y`, which several may share; "sparse" gives
         it a few units of `y` with weights, by least squares with a penalty on their sizes,
-        ½ E(z_i - Σ_j W_ij z'_j)² + λ Σ_j |W_ij|.
+        ½ E(z_i - Σ_j W_ij z'_j)² + λ Σ_j |W_ij|; "spectral" finds groups of units of `x` and of `y`
+        that do the same together, many to many, from the leading singular vectors of the sizes of
+        the correlations.
     - `penalty`: λ of "sparse", between 0 and 1: a unit whose correlations are all below it is
         explained by none.
+    - `clusters`: number of groups that "spectral" finds, from 2 to the smaller number of units.
 
-    **Returns:** W, (p, q). For the first two methods its entries are the correlations of the pairs.
+    **Returns:** W, (p, q). But for "sparse" its entries are the correlations of the pairs; for
+    "spectral" of all pairs in one group, so that a group is a block of W.
 
     **Raises:** `ValueError` for different numbers of samples, an unknown method, a penalty that is
-    not between 0 and 1, activations that are not finite, fewer than two samples, or, for
-    "one-to-one", more units in `x` than in `y`; `TypeError` for complex activations.
+    not between 0 and 1, activations that are not finite, fewer than two samples, for "one-to-one"
+    more units in `x` than in `y`, or for "spectral" a number of clusters out of range; `TypeError`
+    for complex activations.
 
     **Notes:** pairs are found in networks that have nothing in common as well: with p units and few
     samples the largest correlations are far from 0. The null is an untrained network of the same
     kind (0.32 for two networks on images of digits whose trained ones have 0.59). Units that are
-    constant have no partner in "semi" and "sparse".
+    constant have no partner in "semi", "sparse" and "spectral".
 
     **Source:** Li, Yosinski, Clune, Lipson and Hopcroft, "Convergent learning: do different neural
-    networks learn the same representations?" (2016).
+    networks learn the same representations?" (2016); "spectral": Dhillon, "Co-clustering documents
+    and words using bipartite spectral graph partitioning" (2001), with the clusters of Damle,
+    Minden and Ying, "Simple, direct and efficient multi-way spectral clustering" (2019).
 
     ```python
     h = jnp.tanh(x)
@@ -79,8 +93,10 @@ def correspond(
         return np.where(np.arange(y.shape[1]) == found.argmax(1)[:, None], found, 0.0)
     if method == "sparse":
         return _lasso(found, correlations(y, y), penalty)
+    if method == "spectral":
+        return _co_clusters(found, clusters)
     if method != "one-to-one":
-        raise ValueError(f"method must be one-to-one, semi or sparse, got {method!r}.")
+        raise ValueError(f"method must be one-to-one, semi, sparse or spectral, got {method!r}.")
     if x.shape[1] > y.shape[1]:
         raise ValueError(
             f"one-to-one needs a unit of y for each of x, got {y.shape[1]} for {x.shape[1]}: "
@@ -114,3 +130,27 @@ def _lasso(
         if largest < 1e-10:
             break
     return weights
+
+
+def _co_clusters(found: Float[np.ndarray, "p q"], clusters: int | None) -> np.ndarray:
+    """The correlations within groups, by the normalised cut of the graph between both networks.
+
+    The leading singular vectors are, up to a rotation, the indicators of the groups. The rotation
+    is that of the units which a pivoted QR finds to be most unlike each other.
+    """
+    p, q = found.shape
+    if not isinstance(clusters, Integral) or not 2 <= clusters <= min(p, q):
+        raise ValueError(
+            f"spectral needs the number of clusters, from 2 to {min(p, q)}, got {clusters!r}."
+        )
+    sizes = np.abs(found)
+    left, right = (np.sqrt(sizes.sum(axis)) for axis in (1, 0))
+    alive = (left > 0)[:, None] & (right > 0)
+    scaled = np.divide(sizes, left[:, None] * right, out=np.zeros_like(sizes), where=alive)
+    u, _, vt = np.linalg.svd(scaled, full_matrices=False)
+    rows = np.concatenate([u[:, :clusters], vt[:clusters].T])
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    typical = rows[qr(rows.T, pivoting=True)[2][:clusters]]
+    a, _, bt = np.linalg.svd(typical.T)
+    group = np.abs(rows @ a @ bt).argmax(1)
+    return np.where((group[:p, None] == group[p:]) & alive, found, 0.0)

@@ -1,8 +1,6 @@
-"""Functions on scattered points: attention and kernel integrals as quadrature sums."""
+"""Functions on scattered points: kernel integrals as quadrature sums."""
 
-import math
 import warnings
-from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -12,99 +10,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .fields import known
 from .pointwise import Pointwise, apply_mlp, pointwise_mlp
-
-
-def attention(
-    query: Float[Array, "heads queries features"],
-    key: Float[Array, "heads points features"],
-    value: Float[Array, "heads points channels"],
-    weights: Float[Array, " points"],
-    *,
-    normaliser: Callable[[Float[Array, " points"]], Float[Array, " points"]] | None = None,
-) -> Float[Array, "heads queries channels"]:
-    """Softmax attention as an integral over the domain.
-
-        u(y) = ∫ exp(q(y)·k(x)/√d) v(x) dx / ∫ exp(q(y)·k(x)/√d) dx,   ∫ f dx ≈ Σⱼ wⱼ f(xⱼ)
-
-    With equal weights this is ordinary attention; with quadrature weights the result does not
-    depend on where the points are dense.
-
-    **Arguments:**
-
-    - `query`, `key`, `value`: for each head, d features of the output points `(heads, queries, d)`,
-        d features of the input points `(heads, points, d)`, and the values to average `(heads,
-        points, channels)`.
-    - `weights`: quadrature weights `(points,)` of the input points, positive.
-    - `normaliser`: maps the logits of one query to its scores, in place of the exponential and its
-        mean; for example a `jsci.nn.KANLayer` with a Fourier basis followed by a `jsci.nn.Dense`.
-        It ties the network to a number of points and their order.
-
-    **Returns:** the averages `(heads, queries, channels)`.
-
-    **Source:** Berner et al., "Principled Approaches for Extending Neural Architectures to Function
-    Spaces", 2025, section on attention.
-
-    ```python
-    q, k = jax.random.normal(key, (2, 4, 50, 8))
-    v = jnp.ones((4, 50, 3))
-    u = jsci.operators.attention(q, k, v, jnp.full(50, 1 / 50))  # (4, 50, 3)
-    ```
-    """
-    logits = jnp.einsum("hqd,hpd->hqp", query, key) / math.sqrt(query.shape[-1])
-    if normaliser is not None:
-        scores = jax.vmap(jax.vmap(normaliser))(logits) * weights[None, None]
-        return jnp.einsum("hqp,hpc->hqc", scores, value)
-    # The weight joins the exponent: a softmax that cannot overflow.
-    scores = jax.nn.softmax(logits + jnp.log(weights)[None, None], axis=-1)
-    return jnp.einsum("hqp,hpc->hqc", scores, value)
-
-
-class Attention(eqx.Module):
-    """Multi-head `attention` from the points of one field to those of another.
-
-    **Arguments:**
-
-    - `width`: channels of both fields and of the output, a multiple of `heads`.
-    - `heads`: number of independent averages.
-    - `key`: PRNG key of the weights.
-
-    Called as `layer(target, source, weights)`: fields `(queries, width)` and `(points, width)`,
-    and the quadrature weights `(points,)` of the second. Returns `(queries, width)`.
-
-    **Raises:** `ValueError` if `heads` does not divide `width`.
-
-    ```python
-    layer = jsci.operators.Attention(8, heads=2, key=jax.random.key(0))
-    b = layer(jnp.ones((5, 8)), jnp.ones((50, 8)), jnp.full(50, 1 / 50))  # (5, 8)
-    ```
-    """
-
-    query: Pointwise
-    key_value: Pointwise
-    out: Pointwise
-    heads: int = eqx.field(static=True)
-
-    def __init__(self, width: int, *, heads: int, key: PRNGKeyArray):
-        if heads < 1 or width < 1 or width % heads:
-            raise ValueError(f"Attention needs heads that divide width, got {heads} and {width}.")
-        keys = jax.random.split(key, 3)
-        self.heads = heads
-        self.query = Pointwise(width, width, key=keys[0])
-        self.key_value = Pointwise(width, 2 * width, key=keys[1])
-        self.out = Pointwise(width, width, key=keys[2])
-
-    def __call__(
-        self,
-        target: Float[Array, "queries width"],
-        source: Float[Array, "points width"],
-        weights: Float[Array, " points"],
-    ) -> Float[Array, "queries width"]:
-        def by_head(x):
-            return x.reshape(len(x), self.heads, -1).swapaxes(0, 1)
-
-        k, v = jnp.split(self.key_value(source), 2, axis=-1)
-        mean = attention(by_head(self.query(target)), by_head(k), by_head(v), weights)
-        return self.out(mean.swapaxes(0, 1).reshape(target.shape))
 
 
 class BallIntegral(eqx.Module):

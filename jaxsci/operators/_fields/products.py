@@ -2,23 +2,11 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
-
-def carry_batch(w: Shaped[Array, "..."], a: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
-    """`w` itself, but batched wherever `vmap` batches `a`.
-
-    Under `vmap`, a product of an unbatched with a batched matrix makes the batch a free axis of one
-    large product, for which XLA transposes the field; and the weight gradient becomes one
-    contraction over every point of every sample, which a CPU computes at a fraction of its speed.
-    With both operands batched, each sample is a matrix product of its own, and the weight gradient
-    is their sum. The zero added here is an empty sum: it costs nothing and propagates no NaN.
-    """
-    empty = jax.lax.stop_gradient(a).reshape(-1)[:0]
-    return w + jnp.sum(empty).astype(w.dtype)
+from ...nn._pointwise import carry_batch
 
 
 def along_axis(

@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.points import Attention, check_points
+from ...nn import Attention
+from .._fields.points import check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 from .film import FiLM, check_conditions, films, modulated
 

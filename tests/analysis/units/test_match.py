@@ -101,11 +101,31 @@ def test_pairs_shared_partners_and_a_few_for_one():
     np.testing.assert_allclose(slope.T[few != 0], 0.1 * np.sign(few[few != 0]), atol=1e-9)
 
 
+def test_groups_that_do_the_same_together_are_found_many_to_many():
+    """Every group of either network mixes two features that the other groups do not see."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2000, 3, 2))
+    mine, theirs = rng.permutation([0, 0, 0, 1, 1, 1, 1, 2, 2]), rng.permutation([0, 0, 1, 1, 1, 2])
+    x, y = (
+        np.stack([features[:, g] @ rng.normal(size=2) for g in groups], 1)
+        + 0.3 * rng.normal(size=(2000, len(groups)))
+        for groups in (mine, theirs)
+    )
+    x = np.concatenate([x, np.ones((2000, 1))], 1)  # and a unit that is constant
+    found = analysis.correspond(x, y, method="spectral", clusters=3)
+    np.testing.assert_array_equal(found[:-1] != 0, mine[:, None] == theirs)
+    assert (found[-1] == 0).all()
+    inside = mine[:, None] == theirs
+    np.testing.assert_allclose(found[:-1][inside], np.corrcoef(x[:, :-1].T, y.T)[:9, 9:][inside])
+
+
 @pytest.mark.parametrize(
     ("sizes", "options", "message"),
     [
         ((5, 6), {}, "of the same samples, got 5 and 6"),
         ((5, 5), {"method": "sparse", "penalty": 1.0}, "between 0 and 1"),
+        ((5, 5), {"method": "spectral"}, "clusters, from 2 to 3, got None"),
+        ((5, 5), {"method": "spectral", "clusters": 4}, "clusters, from 2 to 3, got 4"),
     ],
 )
 def test_what_cannot_correspond(sizes, options, message):

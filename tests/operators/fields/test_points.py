@@ -112,6 +112,16 @@ def test_attention_with_a_learned_normaliser(key):
     np.testing.assert_allclose(exponential / norm, attention(q, k, v, weights), atol=1e-13)
 
 
+def test_the_layer_of_nn_has_the_names_that_saved_files_have(key):
+    paths, _ = jax.tree_util.tree_flatten_with_path(transformer(key))
+    names = [jax.tree_util.keystr(path) for path, _ in paths]
+    parts = ("query", "key_value", "out")
+    for layer in (".blocks[0].attend", ".cross"):
+        expected = [f"{layer}.{part}.{leaf}" for part in parts for leaf in ("weight", "bias")]
+        assert [name for name in names if name.startswith(layer)] == expected
+    assert jsci.operators.Attention is nn.Attention and attention is nn.attention
+
+
 def test_gno_sees_no_further_than_its_balls(key):
     """Two integrals of radius 0.4: the input beyond 0.8 does not reach the output at 0."""
     model = GNO(1, 1, dim=1, radius=0.4, width=4, depth=1, key=key)

@@ -11,6 +11,7 @@ from atoms._crystals import argon, silicon
 import jaxsci as jsci
 from jaxsci.atoms._structure.atoms import moved, strained
 
+METHODS: tuple[Any, ...] = ("fire", "lbfgs")
 RNG = np.random.default_rng(0)
 
 
@@ -79,7 +80,7 @@ def test_both_methods_find_the_same_minima_each_structure_for_itself():
         jax.jit(
             jax.vmap(lambda a, m=m: jsci.atoms.relax(f, params, a, nearby, method=m, **limits))
         )(stack)
-        for m in ("fire", "lbfgs")
+        for m in METHODS
     )
     assert fire.converged.tolist() == lbfgs.converged.tolist() == [True, True, False]
     np.testing.assert_allclose(lbfgs.energy[:2], fire.energy[:2], rtol=1e-7)
@@ -113,7 +114,7 @@ def test_what_cannot_be_relaxed_is_refused():
         jsci.atoms.relax(f, params, pair, nearby, method=newton)
 
 
-@pytest.mark.parametrize("method", ["fire", "lbfgs"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_pair_finds_its_bond_length(method):
     energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0)
     f = jsci.atoms.properties(energy)

@@ -7,6 +7,8 @@ example has compiled serves the others.
 import dataclasses
 import functools
 import math
+import pathlib
+import shutil
 
 import equinox as eqx
 import jax
@@ -199,6 +201,7 @@ def write_files(folder):
     """The files that examples read."""
     (folder / "train.xyz").write_text(CRYSTAL)
     tiny(folder / "ani-1x_8x")
+    shutil.copy(pathlib.Path(__file__).parent / "atoms/data/dpa3-static.dp", folder / "model.dp")
     for name, molecule in (("water", WATER), ("n2", NITROGEN), ("trajectory", WATER)):
         lines = [f"{symbol} {x} {y} {z}" for symbol, (x, y, z) in molecule]
         frame = "\n".join([str(len(lines)), name, *lines]) + "\n"

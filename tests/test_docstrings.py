@@ -25,6 +25,7 @@ SLOW = {
     "analysis.block_model",
     "analysis.factorise",
     "atoms.GraphPotential",
+    "atoms.LineGraphPotential",
     "atoms.chgnet",
     "atoms.minibatches",
     "atoms.property_errors",

@@ -12,11 +12,14 @@ from ._dynamics.verlet import verlet
 from ._potentials.frozen import frozen
 from ._potentials.graph_potential import GraphPotential
 from ._potentials.lennard_jones import lennard_jones
+from ._potentials.line_graph.potential import LineGraphPotential
 from ._potentials.minibatches import minibatches
 from ._potentials.property_errors import property_errors
 from ._potentials.published.ani import ani
 from ._potentials.published.chgnet import chgnet
+from ._potentials.published.dpa3 import dpa3
 from ._potentials.references import composition_energies, with_references
+from ._potentials.selection import Selection, select
 from ._potentials.stillinger_weber import stillinger_weber
 from ._properties.calculator import calculator
 from ._properties.elastic import EquationOfState, elastic_constants, equation_of_state
@@ -48,9 +51,9 @@ __all__ = [
     "simulate", "Dynamics", "State",
     # Potentials
     "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
-    "GraphPotential", "chgnet", "ani",
+    "GraphPotential", "LineGraphPotential", "chgnet", "ani", "dpa3",
     # Training
-    "property_errors", "minibatches", "frozen",
+    "property_errors", "minibatches", "frozen", "select", "Selection",
 ]  # fmt: skip
 
 

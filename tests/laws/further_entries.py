@@ -510,6 +510,13 @@ def _graph_potential():
     return jsci.pure(model)
 
 
+def _line_graph_potential():
+    model = jsci.atoms.LineGraphPotential(
+        ["Si"], cutoff=5.0, angle_cutoff=5.0, widths=(4, 4, 2), depth=1, key=KEY
+    )
+    return jsci.pure(model)
+
+
 def _potential(name, made):
     """The energy of four silicon atoms, of which the second to fourth are where the input says."""
     energy, params = made
@@ -527,6 +534,8 @@ ATOMS = [
     _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
     _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
     _potential("atoms.GraphPotential", _graph_potential()),
+    _potential("atoms.LineGraphPotential", _line_graph_potential()),
+    Entry("atoms.select", lambda x: jsci.atoms.select(x @ x.T, 2), _rows(4, 3)),
     Entry("atoms.harmonic_heat", lambda x: jsci.atoms.harmonic_heat(3 + x, 300.0), _rows(2, 3)),
     Entry(
         "atoms.phonon_density",

@@ -53,6 +53,7 @@ EXEMPT = {
         analysis.MeshLaplacian analysis.Group analysis.Match analysis.Place
         analysis.Units analysis.Unproved
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
+        atoms.Selection
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
@@ -65,7 +66,7 @@ EXEMPT = {
         bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
-        atoms.ani atoms.chgnet
+        atoms.ani atoms.chgnet atoms.dpa3
         check_platform compilation_cache machine_memory peak_memory require_x64 dft.Newton
         dft.Criteria
         dft.as_functional dft.functional_names dft.constraint_table dft.constraints.constraint_table

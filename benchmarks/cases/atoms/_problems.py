@@ -11,14 +11,14 @@ GPA = 160.21766208  # per eV/Å³
 CORNERS = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
 
 
-def alloy(rng: np.random.Generator, repeat=(2, 1, 1)) -> jsci.atoms.Atoms:
-    """Face-centred cells of random composition, strained by 2 % and rattled by 0.1 Å."""
+def alloy(rng: np.random.Generator, repeat=(2, 1, 1), size=1.0) -> jsci.atoms.Atoms:
+    """Face-centred cells of random composition, strained by 2 % and rattled by 0.1 Å, at size 1."""
     symbols = rng.choice(list(LATTICE), 4 * int(np.prod(repeat)), p=rng.dirichlet(np.ones(3)))
     a = np.mean([LATTICE[s] for s in symbols])
     cells = np.stack(np.meshgrid(*map(np.arange, repeat), indexing="ij"), -1).reshape(-1, 3)
     fraction = (CORNERS[None] + cells[:, None]).reshape(-1, 3) / np.array(repeat)
-    cell = a * np.diag(repeat) @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3)))
-    places = fraction @ cell + 0.1 * rng.standard_normal(fraction.shape)
+    cell = a * np.diag(repeat) @ (np.eye(3) + 0.02 * size * rng.standard_normal((3, 3)))
+    places = fraction @ cell + 0.1 * size * rng.standard_normal(fraction.shape)
     return jsci.atoms.Atoms(places, [str(s) for s in symbols], cell)
 
 
@@ -29,3 +29,13 @@ def emt_frames(count: int, seed: int) -> list[jsci.atoms.Frame]:
 
     rng = np.random.default_rng(seed)
     return jsci.atoms.label([alloy(rng) for _ in range(count)], EMT())
+
+
+@functools.cache
+def varied_frames(count: int, seed: int) -> list[jsci.atoms.Frame]:
+    """Alloys of four atoms, most of them little deformed: by 0.1 to 3 times that of `alloy`."""
+    from ase.calculators.emt import EMT
+
+    rng = np.random.default_rng(seed)
+    sizes = np.clip(rng.lognormal(np.log(0.5), 0.8, count), 0.1, 3.0)
+    return jsci.atoms.label([alloy(rng, (1, 1, 1), size) for size in sizes], EMT())

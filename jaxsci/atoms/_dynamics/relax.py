@@ -1,7 +1,7 @@
 """Relaxed structures: no forces, and no stress where the cell is free."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,7 @@ from .._properties.properties import Properties
 from .._structure.atoms import Atoms, moved
 from .._structure.neighbour_list import NeighbourList
 from .._structure.units import EV_PER_CUBIC_ANGSTROM_IN_GPA
-
-# FIRE, with the parameters of its paper: growth and decay of the step, damping, and patience.
-_GROW, _SHRINK, _DAMP, _CALM, _PATIENCE = 1.1, 0.5, 0.25, 0.99, 20
-_FIRST, _LARGEST, _FARTHEST = 0.1, 0.5, 0.2  # steps of time, and of a coordinate in Å
+from .descent import METHODS
 
 
 class Relaxed(NamedTuple):
@@ -38,10 +35,7 @@ class Relaxed(NamedTuple):
 
 class _Search(NamedTuple):
     x: Array  # positions as the undeformed cell has them, and N times the deformation
-    v: Array
-    dt: Array
-    damping: Array
-    good: Array  # steps downhill in a row
+    memory: PyTree  # of the method
     graph: PyTree
     built: Atoms
     found: Properties
@@ -59,8 +53,9 @@ def relax(
     fmax: float = 1e-3,
     smax: float = 1e-4,
     steps: int = 1000,
+    method: Literal["fire", "lbfgs"] = "fire",
 ) -> Relaxed:
-    """The structure of least energy near a given one, by the fast inertial relaxation engine.
+    """The structure of least energy near a given one.
 
     It minimises the enthalpy E + P V over positions, and with `cell=True` over the deformation of
     the cell too.
@@ -77,17 +72,21 @@ def relax(
     - `fmax`: the largest force on an atom, eV/Å.
     - `smax`: the largest component of σ + P of a free cell, eV/Å³.
     - `steps`: the most that are taken.
+    - `method`: `"fire"`, the fast inertial relaxation engine, or `"lbfgs"`, which learns the
+        curvature from its last steps and takes fewer of them; it has no line search.
 
     **Returns:** `Relaxed`.
 
-    **Raises:** `ValueError` for limits that are not positive, or a molecule with `cell=True`.
+    **Raises:** `ValueError` for limits that are not positive, a molecule with `cell=True`, or
+    another method.
 
     **Notes:** without convergence, or once an energy is not finite, `converged` is false, and the
     structure is the last one. Positions move with the cell.
 
-    **Good values:** `fmax=1e-3`; phonons need 1e-5.
+    **Good values:** `fmax=1e-3`; phonons need 1e-5. `"fire"` far from a minimum, `"lbfgs"` near it.
 
-    **Source:** Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006).
+    **Source:** Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006); Liu & Nocedal, Math. Program. 45,
+    503 (1989).
 
     ```python
     relaxed = jsci.atoms.relax(f, params, salt, nearby, cell=True)
@@ -98,6 +97,9 @@ def relax(
         raise ValueError(f"fmax, smax, steps must be positive, got {fmax}, {smax}, {steps}.")
     if cell and atoms.cell is None:
         raise ValueError("relax(cell=True) needs a crystal: a molecule has no cell.")
+    if method not in METHODS:
+        raise ValueError(f"method must be 'fire' or 'lbfgs', got {method!r}.")
+    descent = METHODS[method]
     space = _Space(atoms, cell, pressure / EV_PER_CUBIC_ANGSTROM_IN_GPA, fmax, smax)
 
     def evaluate(x, graph, built):
@@ -110,16 +112,13 @@ def relax(
         return ~space.done(s) & (s.step < steps) & jnp.isfinite(s.found.energy)
 
     def step(s: _Search):
-        x, v, dt, damping, good = _fire(s, space.force(s))
+        x, memory = descent.step(s.memory, s.x, space.force(s))
         graph, built, found = evaluate(x, s.graph, s.built)
-        return _Search(x, v, dt, damping, good, graph, built, found, s.step + 1)
+        return _Search(x, memory, graph, built, found, s.step + 1)
 
     graph, x = nearby(atoms), space.start()
-    real = lambda value: jnp.asarray(value, x.dtype)  # noqa: E731
-    begin = _Search(
-        x, jnp.zeros_like(x), real(_FIRST), real(_DAMP), jnp.array(0), graph, atoms,
-        f(params, atoms, graph), jnp.array(0),
-    )  # fmt: skip
+    found = f(params, atoms, graph)
+    begin = _Search(x, descent.start(x), graph, atoms, found, jnp.array(0))
     end = jax.lax.while_loop(going, step, begin)
     energy, forces, stress, _ = end.found
     return Relaxed(space.atoms_at(end.x), energy, forces, stress, space.done(end), end.step)
@@ -166,20 +165,3 @@ class _Space(NamedTuple):
 
     def _count(self):
         return jnp.maximum(jnp.sum(self.atoms.mask), 1).astype(self.atoms.positions.dtype)
-
-
-def _fire(s: _Search, force):
-    """One step: speed is kept downhill, and lost where the way goes up."""
-    downhill = jnp.sum(force * s.v) > 0
-    speed = jnp.sqrt(jnp.sum(s.v**2))
-    along = force / jnp.maximum(jnp.sqrt(jnp.sum(force**2)), jnp.finfo(force.dtype).tiny)
-    v = jnp.where(downhill, (1 - s.damping) * s.v + s.damping * speed * along, 0.0)
-    good = jnp.where(downhill, s.good + 1, 0)
-    faster = jnp.minimum(s.dt * _GROW, _LARGEST)
-    dt = jnp.where(good > _PATIENCE, faster, jnp.where(downhill, s.dt, s.dt * _SHRINK))
-    damping = jnp.where(good > _PATIENCE, s.damping * _CALM, jnp.where(downhill, s.damping, _DAMP))
-    v = v + dt * force
-    move = dt * v
-    longest = jnp.sqrt(jnp.max(jnp.sum(move**2, axis=1)))
-    move = move * jnp.minimum(1.0, _FARTHEST / jnp.maximum(longest, jnp.finfo(move.dtype).tiny))
-    return s.x + move, v, dt, damping, good

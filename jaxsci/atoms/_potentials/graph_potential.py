@@ -93,7 +93,7 @@ class GraphPotential(eqx.Module):
         key: PRNGKeyArray,
         dtype: DTypeLike | None = None,
     ):
-        self.elements = _numbers(elements)
+        self.elements = element_numbers(elements)
         _check(cutoff, angle_cutoff, width, depth, order)
         dtype = jnp.dtype(dtype or jnp.result_type(float))
         keys = iter(jax.random.split(key, 9))
@@ -174,7 +174,8 @@ def _chebyshev(cosine: Float[Array, " n"]) -> Float[Array, "n count"]:
     return jnp.stack(rows, axis=-1)
 
 
-def _numbers(elements: Sequence[str | int]) -> tuple[int, ...]:
+def element_numbers(elements: Sequence[str | int]) -> tuple[int, ...]:
+    """Atomic numbers of these elements, in order; `ValueError` for none, or one that is none."""
     if isinstance(elements, str) or not len(elements):
         raise ValueError(f"elements must be a list such as ['Cu', 'Au'], got {elements!r}.")
     numbers = {e if isinstance(e, int) else atomic_number(str(e)) for e in elements}

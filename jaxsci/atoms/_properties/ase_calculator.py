@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from jaxtyping import PyTree
 
 from .._structure.ase_atoms import from_ase
-from .._structure.neighbours import neighbours
+from .._structure.neighbours import listed
 from .properties import Properties
 
 _ROOM = 1.25
@@ -31,7 +31,7 @@ class AtomsCalculator(Calculator):
     ):
         super().__init__()
         self.f, self.potential_params = eqx.filter_jit(f), params
-        self.cutoffs = {"cutoff": cutoff, "angle_cutoff": angle_cutoff}
+        self.cutoffs = (cutoff, angle_cutoff)
         self.room = (0, 0)
 
     def calculate(
@@ -43,13 +43,7 @@ class AtomsCalculator(Calculator):
         """Everything at once, of which ASE keeps what it is asked for later."""
         super().calculate(atoms, properties, system_changes)
         ours = from_ase(self.atoms)
-        graph = neighbours(ours, **self.cutoffs)
-        self.room = tuple(
-            have if have >= need else int(_ROOM * need) + 1
-            for have, need in zip(self.room, (len(graph.i), len(graph.first)), strict=True)
-        )
-        edges, angles = self.room
-        graph = neighbours(ours, **self.cutoffs, edges=edges, angles=angles)
+        graph = listed(ours, *self.cutoffs, self._room_for)
         found = self.f(self.potential_params, ours, graph)
         energy = float(found.energy)
         self.results = {"energy": energy, "free_energy": energy, "forces": np.array(found.forces)}
@@ -57,3 +51,12 @@ class AtomsCalculator(Calculator):
             self.results["stress"] = np.array(found.stress)[_VOIGT]
         if found.magmoms is not None:
             self.results["magmoms"] = np.array(found.magmoms)
+
+    def _room_for(self, edges: int, angles: int) -> tuple[int, int]:
+        """Places for these numbers: those of the last call while they suffice."""
+        have = self.room
+        self.room = (
+            have[0] if have[0] >= edges else int(_ROOM * edges) + 1,
+            have[1] if have[1] >= angles else int(_ROOM * angles) + 1,
+        )
+        return self.room

@@ -1,5 +1,7 @@
 """The graph of a structure, built on the host."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,20 @@ def neighbours(
     graph = jsci.atoms.neighbours(salt, 6.0, angle_cutoff=3.0)
     ```
     """
+
+    def room(edges_found: int, angles_found: int) -> tuple[int, int]:
+        return _room(edges_found, edges, "edges"), _room(angles_found, angles, "angles")
+
+    return listed(atoms, cutoff, angle_cutoff, room)
+
+
+def listed(
+    atoms: Atoms,
+    cutoff: float,
+    angle_cutoff: float | None,
+    room: Callable[[int, int], tuple[int, int]],
+) -> Graph:
+    """The same, padded to what `room` says of the numbers of edges and angles found."""
     _check(atoms, cutoff, angle_cutoff)
     real = np.asarray(atoms.mask)
     chosen = np.flatnonzero(real)
@@ -63,7 +79,7 @@ def neighbours(
     count = int(np.sum(degrees * np.maximum(degrees - 1, 0)))
     first, second, _ = angle_pairs(np, i, near, len(real), count)
     reverse = reverse_edges(np, i, j, shift)
-    e, a = _room(len(i), edges, "edges"), _room(count, angles, "angles")
+    e, a = room(len(i), count)
     last = max(len(real) - 1, 0)  # padded edges keep the order by atoms
     reverse = np.concatenate([reverse, np.arange(len(i), e)])
     return Graph(

@@ -1,5 +1,7 @@
 """Relaxation: known minima, flags per structure, pressure."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from atoms._crystals import argon, silicon
 import jaxsci as jsci
 from jaxsci.atoms._structure.atoms import moved, strained
 
+METHODS: tuple[Any, ...] = ("fire", "lbfgs")
 RNG = np.random.default_rng(0)
 
 
@@ -62,6 +65,29 @@ def test_structures_of_a_stack_stop_each_for_itself():
 
 
 @pytest.mark.slow
+def test_both_methods_find_the_same_minima_each_structure_for_itself():
+    """Distorted crystals with free cells; by learned curvature in fewer than half of the steps."""
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=6.0, onset=4.5)
+    f = jsci.atoms.properties(energy)
+    broken = argon()
+    broken = moved(broken, broken.positions.at[0].set(broken.positions[1]))
+    both = [rattled(argon()), rattled(argon(), 0.3, 0.04), argon()]
+    stack = jax.tree.map(lambda *x: jnp.stack(x), *both)
+    nearby = jsci.atoms.NeighbourList(stack, 6.0, room=2.0)
+    stack = jax.tree.map(lambda s, x: s.at[2].set(x), stack, broken)
+    limits = {"cell": True, "fmax": 1e-5, "smax": 1e-6}
+    fire, lbfgs = (
+        jax.jit(
+            jax.vmap(lambda a, m=m: jsci.atoms.relax(f, params, a, nearby, method=m, **limits))
+        )(stack)
+        for m in METHODS
+    )
+    assert fire.converged.tolist() == lbfgs.converged.tolist() == [True, True, False]
+    np.testing.assert_allclose(lbfgs.energy[:2], fire.energy[:2], rtol=1e-7)
+    assert (2 * lbfgs.steps[:2] < fire.steps[:2]).all()
+
+
+@pytest.mark.slow
 def test_structures_of_padding_are_relaxed_at_once():
     energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=5.0, onset=3.5)
     f = jsci.atoms.properties(energy)
@@ -83,6 +109,17 @@ def test_what_cannot_be_relaxed_is_refused():
         jsci.atoms.relax(f, params, pair, nearby, cell=True)
     with pytest.raises(ValueError, match="must be positive"):
         jsci.atoms.relax(f, params, pair, nearby, fmax=0.0)
-    found = jsci.atoms.relax(f, params, pair, nearby, fmax=1e-6)
+    newton: Any = "newton"
+    with pytest.raises(ValueError, match="method must be 'fire' or 'lbfgs', got 'newton'"):
+        jsci.atoms.relax(f, params, pair, nearby, method=newton)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pair_finds_its_bond_length(method):
+    energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0)
+    f = jsci.atoms.properties(energy)
+    pair = jsci.atoms.Atoms([[0.0, 0, 0], [0, 0, 4.0]], ["Ar", "Ar"])
+    nearby = jsci.atoms.NeighbourList(pair, 7.0)
+    found = jsci.atoms.relax(f, params, pair, nearby, fmax=1e-6, method=method)
     length = jnp.linalg.norm(found.atoms.positions[1] - found.atoms.positions[0])
     assert found.converged and length == pytest.approx(2 ** (1 / 6) * 3.4, rel=1e-4)

@@ -7,6 +7,7 @@ import pytest
 from atoms._crystals import argon, silicon
 
 import jaxsci as jsci
+from jaxsci.atoms._structure import neighbours
 from jaxsci.atoms._structure.atoms import moved, strained
 
 VOIGT = [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
@@ -201,6 +202,22 @@ def test_the_calculator_gives_what_properties_give():
     np.testing.assert_allclose(frame.forces, ours.forces, atol=1e-14)
     np.testing.assert_allclose(frame.stress, ours.stress, atol=1e-14)
     assert theirs.get_stress().shape == (6,)
+
+
+def test_the_calculator_looks_for_neighbours_once_and_compiles_nothing_new(monkeypatch):
+    build = pytest.importorskip("ase.build")
+    f, params, cutoffs = lennard_jones()
+    theirs = build.bulk("Ar", "fcc", 5.2, cubic=True)
+    theirs.calc = jsci.atoms.calculator(f, params, **cutoffs)
+    searches, search = [], neighbours.pairs
+    monkeypatch.setattr(neighbours, "pairs", lambda *a: searches.append(1) or search(*a))
+    shapes = set()
+    for strain in (1.0, 0.99, 1.01, 0.8):
+        theirs.set_cell(5.2 * strain * np.eye(3), scale_atoms=True)
+        theirs.get_potential_energy()
+        shapes.add(theirs.calc.room)
+    assert len(searches) == 4
+    assert len(shapes) == 2  # the last one needed more room
 
 
 @pytest.mark.filterwarnings("ignore:Warning. Point group symmetries:UserWarning")

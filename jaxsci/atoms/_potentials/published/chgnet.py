@@ -37,11 +37,14 @@ class CHGNet(eqx.Module):
         # The wider of the types of parameters and positions.
         state = (x.astype(bonds.dtype), bonds, angles)
 
-        def step(state, layer):
-            return _layer(layer, state, edges, graph), None
+        def step(state, layer_and_last):
+            layer, last = layer_and_last
+            return _layer(layer, last, state, edges, graph), None
 
+        depth = len(jax.tree.leaves(params["layers"])[0])
+        layers = (params["layers"], jnp.arange(depth) == depth - 1)
         # A layer is computed again for its derivatives: keeping it takes longer, and more memory.
-        (x, bonds, _), _ = jax.lax.scan(jax.checkpoint(step), state, params["layers"])
+        (x, bonds, _), _ = jax.lax.scan(jax.checkpoint(step), state, layers)
         moments = jnp.abs(_affine(params["moment"], x)[:, 0])
         x = _atoms(params["last"], x, bonds, edges, graph)
         energies = _readout(params, x) + table[element]
@@ -113,12 +116,16 @@ def _geometry(params, atoms: Atoms, graph: Graph) -> tuple[dict[str, Array], Arr
     return edges, series @ params["angles"]["embedding"]
 
 
-def _layer(layer, state, edges, graph: Graph):
-    """Atoms, then bonds with the new atoms, then angles with both."""
+def _layer(layer, last: Array, state, edges, graph: Graph):
+    """Atoms, bonds with the new atoms, then angles with both: nothing needs those of the last."""
     x, bonds, angles = state
     x = _atoms(layer["atoms"], x, bonds, edges, graph)
     bonds = _bonds(layer["bonds"], x, bonds, angles, edges, graph)
-    return x, bonds, angles + layer["angles"].of_parts(*_around(x, bonds, angles, graph))
+
+    def bent():
+        return angles + layer["angles"].of_parts(*_around(x, bonds, angles, graph))
+
+    return x, bonds, jax.lax.cond(last, lambda: angles, bent)
 
 
 def _atoms(update, x, bonds, edges, graph: Graph):

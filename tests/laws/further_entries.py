@@ -277,6 +277,21 @@ OPERATORS = [
         entries._parameters(lambda: jsci.operators.VCycle(1, 1, dim=1, levels=2, key=KEY)),
         _rows(7, 1),
     ),
+    Entry(
+        "operators.cell_weights",
+        lambda x: jsci.operators.cell_weights(x, np.array([[0, 1, 2], [0, 2, 3]])),
+        _rows(4, 2),
+    ),
+    Entry(
+        "operators.point_weights",
+        lambda x: jsci.operators.point_weights(x, low=-1.0),
+        _rows(5, 2),
+    ),
+    Entry(
+        "operators.SliceAttention",
+        lambda h: jsci.operators.SliceAttention(2, heads=1, slices=2, key=KEY)(h, jnp.ones(4)),
+        _rows(4, 2),
+    ),
     Entry("operators.pod_modes", lambda u: jsci.operators.pod_modes(u, 2), _rows(4, 6, 1)),
     Entry(
         "operators.spherical_harmonics",

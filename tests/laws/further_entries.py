@@ -278,16 +278,6 @@ OPERATORS = [
         _rows(7, 1),
     ),
     Entry(
-        "operators.cell_weights",
-        lambda x: jsci.operators.cell_weights(x, np.array([[0, 1, 2], [0, 2, 3]])),
-        _rows(4, 2),
-    ),
-    Entry(
-        "operators.point_weights",
-        lambda x: jsci.operators.point_weights(x, low=-1.0),
-        _rows(5, 2),
-    ),
-    Entry(
         "operators.SliceAttention",
         lambda h: jsci.operators.SliceAttention(2, heads=1, slices=2, key=KEY)(h, jnp.ones(4)),
         _rows(4, 2),

@@ -117,6 +117,9 @@ EXEMPT = {
         operators.data.Normaliser operators.data.Trajectories operators.data.read
         operators.data.read_mesh
     """,
+    "points on the host, which nothing traces: tested in tests/operators/fields": """
+        operators.cell_weights operators.point_weights
+    """,
     "a figure of arrays on the host: tested in tests/operators/forecast": """
         operators.plot_forecast
     """,

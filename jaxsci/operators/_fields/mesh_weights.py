@@ -33,7 +33,7 @@ def cell_weights(
     of no cell. Their sum is the volume of the mesh.
 
     **Raises:** `ValueError` for cells that are no simplices of these points, and for points that
-    are not finite.
+    are not finite; `TypeError` for points that are not real numbers.
 
     **Notes:** split quadrilaterals and hexahedra into simplices, as `data.read_mesh` does.
 
@@ -83,7 +83,8 @@ def point_weights(
 
     **Returns:** the weights `(n,)`, in the unit of volume. Their sum is that of the domain.
 
-    **Raises:** `ValueError` for points that are not finite or lie outside the domain.
+    **Raises:** `ValueError` for points that are not finite or lie outside the box, and a domain
+    that is empty; `TypeError` for points that are not real numbers.
 
     **Notes:** of second order in the spacing for smooth functions where cells are round. Of points
     that coincide, one has the weight of all. With a mesh take `cell_weights`.
@@ -123,6 +124,8 @@ def point_weights(
 
 
 def _points(points, name: str) -> np.ndarray:
+    if np.asarray(points).dtype.kind not in "fiu":
+        raise TypeError(f"{name}() takes real points, got {np.asarray(points).dtype}.")
     x = np.asarray(points, float)
     if x.ndim != 2 or not x.size or not np.isfinite(x).all():
         raise ValueError(f"{name}() takes finite points (n, dim); got shape {x.shape}.")

@@ -97,6 +97,9 @@ def test_bad_cells(points, cells, message):
 
 
 def test_bad_points():
+    for bad in (SQUARE + 0j, SQUARE > 0):
+        with pytest.raises(TypeError, match="takes real points"):
+            point_weights(bad)
     with pytest.raises(ValueError, match=r"1 points, such as \[2. 0.\], are outside the box"):
         point_weights(np.array([[0.5, 0.5], [2.0, 0.0]]))
     with pytest.raises(ValueError, match="low < high"):

@@ -10,7 +10,10 @@ from ._bases.product import ProductBasis
 from ._bases.sphere import SphereBasis
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
+from ._fields.mesh_weights import cell_weights, point_weights
+from ._fields.neighbours import Neighbours
 from ._fields.points import BallIntegral
+from ._fields.slices import SliceAttention
 from ._forecast.conformal import conformal_width
 from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
@@ -23,6 +26,7 @@ from ._networks.gno import GNO
 from ._networks.local_no import LocalNO
 from ._networks.meta_mixer import MetaMixer
 from ._networks.mgno import MgNO, VCycle
+from ._networks.slice_transformer import SliceTransformer
 from ._networks.transformer import Transformer
 from ._networks.unet import UNet
 from ._networks.uno import UNO
@@ -41,18 +45,21 @@ __all__ = [
     # Networks on grids
     "FNO", "LocalNO", "UNO", "UNet", "MetaMixer", "MgNO", "VCycle",
     # Networks on sensors and points
-    "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "GNO", "GINO",
+    "DeepONet", "MIONet", "PODDeepONet", "pod_modes", "Transformer", "SliceTransformer", "GNO",
+    "GINO",
     # Networks of any set of variables
     "Forecaster", "VariableTokens",
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
-    "Attention", "attention", "normalise", "FiLM",
+    "Attention", "attention", "SliceAttention", "normalise", "FiLM",
     # Bases
     "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "ProductBasis",
     "SphereBasis", "Basis",
     # Fields and grids
     "fill", "resample", "spectral_derivative", "basis_points", "sphere_grid", "spherical_harmonics",
     "Sphere",
+    # Points and meshes
+    "cell_weights", "point_weights", "Neighbours",
     # Losses
     "relative_l2", "h1",
     # Forecasts

@@ -289,6 +289,11 @@ OPERATORS = [
         lambda x: _forecaster()(x, ("q",), 1.0, "gauss"),
         _rows(4, 6, 1),
     ),
+    Entry(
+        "operators.SliceAttention",
+        lambda h: jsci.operators.SliceAttention(2, heads=1, slices=2, key=KEY)(h, jnp.ones(4)),
+        _rows(4, 2),
+    ),
     Entry("operators.pod_modes", lambda u: jsci.operators.pod_modes(u, 2), _rows(4, 6, 1)),
     Entry(
         "operators.spherical_harmonics",

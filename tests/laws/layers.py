@@ -100,6 +100,12 @@ def transformer():
     return _scattered(operators.Transformer(1, 1, dim=2, width=4, heads=2, depth=1, key=KEY))
 
 
+def slice_transformer():
+    return _scattered(
+        operators.SliceTransformer(1, 1, dim=2, width=4, heads=2, slices=3, depth=1, key=KEY)
+    )
+
+
 def graph_operator():
     return _scattered(operators.GNO(1, 1, dim=2, radius=0.5, width=4, depth=1, key=KEY))
 
@@ -221,6 +227,7 @@ LAYERS = [
     mixer,
     u_net,
     transformer,
+    slice_transformer,
     graph_operator,
     geometry_informed_operator,
     multiple_input_operator,

@@ -60,7 +60,7 @@ EXEMPT = {
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
         pde.LeastSquares pde.March pde.RandomFeatures
-        operators.Window pde.SelfAdaptive pde.SpaceTime
+        operators.Neighbours operators.Window operators.data.Mesh pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
         bayes.Observation bayes.Chain bayes.Draws bayes.Health bayes.Langevin
         bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
@@ -117,6 +117,10 @@ EXEMPT = {
     """,
     "data sets of files: what they refuse is tested in tests/operators/data": """
         operators.data.Normaliser operators.data.Trajectories operators.data.read
+        operators.data.read_mesh
+    """,
+    "points on the host, which nothing traces: tested in tests/operators/fields": """
+        operators.cell_weights operators.point_weights
     """,
     "a figure of arrays on the host: tested in tests/operators/forecast": """
         operators.plot_forecast

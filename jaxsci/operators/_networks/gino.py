@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import as_modes, known, mesh
+from .._fields.neighbours import Neighbours
 from .._fields.points import BallIntegral, check_in_box, check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 from .fno import FNO
@@ -24,7 +25,7 @@ class GINO(eqx.Module):
         u(y) = Q [∫_{|z - y| < r} κ'(y, z) w(z) dz, E y]
 
     The integrals resolve the geometry, the Fourier layers have global range at the cost of a grid.
-    The integrals cost points × grid points.
+    The integrals cost points × grid points, unless their neighbours are given.
 
     **Arguments:**
 
@@ -37,12 +38,13 @@ class GINO(eqx.Module):
     - `width`, `modes`, `depth`: of the `FNO`; `width` also of the kernel networks.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a, x, weights, y=None)`, as `Transformer` is.
+    Called as `model(a, x, weights, y=None, near=None)`, as `Transformer` is; with
+    `near=model.neighbours(x, y)`, made once outside jit, as `GNO` is.
 
     **Raises:** `ValueError` for a radius below the spacing, modes above the grid's limit, fields,
-    points or weights that do not belong together, or, outside jit, points outside [0, 1]ᵈ, which
-    the grid does not reach: scale the domain into the box. Points of weight zero may lie anywhere.
-    Outside jit it warns of points with no grid point in their ball.
+    points, weights or neighbours that do not belong together, or, outside jit, points outside
+    [0, 1]ᵈ, which the grid does not reach: scale the domain into the box. Points of weight zero may
+    lie anywhere. Outside jit it warns of points with no grid point in their ball.
 
     **Source:** Li et al., "Geometry-Informed Neural Operator for Large-Scale 3D PDEs", NeurIPS
     2023, section 3.
@@ -102,19 +104,57 @@ class GINO(eqx.Module):
         x: Float[Array, "..."],
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
+        near: tuple[Neighbours, Neighbours] | None = None,
     ) -> Float[Array, "queries out_channels"]:
         dim = len(self.grid)
         queries = check_points(a, x, weights, y, self.in_channels, dim, "GINO")
         check_in_box(x, weights, y, "GINO")
-        places = mesh([np.arange(n) / n for n in self.grid]).reshape(-1, dim)
+        places = self._places()
+        inner, outer = (None, None) if near is None else near
         self._warn_unseen(places, counted(x, weights), None if y is None else known(y))
         z = jnp.asarray(places, a.dtype)
         h = self.lift(jnp.concatenate([a, x], -1))
-        v = self.gather(h, x, weights, z).reshape(*self.grid, -1)
+        v = self.gather(h, x, weights, z, inner).reshape(*self.grid, -1)
         w = self.middle(v).reshape(len(z), -1)
         cell = jnp.full(len(z), 1 / len(z), a.dtype)
-        u = jnp.concatenate([self.scatter(w, z, cell, queries), self.embed(queries)], -1)
+        u = jnp.concatenate([self.scatter(w, z, cell, queries, outer), self.embed(queries)], -1)
         return apply_mlp(self.project, u)
+
+    def neighbours(
+        self,
+        x: Float[Array | np.ndarray, "points dim"],
+        y: Float[Array | np.ndarray, "..."] | None = None,
+        *,
+        places: int | None = None,
+    ) -> tuple[Neighbours, Neighbours]:
+        """The points in each ball, for `near=`: of x around the grid, and of the grid around y.
+
+        **Arguments:**
+
+        - `x`, `y`: the points `(points, dim)` and `(queries, dim)` of the calls; y is x by default.
+        - `places`: length of the lists, by default that of the longest one. One number for several
+            geometries makes lists that can be stacked, for `jax.vmap`.
+
+        **Returns:** two `Neighbours`.
+
+        **Raises:** `ValueError` within `jit`, for points that are not finite, or too few `places`.
+
+        ```python
+        model = jsci.operators.GINO(
+            1, 1, grid=(8, 8), radius=0.3, width=4, modes=3, depth=1, key=key
+        )
+        near = model.neighbours(x)
+        u = model(a, x, weights, near=near)
+        ```
+        """
+        z = np.asarray(self._places(), x.dtype)
+        outer = self.scatter.neighbours(z, x if y is None else y, places=places)
+        return self.gather.neighbours(x, z, places=places), outer
+
+    def _places(self):
+        """The points of the grid `(n, dim)`."""
+        axes = [np.arange(n) / n for n in self.grid]
+        return mesh(axes).reshape(-1, len(self.grid))
 
     def _warn_unseen(self, places, *points):
         farthest = math.hypot(*(1 / n for n in self.grid))

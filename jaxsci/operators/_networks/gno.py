@@ -3,9 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import known
+from .._fields.neighbours import Neighbours
 from .._fields.points import BallIntegral, check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 
@@ -27,9 +29,12 @@ class GNO(eqx.Module):
     - `width`, `depth`: hidden channels (also of the kernel networks) and number of layers.
     - `key`: PRNG key of the weights.
 
-    Called as `model(a, x, weights, y=None)`, as `Transformer` is.
+    Called as `model(a, x, weights, y=None, near=None)`, as `Transformer` is. All pairs of points
+    are formed, unless `near=model.neighbours(x, y)`, made once outside jit, says which lie in the
+    balls: the same operator, in memory and time that grow as the number of points.
 
-    **Raises:** `ValueError` for fields, points or weights that do not belong together. Outside jit
+    **Raises:** `ValueError` for fields, points, weights or neighbours that do not belong together;
+    under jit the output is NaN for neighbours of points elsewhere. Outside jit
     it warns of points y with no input point in their ball.
 
     **Source:** Li et al., "Neural Operator: Graph Kernel Network for Partial Differential
@@ -85,13 +90,43 @@ class GNO(eqx.Module):
         x: Float[Array, "..."],
         weights: Float[Array, "..."],
         y: Float[Array, "..."] | None = None,
+        near: tuple[Neighbours, Neighbours] | None = None,
     ) -> Float[Array, "queries out_channels"]:
         queries = check_points(a, x, weights, y, self.in_channels, self.dim, "GNO")
         if y is not None:
             advice = "Take a GNO of a larger radius, or ask nearer to its points."
             self.last.warn_unseen(known(y), counted(x, weights), advice)
+        inner, outer = (None, None) if near is None else near
         h = self.lift(jnp.concatenate([a, x], -1))
         for integral, skip in zip(self.integrals, self.skips, strict=True):
-            h = gelu(skip(h) + integral(h, x, weights, x))
-        u = jnp.concatenate([self.last(h, x, weights, queries), self.embed(queries)], -1)
+            h = gelu(skip(h) + integral(h, x, weights, x, inner))
+        u = jnp.concatenate([self.last(h, x, weights, queries, outer), self.embed(queries)], -1)
         return apply_mlp(self.project, u)
+
+    def neighbours(
+        self,
+        x: Float[Array | np.ndarray, "points dim"],
+        y: Float[Array | np.ndarray, "..."] | None = None,
+        *,
+        places: int | None = None,
+    ) -> tuple[Neighbours, Neighbours]:
+        """The points in each ball, for `near=`: around the points x, and around y.
+
+        **Arguments:**
+
+        - `x`, `y`: the points `(points, dim)` and `(queries, dim)` of the calls; y is x by default.
+        - `places`: length of the lists, by default that of the longest one. One number for several
+            geometries makes lists that can be stacked, for `jax.vmap`.
+
+        **Returns:** two `Neighbours`.
+
+        **Raises:** `ValueError` within `jit`, for points that are not finite, or too few `places`.
+
+        ```python
+        model = jsci.operators.GNO(1, 1, dim=2, radius=0.2, width=4, depth=1, key=key)
+        near = model.neighbours(x)
+        u = model(a, x, weights, near=near)
+        ```
+        """
+        inner = self.last.neighbours(x, places=places)
+        return inner, inner if y is None else self.last.neighbours(x, y, places=places)

@@ -105,14 +105,14 @@ class Transformer(eqx.Module):
         check_conditions(self.films, c, "Transformer")
         h = self.lift(jnp.concatenate([a, x], -1))
         for i, block in enumerate(self.blocks):
-            n = modulated(self.films, 2 * i, _normalise(h), c)
+            n = modulated(self.films, 2 * i, layer_norm(h), c)
             h = h + block.attend(n, n, weights)
-            n = modulated(self.films, 2 * i + 1, _normalise(h), c)
+            n = modulated(self.films, 2 * i + 1, layer_norm(h), c)
             h = h + apply_mlp(block.network, n)
-        return apply_mlp(self.project, self.cross(apply_mlp(self.embed, y), _normalise(h), weights))
+        return apply_mlp(self.project, self.cross(apply_mlp(self.embed, y), layer_norm(h), weights))
 
 
-def _normalise(h):
+def layer_norm(h):
     """Layer norm over the channels of each point, independent of the other points."""
     centred = h - jnp.mean(h, -1, keepdims=True)
     return centred * jax.lax.rsqrt(jnp.mean(centred**2, -1, keepdims=True) + 1e-6)

@@ -9,6 +9,7 @@ from ._linear import advection, antiderivative
 from ._navier_stokes import navier_stokes, solve_navier_stokes
 from ._normaliser import Normaliser
 from ._read import read
+from ._read_mesh import Mesh, read_mesh
 from ._shallow_water import shallow_water, solve_shallow_water
 from ._sphere.barotropic import barotropic_sphere, solve_barotropic_sphere
 from ._sphere.shallow_water import (
@@ -20,7 +21,7 @@ from ._trajectories import Trajectories
 
 __all__ = [
     # From files
-    "read", "Trajectories", "Normaliser",
+    "read", "Trajectories", "Normaliser", "read_mesh", "Mesh",
     # From a key
     "burgers", "solve_burgers", "darcy", "solve_darcy", "navier_stokes", "solve_navier_stokes",
     "kuramoto_sivashinsky", "solve_kuramoto_sivashinsky", "shallow_water", "solve_shallow_water",

@@ -1,10 +1,11 @@
 """Trajectories on the disk: what they are of, and batches of windows of them."""
 
 import copy
+import dataclasses
 import math
 import operator
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -60,6 +61,8 @@ class Trajectories:
         self._first = 0
         self._warned = False
         self.mask = self._missing_at_first() if mask is None else _as_mask(mask, self.grid)
+        held = None if self.mask is None else self.mask.tobytes()
+        self._source = (*(layout.source() for layout in layouts), self.dtype, held)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -222,19 +225,22 @@ class Trajectories:
         if self.parameters:
             shapes["parameters"] = (len(self.parameters),)
 
-        def on_the_host(trajectory, start):
-            out = {k: np.empty((size, *shape), dtype) for k, shape in shapes.items()}
-            for row, (i, t) in enumerate(zip(trajectory.tolist(), start.tolist(), strict=True)):
-                self._read(i, t, t + steps + 1, out["fields"][row])
-                if self.constants:
-                    out["constants"][row] = self._constants(i)
-                if self.parameters:
-                    out["parameters"][row] = self._parameters(i)
-            return out
-
         expected = {k: jax.ShapeDtypeStruct((size, *s), dtype) for k, s in shapes.items()}
-        out = jax.pure_callback(on_the_host, expected, trajectory, start, vmap_method="sequential")
+        types = tuple((k, s.shape, s.dtype) for k, s in expected.items())
+        host = _OnTheHost(self._source, types, self)
+        out = jax.pure_callback(host, expected, trajectory, start, vmap_method="sequential")
         return out.pop("fields"), out
+
+    def _windows(self, trajectory, start, out):
+        """Read windows into the arrays of `out`."""
+        for row, (i, t) in enumerate(zip(trajectory.tolist(), start.tolist(), strict=True)):
+            fields = out["fields"][row]
+            self._read(i, t, t + len(fields), fields)
+            if self.constants:
+                out["constants"][row] = self._constants(i)
+            if self.parameters:
+                out["parameters"][row] = self._parameters(i)
+        return out
 
     def _read(self, i, start, stop, out=None):
         """States of a trajectory, into `out` if given; `ValueError` if not finite."""
@@ -340,6 +346,22 @@ class Trajectories:
                 "Give batch(normaliser=training.normaliser()).",
                 stacklevel=3,
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class _OnTheHost:
+    """What a compiled program calls for its windows.
+
+    Equal for equal sources, whatever object reads them, so that `fit` knows a program again.
+    """
+
+    source: Hashable = dataclasses.field(repr=False)
+    types: tuple[tuple[str, tuple[int, ...], np.dtype], ...]
+    data: Trajectories = dataclasses.field(compare=False, repr=False)
+
+    def __call__(self, trajectory: Any, start: Any) -> dict[str, np.ndarray]:
+        out = {name: np.empty(shape, dtype) for name, shape, dtype in self.types}
+        return self.data._windows(trajectory, start, out)
 
 
 def _join(variables, row, times, out):

@@ -1,5 +1,7 @@
 """Batches, splits and normalisers of trajectories, against the arrays that were written."""
 
+import logging
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import optax
 import pytest
 
 import jaxsci as jsci
+from jaxsci.core._run.program import Program, program
 from jaxsci.operators import Window, data, unrolled_loss
 from jaxsci.operators.data import _trajectories
 
@@ -191,3 +194,42 @@ def test_bad_input_is_refused(waves, key):
 def test_a_summary_says_what_there_is(waves):
     assert "5 of 7 times on a grid of (3,), channels ('u',), constants ('nu',)" in repr(waves)
     assert isinstance(waves.batch(jax.random.key(0), 1), Window)
+
+
+def test_batches_of_the_same_file_are_one_program(tmp_path):
+    """However often they are written and read; other files, masks and states are others."""
+
+    def batch(path, mask=None, steps=1):
+        found = data.read(path, fields=["u"], axes="ntx", mask=mask)
+        return program(lambda key: found.batch(key, 2, steps=steps), jax.random.key(0))
+
+    values = np.random.default_rng(0).random((3, 5, 8))
+    for name in ("a", "b"):
+        np.savez(tmp_path / f"{name}.npz", u=values)
+    first, key = batch(tmp_path / "a.npz"), jax.random.key(1)
+    assert isinstance(first, Program)
+    assert first.trace == batch(tmp_path / "a.npz").trace
+    assert first.trace != batch(tmp_path / "b.npz").trace
+    assert first.trace != batch(tmp_path / "a.npz", mask=np.arange(8) < 4).trace
+    assert first.trace != batch(tmp_path / "a.npz", steps=2).trace
+    np.savez(tmp_path / "a.npz", u=2 * values)
+    again = batch(tmp_path / "a.npz")
+    assert first.trace != again.trace
+    np.testing.assert_allclose(again(key).fields, 2 * batch(tmp_path / "b.npz")(key).fields)
+
+
+def test_fit_compiles_once_for_batches_of_a_file(tmp_path, caplog):
+    np.savez(tmp_path / "a.npz", u=np.random.default_rng(0).random((3, 5, 8)))
+    r = lambda p, window: p * window.fields[0] - window.fields[1]  # noqa: E731
+
+    def train():
+        found = data.read(tmp_path / "a.npz", fields=["u"], axes="ntx")
+        loss = jsci.objective({"data": r})
+        batch = lambda key: {"data": found.batch(key, 2)}  # noqa: E731
+        jsci.fit(loss, jnp.ones(()), batch, optax.sgd(0.1), steps=2, key=jax.random.key(0),
+                 progress=False)  # fmt: skip
+
+    train()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        train()
+    assert not [m for m in caplog.messages if "Compiling" in m and "run_chunk" in m]

@@ -1,6 +1,6 @@
 """What the arrays of a file mean: fields, coefficients and parameters of trajectories on a grid."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +61,17 @@ class Layout(NamedTuple):
     @property
     def grid(self) -> tuple[int, ...]:
         return tuple(map(len, self.coordinates))
+
+    def source(self) -> Hashable:
+        """What is read, as a value: equal if the same arrays of the same file are read alike."""
+        if not self.path.is_file():
+            return id(self)  # a folder does not show whether something in it has changed
+        state = self.path.stat()
+        variables = tuple(
+            (v.name, v.axes, v.channels, v.packing) for v in (*self.fields, *self.constants)
+        )
+        numbers = tuple((k, np.asarray(v).tobytes()) for k, v in self.parameters.items())
+        return self.path.resolve(), state.st_mtime_ns, state.st_size, variables, numbers
 
 
 def check(layout: Layout) -> None:

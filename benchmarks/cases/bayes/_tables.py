@@ -75,4 +75,5 @@ def likeliest_kernel(x: Float[Array, "n d"], y: Float[Array, " n"], *, steps: in
         return (optax.apply_updates(logs, updates), state), None
 
     start = jnp.array([0.5 * jnp.log(x.shape[1]), 0.0, -0.7])
-    return jnp.exp(jax.lax.scan(step, (start, optimiser.init(start)), length=steps)[0][0])
+    (logs, _), _ = jax.lax.scan(step, (start, optimiser.init(start)), length=steps)
+    return jax.tree.map(jnp.exp, logs)

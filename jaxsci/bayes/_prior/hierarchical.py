@@ -5,6 +5,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .prior import Prior
@@ -104,6 +105,6 @@ def hierarchical(prior: Prior, *, deviation: float = 0.5) -> Hierarchical:
     loose.whiten(white)["w"].shape  # (3, 2)
     ```
     """
-    if not isinstance(deviation, jax.core.Tracer) and not deviation > 0:
+    if not isinstance(deviation, Tracer) and not deviation > 0:
         raise ValueError(f"deviation must be positive, got {deviation}.")
     return Hierarchical(prior, deviation)

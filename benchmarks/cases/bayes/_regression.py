@@ -146,7 +146,7 @@ def compared(split: Split, seed: int, setting: Setting):
     f, noise = network(split.x.shape[1], setting.width)[0], single[1][2]
     key = jax.random.key(seed)
     found = {"Gaussian process": scores(exact(split, kernel), split.y_test)}
-    choices = priors(*single, seed, setting)
+    choices = priors(single[0], single[1], seed, setting)
     for name, prior in choices.items():
         prediction, health = sampled(f, prior, single[0], noise, key, setting)
         found[name] = scores(prediction, single[0].y_test) | {

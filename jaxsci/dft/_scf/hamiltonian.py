@@ -14,6 +14,7 @@ from .._system.molecule import Molecule
 from .._system.spins import Spins
 from .._xc import Functional
 from .._xc.features import Level
+from .supermatrix import exchange_matrix
 
 
 class Operators(eqx.Module):
@@ -24,6 +25,7 @@ class Operators(eqx.Module):
     - `orthonormal`: X with Xᵀ S X = 1.
     - `core_hamiltonian`: as in `Molecule`, or one for each spin.
     - `repulsion`, `fit`, `long_range`: as in `Molecule`.
+    - `exchange_matrix`, `long_range_matrix`: of full integrals whose exchange the functional has.
     - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_energy`: of the nuclei among themselves, dispersion included, in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
@@ -36,6 +38,8 @@ class Operators(eqx.Module):
     repulsion: Float[Array, "pairs pairs"] | None
     fit: Float[Array, "auxiliary pairs"] | None
     long_range: LongRange | None
+    exchange_matrix: Float[Array, "pairs pairs"] | None
+    long_range_matrix: Float[Array, "pairs pairs"] | None
     quadrature: Quadrature
     nuclear_energy: Float[Array, ""]
     charges: Float[Array, " atoms"]
@@ -47,12 +51,15 @@ class Operators(eqx.Module):
 
 def operators(molecule: Molecule, functional: Functional) -> Operators:
     """The operators of a molecule for a functional."""
+    far = molecule.long_range
     return Operators(
         orthonormal=orthonormal(molecule.overlap, molecule.dependent),
         core_hamiltonian=molecule.core_hamiltonian,
         repulsion=molecule.repulsion,
         fit=molecule.fit,
-        long_range=molecule.long_range,
+        long_range=far,
+        exchange_matrix=_exchange_matrix(functional.exact_exchange, molecule.repulsion),
+        long_range_matrix=_exchange_matrix(functional.long_range_exchange, far and far.repulsion),
         quadrature=on_grid(molecule, molecule.grid, functional.level),
         nuclear_energy=nuclear_repulsion(molecule) + functional.nuclear_energy(molecule),
         charges=molecule.charges,
@@ -61,6 +68,10 @@ def operators(molecule: Molecule, functional: Functional) -> Operators:
         counts=molecule.spins.counts(molecule.electrons),
         spins=molecule.spins,
     )
+
+
+def _exchange_matrix(share: float, repulsion: Array | None) -> Array | None:
+    return None if repulsion is None or not share else exchange_matrix(repulsion)
 
 
 def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operators:

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._basis.long_range import LongRange
-from .hamiltonian import Operators
-from .supermatrix import packed, pair_index
+from .hamiltonian import Operators, packed, pair_index
 
 # Auxiliary functions contracted at once in the exchange matrix: bounds memory at 8 n² times this.
 _AUXILIARY_BLOCK = 32

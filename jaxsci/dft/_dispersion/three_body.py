@@ -58,7 +58,7 @@ def _sum_over_triples_jvp(primals, tangents):
         sums.energy,
         -6 * strength * sums.by_damping,
     )
-    change = sum(jnp.sum(s * t) for s, t in zip(slopes, tangents, strict=True))
+    change = jnp.sum(jnp.stack([s * t for s, t in zip(slopes, tangents, strict=True)]))
     return jnp.sum(strength * sums.energy) / 6, 0.5 * change
 
 

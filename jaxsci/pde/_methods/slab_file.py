@@ -47,7 +47,7 @@ class SlabFile:
         if not self.path.exists():
             return [], []
         found = read_metadata(self.path)
-        times, residuals = found.get("times"), found.get("residuals")
+        times, residuals = found.get("times", []), found.get("residuals", [])
         if not times or times != self.bounds[: len(times)].tolist():
             raise ValueError(
                 f"{self.path} holds slabs between the times {times}, which are not the first of "

@@ -105,7 +105,7 @@ def allen_cahn():
 
 
 def allen_cahn_reference(x, t, diffusivity, n=400):
-    """Chebyshev in space, Radau in time. The layers inside need n = 400: 320 is 3e-7 off, 160 4e-4."""
+    """Chebyshev in space, Radau in time. The layers inside need n = 400: 320 is 3e-7 off."""
     nodes, d = (np.asarray(a) for a in pde.reference.chebyshev(n))
     bend = diffusivity * (d @ d)
 

@@ -10,7 +10,7 @@ from ._calculus.derivatives import (
     laplacian,
 )
 from ._deprecation import warn_deprecated
-from ._files.io import load, save
+from ._files.io import load, read_metadata, save
 from ._fit.early_stopping import EarlyStopping
 from ._fit.fit import Fit, fit
 from ._gram.dense import gram
@@ -54,8 +54,8 @@ __all__ = [
     "check_platform", "PlatformReport", "require_x64", "compilation_cache",
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
-    "in_processes", "attempt", "Failure", "memoised", "compiled_call", "program", "one_copy",
-    "announced_jit", "warn_deprecated",
+    "in_processes", "attempt", "Failure", "memoised", "read_metadata", "compiled_call", "program",
+    "one_copy", "announced_jit", "warn_deprecated",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ The time of a row is that of the whole solution, compilation included.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ class Marched(NamedTuple):
     periodic: bool = False
     breaks: Sequence[float] | None = None  # between pieces of the space
     along: Callable = lambda x: x  # the coordinate of space in which the features are polynomials
-    order: int = 1
+    order: Literal[1, 2] = 1
 
 
 def burgers():

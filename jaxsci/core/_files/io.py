@@ -110,7 +110,24 @@ def load(path: str | os.PathLike[str], like: PyTree) -> PyTree:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The metadata given to `save`, after checking that the file is complete."""
+    """The metadata given to `save`, after checking that the file is complete.
+
+    **Arguments:**
+
+    - `path`: a file that `save` has written.
+
+    **Returns:** a dict of what JSON can represent.
+
+    **Raises:** `ValueError` if the file was not written by `save` or is damaged;
+    `FileNotFoundError` if there is none.
+
+    ```python
+    from jaxsci.core import read_metadata
+
+    jsci.save("model.jsci", params, metadata={"steps": 500})
+    read_metadata("model.jsci")["steps"]  # 500
+    ```
+    """
     return _read(path)[0]["metadata"]
 
 

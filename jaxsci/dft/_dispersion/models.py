@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from . import tables
 from .charges import equilibrated_charges
@@ -33,9 +33,9 @@ class Damping(NamedTuple):
 
 def d3_energy(pairs: Pairs, method: Method, damping: Damping, three_body: bool) -> Float[Array, ""]:
     """D3 with rational ("d3bj") or zero damping, in Hartree."""
-    table = tables.d3_table()
-    c6 = d3_coefficients(pairs, table)
-    van_der_waals = jnp.asarray(table.pair_radius)[pairs.elements[:, None], pairs.elements]
+    c6 = d3_coefficients(pairs)
+    radii = jnp.asarray(tables.d3_table().pair_radius)
+    van_der_waals = radii[pairs.elements[:, None], pairs.elements]
     if method == "d3zero":
         energy = _zero_damped(pairs, c6, van_der_waals, damping)
     else:
@@ -59,13 +59,37 @@ def d4_energy(
     return energy
 
 
-def d3_coefficients(pairs: Pairs, table: tables.D3Table) -> PerPair:
+def d3_coefficients(pairs: Pairs) -> PerPair:
     """C₆ of each pair, Σ_ij w_i w_j C₆^ij with w_i ∝ exp(-4 (CN - CN_i)²)."""
-    z = pairs.elements
-    references = jnp.asarray(table.cn)[z]
-    distance2 = (d3_neighbours(pairs)[:, None] - references) ** 2
-    weights = jax.nn.softmax(-_D3_WEIGHT * distance2, axis=1, where=references >= 0)
-    return jnp.einsum("ijab,ia,jb->ij", jnp.asarray(table.c6)[z[:, None], z], weights, weights)
+    return _interpolated(d3_neighbours(pairs), pairs.elements)
+
+
+@jax.custom_jvp
+def _interpolated(cn: Float[Array, " atoms"], elements: Int[Array, " atoms"]) -> PerPair:
+    return _interpolated_and_slopes(cn, elements)[0]
+
+
+@_interpolated.defjvp
+def _interpolated_jvp(primals, tangents):
+    # The slopes come with the sums over references, whose transpose would run over them again.
+    c6, slopes = _interpolated_and_slopes(*primals)
+    return c6, slopes * tangents[0][None] + slopes.T * tangents[0][:, None]
+
+
+def _interpolated_and_slopes(cn, elements) -> tuple[PerPair, PerPair]:
+    """C₆ of each pair, and its derivative in the coordination number of the second atom."""
+    table = tables.d3_table()
+    references = jnp.asarray(table.cn)[elements]
+
+    def weights_at(cn):
+        distance2 = (cn[:, None] - references) ** 2
+        return jax.nn.softmax(-_D3_WEIGHT * distance2, axis=1, where=references >= 0)
+
+    weights, slopes = jax.jvp(weights_at, (cn,), (jnp.ones_like(cn),))
+    # Products and sums are faster than matrix products as small as these.
+    of_pairs = jnp.asarray(table.c6)[elements[:, None], elements]
+    first = jnp.sum(of_pairs * weights[:, None, :, None], axis=2)
+    return jnp.sum(first * weights[None], axis=-1), jnp.sum(first * slopes[None], axis=-1)
 
 
 def _d4_weights(pairs: Pairs, cn: Float[Array, " atoms"]) -> Float[Array, "atoms references"]:

@@ -102,11 +102,16 @@ def _two_electron(mol, coulomb, share, spins) -> np.ndarray:
     """The whole of the four-centre integrals; `coulomb` is the density of J, or `None`."""
     from pyscf.grad import rhf
 
-    weighted = 0.0
-    if coulomb is not None:
+    if not share:
         weighted = rhf.get_j(mol, coulomb) * coulomb
-    if share:
-        weighted = weighted - share * sum(rhf.get_k(mol, p) * p for p in spins)
+    else:
+        # One pass over the integrals for all.
+        if coulomb is None:
+            weighted, k = 0.0, rhf.get_k(mol, spins)
+        else:
+            j, k = rhf.get_jk(mol, spins)
+            weighted = j.sum(0) * coulomb
+        weighted = weighted - share * np.einsum("sxij,sij->xij", k, spins)
     return 2 * _by_atom(mol, np.asarray(weighted).sum(2))
 
 

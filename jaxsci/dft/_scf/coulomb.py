@@ -2,34 +2,34 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from .._basis.long_range import LongRange
-from .hamiltonian import Operators
+from .hamiltonian import Operators, packed, pair_index
 
 # Auxiliary functions contracted at once in the exchange matrix: bounds memory at 8 n² times this.
 _AUXILIARY_BLOCK = 32
 
 
-def _pair_index(n: int) -> np.ndarray:
-    """The position of (i, j) in the packed lower triangle."""
-    i, j = np.indices((n, n))
-    high, low = np.maximum(i, j), np.minimum(i, j)
-    return high * (high + 1) // 2 + low
-
-
 def coulomb(ops: Operators, density: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:
     """J_ij = Σ_kl (ij|kl) P_kl for the total density matrix."""
-    n = density.shape[0]
-    i, j = np.tril_indices(n)
-    packed = density[i, j] * np.where(i == j, 1.0, 2.0)
     if ops.fit is not None:
-        j_packed = (ops.fit @ packed) @ ops.fit
+        j_packed = (ops.fit @ packed(density)) @ ops.fit
     else:
         assert ops.repulsion is not None
-        j_packed = ops.repulsion @ packed
-    return j_packed[_pair_index(n)]
+        j_packed = ops.repulsion @ packed(density)
+    return j_packed[pair_index(density.shape[0])]
+
+
+def symmetric_exchange(
+    integrals: Operators | LongRange,
+    matrix: Float[Array, "pairs pairs"] | None,
+    density: Float[Array, "nao nao"],
+) -> Float[Array, "nao nao"]:
+    """`exchange` of a symmetric density, by the matrix over pairs where there is one."""
+    if matrix is None:
+        return exchange(integrals, density)
+    return (matrix @ packed(density))[pair_index(density.shape[0])]
 
 
 def exchange(
@@ -39,7 +39,7 @@ def exchange(
     if ops.fit is not None:
         return _fitted_exchange(ops.fit, density)
     assert ops.repulsion is not None
-    repulsion, pairs = ops.repulsion, jnp.asarray(_pair_index(density.shape[0]))
+    repulsion, pairs = ops.repulsion, jnp.asarray(pair_index(density.shape[0]))
 
     def row(pairs_of_i):
         # (ij|kl) for one i, unpacked: n³ numbers at a time instead of n⁴
@@ -51,7 +51,7 @@ def exchange(
 
 def _fitted_exchange(fit, density):
     n = density.shape[0]
-    pairs = _pair_index(n)
+    pairs = pair_index(n)
     padding = -fit.shape[0] % _AUXILIARY_BLOCK
     blocks = jnp.pad(fit, ((0, padding), (0, 0))).reshape(-1, _AUXILIARY_BLOCK, fit.shape[1])
 

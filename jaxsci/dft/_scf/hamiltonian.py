@@ -3,7 +3,9 @@
 import dataclasses
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._basis.grid import Grid
@@ -24,6 +26,7 @@ class Operators(eqx.Module):
     - `orthonormal`: X with Xᵀ S X = 1.
     - `core_hamiltonian`: as in `Molecule`, or one for each spin.
     - `repulsion`, `fit`, `long_range`: as in `Molecule`.
+    - `exchange_matrix`, `long_range_matrix`: of full integrals whose exchange the functional has.
     - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_energy`: of the nuclei among themselves, dispersion included, in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
@@ -36,6 +39,8 @@ class Operators(eqx.Module):
     repulsion: Float[Array, "pairs pairs"] | None
     fit: Float[Array, "auxiliary pairs"] | None
     long_range: LongRange | None
+    exchange_matrix: Float[Array, "pairs pairs"] | None
+    long_range_matrix: Float[Array, "pairs pairs"] | None
     quadrature: Quadrature
     nuclear_energy: Float[Array, ""]
     charges: Float[Array, " atoms"]
@@ -47,12 +52,15 @@ class Operators(eqx.Module):
 
 def operators(molecule: Molecule, functional: Functional) -> Operators:
     """The operators of a molecule for a functional."""
+    far = molecule.long_range
     return Operators(
         orthonormal=orthonormal(molecule.overlap, molecule.dependent),
         core_hamiltonian=molecule.core_hamiltonian,
         repulsion=molecule.repulsion,
         fit=molecule.fit,
-        long_range=molecule.long_range,
+        long_range=far,
+        exchange_matrix=_exchange_matrix(functional.exact_exchange, molecule.repulsion),
+        long_range_matrix=_exchange_matrix(functional.long_range_exchange, far and far.repulsion),
         quadrature=on_grid(molecule, molecule.grid, functional.level),
         nuclear_energy=nuclear_repulsion(molecule) + functional.nuclear_energy(molecule),
         charges=molecule.charges,
@@ -61,6 +69,10 @@ def operators(molecule: Molecule, functional: Functional) -> Operators:
         counts=molecule.spins.counts(molecule.electrons),
         spins=molecule.spins,
     )
+
+
+def _exchange_matrix(share: float, repulsion: Array | None) -> Array | None:
+    return None if repulsion is None or not share else exchange_matrix(repulsion)
 
 
 def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operators:
@@ -84,3 +96,39 @@ def nuclear_repulsion(molecule: Molecule) -> Float[Array, ""]:
     distance2 = jnp.where(off, jnp.sum(difference**2, axis=-1), 1)
     charges = molecule.charges[:, None] * molecule.charges[None]
     return 0.5 * jnp.sum(jnp.where(off, charges / jnp.sqrt(distance2), 0))
+
+
+def pair_index(n: int) -> np.ndarray:
+    """The position of (i, j) in the packed lower triangle."""
+    i, j = np.indices((n, n))
+    high, low = np.maximum(i, j), np.minimum(i, j)
+    return high * (high + 1) // 2 + low
+
+
+def packed(density: Float[Array, "n n"]) -> Float[Array, " pairs"]:
+    """A symmetric matrix over pairs i ≥ j, which stand for (j, i) too."""
+    i, j = np.tril_indices(len(density))
+    return density[i, j] * np.where(i == j, 1.0, 2.0)
+
+
+def exchange_matrix(repulsion: Float[Array, "pairs pairs"]) -> Float[Array, "pairs pairs"]:
+    """X with K_il = Σ_{j≥k} X_(il),(jk) P_jk (2 - δ_jk) for symmetric P.
+
+        X_(il),(jk) = ½ [(ij|kl) + (ik|jl)]
+
+    Making it costs as much as one K from the integrals; each further K is a product of a matrix and
+    a vector.
+
+    **Source:** Raffenetti, Chem. Phys. Lett. 20, 335 (1973).
+    """
+    pairs = len(repulsion)
+    n = int(np.sqrt(2 * pairs))
+    first, second = np.tril_indices(n)
+    index = jnp.asarray(pair_index(n))
+
+    def row(il):
+        i, l = index[il[0]], index[il[1]]
+        straight = repulsion[i[first], l[second]]
+        return 0.5 * (straight + repulsion[i[second], l[first]])
+
+    return jax.lax.map(row, (jnp.asarray(first), jnp.asarray(second)), batch_size=n)

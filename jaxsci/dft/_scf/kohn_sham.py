@@ -13,7 +13,7 @@ from .._basis.long_range import LongRange, check_range
 from .._xc import Functional
 from .._xc.density import MolecularDensity, both_spins
 from .._xc.features import DENSITY_CUTOFF, Features, Level
-from .coulomb import coulomb, exchange
+from .coulomb import coulomb, symmetric_exchange
 from .hamiltonian import Operators
 
 # Density matrices carry a spin axis inside this package: length 1 holds the total density of a
@@ -189,20 +189,26 @@ def mean_field(
     fock = jnp.broadcast_to(core + j[None], density.shape)
     energy = ops.nuclear_energy + jnp.sum(density * (fock - 0.5 * j[None]))
     if functional.exact_exchange or functional.long_range_exchange:
-        k = exact_exchange(functional, ops, density)
+        k = exact_exchange(functional, ops, density, symmetric=True)
         energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k
     return energy, fock
 
 
-def exact_exchange(functional, ops, density) -> Density:
+def exact_exchange(
+    functional: Functional, ops: Operators, density: Density, *, symmetric: bool = False
+) -> Density:
     """-a K - b K^ω of each spin; half of it for the total density of both."""
-    kinds: list[tuple[float, Operators | LongRange]] = [(functional.exact_exchange, ops)]
+    kinds: list[tuple[float, Operators | LongRange, Array | None]] = [
+        (functional.exact_exchange, ops, ops.exchange_matrix)
+    ]
     if functional.long_range_exchange:
         held = check_range(ops.long_range, functional.omega, functional.name)
-        kinds.append((functional.long_range_exchange, held))
+        kinds.append((functional.long_range_exchange, held, ops.long_range_matrix))
     half = 0.5 if density.shape[0] == 1 else 1.0
     total = jnp.zeros_like(density)
-    for share, integrals in kinds:
+    for share, integrals, matrix in kinds:
         if share:
-            total -= half * share * jnp.stack([exchange(integrals, p) for p in density])
+            matrix = matrix if symmetric else None
+            k = jnp.stack([symmetric_exchange(integrals, matrix, p) for p in density])
+            total -= half * share * k
     return total

@@ -76,7 +76,6 @@ class SliceAttention(eqx.Module):
         size = jnp.sum(seen, 1)[..., None]  # (heads, slices, 1)
         averages = jnp.einsum("hps,hpc->hsc", seen, by_head(self.value(h))) / (size + 1e-6)
         q, k, v = jnp.split(self.tokens(averages), 3, -1)
-        slices = share.shape[-1]
-        mixed = attention(q, k, v, jnp.full(slices, 1 / slices, h.dtype))
+        mixed = attention(q, k, v)
         b = jnp.einsum("hps,hsc->hpc", share, mixed)
         return self.out(b.swapaxes(0, 1).reshape(h.shape))

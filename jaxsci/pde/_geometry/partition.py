@@ -42,12 +42,12 @@ def partition(
     """The windows of the pieces of a box, and the lower and upper corners of these."""
     edges = edges_of(lower, upper, breaks)
     widths = [_FADE * np.minimum(np.diff(e)[:-1], np.diff(e)[1:]) for e in edges]
-    corners = [
+    starts, ends = (
         np.array(list(itertools.product(*(e[part] for e in edges))))
         for part in (slice(None, -1), slice(1, None))
-    ]
+    )
     windows = Windows(tuple(jnp.asarray(e[1:-1]) for e in edges), tuple(map(jnp.asarray, widths)))
-    return windows, *corners
+    return windows, starts, ends
 
 
 def edges_of(

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import load, save
-from ...core._files.io import read_metadata
+from ...core import load, read_metadata, save
 from .slabs import State
 
 Slab = tuple[State, Array]
@@ -47,7 +46,7 @@ class SlabFile:
         if not self.path.exists():
             return [], []
         found = read_metadata(self.path)
-        times, residuals = found.get("times"), found.get("residuals")
+        times, residuals = found.get("times", []), found.get("residuals", [])
         if not times or times != self.bounds[: len(times)].tolist():
             raise ValueError(
                 f"{self.path} holds slabs between the times {times}, which are not the first of "

@@ -51,5 +51,6 @@ def _is_well_conditioned(r: Float[np.ndarray, "columns columns"]) -> bool:
     """Whether the reciprocal condition number of a triangular matrix is large enough."""
     if r.shape[0] != r.shape[1] or not np.isfinite(r).all():
         return False
-    reciprocal, _ = scipy.linalg.lapack.dtrcon(r)
+    (trcon,) = scipy.linalg.get_lapack_funcs(("trcon",), (r,))
+    reciprocal, _ = trcon(r)
     return bool(reciprocal > _WELL_CONDITIONED)

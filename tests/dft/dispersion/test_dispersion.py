@@ -75,7 +75,7 @@ def test_parameters_are_those_of_the_reference_program(method):
         np.testing.assert_allclose(found[0], expected, rtol=1e-12)
 
 
-def test_many_atoms_are_summed_in_blocks():
+def test_many_atoms():
     rng = np.random.default_rng(1)
     cube = np.stack(np.meshgrid(*[np.arange(3.0)] * 3), axis=-1).reshape(-1, 3)
     x, z = 4.5 * cube + rng.uniform(-0.5, 0.5, cube.shape), rng.integers(1, 10, len(cube))

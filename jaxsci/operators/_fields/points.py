@@ -1,5 +1,6 @@
 """Functions on scattered points: kernel integrals as quadrature sums."""
 
+import math
 import warnings
 
 import equinox as eqx

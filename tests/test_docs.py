@@ -19,7 +19,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
 FORMULAS = runpy.run_path(str(DOCS / "_formulas.py"))  # the hook of mkdocs that typesets them
-LONG, SLOW = {"dft", "examples", "atoms"}, pytest.mark.slow  # a minute or two each, of compilation
+# A minute or two each, of compilation.
+LONG, SLOW = {"dft", "examples", "atoms", "pde", "your_own_data"}, pytest.mark.slow
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 

@@ -280,3 +280,9 @@ def test_a_mountain_keeps_the_precision_of_the_fields():
 def test_data_of_no_numbers_are_refused(make, options, message):
     with pytest.raises(ValueError, match=message):
         make(jax.random.key(0), 1, 4, 8, **({"degree": 2} | options))
+
+
+def test_a_flow_that_needs_negative_depths_is_nan():
+    options = {"degree": 2, "settle": 60.0, "interval": 60.0, "step": 60.0, "times": 1}
+    states = data.shallow_water_sphere(jax.random.key(0), 1, 4, 8, depth=10.0, **options)
+    assert np.isnan(states[..., 0]).all()

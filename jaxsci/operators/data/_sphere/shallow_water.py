@@ -63,7 +63,8 @@ def shallow_water_sphere(
     - `interval`, `times`: time between states in s, and number of intervals.
     - `step`: longest time step, in s.
 
-    **Returns:** the states `(n, times + 1, latitudes, longitudes, 3)`.
+    **Returns:** the states `(n, times + 1, latitudes, longitudes, 3)`; NaN for a sample whose
+    balanced depth is not positive everywhere: take a larger `depth` or weaker winds.
 
     **Raises:** `ValueError` for settings out of range, or a grid that cannot hold the degree.
 
@@ -88,6 +89,7 @@ def shallow_water_sphere(
     def sample(key):
         vorticity = random_vorticity(key, inside, jet, eddies)
         height = balanced_height(inside.synthesis(vorticity)[..., 0], sphere=inside, depth=depth)
+        height = jnp.where(jnp.min(height) > 0, height, jnp.nan)
         height = inside.analysis(height[..., None])
         first = jnp.concatenate([height, vorticity, 0 * vorticity], -1)
         system = _system(inside, depth, GRAVITY, ROTATION, None, damping, first.dtype)

@@ -67,5 +67,5 @@ class Pointwise(eqx.Module):
         # With few points per sample, one product over the whole batch is faster.
         many = points.shape[0] >= POINTS_WORTH_A_PRODUCT
         b = points @ (carry_batch(self.weight, a) if many else self.weight)
-        b = b.reshape(*a.shape[:-1], -1)
+        b = b.reshape(*a.shape[:-1], self.weight.shape[1])  # a size of -1 would need a point
         return b if self.bias is None else b + self.bias.reshape((1,) * (b.ndim - 1) + (-1,))

@@ -81,7 +81,7 @@ class Attention(eqx.Module):
             )
 
         def by_head(x: Array) -> Array:
-            return x.reshape(len(x), self.heads, -1).swapaxes(0, 1)
+            return x.reshape(len(x), self.heads, width // self.heads).swapaxes(0, 1)
 
         k, v = jnp.split(self.key_value(source), 2, axis=-1)
         mean = attention(

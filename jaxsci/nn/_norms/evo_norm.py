@@ -32,7 +32,8 @@ class EvoNorm(eqx.Module):
     whatever their values. Returns `(*grid, channels)`.
 
     **Raises:** `ValueError` for sizes that are not positive, groups that do not divide the
-    channels, other channels, an empty grid, or weights of another shape than the grid.
+    channels, other channels, an empty grid, or weights of another shape than the grid; `TypeError`
+    for a field of integers or complex numbers.
 
     **Notes:** no activation follows it. It removes the scale of its input: give the scale to the
     network by another way where it matters.
@@ -63,8 +64,8 @@ class EvoNorm(eqx.Module):
         check_sizes(channels=channels, groups=groups)
         if channels % groups:
             raise ValueError(f"groups={groups} must divide channels={channels}.")
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be positive, got {epsilon}.")
+        if not 0 < epsilon < float("inf"):
+            raise ValueError(f"epsilon must be positive and finite, got {epsilon}.")
         self.scale = jnp.ones(channels, dtype)
         self.slope = jnp.ones(channels, dtype)
         self.shift = jnp.zeros(channels, dtype)
@@ -95,6 +96,10 @@ class EvoNorm(eqx.Module):
             raise ValueError(
                 f"EvoNorm was made for channels={len(self.scale)} in the last axis and takes one "
                 f"sample (*grid, channels); got shape {a.shape}."
+            )
+        if not jnp.issubdtype(a.dtype, jnp.floating):
+            raise TypeError(
+                f"EvoNorm takes fields of real floats, got {a.dtype}: use a.astype(float)."
             )
         if a.size == 0:
             raise ValueError(f"EvoNorm got an empty field, of shape {a.shape}.")

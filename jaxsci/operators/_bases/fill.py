@@ -52,8 +52,9 @@ def fill(
     **Returns:** the field, defined everywhere and unchanged where it was. It is linear in `a`.
 
     **Raises:** `ValueError` for weights of another shape than the grid, a grid too coarse for the
-    modes, a negative ridge, options as in `FNO`, and, outside jit, weights that are all zero, or a
-    field that is not finite where its weight is not zero; `TypeError` for a basis of one's own.
+    modes, a negative ridge, options as in `FNO`, and, outside jit, weights that are negative, not
+    finite or all zero, or a field that is not finite where its weight is not zero; `TypeError` for
+    a basis of one's own. Under jit, weights that are not finite or all zero give NaN.
 
     **Notes:** memory is points × coefficients, and the equations are solved again for every mask.
 
@@ -66,6 +67,11 @@ def fill(
     check_floating(a, "fill()")
     check_counted(a, weights, "fill()", "a")
     given = known(weights)
+    if given is not None and not (np.isfinite(given).all() and (given >= 0).all()):
+        raise ValueError(
+            f"fill() needs weights that are finite and >= 0; they reach from {np.min(given)} to "
+            f"{np.max(given)}."
+        )
     if given is not None and not np.any(given):
         raise ValueError("fill(): every weight is zero, so that the field is known nowhere.")
     if not ridge >= 0:
@@ -80,4 +86,6 @@ def fill(
     normal = functions.T @ (share * functions)
     normal = normal + ridge * jnp.trace(normal) / len(normal) * jnp.eye(len(normal), dtype=a.dtype)
     coefficients = jax.scipy.linalg.solve(normal, functions.T @ (share * defined), assume_a="pos")
-    return jnp.where(share == 0, functions @ coefficients, defined).reshape(a.shape)
+    # A share that is no number makes NaN of the field, not the field itself.
+    kept = jnp.where(share > 0, defined, functions @ coefficients)
+    return kept.reshape(a.shape)

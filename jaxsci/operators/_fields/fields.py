@@ -27,7 +27,7 @@ def normalise(
     **Returns:** the normalised field, the same on every grid to the accuracy of the quadrature.
 
     **Raises:** `ValueError` for a field without grid or points, or weights whose shape is not that
-    of the grid; `TypeError` for a complex field.
+    of the grid; `TypeError` for a field of integers or complex numbers.
 
     **Source:** Berner et al., "Principled Approaches for Extending Neural Architectures to Function
     Spaces", 2025, section on normalisation.
@@ -37,6 +37,7 @@ def normalise(
     ```
     """
     check_real_and_filled(a, "normalise()")
+    check_floating(a, "normalise()")
     if a.ndim < 2:
         raise ValueError(f"normalise() takes one sample (*grid, channels), got shape {a.shape}.")
     check_weights(weights, a.shape[:-1], "normalise()")

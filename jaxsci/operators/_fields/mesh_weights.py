@@ -32,8 +32,8 @@ def cell_weights(
     **Returns:** the weights `(n,)`, in the unit of the points to the power k - 1; zero for points
     of no cell. Their sum is the volume of the mesh.
 
-    **Raises:** `ValueError` for cells that are no simplices of these points, and for points that
-    are not finite; `TypeError` for points that are not real numbers.
+    **Raises:** `ValueError` for cells that are no simplices of these points or occur twice, and for
+    points that are not finite; `TypeError` for points that are not real numbers.
 
     **Notes:** split quadrilaterals and hexahedra into simplices, as `data.read_mesh` does.
 
@@ -51,12 +51,20 @@ def cell_weights(
     if not c.size or c.min() < 0 or c.max() >= len(x):
         reach = f"vertices {c.min()} to {c.max()}" if c.size else "no cell"
         raise ValueError(f"cell_weights() got {len(x)} points and {reach}.")
-    twice = (np.diff(np.sort(c, 1), axis=1) == 0).any(1)
+    vertices = np.sort(c, 1)
+    twice = (np.diff(vertices, axis=1) == 0).any(1)
     if twice.any():
         raise ValueError(f"cell_weights(): cell {c[twice][0]} has a vertex twice.")
+    vertices = vertices[np.lexsort(vertices.T)]
+    again = (np.diff(vertices, axis=0) == 0).all(1)
+    if again.any():
+        raise ValueError(
+            f"cell_weights(): {again.sum()} cells occur again, such as {vertices[1:][again][0]}, "
+            "and would count twice. Some formats list a cell once for each group that it is in."
+        )
     sides = x[c[:, 1:]] - x[c[:, :1]]
-    gram = np.linalg.det(sides @ sides.swapaxes(1, 2))
-    volume = np.sqrt(np.maximum(gram, 0)) / math.factorial(c.shape[1] - 1)
+    # Not by a Gram determinant, whose square root has half the digits: flat cells would be noise.
+    volume = np.linalg.svd(sides, compute_uv=False).prod(-1) / math.factorial(c.shape[1] - 1)
     share = np.repeat(volume / c.shape[1], c.shape[1])
     return np.bincount(c.ravel(), share, len(x))
 

@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.spatial import KDTree
 
-from .fields import known
+from .fields import check_floating, known
 
 # Rounding of a distance in float32 must not lose a point; beyond the radius the window is zero.
 _MARGIN = 1e-5
-# A point that has moved by this share of the radius can lack neighbours whose window is below
-# (2 share)² = 4e-8.
+# Points of which both have moved by this share of the radius along each of up to three axes can
+# lack neighbours whose window is below (4 √3 share)² = 5e-7.
 _MOVED = 1e-4
 
 
@@ -58,6 +58,8 @@ def neighbours(x, y, radius: float, places: int | None, name: str) -> Neighbours
     inputs, queries = _finite(x, "x", name), _finite(y, "y", name)
     if inputs.shape[1] != queries.shape[1]:
         raise ValueError(f"{name}: x and y differ in dimension: {inputs.shape}, {queries.shape}.")
+    if len(queries) and not len(inputs):
+        raise ValueError(f"{name}: there is no point x, of shape {inputs.shape}.")
     found = KDTree(inputs).query_ball_point(
         queries, radius * (1 + _MARGIN), return_sorted=True, workers=1
     )
@@ -113,6 +115,7 @@ def _finite(points, what: str, name: str) -> np.ndarray:
             f"{name}.neighbours() needs the values of its points: call it outside jit, vmap and "
             "grad, and give the result to the model as near=."
         )
+    check_floating(values, f"{name}.neighbours()")
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError(
             f"{name}.neighbours() takes finite points {what} of shape (n, dim); got shape "

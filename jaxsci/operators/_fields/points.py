@@ -41,8 +41,9 @@ class BallIntegral(eqx.Module):
     `layer(a, x, weights, y, near=layer.neighbours(x, y))` forms those within the radius alone, in a
     bounded amount of memory: the same integral, for a hundred thousand points.
 
-    **Raises:** `ValueError` if a size or the radius is not positive, or for neighbours of other
-    points; under `jit` the result is NaN then.
+    **Raises:** `ValueError` if a size or the radius is not positive and finite, for fields, points
+    or weights that do not belong together, or for neighbours of other points; under `jit` the
+    result is NaN then.
 
     **Source:** Li et al., "Neural Operator: Graph Kernel Network", 2020, eq. (6), with a quadrature
     weight in place of the mean over neighbours.
@@ -68,7 +69,7 @@ class BallIntegral(eqx.Module):
         width: int,
         key: PRNGKeyArray,
     ):
-        if min(in_channels, out_channels, dim, width) < 1 or radius <= 0:
+        if min(in_channels, out_channels, dim, width) < 1 or not 0 < radius < math.inf:
             raise ValueError(
                 "BallIntegral needs positive in_channels, out_channels, dim, width and radius; got "
                 f"{in_channels}, {out_channels}, {dim}, {width} and {radius}."
@@ -84,11 +85,13 @@ class BallIntegral(eqx.Module):
     def __call__(
         self,
         a: Float[Array, "points in_channels"],
-        x: Float[Array, "points dim"],
-        weights: Float[Array, " points"],
-        y: Float[Array, "queries dim"],
+        x: Float[Array, "..."],
+        weights: Float[Array, "..."],
+        y: Float[Array, "..."],
         near: Neighbours | None = None,
     ) -> Float[Array, "queries out_channels"]:
+        channels, dim = len(self.mix.weight), len(self.kernel[0].weight) // 2
+        check_points(a, x, weights, y, channels, dim, type(self).__name__)
         values = self.mix(a)
         if near is None:
             _warn_of_pairs(len(y) * len(x))

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...nn import attention
+from .fields import check_field
 from .pointwise import Pointwise
 
 
@@ -28,7 +29,8 @@ class SliceAttention(eqx.Module):
     Called as `layer(h, weights)`: a field `(points, width)` and quadrature weights `(points,)`.
     Returns `(points, width)`. A point of weight zero is answered but not seen.
 
-    **Raises:** `ValueError` if `heads` does not divide `width`, or a size is not positive.
+    **Raises:** `ValueError` if `heads` does not divide `width`, or a size is not positive, and for
+    fields or weights of another shape.
 
     **Source:** Wu et al., "Transolver: A Fast Transformer Solver for PDEs on General Geometries",
     ICML 2024, section 3.2, with integrals in place of sums over the points.
@@ -61,10 +63,12 @@ class SliceAttention(eqx.Module):
     def __call__(
         self, h: Float[Array, "points width"], weights: Float[Array, "..."]
     ) -> Float[Array, "points width"]:
-        if h.ndim != 2 or weights.shape != h.shape[:1]:
+        width = len(self.slice.weight)
+        check_field(h, width, 1, "SliceAttention")
+        if weights.shape != h.shape[:1]:
             raise ValueError(
-                "SliceAttention takes a field (points, width) and one weight for each point; got "
-                f"shapes {h.shape} and {weights.shape}."
+                f"SliceAttention takes a field (points, {width}) and one weight for each point; "
+                f"got shapes {h.shape} and {weights.shape}."
             )
 
         def by_head(v):

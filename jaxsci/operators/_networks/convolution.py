@@ -215,7 +215,7 @@ def _hats(knots: int, radius: float, n: int) -> np.ndarray:
     if reach < 1:
         raise ValueError(
             f"a radius of {radius} holds no neighbour on {n} points: use a finer grid, or a radius "
-            f"above {1 / n:.3g}."
+            f"above {1 / max(n, 1):.3g}."
         )
     offset = np.arange(-reach, reach + 1) / n / radius
     places = np.linspace(-1, 1, knots + 2)[1:-1]

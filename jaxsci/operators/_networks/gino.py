@@ -81,7 +81,7 @@ class GINO(eqx.Module):
         self.grid, self.in_channels = tuple(map(operator.index, grid)), in_channels
         dim = len(self.grid)
         kept = as_modes(modes, "GINO") * (dim if np.ndim(modes) == 0 else 1)
-        if len(kept) != dim or min(self.grid) < 1 or radius < 1 / min(self.grid):
+        if len(kept) != dim or min(self.grid) < 1 or not radius >= 1 / min(self.grid):
             raise ValueError(
                 f"GINO needs one number of modes per axis and a radius of at least the spacing of "
                 f"its grid; got grid={self.grid}, modes={modes} and radius={radius}."

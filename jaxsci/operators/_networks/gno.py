@@ -1,5 +1,7 @@
 """The graph neural operator: message passing as an integral over a ball."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -66,7 +68,7 @@ class GNO(eqx.Module):
         depth: int,
         key: PRNGKeyArray,
     ):
-        if min(in_channels, out_channels, dim, width, depth) < 1 or radius <= 0:
+        if min(in_channels, out_channels, dim, width, depth) < 1 or not 0 < radius < math.inf:
             raise ValueError(
                 "GNO needs positive in_channels, out_channels, dim, width, depth and radius; got "
                 f"{in_channels}, {out_channels}, {dim}, {width}, {depth} and {radius}."

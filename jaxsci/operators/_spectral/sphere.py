@@ -1,5 +1,6 @@
 """Fields on a sphere, scalars and vectors: their transform and vector calculus."""
 
+import math
 import operator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.fields import check_floating
+from .._fields.fields import check_floating, check_real_and_filled
 from .._fields.products import along_axis, carry_batch
 from .spherical_conv import (
     SphereGrid,
@@ -43,7 +44,8 @@ class Sphere:
     - `radius`: of the sphere, in the unit of length of the velocities; 6.37122e6 m for the Earth.
 
     **Raises:** `ValueError` for a grid that cannot hold the degree, an unknown grid, or a radius
-    that is not positive; when called, for fields on another grid.
+    that is not positive; when called, for fields on another grid or coefficients of
+    another degree.
 
     **Notes:** the methods project: what is beyond the degree is dropped. Two spheres with the same
     arguments are equal.
@@ -76,18 +78,18 @@ class Sphere:
     ):
         free = min((2 * latitudes - 1) // 3, (longitudes - 1) // 3)
         values = {
-            "latitudes": latitudes,
-            "longitudes": longitudes,
+            "latitudes": operator.index(latitudes),
+            "longitudes": operator.index(longitudes),
             "degree": free if degree is None else operator.index(degree),
             "grid": as_sphere_grid(grid),
-            "radius": radius,
+            "radius": float(radius),  # one of NumPy would raise the precision of fields
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        if self.degree < 1 or not radius > 0:
+        if self.degree < 1 or not 0 < self.radius < math.inf:
             raise ValueError(
-                "Sphere needs degree >= 1 (4 longitudes or more without it) and a positive radius; "
-                f"got degree={self.degree} and {radius}."
+                "Sphere needs degree >= 1 (4 longitudes or more without it) and a positive radius, "
+                f"which is finite; got degree={self.degree} and {self.radius}."
             )
         check_sphere_points([latitudes, longitudes], self.degree, grid)
 
@@ -116,6 +118,7 @@ class Sphere:
 
         **Returns:** scalar fields.
         """
+        self._check_coefficients(coefficients)
         return synthesis(coefficients, self.latitudes, self.longitudes, self.grid)
 
     def vector_analysis(
@@ -159,6 +162,7 @@ class Sphere:
 
         **Returns:** vector fields.
         """
+        self._check_coefficients(vorticity, divergence)
         return self._vectors(
             *(
                 jnp.asarray(self._inverse * self.radius, c.dtype) * c
@@ -311,7 +315,19 @@ class Sphere:
                 f"shape {f.shape}."
             )
         check_floating(f, "Sphere")
+        check_real_and_filled(f, "Sphere")
         return f
+
+    def _check_coefficients(self, *coefficients):
+        rows = 2 * self.degree + 1, self.degree + 1
+        for c in coefficients:
+            if c.ndim != 3 or c.shape[:2] != rows or c.shape != coefficients[0].shape:
+                raise ValueError(
+                    f"Sphere of degree {self.degree} takes coefficients (orders, degrees, "
+                    f"channels), ({rows[0]}, {rows[1]}, channels); got "
+                    f"{' and '.join(str(given.shape) for given in coefficients)}."
+                )
+            check_floating(c, "Sphere")
 
 
 def _turned(coefficients):

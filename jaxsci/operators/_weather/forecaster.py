@@ -1,5 +1,6 @@
 """Forecasts of any set of variables on the sphere, at any lead time."""
 
+import math
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -83,10 +84,10 @@ class Forecaster(eqx.Module):
         key: PRNGKeyArray,
     ):
         shortest, longest = (float(lead) for lead in leads)
-        if depth < 1 or not 0 <= shortest <= longest or longest == 0:
+        if depth < 1 or not 0 <= shortest <= longest < math.inf or longest == 0:
             raise ValueError(
                 "Forecaster needs depth >= 1 and leads=(shortest, longest), 0 <= shortest <= "
-                f"longest > 0; got {depth} and {leads}."
+                f"longest, which is positive and finite; got {depth} and {leads}."
             )
         keys = iter(jax.random.split(key, 3 * depth + 4))
         self.leads = shortest, longest
@@ -104,7 +105,7 @@ class Forecaster(eqx.Module):
         self,
         a: Float[Array, "latitudes longitudes channels"],
         variables: Sequence[str],
-        lead: float | Float[Array, ""],
+        lead: float | Float[Array, "..."],
         grid: SphereGrid,
     ) -> Float[Array, "latitudes longitudes channels"]:
         b = self.tokens(a, variables, grid)
@@ -120,6 +121,10 @@ class Forecaster(eqx.Module):
 
     def _share(self, lead, dtype):
         """The lead time in units of the longest; refused, or NaN, outside those of the data."""
+        if jnp.shape(lead):
+            raise ValueError(
+                f"Forecaster takes one lead time, got shape {jnp.shape(lead)}. Batch with jax.vmap."
+            )
         value, (shortest, longest) = known(lead), self.leads
         if value is not None and not shortest <= value <= longest:
             raise ValueError(

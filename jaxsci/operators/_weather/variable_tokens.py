@@ -76,7 +76,7 @@ class VariableTokens(eqx.Module):
                 "VariableTokens needs variables, degree >= 0 and heads that divide width; got "
                 f"{variables!r}, {degree}, {heads} and {width}."
             )
-        self.variables = tuple(variables)
+        self.variables = _names(variables)
         _check_once(self.variables, "VariableTokens")
         keys, count = jax.random.split(key, 5), len(self.variables)
         self.weight = jax.random.normal(keys[0], (count, width))
@@ -118,7 +118,7 @@ class VariableTokens(eqx.Module):
 
         **Raises:** `ValueError` for names that are unknown or occur twice, or none.
         """
-        asked = (variables,) if isinstance(variables, str) else tuple(variables)
+        asked = _names(variables)
         unknown = [v for v in asked if v not in self.variables]
         if unknown or not asked:
             raise ValueError(
@@ -127,6 +127,11 @@ class VariableTokens(eqx.Module):
             )
         _check_once(asked, name)
         return np.array([self.variables.index(v) for v in asked])
+
+
+def _names(variables):
+    """A tuple; a text is one name, not one for each letter."""
+    return (variables,) if isinstance(variables, str) else tuple(variables)
 
 
 def _check_once(variables, name):

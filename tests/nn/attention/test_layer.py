@@ -104,3 +104,13 @@ def test_what_does_not_fit(call, message, key, monkeypatch):
     monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)  # as users have it
     with pytest.raises(ValueError, match=message):
         call(key)
+
+
+def test_no_query_and_no_point(key):
+    layer, pointer = nn.Attention(4, heads=2, key=key), nn.Pointer(4, 4, width=2, key=key)
+    assert layer(Y[:0], X).shape == (0, 4)
+    assert pointer(Y[:0], X).shape == (0, 5)
+    with pytest.raises(ValueError, match=r"attention takes queries .* \(2, 0, 2\)"):
+        layer(Y, X[:0])
+    with pytest.raises(ValueError, match=r"pointer_logits takes queries .* \(0, 2\)"):
+        pointer(Y, X[:0])

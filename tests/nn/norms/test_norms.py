@@ -105,3 +105,10 @@ def test_alpha_dropout_keeps_mean_and_variance(key):
 def test_bad_input(key, call, message):
     with pytest.raises(ValueError, match=message):
         call(key)
+
+
+@pytest.mark.parametrize("dtype", [int, complex])
+def test_evo_norm_takes_real_floats(dtype):
+    """A share of 1/points is zero among integers, so that the statistics were, too."""
+    with pytest.raises(TypeError, match="real floats"):
+        nn.EvoNorm(4)._check(jnp.ones((6, 4), dtype), None)

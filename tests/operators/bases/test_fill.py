@@ -76,3 +76,15 @@ def _unknown():
             raise NotImplementedError
 
     return Nothing()
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_weights_that_are_none_are_refused(weight):
+    with pytest.raises(ValueError, match="finite and >= 0"):
+        fill(jnp.ones((8, 1)), jnp.ones(8).at[0].set(weight), modes=1)
+
+
+def test_without_a_known_point_the_field_is_nan_under_jit():
+    """It was the input as it came."""
+    filled = jax.jit(lambda w: fill(jnp.ones((8, 1)), w, modes=1))
+    assert np.isnan(filled(jnp.zeros(8))).all()

@@ -233,3 +233,56 @@ def test_data_are_the_same_fields_on_every_grid(key):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call(Sphere(8, 16))
+
+
+SMALL = {"depth": 5000.0, "time": 60.0, "steps": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 1.5}, "steps=1.5"),  # was one step of two thirds of the time
+        ({"time": np.nan}, "time=nan"),
+        ({"time": np.inf}, "time=inf"),
+        ({"depth": np.inf}, "depth=inf"),
+        ({"gravity": -1.0}, "gravity=-1.0"),
+        ({"damping": np.inf}, "damping=inf"),
+        ({"mountain": jnp.ones(8)}, r"mountain .* got \(8,\)"),  # was a function of longitude
+    ],
+)
+def test_what_gave_wrong_waters_is_refused(options, message):
+    start = jnp.zeros((4, 8, 3))
+    with pytest.raises(ValueError, match=message):
+        data.solve_shallow_water_sphere(start, sphere=Sphere(4, 8), **(SMALL | options))
+
+
+def test_a_mountain_keeps_the_precision_of_the_fields():
+    start = jnp.zeros((4, 8, 3), jnp.float32).at[..., 0].set(5000)
+    hill = jnp.full((4, 8), 10.0)
+    options = {"sphere": Sphere(4, 8, radius=RADIUS), "mountain": hill}
+    end = data.solve_shallow_water_sphere(start, **SMALL, **options)
+    assert end.dtype == jnp.float32
+    np.testing.assert_allclose(end, start, atol=1e-2)  # a plateau moves nothing
+    height = data.balanced_height(start[..., 1], depth=5000.0, **options)
+    assert height.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("make", [data.shallow_water_sphere, data.barotropic_sphere])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eddies": np.nan}, "eddies=nan"),
+        ({"times": 1.5}, "times=1.5"),
+        ({"settle": np.inf}, "settle=inf"),
+        ({"degree": 1}, "degree=1"),  # no eddy is as large
+    ],
+)
+def test_data_of_no_numbers_are_refused(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(jax.random.key(0), 1, 4, 8, **({"degree": 2} | options))
+
+
+def test_a_flow_that_needs_negative_depths_is_nan():
+    options = {"degree": 2, "settle": 60.0, "interval": 60.0, "step": 60.0, "times": 1}
+    states = data.shallow_water_sphere(jax.random.key(0), 1, 4, 8, depth=10.0, **options)
+    assert np.isnan(states[..., 0]).all()

@@ -1,5 +1,7 @@
 """Losses against integrals known in closed form."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -159,3 +161,9 @@ def test_bad_input():
             loss(sines(8, 1, 2), holes, weights=jnp.ones(8))
     with pytest.raises(ValueError, match="floor >= 0"):
         h1(sines(8, 1), sines(8, 1), floor=-1.0)
+
+
+def test_normalise_takes_floats():
+    """A share of 1/points is zero among integers, so that the statistics were, too."""
+    with pytest.raises(TypeError, match="floats, got int"):
+        inspect.unwrap(normalise)(jnp.arange(6)[:, None])

@@ -108,3 +108,17 @@ def test_bad_points():
         point_weights(SQUARE, lambda z: z)
     with pytest.raises(ValueError, match="no part of the box"):
         point_weights(SQUARE, lambda z: z[:, 0] > 2)
+
+
+@pytest.mark.parametrize("height", [1e-6, 1e-9])
+def test_flat_cells_keep_their_volume(height):
+    """Cells of a boundary layer: a Gram determinant had the second seven times too large."""
+    points = np.array([[0.0, 0.0], [1.0, 0.3], [0.5, 0.15 + height]])
+    w = cell_weights(points, np.array([[0, 1, 2]]))
+    np.testing.assert_allclose(w.sum(), height / 2, rtol=1e-6)
+
+
+def test_a_cell_counts_once():
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    with pytest.raises(ValueError, match=r"occur again, such as \[0 1 2\]"):
+        cell_weights(points, np.array([[0, 1, 2], [2, 1, 0]]))

@@ -9,6 +9,7 @@ import pytest
 import jaxsci as jsci
 from jaxsci.operators import GINO, GNO, BallIntegral
 from jaxsci.operators._fields import points as module
+from jaxsci.operators._fields.neighbours import neighbours
 
 RNG = np.random.default_rng(0)
 X, Y = jnp.asarray(RNG.random((40, 2))), jnp.asarray(RNG.random((7, 2)))
@@ -113,3 +114,34 @@ def test_integrals_start_at_the_size_of_the_field(key, dim, radius, n):
     window = np.maximum(1 - (x**2).sum(1) / radius**2, 0) ** 2
     drawn = jax.random.uniform(jax.random.split(jax.random.split(key, 4)[3])[0], (1, 1))
     np.testing.assert_allclose(window.mean() * layer.mix.weight, 2 * drawn - 1, rtol=2e-3)
+
+
+@pytest.mark.parametrize("radius", [np.nan, np.inf])
+def test_a_radius_is_a_number(key, radius):
+    """An infinite one gave a layer of zeros."""
+    with pytest.raises(ValueError, match="radius"):
+        BallIntegral(1, 1, dim=2, radius=radius, width=2, key=key)
+    with pytest.raises(ValueError, match="radius"):
+        GNO(1, 1, dim=2, radius=radius, width=2, depth=1, key=key)
+    with pytest.raises(ValueError, match="radius"):
+        GINO(1, 1, grid=(4, 4), radius=radius, width=2, modes=1, depth=1, key=key)
+
+
+def test_one_weight_or_value_is_not_that_of_all_points(key):
+    """They were broadcast, and so was one coordinate of x."""
+    layer = BallIntegral(1, 1, dim=2, radius=0.3, width=2, key=key)
+    for arguments in ((A, X, W[:1], X), (A[:1], X, W, X), (A, X[:, :1], W, X)):
+        with pytest.raises(ValueError, match="BallIntegral"):
+            layer(*arguments)
+
+
+def test_without_points_there_is_no_neighbour(key):
+    layer = BallIntegral(1, 1, dim=2, radius=0.3, width=2, key=key)
+    with pytest.raises(ValueError, match="no point x"):
+        layer.neighbours(X[:0], Y)
+
+
+def test_points_are_floats():
+    """Of integers, all points of a GINO's grid were its first."""
+    with pytest.raises(TypeError, match="floats, got int"):
+        neighbours(np.arange(6).reshape(3, 2), Y, 0.3, None, "GNO")

@@ -101,3 +101,11 @@ def test_bad_input(key):
         transformer(key)(jnp.ones((6, 2)), x, w)
     with pytest.raises(ValueError, match="quadrature weights"):
         transformer(key)(field(x), x, w[:5])
+
+
+def test_fields_of_another_width(key):
+    layer = SliceAttention(4, heads=2, slices=2, key=key)
+    with pytest.raises(ValueError, match="in_channels=4"):
+        layer(jnp.ones((5, 3)), jnp.ones(5))
+    with pytest.raises(ValueError, match="empty"):
+        layer(jnp.ones((0, 4)), jnp.ones(0))

@@ -47,3 +47,12 @@ def test_bad_input(key):
     net = MetaMixer(1, 1, dim=1, width=4, depth=1, radius=0.2, key=key)
     with pytest.raises(ValueError, match="MetaMixer works on a 1-dimensional grid"):
         net(jnp.ones((8, 8, 1)))
+
+
+def test_one_point_with_both_ends(key):
+    """It was a division by zero."""
+    model = MetaMixer(
+        1, 1, dim=1, width=2, depth=1, radius=0.2, boundary="reflect", points="ends", key=key
+    )
+    with pytest.raises(ValueError, match="no neighbour"):
+        model(jnp.ones((1, 1)))

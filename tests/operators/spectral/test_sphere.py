@@ -91,3 +91,29 @@ def test_the_degree_without_aliases_is_the_default():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_precision_of_a_field_is_kept():
+    """A radius of NumPy's is a float64, which would carry over."""
+    f = jnp.ones((4, 8, 1), jnp.float32)
+    assert Sphere(4, 8, degree=2, radius=np.float64(2)).gradient(f).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("shape", [(7, 4, 1), (5, 1, 1), (3, 3, 1)])
+def test_coefficients_of_another_degree_are_refused(shape):
+    """The first two were the coefficients of fields, though not of those that they came from."""
+    sphere, c = Sphere(4, 8, degree=2), jnp.ones(shape)
+    with pytest.raises(ValueError, match=r"degree 2 takes coefficients .* \(5, 3, channels\)"):
+        sphere.synthesis(c)
+    with pytest.raises(ValueError, match="degree 2 takes coefficients"):
+        sphere.vector_synthesis(c, c)
+
+
+def test_coefficients_and_fields_are_real_floats():
+    sphere = Sphere(4, 8, degree=2)
+    with pytest.raises(TypeError, match="floats"):
+        sphere._check_coefficients(jnp.ones((5, 3, 1), int))
+    with pytest.raises(TypeError, match="real fields"):
+        sphere._checked(jnp.ones((4, 8, 1), complex), 3)
+    with pytest.raises(ValueError, match="positive radius"):
+        Sphere(4, 8, degree=2, radius=np.inf)

@@ -109,3 +109,15 @@ def test_learns_that_east_is_not_west():
 def test_bad_input(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model, fields("gauss", 8))
+
+
+def test_lead_times_are_single_and_finite(model):
+    with pytest.raises(ValueError, match=r"one lead time, got shape \(2,\)"):
+        model(fields("gauss", 8), NAMES, jnp.array([6.0, 12.0]), "gauss")
+    with pytest.raises(ValueError, match="finite"):  # of which every lead time is a share of zero
+        Forecaster(("q",), width=2, degree=1, depth=1, leads=(1, np.inf), key=jax.random.key(0))
+
+
+def test_a_text_is_one_name():
+    tokens = VariableTokens("wind", 2, degree=1, key=jax.random.key(0))
+    assert tokens.variables == ("wind",)

@@ -12,6 +12,7 @@ from .._sampling import generate
 from .flow import (
     RADIUS,
     ROTATION,
+    check_settings,
     coriolis,
     damping_rates,
     random_coefficients,
@@ -64,12 +65,11 @@ def barotropic_sphere(
     )  # (2, 2, 12, 24, 3)
     ```
     """
-    if not (min(jet, eddies, damping) >= 0 and min(settle, interval, step) > 0 < times):
-        raise ValueError(
-            "barotropic_sphere() needs jet, eddies and damping >= 0 and positive settle, interval, "
-            f"times and step; got {jet}, {eddies}, {damping}, {settle}, {interval}, {times} and "
-            f"{step}."
-        )
+    check_settings(
+        "barotropic_sphere",
+        positive={"settle": settle, "interval": interval, "times": times, "step": step},
+        others={"jet": jet, "eddies": eddies, "damping": damping},
+    )
     inside = solving_sphere(degree, RADIUS)
     outside = Sphere(latitudes, longitudes, degree=degree, grid=grid, radius=RADIUS)
 
@@ -138,11 +138,11 @@ def solve_barotropic_sphere(
             "solve_barotropic_sphere() takes fields (latitudes, longitudes, 2) on the sphere's "
             f"grid, vorticity and tracer; got {start.shape} on {sphere}."
         )
-    if not (time > 0 and steps >= 1 and damping >= 0):
-        raise ValueError(
-            "solve_barotropic_sphere() needs positive time and steps and damping >= 0; got "
-            f"{time}, {steps} and {damping}."
-        )
+    check_settings(
+        "solve_barotropic_sphere",
+        positive={"time": time, "steps": steps},
+        others={"damping": damping},
+    )
     linear, nonlinear = _system(sphere, rotation, damping, start.dtype)
     last = etdrk4(linear, nonlinear, sphere.analysis(start), time=time, steps=steps)
     return sphere.synthesis(last)

@@ -1,5 +1,6 @@
 """Shallow water on a rotating sphere, as vorticity, divergence and depth."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from .flow import (
     GRAVITY,
     RADIUS,
     ROTATION,
+    check_settings,
     coriolis,
     damping_rates,
     random_vorticity,
@@ -61,7 +63,8 @@ def shallow_water_sphere(
     - `interval`, `times`: time between states in s, and number of intervals.
     - `step`: longest time step, in s.
 
-    **Returns:** the states `(n, times + 1, latitudes, longitudes, 3)`.
+    **Returns:** the states `(n, times + 1, latitudes, longitudes, 3)`; NaN for a sample whose
+    balanced depth is not positive everywhere: take a larger `depth` or weaker winds.
 
     **Raises:** `ValueError` for settings out of range, or a grid that cannot hold the degree.
 
@@ -73,18 +76,20 @@ def shallow_water_sphere(
     )  # (2, 2, 12, 24, 3)
     ```
     """
-    if not (min(jet, eddies, damping) >= 0 and min(depth, settle, interval, step) > 0 < times):
-        raise ValueError(
-            "shallow_water_sphere() needs jet, eddies and damping >= 0 and positive depth, settle, "
-            f"interval, times and step; got {jet}, {eddies}, {damping}, {depth}, {settle}, "
-            f"{interval}, {times} and {step}."
-        )
+    check_settings(
+        "shallow_water_sphere",
+        positive={
+            "depth": depth, "settle": settle, "interval": interval, "times": times, "step": step
+        },
+        others={"jet": jet, "eddies": eddies, "damping": damping},
+    )  # fmt: skip
     inside = solving_sphere(degree, RADIUS)
     outside = Sphere(latitudes, longitudes, degree=degree, grid=grid)
 
     def sample(key):
         vorticity = random_vorticity(key, inside, jet, eddies)
         height = balanced_height(inside.synthesis(vorticity)[..., 0], sphere=inside, depth=depth)
+        height = jnp.where(jnp.min(height) > 0, height, jnp.nan)
         height = inside.analysis(height[..., None])
         first = jnp.concatenate([height, vorticity, 0 * vorticity], -1)
         system = _system(inside, depth, GRAVITY, ROTATION, None, damping, first.dtype)
@@ -113,7 +118,7 @@ def solve_shallow_water_sphere(
     steps: int,
     gravity: float = GRAVITY,
     rotation: float = ROTATION,
-    mountain: Float[Array, "latitudes longitudes"] | None = None,
+    mountain: Float[Array, "..."] | None = None,
     damping: float = 0.0,
 ) -> Float[Array, "latitudes longitudes 3"]:
     """The fields (h, ζ, δ) at `time` of shallow water on a rotating sphere, from those at 0.
@@ -143,8 +148,8 @@ def solve_shallow_water_sphere(
 
     **Returns:** the fields at the same points. They are not finite if the steps are too long.
 
-    **Raises:** `ValueError` unless there are three fields on the sphere's grid, for a depth, time
-    or number of steps that is not positive, or negative damping.
+    **Raises:** `ValueError` unless there are three fields and a mountain on the sphere's grid, for
+    a depth, time, gravity or number of steps that is not positive, or negative damping.
 
     **Source:** Hack and Jakob, "Description of a global shallow water model based on the spectral
     transform method", NCAR/TN-343 (1992), equations 2.1 to 2.12.
@@ -163,11 +168,12 @@ def solve_shallow_water_sphere(
             "solve_shallow_water_sphere() takes fields (latitudes, longitudes, 3) on the sphere's "
             f"grid, depth, vorticity and divergence; got {start.shape} on {sphere}."
         )
-    if not (min(depth, time) > 0 and steps >= 1 and damping >= 0):
-        raise ValueError(
-            "solve_shallow_water_sphere() needs positive depth, time and steps and damping >= 0; "
-            f"got {depth}, {time}, {steps} and {damping}."
-        )
+    check_settings(
+        "solve_shallow_water_sphere",
+        positive={"depth": depth, "time": time, "steps": steps, "gravity": gravity},
+        others={"damping": damping},
+    )
+    _check_mountain(mountain, sphere, "solve_shallow_water_sphere")
     system = _system(sphere, depth, gravity, rotation, mountain, damping, start.dtype)
     state = system.pack(sphere.analysis(start))
     last = etdrk4(system.linear, system.nonlinear, state, time=time, steps=steps)
@@ -181,7 +187,7 @@ def balanced_height(
     depth: float,
     gravity: float = GRAVITY,
     rotation: float = ROTATION,
-    mountain: Float[Array, "latitudes longitudes"] | None = None,
+    mountain: Float[Array, "..."] | None = None,
 ) -> Float[Array, "latitudes longitudes"]:
     """The depth of shallow water with which a flow without divergence starts without gravity waves.
 
@@ -199,7 +205,7 @@ def balanced_height(
     **Returns:** h in m, `(latitudes, longitudes)`. Negative values mean that no such depth is deep
     enough for the flow.
 
-    **Raises:** `ValueError` for a field on another grid.
+    **Raises:** `ValueError` for fields on another grid, or a depth or gravity that is not positive.
 
     **Source:** Charney, "The use of the primitive equations of motion in numerical prediction",
     Tellus 7 (1955), equation 2.
@@ -210,6 +216,8 @@ def balanced_height(
     h = jsci.operators.data.balanced_height(vorticity, sphere=sphere, depth=5000.0)
     ```
     """
+    check_settings("balanced_height", positive={"depth": depth, "gravity": gravity})
+    _check_mountain(mountain, sphere, "balanced_height")
     zeta = sphere.analysis(vorticity[..., None])
     wind = sphere.vector_synthesis(zeta, jnp.zeros_like(zeta))
     absolute = vorticity[..., None] + coriolis(sphere, rotation, vorticity.dtype)
@@ -219,9 +227,17 @@ def balanced_height(
         sphere.inverse_laplacian(sphere.synthesis(curl)) - _projected(sphere, energy)
     ) / gravity
     if mountain is not None:
-        height = height - _projected(sphere, mountain[..., None])
-    mean = sphere.analysis(height)[0, 0, 0] / np.sqrt(4 * np.pi)
+        height = height - _projected(sphere, jnp.asarray(mountain, height.dtype)[..., None])
+    mean = sphere.analysis(height)[0, 0, 0] / math.sqrt(4 * math.pi)
     return height[..., 0] - mean + depth
+
+
+def _check_mountain(mountain, sphere, name):
+    if mountain is not None and mountain.shape != (sphere.latitudes, sphere.longitudes):
+        raise ValueError(
+            f"{name}() takes a mountain (latitudes, longitudes) on the sphere's grid, "
+            f"({sphere.latitudes}, {sphere.longitudes}); got {mountain.shape}."
+        )
 
 
 def _projected(sphere, field):
@@ -242,7 +258,7 @@ class _System(NamedTuple):
 
 
 def _system(sphere, depth, gravity, rotation, mountain, damping, dtype) -> _System:
-    mean = gravity * depth
+    gravity, mean = float(gravity), float(gravity * depth)  # those of NumPy raise the precision
     l = np.arange(sphere.degree + 1.0)
     number = np.sqrt(l * (l + 1)) / sphere.radius
     # The mean of Φ′ does not change; any scale serves it.
@@ -251,9 +267,9 @@ def _system(sphere, depth, gravity, rotation, mountain, damping, dtype) -> _Syst
     rates = np.stack([-decay + 0j, -decay - 1j * number * np.sqrt(mean)])
     linear = np.broadcast_to(rates[:, None], (2, 2 * sphere.degree + 1, len(l)))
     f = coriolis(sphere, rotation, dtype)
-    ground = 0.0 if mountain is None else gravity * mountain[..., None]
+    ground = 0.0 if mountain is None else gravity * jnp.asarray(mountain, dtype)[..., None]
     square = jnp.asarray(number[None, :, None] ** 2, dtype)
-    level = mean * np.sqrt(4 * np.pi)  # the coefficient of Φ̄
+    level = mean * math.sqrt(4 * math.pi)  # the coefficient of Φ̄
 
     def pack(c):
         departure = (gravity * c[..., 0]).at[0, 0].add(-level)

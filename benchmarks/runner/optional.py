@@ -1,6 +1,6 @@
 """Tell a missing optional package from a broken import."""
 
-OPTIONAL = ("flax", "pyscf", "matplotlib", "scipy", "sklearn")
+OPTIONAL = ("flax", "pyscf", "matplotlib", "scipy", "sklearn", "mlxtend")
 
 
 def missing_package(error: BaseException) -> str | None:

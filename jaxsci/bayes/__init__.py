@@ -5,10 +5,12 @@ from ._filters.filter import Filtered, Observation, filter
 from ._filters.hgf import HGF, hgf
 from ._filters.kalman import Gaussian, GaussianRoot, Kalman, kalman
 from ._filters.node import Node
-from ._prior.distances import energy_distance
+from ._prior.distances import energy_distance, sinkhorn_distance
 from ._prior.gaussian_process import GaussianProcess, gaussian_process
+from ._prior.hierarchical import Hierarchical, White, hierarchical
 from ._prior.match_prior import Matched, match_prior
 from ._prior.prior import Prior, prior
+from ._sampling.chains import Chains, chains
 from ._sampling.draws import Draws, draws
 from ._sampling.health import Health, health
 from ._sampling.langevin import Chain, Langevin, langevin
@@ -16,11 +18,11 @@ from ._sampling.predict import Prediction, predict
 
 __all__ = [
     # Priors of parameters and of functions
-    "prior", "Prior", "match_prior", "Matched", "gaussian_process", "GaussianProcess",
-    "energy_distance",
+    "prior", "Prior", "hierarchical", "Hierarchical", "White", "match_prior", "Matched",
+    "gaussian_process", "GaussianProcess", "energy_distance", "sinkhorn_distance",
     # Draws from a density
-    "langevin", "Langevin", "draws", "Draws", "Chain", "health", "Health", "predict",
-    "Prediction",
+    "langevin", "Langevin", "draws", "Draws", "Chain", "chains", "Chains", "health", "Health",
+    "predict", "Prediction",
     # Filters of series
     "filter", "Filtered", "Observation", "kalman", "Kalman", "Gaussian", "GaussianRoot", "hgf",
     "HGF", "Node", "Beliefs",

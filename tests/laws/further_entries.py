@@ -92,6 +92,7 @@ def _score(x):
 
 BAYES = [
     Entry("bayes.health", lambda x: jsci.bayes.health(x), _rows(2, 10, 1)),
+    Entry("bayes.sinkhorn_distance", lambda x: jsci.bayes.sinkhorn_distance(x, 2 * x), _rows(3, 2)),
     Entry("bayes.energy_distance", lambda x: jsci.bayes.energy_distance(x, 2 * x), _rows(3, 2)),
     Entry("bayes.predict", _score, _rows(4, 3)),
 ]

@@ -62,8 +62,9 @@ EXEMPT = {
         pde.LeastSquares pde.March pde.RandomFeatures
         operators.Window pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
-        bayes.Observation bayes.Chain bayes.Draws bayes.Health bayes.Langevin
+        bayes.Observation bayes.Chain bayes.Chains bayes.Draws bayes.Health bayes.Langevin
         bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
+        bayes.Hierarchical bayes.White
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet atoms.dpa3
@@ -98,7 +99,8 @@ EXEMPT = {
         analysis.consensus analysis.functional_map analysis.pointwise analysis.zoomout
     """,
     "training: what comes in is that of an objective": """
-        bayes.draws bayes.gaussian_process bayes.langevin bayes.match_prior bayes.prior
+        bayes.chains bayes.draws bayes.gaussian_process bayes.hierarchical bayes.langevin
+        bayes.match_prior bayes.prior
         atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive

@@ -1,6 +1,8 @@
 """Distances between distributions, from draws of them."""
 
+import jax
 import jax.numpy as jnp
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
 
@@ -26,12 +28,79 @@ def energy_distance(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> Float[Arr
     jsci.bayes.energy_distance(jnp.array([[0.0], [1.0]]), jnp.array([[3.0], [4.0]]))  # 4.0
     ```
     """
+    check_draws(x, y)
+    return 2 * jnp.mean(_distances(x, y)) - _inside(x) - _inside(y)
+
+
+def sinkhorn_distance(
+    x: Float[Array, "n d"], y: Float[Array, "m _"], *, blur: float = 0.1, steps: int = 100
+) -> Float[Array, ""]:
+    """The Sinkhorn divergence of two distributions from their draws.
+
+        S = W(x, y) - ½ W(x, x) - ½ W(y, y),   W(x, y) = min over π of ⟨π, ‖x - y‖⟩ - ε H(π)
+
+    π is a plan that moves the draws of one to those of the other, and H its entropy relative to
+    equal weights. S tends to Wasserstein's distance W₁ for a small ε, and is zero for equal draws.
+
+    **Arguments:**
+
+    - `x`, `y`: draws, (n, d) and (m, d), such as functions at d points.
+    - `blur`: ε, relative to the mean distance of x and y.
+    - `steps`: of Sinkhorn's iteration; more for a smaller blur.
+
+    **Returns:** a scalar in the unit of the draws.
+
+    **Raises:** `ValueError` for fewer than two draws, draws of different sizes, or a blur or steps
+    that are not positive.
+
+    **Notes:** biased, unlike `energy_distance`: above zero for two sets of draws of one
+    distribution, and less so for those that vary less. Scales that `match_prior` finds with 64
+    draws were a tenth too small.
+
+    **Source:** Feydy et al., "Interpolating between optimal transport and MMD using Sinkhorn
+    divergences" (2019).
+
+    ```python
+    x = jnp.array([[0.0], [1.0]])
+    jsci.bayes.sinkhorn_distance(x, x + 3.0, blur=0.01)  # 3.0
+    ```
+    """
+    check_draws(x, y)
+    if not (blur > 0 and steps >= 1):
+        raise ValueError(f"blur and steps must be positive, got {blur} and {steps}.")
+    between = _distances(x, y)
+    width = jnp.maximum(blur * jnp.mean(between), jnp.finfo(between.dtype).tiny)
+
+    def moved(costs):
+        return _transport(costs, width, steps)
+
+    return moved(between) - 0.5 * moved(_distances(x, x)) - 0.5 * moved(_distances(y, y))
+
+
+def _transport(costs, width, steps):
+    """⟨π, C⟩ - ε H(π) by its dual, whose derivative needs none of the potentials'."""
+
+    def other(f, costs, width):
+        return -width * (logsumexp((f[:, None] - costs) / width, axis=0) - jnp.log(len(f)))
+
+    def step(f, _):
+        g = other(f, fixed, still)
+        return 0.5 * (f + other(g, fixed.T, still)), None  # averaged: symmetric costs oscillate
+
+    fixed, still = jax.lax.stop_gradient((costs, width))
+    f = jax.lax.scan(step, jnp.zeros(len(costs), costs.dtype), length=steps)[0]
+    # One more pass, through which the costs are differentiated: by the envelope theorem that is
+    # the derivative where f is the best.
+    return jnp.mean(f) + jnp.mean(other(f, costs, width))
+
+
+def check_draws(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> None:
+    """Refuse what is not two sets of two draws or more, of one size."""
     for name, draws in (("x", x), ("y", y)):
         if jnp.ndim(draws) != 2 or len(draws) < 2:
             raise ValueError(f"{name} must be (n, d) with two draws or more: {jnp.shape(draws)}.")
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"x and y must have draws of one size, got {x.shape} and {y.shape}.")
-    return 2 * jnp.mean(_distances(x, y)) - _inside(x) - _inside(y)
 
 
 def _inside(x):

@@ -53,8 +53,8 @@ def match_prior(
         or any sampler of functions, such as measured or simulated ones.
     - `points`: where functions are compared, (n, ...); or a function of a key that draws such
         points for each step.
-    - `distance`: of two sets of draws, (m, n) each: `energy_distance`, or another that is
-        differentiable.
+    - `distance`: of two sets of draws, (m, n) each: `energy_distance`, `sinkhorn_distance`, or
+        another that is differentiable.
     - `steps`: steps of Adam.
     - `draws`: functions of each kind in a step.
     - `learning_rate`: of Adam, at first, for log-scales; it falls to a hundredth by half a cosine.

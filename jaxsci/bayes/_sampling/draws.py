@@ -53,16 +53,16 @@ def draws(
     - `start`: parameters, a pytree; or the `.chain` of draws before, which goes on as if it had
         not stopped.
     - `steps`: steps after the adaptation, of one gradient each (two with `batches`), rounded down
-        to a multiple of `keep_every`.
+        to a multiple of `keep_every`. A sampler with `cycle` takes as many again that are hot.
     - `keep_every`: the number of steps from one kept position to the next.
     - `batches`: `batches(key)` draws a minibatch. Each step takes two, whose difference measures
         the noise.
 
     **Returns:** `Draws`: `.params`, `.chain`, `.settled`.
 
-    **Raises:** `ValueError` for fewer steps than one draw needs, a density that is not finite at
-    the start (under `jax.jit` the draws are then NaN), or one that a parameter does not change, as
-    one without a prior.
+    **Raises:** `ValueError` for fewer steps than one draw needs, part of a cycle, a density that
+    is not finite at the start (under `jax.jit` the draws are then NaN), or one that a parameter
+    does not change, as one without a prior.
 
     **Notes:** where a chain comes to a point without density, as beyond a hard bound, all that
     follows is NaN: give the sampler an unbounded parameter, such as a logarithm.
@@ -75,10 +75,7 @@ def draws(
     more.params["w"].shape  # (20, 2)
     ```
     """
-    if not steps >= keep_every >= 1:
-        raise ValueError(
-            f"steps must be at least keep_every, and that 1; got {steps} and {keep_every}."
-        )
+    check_lengths(sampler, steps, keep_every)
     continued = isinstance(start, Chain)
     real = lambda a: jnp.asarray(a, jnp.result_type(a, 0.0))  # noqa: E731
     params = start.params if continued else jax.tree.map(real, start)
@@ -89,8 +86,9 @@ def draws(
         chain = start
     else:
         chain = _begin(key, sampler, log_density, params, gradient, batches)
-    count = steps // keep_every
-    lengths = jnp.full(count, keep_every).at[0].add(0 if continued else sampler.adapt)
+    lengths = jnp.full(steps // keep_every, keep_every).at[0].add(0 if continued else sampler.adapt)
+    if sampler.cycle:
+        lengths = lengths.at[:: sampler.cycle // keep_every].add(sampler.cycle)
 
     def run(chain, lengths):
         def advance(_, chain):
@@ -104,6 +102,19 @@ def draws(
         return Draws(kept, chain, chain.settled)
 
     return compiled_call(run, chain, lengths)
+
+
+def check_lengths(sampler: Langevin, steps: int, keep_every: int) -> None:
+    """Refuse steps that are fewer than one draw needs, or part of a cycle."""
+    if not steps >= keep_every >= 1:
+        raise ValueError(
+            f"steps must be at least keep_every, and that 1; got {steps} and {keep_every}."
+        )
+    if sampler.cycle and (sampler.cycle % keep_every or steps % sampler.cycle):
+        raise ValueError(
+            f"steps must be a multiple of cycle, and that of keep_every; got {steps}, "
+            f"{sampler.cycle} and {keep_every}."
+        )
 
 
 def _gradient(log_density, batches):

@@ -44,12 +44,14 @@ class Chain(NamedTuple):
 class Langevin(eqx.Module):
     """Langevin dynamics; made by `langevin`.
 
-    - `step`, `friction`, `adapt`: as in `langevin`.
+    - `step`, `friction`, `adapt`, `cycle`, `hottest`: as in `langevin`.
     """
 
     step: float
     friction: float
     adapt: int
+    cycle: int = 0
+    hottest: float = 1.0
 
     def init(self, key: PRNGKeyArray, params: PyTree, metric: Float[Array, " p"]) -> Chain:
         """A chain at its start.
@@ -85,17 +87,31 @@ class Langevin(eqx.Module):
         x = x + 0.5 * h * chain.momentum / metric
         # The noise of the gradient has warmed the momentum already: so much less comes here.
         warmed = (0.5 * (1 + kept) * h) ** 2 * chain.noise
-        heat = jnp.maximum((1 - kept**2) * metric - warmed, 0)
+        temperature, hot = self._temperature(chain.count)
+        heat = jnp.maximum((1 - kept**2) * temperature.astype(x.dtype) * metric - warmed, 0)
         p = kept * chain.momentum + jnp.sqrt(heat) * jax.random.normal(of_noise, x.shape, x.dtype)
         x = x + 0.5 * h * p / metric
         g, noise = gradient(unravel(x), of_batch)
-        adapting, rate = chain.count < self.adapt, self._rate(chain.count).astype(x.dtype)
+        adapting = chain.count < self.adapt
+        rate = jnp.where(hot, 0, self._rate(chain.count)).astype(x.dtype)
         recent = chain.recent + rate * (g**2 - chain.recent)
         new = jnp.where(adapting, recent, metric)
         noise = jnp.where(adapting, chain.noise + rate * (noise - chain.noise), chain.noise)
         hardest = jnp.where(2 * chain.count < self.adapt, _HARDEST, jnp.inf) * jnp.sqrt(new)
         p = p * jnp.sqrt(new / metric) - h * jnp.clip(g, -hardest, hardest)
         return Chain(unravel(x), p, new, noise, recent, chain.count + 1, chain.key)
+
+    def _temperature(self, count):
+        """How hot a step is, and whether it is one of those that are not kept.
+
+        It falls by a quarter of a squared cosine, and is one for the last quarter.
+        """
+        if not self.cycle:
+            return jnp.ones(()), False
+        since = (count - self.adapt) % (2 * self.cycle)
+        hot = (count >= self.adapt) & (since < self.cycle)
+        fallen = jnp.cos(0.5 * jnp.pi * jnp.minimum(since / (0.75 * self.cycle), 1.0)) ** 2
+        return 1 + jnp.where(hot, (self.hottest - 1) * fallen, 0), hot
 
     def _rate(self, count):
         """How much a step counts in the averages.
@@ -108,7 +124,14 @@ class Langevin(eqx.Module):
         return jnp.where(count < quarter, 0, 1 / jnp.minimum(count - begun + _FIRST, _WINDOW))
 
 
-def langevin(step: float = 0.3, *, friction: float = 1.0, adapt: int = 2000) -> Langevin:
+def langevin(
+    step: float = 0.3,
+    *,
+    friction: float = 1.0,
+    adapt: int = 2000,
+    cycle: int | None = None,
+    hottest: float = 10.0,
+) -> Langevin:
     """Underdamped Langevin dynamics with a metric that is found on the way, for `draws`.
 
         M dθ = p dt,   dp = ∇ log π(θ) dt - γ p dt + √(2 γ M) dW,   M = E[(∇ log π)²]
@@ -123,17 +146,25 @@ def langevin(step: float = 0.3, *, friction: float = 1.0, adapt: int = 2000) -> 
     - `step`: h, posterior standard deviations for each gradient.
     - `friction`: γ, one over the same unit of time.
     - `adapt`: the steps of a new chain that find M and are not kept.
+    - `cycle`: for a density of several modes, a number of steps: before each that many steps, as
+        many are taken that begin hot, cool down, and are not kept.
+    - `hottest`: the temperature at which they begin; that of the density is 1.
 
     **Returns:** `Langevin`, for `draws`.
 
-    **Raises:** `ValueError` for a step outside (0, 2), a friction or `adapt` that is not positive.
+    **Raises:** `ValueError` for a step outside (0, 2), a friction, `adapt` or `cycle` that is not
+    positive, or a temperature below 1.
 
     **Notes:** there is no rejection, so that gradients of minibatches are allowed: the noise that
     they bring is measured, and that much less is added. A density far from normal needs a smaller
     step; halve it, and see whether the variances stay.
     For a network of a thousand weights the default adaptation was too short: see `.settled`.
+    In cycles the mode in which a chain cools down follows the width of its basin, and is not
+    exactly as frequent as its weight: within a mode the draws are those of the density.
 
-    **Good values:** the defaults. For correlated parameters whiten them, as `prior` does.
+    **Good values:** the defaults. For correlated parameters whiten them, as `prior` does. For a
+    network a friction of 0.1 and a step of 0.15: predictions of one with 721 weights then had up to
+    ten times as many effective draws as with a friction of 1 and a step of 0.1.
 
     **Source:** Leimkuhler & Matthews, Appl. Math. Res. eXpress 2013, 34; a metric from gradients as
     in Springenberg et al., "Bayesian optimization with robust Bayesian neural networks" (2016).
@@ -148,4 +179,6 @@ def langevin(step: float = 0.3, *, friction: float = 1.0, adapt: int = 2000) -> 
         raise ValueError(f"step must lie between 0 and 2 posterior deviations, got {step}.")
     if not (friction > 0 and adapt >= 1):
         raise ValueError(f"friction and adapt must be positive, got {friction} and {adapt}.")
-    return Langevin(step, friction, adapt)
+    if cycle is not None and not (cycle >= 1 and hottest >= 1):
+        raise ValueError(f"cycle and hottest must be at least 1, got {cycle} and {hottest}.")
+    return Langevin(step, friction, adapt, cycle or 0, hottest)

@@ -42,7 +42,8 @@ class Laplace(eqx.Module):
         Cramér-Rao bound of any unbiased estimator."""
 
         def dense(posterior):
-            roots = jax.vmap(posterior.root)(jnp.diag(1 / posterior.scale()))
+            scale = posterior.scale()
+            roots = jax.vmap(posterior.for_many(scale.size).root)(jnp.diag(1 / scale))
             return roots @ roots.T
 
         return compiled_call(dense, self.posterior)
@@ -64,7 +65,8 @@ class Laplace(eqx.Module):
         f = self._quantity(of)
 
         def batch(posterior, x):
-            return vmap(lambda one: _variance(posterior, f, one), batch_size=batch_size)(x)
+            many = posterior.for_many(jax.tree.leaves(x)[0].shape[0])
+            return vmap(lambda one: _variance(many, f, one), batch_size=batch_size)(x)
 
         return compiled_call(batch, self.posterior, check_examples("x", x))
 

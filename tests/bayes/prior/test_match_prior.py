@@ -35,6 +35,25 @@ def test_energy_distance_has_a_derivative_where_draws_coincide():
     assert jnp.isfinite(jax.grad(bayes.energy_distance)(x, x)).all()
 
 
+def test_sinkhorn_distance_is_that_of_the_best_plan():
+    """By an assignment of draws: of equally many, one of them is the best plan."""
+    scipy = pytest.importorskip("scipy.optimize")
+    x, y = (jax.random.normal(k, (12, 2)) for k in jax.random.split(jax.random.key(0)))
+    y = 2 * y + 1
+    costs = np.linalg.norm(x[:, None] - y[None], axis=-1)
+    best = costs[scipy.linear_sum_assignment(costs)].mean()
+    found = bayes.sinkhorn_distance(x, y, blur=0.002, steps=5000)
+    np.testing.assert_allclose(found, best, rtol=0.01)
+    np.testing.assert_allclose(bayes.sinkhorn_distance(x, x), 0, atol=1e-12)
+
+
+def test_the_slope_of_a_sinkhorn_distance():
+    x, y = (jax.random.normal(k, (6, 2)) for k in jax.random.split(jax.random.key(1)))
+    distance = lambda t: bayes.sinkhorn_distance(x + t, y, blur=0.5, steps=500)  # noqa: E731
+    slope = (distance(0.5 + 1e-5) - distance(0.5 - 1e-5)) / 2e-5
+    np.testing.assert_allclose(jax.grad(distance)(0.5), slope, rtol=1e-6)
+
+
 def test_draws_of_a_gaussian_process_have_its_covariance():
     kernel = lambda x, y: 2 * jnp.exp(-squares(x, y))  # noqa: E731
     draw = jax.jit(jax.vmap(bayes.gaussian_process(kernel), (0, None)))
@@ -58,6 +77,17 @@ def test_scales_of_a_linear_model_are_those_of_its_kernel():
     np.testing.assert_allclose([scales["slope"], scales["level"]], [3.0, 0.5], rtol=0.06)
     assert found.distances.shape == (400,)
     assert abs(found.distances[-50:].mean()) < 0.05 * found.distances[:5].mean()
+
+
+def test_sinkhorn_distance_finds_the_scales():
+    """A tenth too small: with 64 draws the distance is smaller for functions that vary less."""
+    target = bayes.gaussian_process(lambda x, y: 9 * x @ y.T + 4)
+    found = bayes.match_prior(
+        jax.random.key(0), line, START, target, X,
+        steps=200, learning_rate=0.1, distance=bayes.sinkhorn_distance,
+    )  # fmt: skip
+    scales = jax.tree.map(jnp.exp, found.params.log_scales)
+    np.testing.assert_allclose([scales["slope"], scales["level"]], [3.0, 2.0], rtol=0.15)
 
 
 def test_points_that_are_drawn_and_an_infinite_network_as_target():
@@ -111,5 +141,7 @@ def test_bad_input():
         bayes.gaussian_process(lambda x, y: x)(key, X)
     with pytest.raises(ValueError, match="with two draws or more"):
         bayes.energy_distance(jnp.ones((1, 2)), jnp.ones((3, 2)))
+    with pytest.raises(ValueError, match="blur and steps must be positive, got 0.0 and 100"):
+        bayes.sinkhorn_distance(X, X, blur=0.0)
     with pytest.raises(ValueError, match="draws of one size"):
         bayes.energy_distance(jnp.ones((3, 1)), jnp.ones((3, 2)))

@@ -1,6 +1,7 @@
 """One step samples every normal density, with exact gradients and with noisy ones."""
 
 import functools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -144,3 +145,17 @@ def test_a_sampler_that_cannot_work_is_refused():
         bayes.langevin(2.5)
     with pytest.raises(ValueError, match="friction and adapt must be positive"):
         bayes.langevin(friction=0.0)
+
+
+def test_the_recipe_for_nuts_of_another_library():
+    """As the page has it, on a density that is known."""
+    pytest.importorskip("blackjax")
+    page = (Path(__file__).parents[3] / "docs" / "bayes.md").read_text(encoding="utf-8")
+    recipe = page.split('```python title="With blackjax"\n')[1].split("```")[0]
+    names = {
+        "jax": jax, "key": jax.random.key(0), "params": jnp.zeros(2),
+        "log_posterior": lambda x: -0.5 * jnp.sum((x / jnp.array([0.1, 3.0])) ** 2),
+    }  # fmt: skip
+    exec(recipe, names)
+    np.testing.assert_allclose(names["draws"].std(0), [0.1, 3.0], rtol=0.25)
+    assert bayes.health(names["draws"][None]).effective.min() > 50

@@ -153,6 +153,49 @@ def test_more_values_than_parameters_in_float32():
         np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
+# Weights of a network 2-5-1, and 12 inputs; variances by laplace-torch 0.3 (float64, regression,
+# hessian_structure="full", sigma_noise=0.2, prior_precision=1.5).
+NETWORK = {
+    "w": [[0.126, -0.132], [0.64, 0.105], [-0.536, 0.362], [1.304, 0.947], [-0.704, -1.265]],
+    "b": [-0.623, 0.041, -2.325, -0.219, -1.246],
+    "last": [[-0.732, -0.544, -0.316, 0.412, 1.043], [-0.129]],
+}
+INPUTS = [
+    [-0.751, 0.341], [0.294, 0.231], [-0.233, 0.994], [0.962, 0.371], [0.301, 0.377],
+    [-0.222, -0.73], [0.443, 0.051], [-0.38, -0.028], [0.779, 0.868], [-0.284, 0.143],
+    [-0.356, 0.189], [-0.324, -0.217],
+]  # fmt: skip
+OF_ALL = [0.01402553652620521, 0.6515399270359181, 0.010221152883471444]
+OF_LAST_LAYER = [0.006251923063417045, 0.06212393134228124, 0.006761084305115803]
+
+
+@pytest.mark.parametrize("subset", ["all", "last layer"])
+def test_variances_are_those_of_laplace_torch(subset):
+    def network(p, x):
+        weights, bias = p["last"]
+        return jnp.tanh(p["w"] @ x + p["b"]) @ weights + bias[0]
+
+    params = {k: jnp.asarray(NETWORK[k]) for k in ("w", "b")}
+    last = tuple(map(jnp.asarray, NETWORK["last"]))
+    if subset == "all":
+        f, params, known = network, params | {"last": last}, OF_ALL
+    else:
+        hidden = params
+        f, params, known = lambda p, x: network(hidden | {"last": p}, x), last, OF_LAST_LAYER
+    found = jsci.laplace(f, params, jnp.asarray(INPUTS), prior=1.5, noise=0.2)
+    at = jnp.array([[0.0, 0.0], [2.0, -1.0], [0.5, 0.25]])
+    np.testing.assert_allclose(found.variance(at), known, rtol=1e-12)
+
+
+def test_many_variances_are_those_of_few():
+    """From sixteen on, products with the Jacobian are those of a matrix."""
+    regression = Regression(5, 12)
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(20, 12)))
+    posterior = regression.posterior()
+    parts = [posterior.variance(x[:10]), posterior.variance(x[10:])]
+    np.testing.assert_allclose(posterior.variance(x), jnp.concatenate(parts), rtol=1e-12)
+
+
 def test_predictions_at_inputs_of_another_dtype():
     x = jnp.array([-1.0, 0.0, 1.0])
     posterior = jsci.laplace(lambda p, x: p[0] + p[1] * x, jnp.zeros(2), x, prior=0.0, noise=0.1)

@@ -157,7 +157,7 @@ def _co_clusters(found: Float[np.ndarray, "p q"], clusters: int | None) -> np.nd
         )
     rows = np.concatenate([u[:, :clusters], vt[:clusters].T])
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    typical = rows[qr(rows.T, pivoting=True)[2][:clusters]]
+    typical = rows[qr(rows.T, pivoting=True)[-1][:clusters]]
     a, _, bt = np.linalg.svd(typical.T)
     group = np.abs(rows @ a @ bt).argmax(1)
     return np.where((group[:p, None] == group[p:]) & alive, found, 0.0)

@@ -116,7 +116,7 @@ def hierarchical(prior: Prior, *, deviation: float = 0.5) -> Hierarchical:
     if not isinstance(prior, Prior):
         raise TypeError(f"prior must be a Prior, as from prior(params), got {prior!r:.60}.")
     if isinstance(deviation, Tracer):
-        deviation = jnp.where(deviation > 0, deviation, jnp.nan)
-    elif jnp.ndim(deviation) or not 0 < deviation < jnp.inf:
+        return Hierarchical(prior, jnp.where(deviation > 0, deviation, jnp.nan))
+    if jnp.ndim(deviation) or not 0 < deviation < jnp.inf:
         raise ValueError(f"deviation must be positive, one finite number, got {deviation}.")
     return Hierarchical(prior, deviation)

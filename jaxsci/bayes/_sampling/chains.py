@@ -119,7 +119,7 @@ def chains(
 
 def _starts(key, start, count):
     """A key and a start for each chain."""
-    if not (isinstance(count, Integral) and count >= 1):
+    if not isinstance(count, Integral) or int(count) < 1:
         raise ValueError(f"count must be a number of chains, at least 1, got {count!r}.")
     if isinstance(start, Chain):
         if start.count.ndim != 1:
@@ -128,6 +128,7 @@ def _starts(key, start, count):
                 "start.params."
             )
         return jax.random.split(key, len(start.count)), start
+    count = int(count)
     of_start, of_chains = jax.random.split(key)
     if callable(start):
         at = jax.vmap(start)(jax.random.split(of_start, count))

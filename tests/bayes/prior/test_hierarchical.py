@@ -71,7 +71,7 @@ def test_a_traced_deviation_that_is_not_positive_is_a_flag():
 
 def test_what_is_no_prior_is_refused():
     with pytest.raises(TypeError, match="prior must be a Prior"):
-        bayes.hierarchical({"w": 1.0})
+        bayes.hierarchical({"w": 1.0})  # pyright: ignore[reportArgumentType]
 
 
 def test_scales_of_several_draws_are_not_those_of_entries():

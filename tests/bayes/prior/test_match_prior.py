@@ -1,5 +1,7 @@
 """Priors of functions: matched scales are those that are known, and kernels come out right."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import jaxtyping
@@ -142,6 +144,7 @@ def test_bad_input():
         bayes.gaussian_process(lambda x, y: x)(key, X)
     with pytest.raises(ValueError, match="with two draws or more"):
         bayes.energy_distance(jnp.ones((1, 2)), jnp.ones((3, 2)))
+    change: dict[str, Any]
     for change in ({"blur": 0.0}, {"blur": jnp.inf}, {"steps": 2.5}):
         with pytest.raises(ValueError, match="blur and steps must be positive, and steps whole"):
             bayes.sinkhorn_distance(X, X, **change)

@@ -1,6 +1,7 @@
 """Several chains: they agree where their density is one mode, and say so where it is not."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -102,14 +103,15 @@ def test_a_cycle_that_cannot_work_is_refused():
     with pytest.raises(ValueError, match="cycle and hottest must be at least 1, got None and inf"):
         bayes.langevin(hottest=jnp.inf)
     with pytest.raises(ValueError, match="numbers of steps, got 10 and 2.5"):
-        bayes.langevin(adapt=10, cycle=2.5)
+        bayes.langevin(adapt=10, cycle=2.5)  # pyright: ignore[reportArgumentType]
 
 
 def test_what_cannot_be_chains():
     sampler = bayes.langevin(adapt=4)
 
-    def run(key, at=start, **options):
-        return bayes.chains(key, sampler, normal, at, **{"steps": 80} | options, progress=False)
+    def run(key, at=start, **options: Any):
+        given: dict[str, Any] = {"steps": 80, "progress": False}
+        return bayes.chains(key, sampler, normal, at, **given | options)
 
     for count in (0, 2.0):
         with pytest.raises(ValueError, match=f"at least 1, got {count}"):

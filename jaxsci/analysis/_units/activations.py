@@ -40,7 +40,7 @@ def activations(
 
 def tapped(params: PyTree, units: Units, inputs: PyTree) -> dict[tuple[int, int], np.ndarray]:
     """The activations of all groups, by equation and operand, with the batch in front."""
-    leaves, x = units.leaves(params), _batch(units, inputs)
+    leaves, x = units.typed(units.leaves(params)), _batch(units, inputs)
     wanted = {(a.equation, a.operand) for g in units.groups.values() for a in g.activations}
     keys = sorted(wanted)
     compute = jax.jit(jax.vmap(lambda leaves, x: _followed(units, leaves, x, keys), (None, 0)))

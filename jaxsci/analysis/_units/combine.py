@@ -64,7 +64,11 @@ def combine(
         change = jax.tree.map(_elected, _stacked([_trimmed(tau, keep) for tau in changes]))
     else:
         change = jax.tree.map(lambda *tau: sum(tau), *changes)
-    return jax.tree.map(lambda theta, tau: theta + scale * tau, base, change)
+
+    def moved(theta, tau, *thetas):  # neither the scale nor importances widen the dtype
+        return theta + jnp.asarray(scale * tau, jnp.result_type(theta, *thetas))
+
+    return jax.tree.map(moved, base, change, *tuned)
 
 
 def _check(

@@ -63,8 +63,8 @@ def correspond(
 
     **Raises:** `ValueError` for different numbers of samples, an unknown method, a penalty that is
     not between 0 and 1, activations that are not finite, fewer than two samples, for "one-to-one"
-    more units in `x` than in `y`, or for "spectral" a number of clusters out of range; `TypeError`
-    for complex activations.
+    more units in `x` than in `y`, or for "spectral" a number of clusters out of range or above
+    that of the groups which correlate differently; `TypeError` for complex activations.
 
     **Notes:** pairs are found in networks that have nothing in common as well: with p units and few
     samples the largest correlations are far from 0. The null is an untrained network of the same
@@ -108,6 +108,7 @@ def correspond(
 
 def _standardised(x: np.ndarray) -> np.ndarray:
     rounding = 8 * np.finfo(np.result_type(x, np.float32)).eps * np.abs(x).max(0)
+    x = np.asarray(x, np.result_type(x, float))  # a mean in half precision stops growing
     x = x - x.mean(0)
     size = x.std(0)
     constant = (size <= 1e-12 * np.max(size, initial=0.0)) | (size <= rounding)
@@ -147,7 +148,13 @@ def _co_clusters(found: Float[np.ndarray, "p q"], clusters: int | None) -> np.nd
     left, right = (np.sqrt(sizes.sum(axis)) for axis in (1, 0))
     alive = (left > 0)[:, None] & (right > 0)
     scaled = np.divide(sizes, left[:, None] * right, out=np.zeros_like(sizes), where=alive)
-    u, _, vt = np.linalg.svd(scaled, full_matrices=False)
+    u, values, vt = np.linalg.svd(scaled, full_matrices=False)
+    rank = np.sum(values > 1e-10)
+    if 0 < rank < clusters:  # where nothing correlates, nothing is in a group
+        raise ValueError(
+            f"spectral finds at most {rank} groups in these correlations, got clusters={clusters}: "
+            "units that correlate alike cannot be told apart. Take fewer clusters."
+        )
     rows = np.concatenate([u[:, :clusters], vt[:clusters].T])
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     *_, order = qr(rows.T, pivoting=True)  # columns by how much each adds to those before

@@ -1,9 +1,11 @@
 """The axes of parameters that permute together, as data."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PyTree
 
@@ -123,6 +125,11 @@ class Units:
                     f"was given {shape}: call units() for a network of these widths."
                 )
         return [leaf for _, leaf in paths]
+
+    def typed(self, leaves: Sequence[Any]) -> list[jax.Array]:
+        """Leaves of parameters, and of inputs behind them, in the dtypes that the program takes."""
+        dtypes = [variable.aval.dtype for variable in self.program.jaxpr.invars]
+        return [jnp.asarray(a, dtype) for a, dtype in zip(leaves, dtypes, strict=False)]
 
     def tree(self, leaves: list[Any]) -> PyTree:
         """The parameters of these leaves."""

@@ -92,6 +92,4 @@ def _agree(before: list[Array], after: list[Array]) -> bool:
 def _outputs(
     units: Units, leaves: list[np.ndarray], x: Sequence[Array | np.ndarray]
 ) -> list[Array]:
-    types = [v.aval.dtype for v in units.program.jaxpr.invars]
-    arrays = [jnp.asarray(a, t) for a, t in zip([*leaves, *x], types, strict=True)]
-    return walk(units.program, arrays, bind, lambda value: value)
+    return walk(units.program, units.typed([*leaves, *x]), bind, lambda value: value)

@@ -71,7 +71,8 @@ class Kalman(eqx.Module):
         **Raises:** `ValueError` for shapes that do not fit, or a matrix that is no covariance
         (under `jax.jit` one with a negative variance becomes NaN).
         """
-        mean, covariance = jnp.asarray(mean), jnp.asarray(covariance)
+        dtype = jnp.result_type(mean, covariance, 0.0)
+        mean, covariance = jnp.asarray(mean, dtype), jnp.asarray(covariance, dtype)
         if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
             raise ValueError(
                 f"mean and covariance must be (n,) and (n, n), got {mean.shape} and "
@@ -97,16 +98,19 @@ class Kalman(eqx.Module):
         **Returns:** the new state; the predicted observation, a `Gaussian` whose covariance has the
         noise in it; the log density of what was seen.
         """
-        forward = lambda x: self.transition(params, x, observation.dt)  # noqa: E731
+        # A model may be in more digits, as jnp.eye(n) is where float64 is on: the state keeps its.
+        forward = lambda x: jnp.asarray(  # noqa: E731
+            self.transition(params, x, observation.dt), x.dtype
+        )
         moved, rate = forward(state.mean), jax.jacfwd(forward)(state.mean)
-        look = lambda x: jnp.ravel(self.observe(params, x))  # noqa: E731
+        look = lambda x: jnp.ravel(jnp.asarray(self.observe(params, x), x.dtype))  # noqa: E731
         if moved.shape != state.mean.shape:
             raise ValueError(
                 f"transition() must return a state of shape {state.mean.shape}, got {moved.shape}."
             )
         expected, slope = look(moved), jax.jacfwd(look)(moved)
         _check_length(observation.value, expected)
-        noises = self._noises(params, observation.dt, len(state.mean), len(expected))
+        noises = self._noises(params, observation.dt, state.mean, len(expected))
         seen = jnp.ravel(observation.seen).astype(expected.dtype)
         surprise = seen * (jnp.ravel(observation.value) - expected)
         update = _by_covariance if isinstance(state, Gaussian) else _by_root
@@ -117,12 +121,15 @@ class Kalman(eqx.Module):
         log_density = -0.5 * (scaled @ scaled + jnp.sum(seen) * jnp.log(2 * jnp.pi)) - volume
         return state, Gaussian(expected, predicted), log_density
 
-    def _noises(self, params, dt, n, m):
+    def _noises(self, params, dt, mean, m):
         """Both as matrices; anything else would be broadcast to one that was not meant."""
         found = []
         noises = self.process_noise(params, dt), self.observation_noise(params)
-        for name, noise, size in zip(("process", "observation"), noises, (n, m), strict=True):
-            matrix = jnp.reshape(noise, (1, 1)) if jnp.shape(noise) == () else jnp.asarray(noise)
+        for name, noise, size in zip(
+            ("process", "observation"), noises, (len(mean), m), strict=True
+        ):
+            matrix = jnp.asarray(noise, mean.dtype)
+            matrix = jnp.reshape(matrix, (1, 1)) if matrix.shape == () else matrix
             fits = matrix.ndim == 2 and matrix.shape[0] == size
             if not fits or (self.form == "covariance" and matrix.shape[1] != size):
                 wanted = (size, size) if self.form == "covariance" else (size, "k")
@@ -130,6 +137,8 @@ class Kalman(eqx.Module):
                     f"{name}_noise() must return a matrix {wanted}, got the shape "
                     f"{jnp.shape(noise)}. Write variances on a diagonal by jnp.diag."
                 )
+            if self.form == "covariance":  # one that is negative may leave all others positive
+                matrix = jnp.where(jnp.all(jnp.diagonal(matrix) >= 0), matrix, jnp.nan)
             found.append(matrix)
         return tuple(found)
 
@@ -162,7 +171,8 @@ def kalman(
 
     **Raises:** `ValueError` for an unknown form, or, from its methods, shapes that do not fit.
 
-    **Notes:** an observation of which some values are missing uses the others. The extended filter
+    **Notes:** an observation of which some values are missing uses the others. A variance of noise
+    that is negative makes everything NaN. The extended filter
     is wrong where functions bend within a standard deviation of the state.
 
     **Source:** Anderson & Moore, "Optimal filtering" (1979), chapters 6 and 8.

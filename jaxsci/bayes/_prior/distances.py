@@ -20,7 +20,8 @@ def energy_distance(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> Float[Arr
 
     **Returns:** a scalar in the unit of the draws.
 
-    **Raises:** `ValueError` for fewer than two draws, or draws of different sizes.
+    **Raises:** `ValueError` for fewer than two draws, or draws of different sizes; `TypeError` for
+    complex draws.
 
     **Source:** Székely & Rizzo, J. Stat. Plan. Inference 143, 1249 (2013).
 
@@ -28,7 +29,7 @@ def energy_distance(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> Float[Arr
     jsci.bayes.energy_distance(jnp.array([[0.0], [1.0]]), jnp.array([[3.0], [4.0]]))  # 4.0
     ```
     """
-    check_draws(x, y)
+    x, y = check_draws(x, y)
     return 2 * jnp.mean(_distances(x, y)) - _inside(x) - _inside(y)
 
 
@@ -51,7 +52,7 @@ def sinkhorn_distance(
     **Returns:** a scalar in the unit of the draws.
 
     **Raises:** `ValueError` for fewer than two draws, draws of different sizes, or a blur or steps
-    that are not positive.
+    that are not positive; `TypeError` for complex draws.
 
     **Notes:** biased, unlike `energy_distance`: above zero for two sets of draws of one
     distribution, and less so for those that vary less. Scales that `match_prior` finds with 64
@@ -65,9 +66,11 @@ def sinkhorn_distance(
     jsci.bayes.sinkhorn_distance(x, x + 3.0, blur=0.01)  # 3.0
     ```
     """
-    check_draws(x, y)
-    if not (blur > 0 and steps >= 1):
-        raise ValueError(f"blur and steps must be positive, got {blur} and {steps}.")
+    x, y = check_draws(x, y)
+    if not (0 < blur < jnp.inf and steps >= 1 and steps % 1 == 0):
+        raise ValueError(
+            f"blur and steps must be positive, and steps whole, got {blur} and {steps}."
+        )
     between = _distances(x, y)
     width = jnp.maximum(blur * jnp.mean(between), jnp.finfo(between.dtype).tiny)
 
@@ -94,13 +97,18 @@ def _transport(costs, width, steps):
     return jnp.mean(f) + jnp.mean(other(f, costs, width))
 
 
-def check_draws(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> None:
-    """Refuse what is not two sets of two draws or more, of one size."""
+def check_draws(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> tuple[Array, Array]:
+    """Both as floating-point numbers, since squares of integers wrap around; refuse what is not two
+    sets of two draws or more, of one size."""
     for name, draws in (("x", x), ("y", y)):
+        if jnp.iscomplexobj(draws):
+            raise TypeError(f"{name} must be real, got {draws.dtype}: stack its two parts.")
         if jnp.ndim(draws) != 2 or len(draws) < 2:
             raise ValueError(f"{name} must be (n, d) with two draws or more: {jnp.shape(draws)}.")
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"x and y must have draws of one size, got {x.shape} and {y.shape}.")
+    dtype = jnp.result_type(x, y, 0.0)
+    return jnp.asarray(x, dtype), jnp.asarray(y, dtype)
 
 
 def _inside(x):

@@ -68,9 +68,16 @@ class Hierarchical(eqx.Module):
         - `white`: t and z.
 
         **Returns:** a pytree like the parameters, in their own units.
+
+        **Raises:** `ValueError` for the scales of several draws.
         """
 
         def shifted(s, t):
+            if jnp.shape(t) != ():
+                raise ValueError(
+                    f"scales must have one number for each leaf, got the shape {jnp.shape(t)}; for "
+                    "several draws write jax.vmap(prior.whiten)."
+                )
             return s + jnp.asarray(self.deviation * t, s.dtype)
 
         logs = jax.tree.map(shifted, self.prior.log_scales, white.scales)
@@ -93,7 +100,8 @@ def hierarchical(prior: Prior, *, deviation: float = 0.5) -> Hierarchical:
     **Returns:** `Hierarchical`: `.sample(key)`, `.white(key)`, `.whiten(white)`. The log density of
     `white` is -½ the sum of its squares.
 
-    **Raises:** `ValueError` for a deviation that is not positive.
+    **Raises:** `ValueError` for a deviation that is not one positive number (under `jax.jit` all
+    parameters are then NaN); `TypeError` for what is no `Prior`.
 
     **Good values:** 0.5 around matched scales, 1 around those of an initialisation.
 
@@ -105,6 +113,10 @@ def hierarchical(prior: Prior, *, deviation: float = 0.5) -> Hierarchical:
     loose.whiten(white)["w"].shape  # (3, 2)
     ```
     """
-    if not isinstance(deviation, Tracer) and not deviation > 0:
-        raise ValueError(f"deviation must be positive, got {deviation}.")
+    if not isinstance(prior, Prior):
+        raise TypeError(f"prior must be a Prior, as from prior(params), got {prior!r:.60}.")
+    if isinstance(deviation, Tracer):
+        return Hierarchical(prior, jnp.where(deviation > 0, deviation, jnp.nan))
+    if jnp.ndim(deviation) or not 0 < deviation < jnp.inf:
+        raise ValueError(f"deviation must be positive, one finite number, got {deviation}.")
     return Hierarchical(prior, deviation)

@@ -1,6 +1,7 @@
 """Scales of a prior of parameters, such that functions look as they should."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import jax
@@ -61,8 +62,9 @@ def match_prior(
 
     **Returns:** `Matched`: `.params`, the matched `Prior`, and `.distances`.
 
-    **Raises:** `ValueError` for fewer than two draws or one step, values of another shape, or a
-    distance that is not finite (NaN under `jax.jit`).
+    **Raises:** `ValueError` for fewer than two draws or one step, a learning rate that is not
+    positive, no points, values of another shape, or a distance that is not finite (NaN under
+    `jax.jit`); `TypeError` for what is no `Prior`.
 
     **Notes:** `.distances` ends above zero where no scales make the model as the target is: a
     bounded network does not grow like a straight line.
@@ -80,8 +82,7 @@ def match_prior(
     found.params.log_scales["a"]  # 1.1
     ```
     """
-    if draws < 2 or steps < 1:
-        raise ValueError(f"draws must be at least 2 and steps 1, got {draws} and {steps}.")
+    _check(prior, draws, steps, learning_rate)
     sample = points if callable(points) else lambda key: points
     schedule = optax.cosine_decay_schedule(learning_rate, steps, 0.01)
     optimizer = optax.adam(schedule)
@@ -116,7 +117,19 @@ def match_prior(
     return Matched(Prior(scales, prior.shapes), values)
 
 
+def _check(prior, draws, steps, learning_rate):
+    if not isinstance(prior, Prior):
+        raise TypeError(f"prior must be a Prior, as from prior(params), got {prior!r:.60}.")
+    whole = isinstance(draws, Integral) and isinstance(steps, Integral)
+    if not whole or draws < 2 or steps < 1:
+        raise ValueError(f"draws must be at least 2 and steps 1, got {draws} and {steps}.")
+    if not isinstance(learning_rate, Tracer) and not learning_rate > 0:
+        raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+
+
 def _check_values(model, wanted, shape):
+    if shape[1] == 0:
+        raise ValueError("There are no points, and so nothing to compare functions at.")
     if model.shape != shape or wanted.shape != shape:
         raise ValueError(
             f"f must return a scalar for one input, and target(key, x) the shape ({shape[1]},), "

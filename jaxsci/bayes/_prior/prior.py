@@ -58,7 +58,7 @@ class Prior(eqx.Module):
 
         **Returns:** the same in the parameters' own units.
         """
-        z = jax.tree.map(jnp.asarray, z)
+        z = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(a, 0.0)), z)
         return jax.tree.map(lambda s, a: jnp.exp(s).astype(a.dtype) * a, self.log_scales, z)
 
     def log_density(self, params: PyTree) -> Float[Array, ""]:

@@ -1,11 +1,13 @@
 """Several chains at once, with a report of whether they agree while they run."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
@@ -65,8 +67,8 @@ def chains(
 
     **Returns:** `Chains`: `.params`, `.chain`, `.settled`, `.health`.
 
-    **Raises:** `ValueError` as `draws` does, and for fewer than eight draws of each chain, of
-    which there is no R̂.
+    **Raises:** `ValueError` as `draws` does, for no chains, the chain of one `draws`, and for fewer
+    than eight draws of each chain, of which there is no R̂; `TypeError` under `jax.jit`.
 
     **Notes:** not under `jax.jit`, where `jax.vmap` of `draws` does the same without a bar.
 
@@ -100,6 +102,8 @@ def chains(
     def several(keys, at):
         return compiled_call(jax.vmap(part), keys, at)
 
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((key, start))):
+        raise TypeError("chains() reports on the way, so not under jax.jit: vmap draws() there.")
     keys, at = _starts(key, start, count)
     found: list[PyTree] = []
     with tqdm(total=steps, disable=not progress, delay=2.0, unit="step") as bar:
@@ -115,8 +119,16 @@ def chains(
 
 def _starts(key, start, count):
     """A key and a start for each chain."""
+    if not isinstance(count, Integral) or int(count) < 1:
+        raise ValueError(f"count must be a number of chains, at least 1, got {count!r}.")
     if isinstance(start, Chain):
+        if start.count.ndim != 1:
+            raise ValueError(
+                "start is the chain of one draws(): continue it there, or start chains() from "
+                "start.params."
+            )
         return jax.random.split(key, len(start.count)), start
+    count = int(count)
     of_start, of_chains = jax.random.split(key)
     if callable(start):
         at = jax.vmap(start)(jax.random.split(of_start, count))
@@ -144,6 +156,7 @@ def _line(found) -> str:
     chosen = np.linspace(0, drawn - 1, count).astype(int)
     few = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, chosen], *found)
     seen = health(few)
-    r_hat = max(float(np.nanmax(a)) for a in jax.tree.leaves(seen.r_hat))
-    effective = min(float(np.nanmin(a)) for a in jax.tree.leaves(seen.effective))
+    # A parameter that is NaN, or never moved, is shown; one of no numbers has none.
+    r_hat = np.max([np.max(a, initial=0) for a in jax.tree.leaves(seen.r_hat)])
+    effective = np.min([np.min(a, initial=np.inf) for a in jax.tree.leaves(seen.effective)])
     return f"R̂ {r_hat:.3f}, at least {effective:.0f} effective draws"

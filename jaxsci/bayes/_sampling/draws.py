@@ -1,6 +1,7 @@
 """Draws from a density by a chain that can be continued."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import jax
@@ -62,7 +63,7 @@ def draws(
 
     **Raises:** `ValueError` for fewer steps than one draw needs, part of a cycle, a density that
     is not finite at the start (under `jax.jit` the draws are then NaN), or one that a parameter
-    does not change, as one without a prior.
+    does not change, as one without a prior; `TypeError` for steps that are no integers.
 
     **Notes:** where a chain comes to a point without density, as beyond a hard bound, all that
     follows is NaN: give the sampler an unbounded parameter, such as a logarithm.
@@ -106,6 +107,8 @@ def draws(
 
 def check_lengths(sampler: Langevin, steps: int, keep_every: int) -> None:
     """Refuse steps that are fewer than one draw needs, or part of a cycle."""
+    if not (isinstance(steps, Integral) and isinstance(keep_every, Integral)):
+        raise TypeError(f"steps and keep_every must be integers, got {steps!r} and {keep_every!r}.")
     if not steps >= keep_every >= 1:
         raise ValueError(
             f"steps must be at least keep_every, and that 1; got {steps} and {keep_every}."

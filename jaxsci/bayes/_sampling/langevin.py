@@ -179,6 +179,8 @@ def langevin(
         raise ValueError(f"step must lie between 0 and 2 posterior deviations, got {step}.")
     if not (friction > 0 and adapt >= 1):
         raise ValueError(f"friction and adapt must be positive, got {friction} and {adapt}.")
-    if cycle is not None and not (cycle >= 1 and hottest >= 1):
+    if not ((cycle is None or cycle >= 1) and 1 <= hottest < jnp.inf):
         raise ValueError(f"cycle and hottest must be at least 1, got {cycle} and {hottest}.")
-    return Langevin(step, friction, adapt, cycle or 0, hottest)
+    if adapt % 1 or (cycle or 0) % 1:
+        raise ValueError(f"adapt and cycle are numbers of steps, got {adapt} and {cycle}.")
+    return Langevin(step, friction, int(adapt), int(cycle or 0), hottest)

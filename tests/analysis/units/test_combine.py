@@ -76,3 +76,12 @@ def test_steps_and_complex_numbers_are_not_combined():
 def test_a_training_that_failed_is_not_hidden(options):
     found = analysis.combine(np.zeros(3), [np.array([5.0, np.nan, 1.0])], **options)
     assert np.isnan(found).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "options", [{"scale": np.float64(0.5)}, {"importances": [BASE, BASE]}], ids=["scale", "weights"]
+)
+def test_the_dtype_is_that_of_the_parameters(options):
+    base, *tuned = [jax.tree.map(np.float32, tree) for tree in (BASE, *TUNED)]
+    found = analysis.combine(base, tuned, **options)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype("float32")}

@@ -1,12 +1,14 @@
 """Permutations that were planted are found, and activations are those of the network."""
 
 import jax
+import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
 from analysis._networks import NETWORKS, inputs, mlp, network
 
 from jaxsci import analysis
+from jaxsci.analysis._units.correspondence import correlations
 
 
 def planted(name, seed=0):
@@ -168,3 +170,17 @@ def test_planted_permutations_of_complex_units_are_found():
     permuted = analysis.permute(params, units, orders)
     assert is_undone(analysis.match(params, permuted, units), orders)
     assert is_undone(analysis.match(params, permuted, units, inputs=inputs(9, 3)), orders)
+
+
+def test_no_more_groups_than_there_are():
+    """Copies of one unit would be split by rounding."""
+    copies = np.random.default_rng(0).normal(size=(50, 1)) * np.array([1.0, -2.0, 3.0])
+    with pytest.raises(ValueError, match="at most 1 groups in these correlations, got clusters=2"):
+        analysis.correspond(copies, copies, method="spectral", clusters=2)
+
+
+def test_means_of_half_precision_are_not_lost(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    z = jnp.asarray(3 + np.random.default_rng(0).normal(size=(2000, 2)), jnp.bfloat16)
+    same = np.diag(correlations(np.asarray(z), np.asarray(z)))
+    np.testing.assert_allclose(same, 1.0, rtol=1e-6)

@@ -227,3 +227,20 @@ def test_shares_are_rounded_like_decimals_and_samples_are_finite():
     assert analysis.merge(params, units, 0.57)["w"].shape == (43, 2)
     with pytest.raises(ValueError, match="are not finite for these inputs"):
         analysis.merge(params, units, 0.5, inputs=np.full((5, 2), np.nan))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_parameters_of_fewer_digits_than_their_sums(dtype):
+    """Sums are in double precision, and the traced program takes the dtype of the parameters."""
+    f, _, large, units = doubled(jnp.tanh)
+    small = jax.tree.map(lambda a: jnp.asarray(a, dtype), large)
+    x = jnp.asarray(inputs(60, 3), dtype)
+    found = analysis.merge(small, analysis.units(f, small, x[0]), 0.5, inputs=x)
+    assert [a.dtype for a in jax.tree.leaves(found)] == 6 * [dtype]
+    apply = jax.vmap(f, (None, 0))
+    np.testing.assert_allclose(apply(found, x), apply(small, x), atol=1e-2, rtol=3e-2)
+    # other digits than those that were traced
+    (name, *_), h = units.groups, analysis.activations(small, units, inputs(60, 3))
+    np.testing.assert_allclose(
+        h[name], analysis.activations(large, units, inputs(60, 3))[name], atol=1e-2
+    )

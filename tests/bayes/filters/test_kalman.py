@@ -182,3 +182,30 @@ def test_a_state_of_another_shape_is_refused():
 def test_a_matrix_that_is_no_covariance_is_refused(covariance, message):
     with pytest.raises(ValueError, match=message):
         model("covariance").init(jnp.zeros(2), jnp.array(covariance))
+
+
+def walk(form, process, noise):
+    return bayes.kalman(
+        lambda p, x, dt: jnp.eye(1) @ x,
+        lambda p, x: x[0],
+        process_noise=lambda p, dt: process * jnp.eye(1),
+        observation_noise=lambda p: noise,
+        form=form,
+    )
+
+
+@pytest.mark.parametrize("form", ["covariance", "square root"])
+def test_a_model_in_more_digits_than_its_state(form):
+    small = [jnp.asarray(a, jnp.float32) for a in ([0.0], [[1.0]], [1.0, 2.0])]
+    found = walk(form, 1.0, 1.0)
+    out = bayes.filter(found.step, {}, found.init(*small[:2]), small[2])
+    assert {a.dtype for a in jax.tree.leaves(out)} == {np.dtype("float32")}
+    np.testing.assert_allclose(out.state.mean[:, 0], [2 / 3, 1.5], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("process", "noise"), [(-0.5, 1.0), (1.0, -0.1)])
+def test_a_negative_variance_of_noise_is_a_flag(process, noise):
+    """Though the sum with the state's variance is positive."""
+    found = walk("covariance", process, noise)
+    state = found.init(jnp.zeros(1), jnp.eye(1))
+    assert jnp.isnan(bayes.filter(found.step, {}, state, jnp.zeros(1)).log_density)

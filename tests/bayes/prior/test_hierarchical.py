@@ -58,6 +58,26 @@ def test_data_choose_the_scale():
     assert 0.6 * deviation < t.std() < 1.5 * deviation
 
 
-def test_a_deviation_that_is_not_positive_is_refused():
-    with pytest.raises(ValueError, match="deviation must be positive, got 0.0"):
-        bayes.hierarchical(PRIOR, deviation=0.0)
+@pytest.mark.parametrize("deviation", [0.0, jnp.inf, jnp.ones(2)])
+def test_a_deviation_that_is_not_positive_is_refused(deviation):
+    with pytest.raises(ValueError, match="deviation must be positive, one finite number, got"):
+        bayes.hierarchical(PRIOR, deviation=deviation)
+
+
+def test_a_traced_deviation_that_is_not_positive_is_a_flag():
+    sample = jax.jit(lambda s: bayes.hierarchical(PRIOR, deviation=s).sample(jax.random.key(0)))
+    assert all(jnp.isnan(leaf).all() for leaf in jax.tree.leaves(sample(-0.5)))
+
+
+def test_what_is_no_prior_is_refused():
+    with pytest.raises(TypeError, match="prior must be a Prior"):
+        bayes.hierarchical({"w": 1.0})  # pyright: ignore[reportArgumentType]
+
+
+def test_scales_of_several_draws_are_not_those_of_entries():
+    """Five scales for five weights would broadcast along the wrong axis."""
+    loose = bayes.hierarchical(bayes.prior({"w": jnp.ones(5)}))
+    white = jax.vmap(loose.white)(jax.random.split(jax.random.key(0), 5))
+    with pytest.raises(ValueError, match=r"one number for each leaf, got the shape \(5,\)"):
+        loose.whiten(white)
+    assert jax.vmap(loose.whiten)(white)["w"].shape == (5, 5)

@@ -1,7 +1,10 @@
 """Priors of functions: matched scales are those that are known, and kernels come out right."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -141,7 +144,27 @@ def test_bad_input():
         bayes.gaussian_process(lambda x, y: x)(key, X)
     with pytest.raises(ValueError, match="with two draws or more"):
         bayes.energy_distance(jnp.ones((1, 2)), jnp.ones((3, 2)))
-    with pytest.raises(ValueError, match="blur and steps must be positive, got 0.0 and 100"):
-        bayes.sinkhorn_distance(X, X, blur=0.0)
+    change: dict[str, Any]
+    for change in ({"blur": 0.0}, {"blur": jnp.inf}, {"steps": 2.5}):
+        with pytest.raises(ValueError, match="blur and steps must be positive, and steps whole"):
+            bayes.sinkhorn_distance(X, X, **change)
+    for change in ({"draws": 2.5}, {"steps": 2.5}):
+        with pytest.raises(ValueError, match="draws must be at least 2 and steps 1"):
+            bayes.match_prior(key, line, START, target, X, **change)
+    with pytest.raises(ValueError, match="learning_rate must be positive, got -1"):
+        bayes.match_prior(key, line, START, target, X, learning_rate=-1.0)
+    with pytest.raises(ValueError, match="There are no points"):
+        bayes.match_prior(key, line, START, lambda key, x: x[:, 0], X[:0])
     with pytest.raises(ValueError, match="draws of one size"):
         bayes.energy_distance(jnp.ones((3, 1)), jnp.ones((3, 2)))
+
+
+@pytest.mark.parametrize("distance", [bayes.energy_distance, bayes.sinkhorn_distance])
+def test_distances_of_numbers_that_are_not_real(distance, monkeypatch):
+    """Squares of integers would wrap around, and those of complex numbers have no sign."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
+    x, y = jnp.array([[100], [90]], jnp.int8), jnp.array([[-100], [-90]], jnp.int8)
+    np.testing.assert_allclose(distance(x, y), distance(x.astype(float), y.astype(float)))
+    assert distance(x, y) > 180
+    with pytest.raises(TypeError, match="x must be real, got complex128"):
+        distance(1j * X, X)

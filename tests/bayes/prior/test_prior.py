@@ -73,3 +73,8 @@ def test_the_density_of_several_draws_is_not_one_number():
 def test_bad_input(params, scales, error, message):
     with pytest.raises(error, match=message):
         bayes.prior(params, scales=scales)
+
+
+def test_integers_in_units_of_the_scales():
+    whitened = bayes.prior({"a": jnp.zeros(2)}, scales=0.5).whiten({"a": jnp.array([1, 2])})
+    np.testing.assert_allclose(whitened["a"], [0.5, 1.0], rtol=1e-12)

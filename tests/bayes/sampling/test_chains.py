@@ -1,6 +1,7 @@
 """Several chains: they agree where their density is one mode, and say so where it is not."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import bayes
+from jaxsci.bayes._sampling.chains import _line
 
 KEY = jax.random.key(0)
 WIDTHS = jnp.array([0.1, 10.0])
@@ -98,3 +100,32 @@ def test_bad_input(change, message):
 def test_a_cycle_that_cannot_work_is_refused():
     with pytest.raises(ValueError, match="cycle and hottest must be at least 1, got 10 and 0.5"):
         bayes.langevin(cycle=10, hottest=0.5)
+    with pytest.raises(ValueError, match="cycle and hottest must be at least 1, got None and inf"):
+        bayes.langevin(hottest=jnp.inf)
+    with pytest.raises(ValueError, match="numbers of steps, got 10 and 2.5"):
+        bayes.langevin(adapt=10, cycle=2.5)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_cannot_be_chains():
+    sampler = bayes.langevin(adapt=4)
+
+    def run(key, at=start, **options: Any):
+        given: dict[str, Any] = {"steps": 80, "progress": False}
+        return bayes.chains(key, sampler, normal, at, **given | options)
+
+    for count in (0, 2.0):
+        with pytest.raises(ValueError, match=f"at least 1, got {count}"):
+            run(KEY, count=count)
+    one = bayes.draws(KEY, sampler, normal, jnp.zeros(2), steps=20).chain
+    with pytest.raises(ValueError, match=r"start is the chain of one draws\(\)"):
+        run(KEY, one)
+    with pytest.raises(TypeError, match="steps and keep_every must be integers, got 80.0 and 10"):
+        run(KEY, steps=80.0)
+    with pytest.raises(TypeError, match="not under jax.jit"):
+        jax.jit(run)(KEY)
+
+
+def test_the_bar_hides_no_parameter_that_does_not_move():
+    drawn = np.random.default_rng(0).normal(size=(2, 20, 3))
+    drawn[:, :, 1] = 1.0
+    assert "R̂ nan, at least nan" in _line([{"w": drawn, "none": np.ones((2, 20, 0))}])

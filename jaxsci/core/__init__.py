@@ -10,7 +10,7 @@ from ._calculus.derivatives import (
     laplacian,
 )
 from ._deprecation import warn_deprecated
-from ._files.io import load, save
+from ._files.io import load, read_metadata, save
 from ._fit.early_stopping import EarlyStopping
 from ._fit.fit import Fit, fit
 from ._gram.dense import gram
@@ -55,7 +55,7 @@ __all__ = [
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
     "in_processes", "attempt", "Failure", "memoised", "compiled_call", "program", "one_copy",
-    "announced_jit", "warn_deprecated",
+    "read_metadata", "announced_jit", "warn_deprecated",
 ]  # fmt: skip
 
 

@@ -81,7 +81,8 @@ def relax(
     another method.
 
     **Notes:** without convergence, or once an energy is not finite, `converged` is false, and the
-    structure is the last one. Positions move with the cell.
+    structure is the last one. Positions move with the cell. Where the curvature is negative, as in
+    a bond stretched far beyond its length, `"lbfgs"` has none to learn and only creeps downhill.
 
     **Good values:** `fmax=1e-3`; phonons need 1e-5. `"fire"` far from a minimum, `"lbfgs"` near it.
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Real
 
 
 class Selection(NamedTuple):
@@ -23,7 +23,7 @@ class Selection(NamedTuple):
 
 
 def select(
-    kernel: Float[Array, "n n"],
+    kernel: Real[Array, "n n"],
     count: int,
     *,
     known: Sequence[int] | Int[np.ndarray, " known"] = (),
@@ -47,8 +47,8 @@ def select(
     **Returns:** a `Selection`.
 
     **Raises:** `ValueError` for a kernel that is not square, symmetric and finite with a
-    non-negative diagonal, more candidates than there are, known rows that are not there, or a
-    negative noise.
+    non-negative diagonal and |k_ij|² <= k_ii k_jj, more candidates than there are, known rows that
+    are not there, or a negative noise.
 
     **Notes:** log det(1 + K_SS/s²) is at least 63 % of what the best subset of the same size has. A
     variance of zero says that what was chosen before determines the rest. Memory is n times the
@@ -65,7 +65,8 @@ def select(
     ```
     """
     kernel = jnp.asarray(kernel)
-    rows = np.asarray(known, int).reshape(-1)
+    kernel = kernel.astype(jnp.result_type(kernel, float))  # of integers too
+    rows = _rows(known)
     _check(kernel, count, rows, noise)
     steps = len(rows) + count
     state = (jnp.diagonal(kernel), jnp.zeros((steps, len(kernel)), kernel.dtype))
@@ -88,6 +89,13 @@ def select(
     )
     _, _, index, found = jax.lax.fori_loop(0, steps, step, begin)
     return Selection(index[len(rows) :], found[len(rows) :])
+
+
+def _rows(known: Sequence[int] | Int[np.ndarray, " known"]) -> Int[np.ndarray, " known"]:
+    rows = np.asarray(known).reshape(-1)
+    if rows.size and not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(f"known must be the numbers of rows, not a mask or floats, got {known!r}.")
+    return rows.astype(int)
 
 
 def _row(kernel: Array, chosen: Array, variances: Array, factor: Array, noise: float) -> Array:
@@ -113,11 +121,25 @@ def _check(kernel: Array, count: int, rows: np.ndarray, noise: float) -> None:
         raise ValueError(f"noise is a variance and must not be negative, got {noise}.")
     if isinstance(kernel, Tracer):
         return
-    values = np.asarray(kernel)
+    _check_covariances(np.asarray(kernel))
+
+
+def _check_covariances(values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise ValueError("kernel must be finite and symmetric; it has NaN or infinite entries.")
+    rounding = np.finfo(values.dtype).eps ** 0.5 * np.abs(values).max()
     gap = np.abs(values - values.T).max()
-    if not np.isfinite(values).all() or gap > np.finfo(values.dtype).eps ** 0.5 * values.max():
+    if gap > rounding:
         raise ValueError(
             f"kernel must be finite and symmetric; its rows and columns differ by {gap}."
         )
-    if values.diagonal().min() < 0:
-        raise ValueError(f"kernel has a negative variance, {values.diagonal().min()}.")
+    variances = values.diagonal()
+    if variances.min() < 0:
+        raise ValueError(f"kernel has a negative variance, {variances.min()}.")
+    deviations = np.sqrt(variances)
+    excess = (np.abs(values) - deviations[:, None] * deviations).max()
+    if excess > rounding:
+        raise ValueError(
+            f"kernel must hold covariances, |k_ij| <= sqrt(k_ii k_jj), and one is larger by "
+            f"{excess}: a table of distances is none."
+        )

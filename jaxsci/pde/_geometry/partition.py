@@ -54,7 +54,7 @@ def edges_of(
     lower: Float[np.ndarray, " dim"], upper: Float[np.ndarray, " dim"], breaks: Breaks
 ) -> list[Float[np.ndarray, " edges"]]:
     """The sides of all pieces along each coordinate."""
-    if len(breaks) != len(lower):
+    if np.isscalar(breaks) or len(breaks) != len(lower):
         raise ValueError(
             f"breaks must have one entry for each of {len(lower)} coordinates, a number of pieces "
             f"or the places between them, got {breaks!r}."
@@ -67,6 +67,11 @@ def _edges(low: float, high: float, breaks: int | Sequence[float]) -> Float[np.n
         if breaks < 1:
             raise ValueError(f"breaks counts pieces, at least 1 per coordinate, got {breaks}.")
         return np.linspace(low, high, breaks + 1)
+    if np.ndim(breaks) != 1:
+        raise ValueError(
+            "breaks has for each coordinate a number of pieces or a list of the places between "
+            f"them, such as [[0.1, 0.3], 1], got {breaks!r} for one."
+        )
     edges = np.array([low, *breaks, high], float)
     if not np.all(np.diff(edges) > 0):
         raise ValueError(

@@ -67,6 +67,11 @@ class PolynomialFeatures(eqx.Module):
     windows: Windows | None
 
     def __call__(self, x: Float[Array, " dim"]) -> Float[Array, " n"]:
+        if x.shape != (len(self.sizes),):
+            raise ValueError(
+                f"These features take one point of shape ({len(self.sizes)},), got {x.shape}: "
+                "jax.vmap(features) takes several."
+            )
         inside = (x[None] - self.middles) / self.halves
         values = jnp.ones((len(inside), 1), x.dtype) if self.windows is None else self._windows(x)
         for a, (size, periodic) in enumerate(zip(self.sizes, self.periodic, strict=True)):
@@ -143,12 +148,13 @@ def polynomial_features(
     ```
     """
     lower, upper = _bounds("polynomial_features()", domain)
-    sizes = tuple(map(int, sizes))
-    periodic = (False,) * len(sizes) if periodic is None else tuple(map(bool, periodic))
-    if not len(sizes) == len(periodic) == domain.dim or min(sizes) < 1:
+    sizes = tuple(np.ravel(sizes).tolist())
+    periodic = (False,) * len(sizes) if periodic is None else tuple(map(bool, np.ravel(periodic)))
+    counts = all(isinstance(size, int) and size >= 1 for size in sizes)
+    if not (len(sizes) == len(periodic) == domain.dim and counts):
         raise ValueError(
             f"sizes and periodic must have one entry for each of {domain.dim} coordinates, sizes "
-            f"of at least 1, got {sizes} and {periodic}."
+            f"whole numbers of at least 1, got {sizes} and {periodic}."
         )
     if any(p and size % 2 == 0 for p, size in zip(periodic, sizes, strict=True)):
         raise ValueError(

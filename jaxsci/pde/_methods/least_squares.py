@@ -109,8 +109,9 @@ def least_squares(
     **Returns:** a `LeastSquares`; `result.field(result.params, x)` is the solution at a point.
 
     **Raises:** `ValueError` for fewer equations than coefficients, residuals that are complex or
-    not finite, names that do not agree, or a nonlinear equation with `max_steps=1`; `RuntimeError`
-    in single precision; `TypeError` under jit, vmap or grad.
+    not finite, names that do not agree, a nonlinear equation with `max_steps=1`, or features
+    without real arrays to train; `RuntimeError` in single precision; `TypeError` under jit, vmap or
+    grad.
 
     **Notes:** warns of a residual above the tolerance, of one equation that is left beside larger
     ones, and of points that are too few to say so. The residual says how well the equations hold,
@@ -133,6 +134,8 @@ def least_squares(
     ```
     """
     require_x64("least_squares()")
+    if not isinstance(train, int | np.integer) or train < 0:
+        raise ValueError(f"train must be a number of steps, 0 for none, got {train!r}.")
     named = isinstance(op, Mapping)
     equations: Equations = op if isinstance(op, Mapping) else {"equation": op}
     factors = weighted(weights, equations)

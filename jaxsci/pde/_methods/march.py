@@ -97,7 +97,7 @@ def march(
 
     **Raises:** as `least_squares`; `ValueError` if times do not ascend, no slab could be solved,
     the equations are not of this order in time, the points do not fill a slab, or the checkpoint
-    is that of another march.
+    is that of another march or of a larger tolerance.
 
     **Notes:** warns if it ends early. Errors of a slab are carried on by the equation. The relative
     residual is that of the equation, relative to that at F = F(x, t_k), a state that stands still.
@@ -139,7 +139,7 @@ def march(
         return norm_of(outside(params, state)) / (norm_of(outside(0 * start, state)) or 1.0)
 
     store = None if checkpoint is None else SlabFile(checkpoint, bounds, start, state)
-    solved, residuals = ([], []) if store is None else store.restore(share_left)
+    solved, residuals = ([], []) if store is None else store.restore(share_left, tolerance)
     found = None
     for k in range(len(lengths)):
         if k >= len(solved):

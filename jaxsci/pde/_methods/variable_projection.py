@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
@@ -49,6 +50,9 @@ class Projection:
         factors: dict[str, float],
     ):
         arrays, rest = eqx.partition(features, eqx.is_inexact_array)
+        if any(map(jnp.iscomplexobj, jax.tree.leaves(arrays))):
+            raise ValueError("train= needs features of real arrays: hold real and imaginary parts.")
+        arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), arrays)
         hidden, unravel = ravel_pytree(arrays)
         self.unravel = lambda flat: eqx.combine(unravel(flat), rest)
         if not hidden.size:
@@ -78,6 +82,7 @@ class Projection:
         """The features after Levenberg-Marquardt steps, and their coefficients."""
         solved = minimise(lambda c: self._rows(c, jnp.asarray(self.hidden)), self.coefficients, 20)
         point, damping, slow = self._at(self.hidden, solved.params), _FIRST_DAMPING, 0
+        require_finite(point.rows)
         for _ in tqdm(range(steps), desc="training features", delay=2.0, unit="step"):
             new, damping = self._step(point, damping)
             slow = 0 if norm_of(new.rows) < (1 - _STAGNATION) * norm_of(point.rows) else slow + 1
@@ -88,12 +93,13 @@ class Projection:
 
     def _at(self, hidden: np.ndarray, coefficients: np.ndarray) -> _Point:
         rows = self._all(np.concatenate([coefficients.ravel(), hidden]))
-        require_finite(rows)
         return _Point(hidden, coefficients, rows)
 
     def _solved_at(self, hidden: np.ndarray, coefficients: np.ndarray) -> _Point:
         """One linear system for the coefficients: exact for linear equations, else a step."""
         rows = self._rows(coefficients, jnp.asarray(hidden))
+        if not _is_finite(rows):
+            return _Point(hidden, coefficients, rows)
         found, _ = truncated_solve(rows.matrix, rows.matrix @ coefficients.ravel() - rows.values)
         return self._at(hidden, found.reshape(coefficients.shape))
 
@@ -110,7 +116,12 @@ class Projection:
             damped = np.vstack([r, np.sqrt(damping) * np.eye(r.shape[1])])
             change = np.linalg.lstsq(damped, target)[0] / np.where(lengths > 0, lengths, 1.0)[size:]
             new = self._solved_at(point.hidden - change, point.coefficients)
-            if norm_of(new.rows) < norm_of(point.rows):
+            if _is_finite(new.rows) and norm_of(new.rows) < norm_of(point.rows):
                 return new, max(damping / 4, 1e-12)
             damping *= 4
         return point, damping
+
+
+def _is_finite(rows: Rows) -> bool:
+    """False where a step has led to parameters at which the features have no value or slope."""
+    return bool(np.isfinite(rows.values).all() and np.isfinite(rows.matrix).all())

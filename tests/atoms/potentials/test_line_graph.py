@@ -171,6 +171,11 @@ def test_what_does_not_fit_is_refused(tmp_path):
         (("descriptor", "repflow_args", "fix_stat_std"), 0.2, "fix_stat_std=0.2"),
         (("fitting", "numb_fparam"), 1, "numb_fparam=1"),
         (("type",), "zbl", "type='zbl'"),
+        (("fitting", "exclude_types"), [0], r"exclude_types=\[0\]"),
+        (("fitting", "atom_ener"), [None, 0.5], r"atom_ener=\[0.5\]"),
+        (("type_map",), ["Cu", "cu"], "an element twice"),
+        (("type_map",), ["Cu", "Au", "Ag"], "does not hold all parts"),
+        (("descriptor",), {"type": "dpa3"}, "does not hold all parts"),
     ):
         file = changed(tmp_path / "changed.dp", path, value)
         with pytest.raises(ValueError, match=message):
@@ -188,3 +193,11 @@ def changed(file, path, value):
         node[path[-1]] = value
         opened.attrs["json"] = json.dumps(saved)
     return file
+
+
+def test_damaged_numbers_are_refused(tmp_path):
+    file = shutil.copy(DATA / "dpa3-dynamic.dp", tmp_path / "damaged.dp")
+    with h5py.File(file, "r+") as opened:
+        opened["variable_0059"][0] = np.nan
+    with pytest.raises(ValueError, match="damaged"):
+        jsci.atoms.dpa3(file)

@@ -54,19 +54,28 @@ def test_what_is_determined_already_has_no_variance():
     assert np.asarray(jsci.atoms.select(double, 3).index).tolist() == [0, 2, 4]
 
 
+def test_kernels_of_integers_are_taken():
+    found = jsci.atoms.select(jnp.array([[2, 1], [1, 3]]), 2)
+    assert found.index.tolist() == [1, 0]
+    np.testing.assert_allclose(found.variances, [3.0, 2 - 1 / 3])
+
+
 def test_what_is_no_kernel_is_refused():
     k = jnp.eye(3)
     for wrong, message in (
         ((k, 4), "count must be between 1 and the 3"),
         ((k.at[0, 1].set(0.5), 1), "finite and symmetric"),
         ((k.at[0, 0].set(jnp.nan), 1), "finite and symmetric"),
+        ((k.at[0, 1].set(jnp.inf).at[1, 0].set(jnp.inf), 1), "finite and symmetric"),
         ((-k, 1), "negative variance"),
+        ((1 - k, 1), "a table of distances"),
     ):
         with pytest.raises(ValueError, match=message):
             jsci.atoms.select(*wrong)
     cases: list[tuple[Any, str]] = [
         ({"known": (3,)}, "different rows of 0 to 2"),
         ({"known": (1, 1)}, "different rows of 0 to 2"),
+        ({"known": (True, False, False)}, "numbers of rows"),
         ({"noise": -1.0}, "noise is a variance"),
         ({"known": (0, 1, 2)}, "the 0 candidates"),
     ]

@@ -1,5 +1,8 @@
 """Features: products of polynomials and waves, pieces whose windows sum to one, and training."""
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +14,7 @@ from jaxsci.pde._geometry.partition import partition
 
 LINE = pde.Interval(0.0, 1.0)
 SLAB = LINE.during(0.0, 1.0)
+WRONG: dict[str, Any] = {"sizes": [3.7], "number": 2, "flat": [0.5], "train": (-1, 1.5, "2")}
 
 
 def test_polynomials_are_those_of_chebyshev_with_their_derivatives():
@@ -32,7 +36,7 @@ def test_products_span_all_pairs_and_waves_are_periodic():
     waves = [1, np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)]
     np.testing.assert_allclose(found, np.outer(waves, [1, t, 2 * t**2 - 1]).ravel(), atol=1e-14)
     ends = [features(jnp.array([x, 0.7])) for x in (0.0, 1.0)]
-    np.testing.assert_allclose(*ends, atol=1e-14)
+    np.testing.assert_allclose(ends[0], ends[1], atol=1e-14)
 
 
 def test_windows_sum_to_one_and_fade_over_their_neighbours():
@@ -122,6 +126,10 @@ def test_training_features_resolves_a_boundary_layer_by_twenty_of_them():
         (lambda: pde.polynomial_features(LINE, [5], breaks=[0]), "at least 1 per coordinate"),
         (lambda: pde.random_features(SLAB, 5, key=jax.random.key(0), breaks=[2]), "each of 2"),
         (lambda: pde.graded(LINE, 0), "n must be positive"),
+        (lambda: pde.polynomial_features(LINE, WRONG["sizes"]), "whole numbers"),
+        (lambda: pde.polynomial_features(LINE, [5], breaks=WRONG["number"]), "each of 1"),
+        (lambda: pde.graded(LINE, 9, WRONG["flat"]), "such as"),
+        (lambda: pde.polynomial_features(SLAB, [2, 3])(jnp.ones(1)), r"shape \(2,\), got \(1,\)"),
     ],
 )
 def test_what_cannot_be_is_refused(make, match):
@@ -146,3 +154,40 @@ def test_features_without_arrays_cannot_be_trained():
             pde.sobol(LINE, 16),
             train=3,
         )
+
+
+class Roots(eqx.Module):
+    """sin(√w x): without a value where w is negative."""
+
+    w: jax.Array
+
+    def __call__(self, x):
+        return jnp.sin(jnp.sqrt(self.w) * x)
+
+
+def trained(features, train=20):
+    """u = x, which sin(√w x) approaches as w goes to zero."""
+    return pde.least_squares(
+        lambda u, x: u(x) - x[0],
+        lambda f: f,
+        features,
+        pde.graded(LINE, 16),
+        train=train,
+        tolerance=np.inf,
+    )
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_steps_to_where_features_have_no_value_are_shortened(dtype):
+    """Parameters in single precision are trained in double precision."""
+    found = trained(Roots(jnp.array([4.0], dtype)))
+    assert found.relative_residual < 1e-5 and 0 < found.features.w[0] < 1e-3
+    assert found.features.w.dtype == jnp.float64
+
+
+def test_what_cannot_be_trained_is_refused():
+    for train in WRONG["train"]:
+        with pytest.raises(ValueError, match="train must be a number of steps"):
+            trained(Roots(jnp.array([4.0])), train)
+    with pytest.raises(ValueError, match="real arrays"):
+        trained(Roots(jnp.array([4.0 + 1j])))

@@ -7,6 +7,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import pde
+from jaxsci.pde._methods.slab_file import SlabFile
 from jaxsci.pde._methods.slabs import initial_state, next_state, slab_function
 
 LINE = pde.Interval(0.0, 1.0)
@@ -174,5 +175,25 @@ def test_a_march_goes_on_from_its_checkpoint(tmp_path):
     assert again.completed
     with pytest.raises(ValueError, match="another march"):
         march([0.0, 0.5, 1.0, 1.5], op=pde.heat(0.2))
+    pulse = lambda u, x: pde.heat(0.1)(u, x) - jnp.where(x[1] < 0.5, 1.0, 0.0)  # noqa: E731
+    with pytest.raises(ValueError, match="another march: its slab 0"):
+        march([0.0, 0.5, 1.0, 1.5], op=pulse)
     with pytest.raises(ValueError, match="not the first of"):
         march([0.0, 0.7, 1.0, 1.5])
+
+
+def test_files_that_are_no_checkpoint_of_this_march_are_refused(tmp_path):
+    path, bounds, params = tmp_path / "slabs.jsci", np.array([0.0, 0.5, 1.0]), np.ones(3)
+    state = initial_state(0.0, 0.5, (3,))
+    file = SlabFile(path, bounds, params, state)
+    file.write([(state, jnp.asarray(params))], [1e-5])
+    read = lambda tolerance: file.restore(lambda *_: 1e-5, tolerance)  # noqa: E731
+    assert read(1e-3)[1] == [1e-5]
+    with pytest.raises(ValueError, match="made with a larger tolerance"):
+        read(1e-6)
+    for metadata in ({}, {"times": 3, "residuals": 1}, {"times": [0.0], "residuals": []}):
+        jsci.save(path, jnp.ones(3), metadata=metadata)
+        with pytest.raises(ValueError, match="no checkpoint of march"):
+            read(1e-3)
+    with pytest.raises(ValueError, match="is not a file"):
+        SlabFile(tmp_path, bounds, params, state)

@@ -19,7 +19,7 @@ def read_deepmd(path: str | Path) -> dict[str, Any]:
         with h5py.File(path, "r") as file:
             saved = json.loads(str(file.attrs["json"]))
             return _with_arrays(saved["model"], file, False)
-    except (OSError, KeyError, json.JSONDecodeError) as problem:
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as problem:
         raise ValueError(
             f"{path} is not a model of deepmd-kit in its format .dp ({problem}): make one by "
             "`dp convert-backend model.pth model.dp`."

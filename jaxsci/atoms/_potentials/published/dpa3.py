@@ -32,7 +32,14 @@ _UPDATES = {
     "fix_stat_std": 0.3,
     "sequential_update": False,
 }
-_FITTING = {"type": "ener", "mixed_types": True, "numb_fparam": 0, "numb_aparam": 0}
+_FITTING = {
+    "type": "ener",
+    "mixed_types": True,
+    "numb_fparam": 0,
+    "numb_aparam": 0,
+    "dim_case_embd": 0,
+    "exclude_types": [],
+}
 
 
 class DPA3(eqx.Module):
@@ -65,8 +72,9 @@ def dpa3(path: str | Path, *, dtype: DTypeLike | None = None) -> tuple[DPA3, Lin
 
     **Raises:** `ValueError` for a file of another kind, or options that are not read: sequential
     updates, several messages per edge, compression by a layer, embeddings of charges, spins or
-    electronic configurations, fitting networks with parameters; in a call, for an element that it
-    does not know (under jit the energy is NaN). `ImportError` without h5py.
+    electronic configurations, fitting networks with parameters, atomic energies that were given, or
+    excluded elements; for a file that is damaged; in a call, for an element that it does not know
+    (under jit the energy is NaN). `ImportError` without h5py.
 
     **Notes:** deepmd-kit leaves out all but the nearest `e_sel` and `a_sel` neighbours; here all of
     them count, and the energies are the same where there are no more. With `use_exp_switch` or
@@ -79,12 +87,26 @@ def dpa3(path: str | Path, *, dtype: DTypeLike | None = None) -> tuple[DPA3, Lin
     ```
     """
     model = read_deepmd(path)
+    try:
+        _check(path, model)
+        params = line_graph_potential(model, jnp.dtype(dtype or jnp.result_type(float)))
+    except (AttributeError, KeyError, TypeError) as problem:
+        raise ValueError(
+            f"{path} does not hold all parts of a DPA3 model ({problem!r}): make it again by "
+            "`dp convert-backend model.pth model.dp`."
+        ) from problem
+    return DPA3(params.cutoff, params.angle_cutoff), params
+
+
+def _check(path: str | Path, model: dict[str, Any]) -> None:
     _expect(path, model, _MODEL)
     _expect(path, model["descriptor"], _DESCRIPTOR)
     _expect(path, model["descriptor"]["repflow_args"], _UPDATES)
-    _expect(path, model["fitting"], _FITTING)
-    params = line_graph_potential(model, jnp.dtype(dtype or jnp.result_type(float)))
-    return DPA3(params.cutoff, params.angle_cutoff), params
+    fitting = model["fitting"]
+    _expect(path, fitting, _FITTING)
+    # Energies of atoms that are given, of which the readout's value at zero is taken away.
+    given = [energy for energy in fitting.get("atom_ener") or [] if energy is not None]
+    _expect(path, {"atom_ener": given}, {"atom_ener": []})
 
 
 def _expect(path: str | Path, found: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ Tree = dict[str, Any]
 def line_graph_potential(model: Tree, dtype: Any) -> LineGraphPotential:
     """The potential of a model of the kind that `dpa3` reads, in this type."""
     filled = _Potential(model)
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(filled)):
+        raise ValueError("the file is damaged: some of the model's numbers are not finite.")
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), filled)
 
 
@@ -31,6 +33,8 @@ class _Potential(LineGraphPotential):
         options, stored = descriptor["repflow_args"], descriptor["repflow_variable"]
         _check_scales(stored["@variables"], options["fix_stat_std"])
         self.elements = tuple(atomic_number(symbol) for symbol in model["type_map"])
+        if len(set(self.elements)) < len(self.elements):
+            raise ValueError(f"the model knows an element twice: {model['type_map']}.")
         self.settings = Settings(
             float(options["e_rcut"]),
             float(options["a_rcut"]),

@@ -18,6 +18,7 @@ from ._equations.smoothness import require_smooth
 from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, SpaceTime, Union
 from ._geometry.polygons import Polygon
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
+from ._methods.eigenpairs import Eigenpairs, eigenpairs
 from ._methods.features import (
     PolynomialFeatures,
     RandomFeatures,
@@ -55,8 +56,8 @@ __all__ = [
     # Methods
     "least_squares", "LeastSquares", "march", "March", "random_features", "RandomFeatures",
     "polynomial_features", "PolynomialFeatures",
-    "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz", "sobolev_gradient",
-    "laplace_deviation", "require_smooth",
+    "eigenpairs", "Eigenpairs", "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz",
+    "sobolev_gradient", "laplace_deviation", "require_smooth",
     # Weights
     "ntk_weights", "gradient_norm_weights", "causal_weights", "causal_loss", "self_adaptive",
     "SelfAdaptive",

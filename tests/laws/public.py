@@ -59,8 +59,8 @@ EXEMPT = {
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-        pde.LeastSquares pde.March pde.RandomFeatures
-        operators.Neighbours operators.Window operators.data.Mesh pde.SelfAdaptive pde.SpaceTime
+         pde.Eigenpairs pde.LeastSquares pde.March pde.RandomFeatures
+         operators.Neighbours operators.Window operators.data.Mesh pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
         bayes.Observation bayes.Chain bayes.Chains bayes.Draws bayes.Health bayes.Langevin
         bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
@@ -105,7 +105,7 @@ EXEMPT = {
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
-        pde.least_squares pde.march
+        pde.least_squares pde.march pde.eigenpairs
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
     """,

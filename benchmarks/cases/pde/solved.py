@@ -1,16 +1,19 @@
 """Linear equations solved for the coefficients of random features, instead of trained.
 
 The same problems as in `accuracy`, three seeds of features each. The time of a row is that of all
-three, the first of which compiles.
+three, the first of which compiles. Eigenvalues by `eigenpairs` follow; the wells are those of
+`forward`.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jaxsci as jsci
 from benchmarks.cases.pde._exact_problems import (
     SEEDS,
     Problem,
@@ -78,10 +81,124 @@ def _case(problem, name, title, tolerance, *settings):
     )
 
 
+_LINE, _UNIT = pde.Interval(-1.0, 1.0), pde.Interval(0.0, 1.0)
+_SQUARE = pde.Box((0.0, 0.0), (1.0, 1.0))
+
+
+class _Eigenproblem(NamedTuple):
+    op: Callable
+    domain: pde.Box
+    features: Callable
+    points: int
+    exact: Sequence[float]
+
+
+def _kinked(domain: pde.Box, degree: int, places: Sequence[float]) -> Callable:
+    """Polynomials, and for each place those times max(x - a, 0)²: all with continuous slopes."""
+    smooth = pde.polynomial_features(domain, [degree])
+
+    def features(x):
+        factors = jnp.stack([jnp.ones(())] + [jnp.maximum(x[0] - a, 0) ** 2 for a in places])
+        return (factors[:, None] * smooth(x)).ravel()
+
+    return features
+
+
+def _well(edges: Sequence[float], values: Sequence[float]) -> Callable[[], _Eigenproblem]:
+    def problem():
+        op = pde.schroedinger(lambda x: jnp.where(jnp.abs(x[0]) < edges[2], values[1], values[0]))
+        exact = pde.reference.well_energies(edges, values, states=3)
+        return _Eigenproblem(
+            op, _LINE, _kinked(_LINE, 20, edges[1:-1]), 240, np.asarray(exact).tolist()
+        )
+
+    return problem
+
+
+def _convection() -> _Eigenproblem:
+    exact = ((np.pi * np.arange(1, 7)) ** 2 + 25).tolist()
+    features = pde.polynomial_features(_UNIT, [40])
+    op = lambda u, x: -jsci.laplacian(u)(x) + 10 * jsci.grad(u)(x)[0]  # noqa: E731
+    return _Eigenproblem(op, _UNIT, features, 120, exact)
+
+
+def _square() -> _Eigenproblem:
+    exact = (np.pi**2 * np.array([2, 5, 5, 8, 10, 10])).tolist()
+    features = pde.polynomial_features(_SQUARE, [16, 16])
+    return _Eigenproblem(lambda u, x: -jsci.laplacian(u)(x), _SQUARE, features, 640, exact)
+
+
+def _eigen_make(problem: Callable[[], _Eigenproblem]):
+    def make(size):
+        p = problem()
+        exact, seconds = np.array(p.exact), []
+
+        def step():
+            start = time.process_time()
+            found = pde.eigenpairs(
+                p.op,
+                lambda f: pde.dirichlet(f, p.domain),
+                p.features,
+                pde.sobol(p.domain, p.points),
+                key=jax.random.key(0),
+                states=len(exact),
+            )
+            seconds.append(time.process_time() - start)
+            return found
+
+        def error(found):
+            if len(found.values) < len(exact):
+                return float("inf")
+            return float(np.abs(np.asarray(found.values) / exact - 1).max())
+
+        return Run(
+            step,
+            (),
+            error=error,
+            host=True,
+            note=f"{len(exact)} states, polynomials, {p.points} Sobol points; float64",
+            figures=lambda found: {
+                "residuals": ", ".join(f"{r:.1e}" for r in found.residuals),
+                "CPU-s, first and another": f"{seconds[0]:.1f}, {seconds[-1]:.1f}",
+            },
+        )
+
+    return make
+
+
+def _eigen_case(
+    name: str, title: str, problem: Callable[[], _Eigenproblem], reference: str
+) -> Case:
+    return Case(
+        f"pde.eigenpairs-{name}",
+        "pde",
+        f"{title}, solved",
+        _eigen_make(problem),
+        "full",
+        reference=reference,
+        tolerance=1e-8,
+        error_name="relative eigenvalue",
+    )
+
+
 CASES = [
     _case(poisson1d, "poisson1d", "Poisson on a line", 1e-12, 60, 200, (4.0,)),
     _case(poisson2d, "poisson2d", "Poisson on the square", 1e-11, 300, 900, (4.0,)),
     _case(poisson3d, "poisson3d", "Poisson on the cube", 1e-6, 1000, 3000, (2.0,)),
     _case(helmholtz, "helmholtz", "Helmholtz (1, 4)", 1e-8, 700, 2100, (8.0,)),
     _case(enriched_corner, "corner", "Corner of an L, enriched", 1e-9, 300, 1800, (3.0,)),
+    _eigen_case(
+        "finite_well",
+        "Finite quantum well",
+        _well((-1.0, -0.5, 0.5, 1.0), (20.0, 0.0, 20.0)),
+        "transcendental roots",
+    ),
+    _eigen_case(
+        "barrier",
+        "Quantum barrier",
+        _well((-1.0, -0.25, 0.25, 1.0), (0.0, 20.0, 0.0)),
+        "transcendental roots",
+    ),
+    _eigen_case("convection", "-u'' + 10 u' on a line", _convection, "analytic"),
+    _eigen_case("square", "-Δ on the square", _square, "analytic"),
 ]

@@ -154,8 +154,9 @@ def require_numbers(tree: Any, what: str) -> None:
     """Refuse what JAX is tracing: the steps and the rank are chosen by numbers."""
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree)):
         raise TypeError(
-            f"{what} depends on a value that jit, vmap or grad is tracing. least_squares() and "
-            "march() choose by numbers, outside of these; their field(params, x) may be within."
+            f"{what} depends on a value that jit, vmap or grad is tracing. least_squares(), "
+            "march() and eigenpairs() choose by numbers, outside of these; their "
+            "field(params, x) may be within."
         )
 
 

@@ -1,6 +1,15 @@
 """Partial differential equations: domains, samplers, equations, conditions, solvers, references."""
 
 from . import reference
+from ._collocation.eigenpairs import Eigenpairs, eigenpairs
+from ._collocation.features import (
+    PolynomialFeatures,
+    RandomFeatures,
+    polynomial_features,
+    random_features,
+)
+from ._collocation.least_squares import LeastSquares, least_squares
+from ._collocation.march import March, march
 from ._equations.equations import (
     advection,
     allen_cahn,
@@ -18,15 +27,6 @@ from ._equations.smoothness import require_smooth
 from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, SpaceTime, Union
 from ._geometry.polygons import Polygon
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
-from ._methods.eigenpairs import Eigenpairs, eigenpairs
-from ._methods.features import (
-    PolynomialFeatures,
-    RandomFeatures,
-    polynomial_features,
-    random_features,
-)
-from ._methods.least_squares import LeastSquares, least_squares
-from ._methods.march import March, march
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
 from ._methods.sobolev import sobolev_gradient
 from ._methods.uncertainty import laplace_deviation

@@ -59,7 +59,7 @@ EXEMPT = {
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-         pde.Eigenpairs pde.LeastSquares pde.March pde.RandomFeatures
+         pde.Eigenpairs pde.LeastSquares pde.March pde.PolynomialFeatures pde.RandomFeatures
          operators.Neighbours operators.Window operators.data.Mesh pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
         bayes.Observation bayes.Chain bayes.Chains bayes.Draws bayes.Health bayes.Langevin
@@ -84,7 +84,7 @@ EXEMPT = {
         operators.data.shallow_water operators.data.shallow_water_sphere
         operators.data.barotropic_sphere operators.metrics.latitude_weights
         operators.Sphere operators.sphere_grid pde.gauss_legendre
-        pde.random_directions pde.random_features pde.reference.chebyshev pde.reference.manufactured
+        pde.graded pde.polynomial_features pde.random_directions pde.random_features pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual
     """,

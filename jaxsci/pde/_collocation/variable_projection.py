@@ -17,8 +17,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 from tqdm import tqdm
 
-from .collocation import Equations, Points, Rows, derivatives, require_finite, rows_at
 from .relinearisation import minimise, norm_of
+from .rows import Equations, Points, Rows, derivatives, require_finite, rows_at
 from .truncated_svd import truncated_solve
 
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-2, 1e6

@@ -9,7 +9,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import pde
-from jaxsci.pde._methods.truncated_svd import truncated_solve
+from jaxsci.pde._collocation.truncated_svd import truncated_solve
 
 LINE = pde.Interval(-1.0, 1.0)
 SQUARE = pde.Box((0.0, 0.0), (1.0, 1.0))

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...core import require_x64, residual
 from .._equations.time_order import require_order, time_responses
-from .collocation import (
+from .relinearisation import minimise, norm_of, warn_of_interpolation
+from .rows import (
     Equations,
     Rows,
     count,
@@ -24,7 +25,6 @@ from .collocation import (
     rows_at,
     weighted,
 )
-from .relinearisation import minimise, norm_of, warn_of_interpolation
 from .slab_file import SlabFile
 from .slabs import State, initial_state, next_state, slab_function
 

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact, PRNGKeyArray
 
 from ...core import require_x64, residual
-from .collocation import (
+from .pencil import Pencil, clusters, eigenpairs_of, orthonormalised, refined, sizes_of
+from .rows import (
     Rows,
     count,
     derivatives,
@@ -20,7 +21,6 @@ from .collocation import (
     require_numbers,
     rows_at,
 )
-from .pencil import Pencil, clusters, eigenpairs_of, orthonormalised, refined, sizes_of
 
 # Of eigenpairs of the projected matrix, those with a larger residual are no eigenpairs at all.
 _PLAUSIBLE = 0.1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from .collocation import Rows, require_finite
+from .rows import Rows, require_finite
 from .truncated_svd import truncated_solve
 
 # A whole step that leaves more than this share of the residual is the last one.

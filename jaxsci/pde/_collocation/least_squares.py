@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import require_x64, residual
-from .collocation import (
+from .relinearisation import minimise, norm_of, warn_of_interpolation
+from .rows import (
     Equations,
     Rows,
     count,
@@ -24,7 +25,6 @@ from .collocation import (
     rows_at,
     weighted,
 )
-from .relinearisation import minimise, norm_of, warn_of_interpolation
 from .truncated_svd import truncated_solve
 from .variable_projection import Projection
 

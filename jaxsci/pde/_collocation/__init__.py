@@ -1,0 +1,1 @@
+"""Solving for coefficients at points: features, rows of equations, slabs in time, eigenpairs."""

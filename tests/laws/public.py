@@ -84,7 +84,8 @@ EXEMPT = {
         operators.data.shallow_water operators.data.shallow_water_sphere
         operators.data.barotropic_sphere operators.metrics.latitude_weights
         operators.Sphere operators.sphere_grid pde.gauss_legendre
-        pde.graded pde.polynomial_features pde.random_directions pde.random_features pde.reference.chebyshev pde.reference.manufactured
+        pde.graded pde.polynomial_features pde.random_directions pde.random_features
+        pde.reference.chebyshev pde.reference.manufactured
         pde.reference.poisson_chebyshev pde.reference.well_energies pde.with_directions
         pde.joint pde.require_smooth residual
     """,

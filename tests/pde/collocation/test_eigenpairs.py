@@ -9,7 +9,7 @@ from numpy.polynomial import chebyshev
 
 import jaxsci as jsci
 from jaxsci import pde
-from jaxsci.pde._methods.pencil import eigenpairs_of, orthonormalised, refined
+from jaxsci.pde._collocation.pencil import eigenpairs_of, orthonormalised, refined
 
 LINE = pde.Interval(0.0, 1.0)
 SQUARE = pde.Box((0.0, 0.0), (1.0, 1.0))

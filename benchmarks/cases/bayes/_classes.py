@@ -17,7 +17,7 @@ CHAINS, MEMBERS, CURVES = 4, 5, 100
 TRAIN = 400
 # Precisions that the weight decay is chosen from, relative to the scaled prior's.
 DECAYS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-# Logits of the target functions: the largest of ten probabilities is then 0.8 on average.
+# Logits of the target functions: the largest of ten probabilities is then 0.74 on average.
 AMPLITUDE = 4.0
 
 

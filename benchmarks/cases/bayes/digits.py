@@ -12,7 +12,7 @@ from benchmarks.cases.bayes._classes import Digits, Setting
 from benchmarks.runner.case import Case, Run, Size
 
 SEEDS = {"smoke": 1, "quick": 1, "full": 3}
-SHORT = Setting(adapt=200, steps=400, matching=20, training=100)
+SHORT = Setting(adapt=500, steps=3000, matching=20, training=100)
 
 
 def calibration_error(
@@ -77,7 +77,7 @@ def compared(seed: int, setting: Setting):
         "N(0, 1)": jsci.bayes.prior(params, scales=1.0),
         "scaled": scaled,
         "matched": classes.matched_prior(f, scaled, data.x, key, setting),
-        "decay": decayed,
+        "of MAP": decayed,
     }
     found = {name: _chains(f, prior, data, key, setting) for name, prior in priors.items()}
     many = jnp.full(classes.MEMBERS, decay)

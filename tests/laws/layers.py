@@ -46,10 +46,11 @@ def spherical_convolution():
     )
 
 
-def variables_of_the_sphere():
-    tokens = operators.VariableTokens(("a", "b", "c"), 4, degree=2, heads=2, key=KEY)
-    f, params, batch = _kernel(tokens, _samples(4, 6, 2))
-    return lambda p, a: f(p, a, ("c", "a"), "gauss"), params, batch
+def forecaster():
+    """With tokens of two variables, of which one is given."""
+    model = operators.Forecaster(("p", "q"), width=2, degree=1, depth=1, leads=(0, 1), key=KEY)
+    f, params, batch = _kernel(model, _samples(4, 6, 1))
+    return lambda p, a: f(p, a, ("q",), 1.0, "gauss"), params, batch
 
 
 def kernel_convolution():
@@ -217,7 +218,7 @@ LAYERS = [
     factorised_spectral_convolution,
     sine_convolution,
     spherical_convolution,
-    variables_of_the_sphere,
+    forecaster,
     kernel_convolution,
     differential_convolution,
     modulation,

@@ -62,7 +62,7 @@ def match_prior(
 
     **Returns:** `Matched`: `.params`, the matched `Prior`, and `.distances`.
 
-    **Raises:** `ValueError` for fewer than two draws or one step, a learning rate that is not
+    **Raises:** `ValueError` for fewer than two draws, no steps, a learning rate that is not
     positive, no points, values of another shape, or a distance that is not finite (NaN under
     `jax.jit`); `TypeError` for what is no `Prior`.
 

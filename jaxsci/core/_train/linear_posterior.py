@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .objective import BatchResiduals
 
-# A is formed from this many vectors on, if it has at most so many bytes.
+# With at least this number of vectors A is formed as a matrix, if it fits in the bytes below.
 _MANY, _LARGEST = 16, 2**28
 
 

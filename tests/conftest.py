@@ -57,7 +57,7 @@ if importlib.util.find_spec("pyscf"):
 
 # Where every optional package is installed, one that cannot be imported is an error, not a skip.
 if os.environ.get("JSCI_TEST_REQUIRE"):
-    pytest.importorskip = importlib.import_module
+    pytest.importorskip = lambda name, *_, **__: importlib.import_module(name)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -53,6 +53,13 @@ def forecaster():
     return lambda p, a: f(p, a, ("q",), 1.0, "gauss"), params, batch
 
 
+def variable_tokens():
+    """Of one of two variables."""
+    layer = operators.VariableTokens(("p", "q"), 2, degree=1, key=KEY)
+    f, params, batch = _kernel(layer, _samples(4, 6, 1))
+    return lambda p, a: f(p, a, ("q",), "gauss"), params, batch
+
+
 def kernel_convolution():
     layer = operators.KernelConv(2, 2, dim=1, radius=0.3, boundary="reflect", key=KEY)
     return _kernel(layer, _samples(8, 2))
@@ -219,6 +226,7 @@ LAYERS = [
     sine_convolution,
     spherical_convolution,
     forecaster,
+    variable_tokens,
     kernel_convolution,
     differential_convolution,
     modulation,

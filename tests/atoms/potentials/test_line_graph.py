@@ -13,7 +13,7 @@ import pytest
 import jaxsci as jsci
 from jaxsci.atoms._structure.atoms import moved
 
-h5py = pytest.importorskip("h5py", reason="models of deepmd-kit are HDF5 files")
+h5py = pytest.importorskip("h5py")  # models of deepmd-kit are HDF5 files
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 CUTOFFS: Any = {"cutoff": 4.0, "angle_cutoff": 3.2}

@@ -119,8 +119,8 @@ def _weights(errors, newest, count) -> Shaped[Array, " m"]:
     m = errors.shape[0]
     used = (jnp.arange(m) < count) & (jnp.arange(m) != newest)
     differences = jnp.where(used[:, None], errors[newest][None] - errors, 0)
-    lengths = jnp.linalg.norm(differences, axis=1)
-    safe = jnp.where(lengths > 0, lengths, 1)
+    squares = jnp.sum((differences * differences.conj()).real, axis=1)
+    safe = jnp.sqrt(jnp.where(squares > 0, squares, 1))  # has a derivative where they vanish
     unit = differences / safe[:, None]
     gram = unit.conj() @ unit.T
     ridge = 10 * jnp.finfo(errors.dtype).eps * m

@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
-from .._basis import functions as _basis, grid
+from .._basis.functions import evaluate_rows
 from .._basis.orthonormal import orthonormal
+from .._scf.hamiltonian import on_grid
+from .._scf.kohn_sham import features_of, spin_parts
 from .._scf.projector import occupied_projector
 from .._system.molecule import Molecule
 from .._xc import Functional, as_functional, xc
-from .._xc.features import Features
 from .auxiliary_density import Auxiliary
 
 
@@ -30,9 +31,9 @@ def density_guess(
 
         F = h + J[ρ] + v_xc[ρ],   ρ = Σ_k c_k χ_k,   P from the lowest orbitals of F
 
-    One potential and one diagonalisation, no iterations; differentiable in the coefficients. These
-    are first corrected to the right number of electrons, by the smallest change in the Coulomb
-    metric.
+    One potential, on the coarse grid where the molecule has one, and one diagonalisation, no
+    iterations; differentiable in the coefficients. These are first corrected to the right number of
+    electrons, by the smallest change in the Coulomb metric. Memory is that of a block of points.
 
     **Arguments:**
 
@@ -118,23 +119,25 @@ def _neutral(molecule, aux, c):
 
 
 def _potential(molecule, aux, c, functional, params):
-    """v_xc in the orbital basis: the derivative of E_xc with respect to an added density matrix."""
-    points, weights = grid.points_and_weights(
-        molecule.grid, molecule.coordinates, molecule.atom_mask
-    )
-    functions = _basis.evaluate(aux.basis, aux.coordinates, points, gradient=True)
-    rho, *gradient = jnp.tensordot(c, functions, (0, 1))
-    orbitals = _basis.evaluate(molecule.basis, molecule.coordinates, points, gradient=True)
+    """v_xc in the orbital basis: the derivative of E_xc with respect to an added density matrix.
 
-    def energy(p):
-        half = p @ orbitals[0]
-        total = rho + jnp.sum(half * orbitals[0], axis=0)
-        slopes = [
-            g + 2 * jnp.sum(half * o, axis=0) for g, o in zip(gradient, orbitals[1:], strict=True)
-        ]
-        sigma = sum(g**2 for g in slopes) / 4
-        seen = Features(total / 2, total / 2, sigma, sigma, sigma, polarised=False)
-        return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(seen))
+    On the coarse grid where there is one: its error is far below that of the guess.
+    """
+    level, grid = functional.level, molecule.grid
+    quadrature = on_grid(molecule, grid if grid.coarse is None else grid.coarse, level)
+    known, at = c[aux.basis.function], (aux.basis.shells, aux.basis.cartesian, aux.coordinates)
 
-    slope = jax.grad(energy)(jnp.zeros_like(molecule.overlap))
+    def of_block(orbitals, weights, points):
+        rho, *slopes = (known @ x for x in evaluate_rows(*at, points, gradient=level != "lda"))
+
+        def energy(p):
+            added, gradient, *others = spin_parts(orbitals, p, level)
+            gradient += jnp.stack(slopes) if slopes else 0
+            seen = features_of([(added + rho, gradient, *others)])
+            return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(seen))
+
+        rows = len(orbitals[0])
+        return jax.grad(energy)(jnp.zeros((rows, rows), weights.dtype))
+
+    slope = quadrature.basis.from_rows(quadrature.sum(of_block, (quadrature.points,)))
     return 0.5 * (slope + slope.T)

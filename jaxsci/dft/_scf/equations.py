@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._xc import Functional
@@ -40,6 +41,11 @@ class Equations(eqx.Module):
     def fock(self, occupied: Density) -> Density:
         """Xᵀ F[P] X."""
         return self.energy_and_fock(occupied)[1]
+
+    def orbital_gradient(self, focks: Density, occupied: Density) -> Float[Array, "sets n n"]:
+        """[F, Π] of each spin, or the sum where both share their orbitals: zero at the solution."""
+        commutator = focks @ occupied - occupied @ focks
+        return jnp.sum(commutator, axis=0, keepdims=True) if self.ops.spins.shared else commutator
 
     def response(self, occupied: Density) -> Callable[[Density], Density]:
         """The linear map from a change of Π to that of Xᵀ F[P] X."""

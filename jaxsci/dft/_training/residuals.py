@@ -12,9 +12,10 @@ from jaxtyping import Array, Bool, Float
 from ...core import memoised
 from .._basis.orthonormal import to_orthonormal
 from .._properties.integral_tangents import moved
+from .._scf.equations import Equations
 from .._scf.fixed_density import fixed_density_energy, harris_energy
 from .._scf.hamiltonian import operators
-from .._scf.kohn_sham import electrons_per_orbital, orthogonal_fock
+from .._scf.kohn_sham import electrons_per_orbital
 from .._scf.scf import scf
 from .._scf.solvers.options import DIIS, Newton
 from .._xc import Functional, as_functional
@@ -267,7 +268,8 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
 
     Zero where P_ref solves the Kohn-Sham equations. It runs no SCF and always has a derivative, so
     it trains densities before the SCF converges, and as a regulariser it keeps the solution near a
-    known density.
+    known density. In restricted open shells, where α and β share their orbitals, the norm is that
+    of the sum over spins.
 
     **Arguments:**
 
@@ -294,11 +296,12 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
             )
         m = sample.molecule
         density = sample.density.reshape(-1, m.size, m.size)
-        fock = orthogonal_fock(functional, params, operators(m, functional), density)
+        equations = Equations(functional, params, operators(m, functional))
+        fock = equations.energy_and_fock_of(density)[1]
         occupied = to_orthonormal(density, m.overlap, m.dependent)
         occupied /= electrons_per_orbital(density)
-        commutator = fock @ occupied - occupied @ fock
-        norm = jnp.sqrt(jnp.sum(commutator**2) + _NEGLIGIBLE**2)
+        gradient = equations.orbital_gradient(fock, occupied)
+        norm = jnp.sqrt(jnp.sum(gradient**2) + _NEGLIGIBLE**2)
         return norm / jnp.sum(m.electrons)
 
     return residual

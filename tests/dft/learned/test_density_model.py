@@ -1,5 +1,7 @@
 """Learned densities: equivariance, batches, fits, and the guesses that they make."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,6 +115,21 @@ def test_a_fitted_density_starts_the_field_near_its_end(water):
     assert scf(water, pbe, guess=start).steps < solved.steps
 
 
+def test_the_potential_of_a_density_takes_the_memory_of_a_block_of_points(water):
+    aux = auxiliary(water)
+    coefficients = fit_density(aux, water.guess)
+
+    def bytes_of(grid):
+        m = molecule(WATER, "sto-3g", grid=grid)
+        m = dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
+        program = jax.jit(density_guess).lower(m, aux, coefficients).compile()
+        return m.grid.size, program.memory_analysis().temp_size_in_bytes
+
+    (few, small), (many, large) = bytes_of(0), bytes_of(2)
+    # Positions and weights, a few numbers for each point, but no function at every point
+    assert large - small < 8 * 20 * (many - few)
+
+
 def test_means_start_the_training_where_coefficients_vary_least(model, water):
     aux = auxiliary(water)
     coefficients = fit_density(aux, water.guess)
@@ -125,13 +142,16 @@ def test_means_start_the_training_where_coefficients_vary_least(model, water):
 
 
 @pytest.mark.slow
-def test_guess_error_has_its_derivative(model, water):
+@pytest.mark.parametrize("steps", [1, 3])
+def test_guess_error_has_its_derivative(model, water, steps):
     f, params = jsci.pure(model)
     # near a sensible density: a random one has no gap
     aux = auxiliary(water)
     known = fit_density(aux, water.guess)
     error = jax.jit(
-        lambda w: guess_error(lambda p, a: known + p * f(params, a), xc("pbe"))(w, (water, aux))
+        lambda w: guess_error(lambda p, a: known + p * f(params, a), xc("pbe"), steps=steps)(
+            w, (water, aux)
+        )
     )
     w, h = jnp.array(0.01), 1e-5
     np.testing.assert_allclose(
@@ -145,6 +165,8 @@ def test_bad_input_is_explained(water, model):
         density_guess(water, aux, aux.charge, functional=xc("b3lyp"))
     with pytest.raises(ValueError, match="coefficients have shape"):
         density_guess(water, aux, aux.charge[1:])
+    with pytest.raises(ValueError, match="steps is 0"):
+        guess_error(model, xc("pbe"), steps=0)
     with pytest.raises(ValueError, match="one molecule as molecule"):
         auxiliary(stack([water]))
     with pytest.raises(ValueError, match="needs examples"):

@@ -83,6 +83,15 @@ def test_density_is_self_consistent_for_its_own_functional_alone(data):
     assert (error(START, data) > 1e-4).all()
 
 
+def test_shared_orbitals_are_self_consistent_where_their_energy_is_stationary():
+    lithium = molecule("Li 0 0 0", "sto-3g", grid=0, spin=1, restricted=True)
+    solved = scf(lithium, LOCAL, TRUTH, tolerance=1e-14)
+    sample = jax.tree.map(
+        lambda x: x[0], training_batch([lithium], [0.0], densities=[solved.density_matrix])
+    )
+    np.testing.assert_allclose(self_consistency_error(LOCAL)(TRUTH, sample), 0, atol=1e-7)
+
+
 def test_validation_keeps_the_best_and_stops(data):
     watch = Validation(FUNCTIONAL, data, patience=2, progress=False)
     assert [watch(i, {}, p) for i, p in enumerate([START, TRUTH, START, START])] == [

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .._basis import functions as _basis
 from .._basis.elements import SYMBOLS
@@ -17,6 +17,7 @@ from .._basis.libcint import to_mole
 from .._scf.result import SCFResult, density_of
 from .._system.molecule import Molecule
 from .._system.stack import common_shells, pad_basis
+from .atom_features import Nuclei
 
 AUXILIARY = "def2-universal-jfit"
 
@@ -35,8 +36,10 @@ class Auxiliary(eqx.Module):
     - `charge`: ∫ χ_k dr.
     - `repulsion`: (k|ij) over pairs i ≥ j of the orbital basis.
     - `coordinates`: of the nuclei in Bohr.
-    - `charges`: of the nuclei.
+    - `elements`: atomic numbers.
+    - `charges`: of the nuclei, without the electrons of a core potential.
     - `atom_mask`: true for atoms, false for padding.
+    - `net_charge`: of the molecule.
 
     ```python
     aux = jsci.dft.auxiliary(water)
@@ -50,8 +53,17 @@ class Auxiliary(eqx.Module):
     charge: Float[Array, " auxiliary"]
     repulsion: Float[Array, "auxiliary pairs"]
     coordinates: Float[Array, "atoms 3"]
+    elements: Int[Array, " atoms"]
     charges: Float[Array, " atoms"]
     atom_mask: Bool[Array, " atoms"]
+    net_charge: Float[Array, ""]
+
+    @property
+    def nuclei(self) -> Nuclei:
+        """The atoms."""
+        return Nuclei(
+            self.coordinates, self.elements, self.charges, self.atom_mask, self.net_charge
+        )
 
 
 def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
@@ -59,12 +71,13 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
 
     **Arguments:**
 
-    - `molecule`: one, not stacked, with all electrons and without ghosts.
+    - `molecule`: one, not stacked, without ghosts. With core potentials the density is that of the
+        valence electrons.
     - `basis`: the name of a density-fitting basis that PySCF knows.
 
     **Returns:** an `Auxiliary`; join several with `stack_auxiliary` for a batch.
 
-    **Raises:** `ValueError` for a molecule that is stacked or has core potentials or ghosts.
+    **Raises:** `ValueError` for a molecule that is stacked or has ghosts.
 
     ```python
     aux = jsci.dft.auxiliary(water)
@@ -75,12 +88,11 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
 
     if molecule.overlap.ndim != 2 or not np.asarray(molecule.basis_mask).all():
         raise ValueError("auxiliary() takes one molecule as molecule() made it, not stacked.")
-    elements, charges = np.asarray(molecule.libcint.elements), np.asarray(molecule.charges)
-    if not np.all((elements > 0) & (charges == elements)):
+    elements = np.asarray(molecule.libcint.elements)
+    if not np.all(elements > 0):
         raise ValueError(
-            "auxiliary() fits the density of all electrons around their nuclei, and this molecule "
-            f"has core potentials or ghosts (nuclear charges {charges.tolist()} of elements "
-            f"{elements.tolist()}): use an all-electron basis, and no ghosts."
+            "auxiliary() fits the density of electrons around their nuclei, and this molecule has "
+            f"ghosts (elements {elements.tolist()}): leave them out."
         )
     coordinates = np.asarray(molecule.coordinates)
     mol = to_mole(molecule.libcint, coordinates, len(coordinates))
@@ -100,8 +112,10 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
         charge=_charges(functions),
         repulsion=jnp.asarray(df.incore.aux_e2(mol, fitting, "int3c2e", aosym="s2ij").T),
         coordinates=molecule.coordinates,
+        elements=jnp.asarray(elements),
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
+        net_charge=jnp.sum(molecule.charges) - jnp.sum(molecule.electrons),
     )
 
 
@@ -159,8 +173,10 @@ def stack_auxiliary(parts: Sequence[Auxiliary]) -> Auxiliary:
             charge=to(p.charge, size),
             repulsion=to(p.repulsion, size, pairs),
             coordinates=to(p.coordinates, atoms, 3),
+            elements=to(p.elements, atoms),
             charges=to(p.charges, atoms),
             atom_mask=to(p.atom_mask, atoms),
+            net_charge=p.net_charge,
         )
 
     return jax.tree.map(lambda *x: jnp.stack(x), *map(padded, parts))

@@ -16,7 +16,7 @@ from .._scf.kohn_sham import electrons_per_orbital
 from .._scf.solvers.first_steps import first_gradients
 from .._system.molecule import Molecule
 from .._xc import Functional, as_functional
-from .atom_features import AtomFeatures, degrees, elements_of, shells_of
+from .atom_features import AtomFeatures, degrees, shells_of
 from .auxiliary_density import Auxiliary
 from .guesses import density_guess
 
@@ -31,18 +31,21 @@ class DensityModel(eqx.Module):
 
     **Arguments:**
 
-    - `examples`: auxiliary bases of molecules that contain every element to support.
+    - `examples`: auxiliary bases of the molecules to train with: all elements, and all pairs of
+        neighbours, that are in them are supported.
     - `channels`: copies of each angular momentum.
     - `radial`: number of radial Gaussians.
     - `cutoff`: distance beyond which atoms do not interact, in Bohr.
     - `width`: of the network of the gates.
+    - `layers`: 1 for features of an atom and its neighbours, 2 with those that these see.
     - `key`: PRNG key of the initial weights.
 
     Call it with an `Auxiliary`; it returns (auxiliary,) coefficients. `jsci.pure` splits it into a
     function and its parameters for `fit`.
 
     **Raises:** `ValueError` without examples or for sizes that are not positive. An element that is
-    in no example gives NaN.
+    in no example, or had another core potential there, gives NaN; a pair of neighbours that is in
+    none is an extrapolation, of which a call outside of `jit` warns.
 
     **Good values:** the defaults for a few hundred small molecules. Call `set_means` before
     training.
@@ -68,24 +71,25 @@ class DensityModel(eqx.Module):
         radial: int = 8,
         cutoff: float = 8.0,
         width: int = 32,
+        layers: int = 2,
         key: PRNGKeyArray,
     ):
         if not examples:
             raise ValueError("DensityModel() needs examples: at least one molecule.")
-        elements = elements_of([a.charges for a in examples])
         shells = shells_of([a.basis for a in examples])
         key, of_read = jax.random.split(key)
         self.atoms = AtomFeatures(
-            elements, len(shells) - 1, channels=channels, radial=radial, cutoff=cutoff,
-            width=width, key=key,
+            [a.nuclei for a in examples], len(shells) - 1, channels=channels, radial=radial,
+            cutoff=cutoff, width=width, layers=layers, key=key,
         )  # fmt: skip
-        shape = len(elements), len(shells), self.atoms.size, max(shells)
+        elements = len(self.atoms.elements)
+        shape = elements, len(shells), self.atoms.size, max(shells)
         self.read = 0.01 * self.atoms.size**-0.5 * jax.random.normal(of_read, shape, jnp.float64)
-        self.means = jnp.zeros((len(elements), max(shells)))
+        self.means = jnp.zeros((elements, max(shells)))
 
     def __call__(self, aux: Auxiliary) -> Float[Array, " auxiliary"]:
-        features = self.atoms(aux.coordinates, aux.charges, aux.atom_mask)
-        element = self.atoms.one_hot(aux.charges)
+        features = self.atoms(aux.nuclei)
+        element = self.atoms.one_hot(aux.nuclei)
         read = self.read[:, degrees(self.atoms.lmax)]
         out = jnp.einsum("amf,ae,emfs->ams", features, element, read)
         out = out.at[:, 0].add(element @ self.means)
@@ -115,7 +119,7 @@ def set_means(
     """
 
     def sums(a: Auxiliary, c):
-        element = model.atoms.one_hot(a.charges)
+        element = model.atoms.one_hot(a.nuclei)
         spherical = jnp.linalg.pinv(a.scale) @ c * (a.basis.angular == 0)
         spherical = jnp.where(jnp.diagonal(a.scale) > 0, spherical, 0)
         table = jnp.zeros((a.charges.size, model.means.shape[1]))

@@ -131,9 +131,10 @@ def _potential(molecule, aux, c, functional, params):
         rho, *slopes = (known @ x for x in evaluate_rows(*at, points, gradient=level != "lda"))
 
         def energy(p):
-            added, gradient, *others = spin_parts(orbitals, p, level)
-            gradient += jnp.stack(slopes) if slopes else 0
-            seen = features_of([(added + rho, gradient, *others)])
+            added, gradient, tau, laplacian = spin_parts(orbitals, p, level)
+            if slopes:
+                gradient += jnp.stack(slopes)
+            seen = features_of([(added + rho, gradient, tau, laplacian)])
             return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(seen))
 
         rows = len(orbitals[0])

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ...core import memoised
 from .._scf.scf import SCFResult
 from .._system.molecule import Molecule
-from .atom_features import AtomFeatures, degrees, elements_of, shells_of
+from .atom_features import AtomFeatures, Nuclei, degrees, shells_of
 from .gaunt import bracket_coefficients, gaunt_coefficients
 
 # The constant of Wolfsberg and Helmholz, by which the coupling of two levels is scaled.
@@ -46,11 +46,13 @@ class HamiltonianModel(eqx.Module):
 
     **Arguments:**
 
-    - `examples`: molecules that contain every element to support, all in the basis to learn.
+    - `examples`: the molecules to train with, all in the basis to learn: all elements, and all
+        pairs of neighbours, that are in them are supported.
     - `channels`: copies of each angular momentum.
     - `radial`: number of radial Gaussians.
     - `cutoff`: distance beyond which atoms do not interact, in Bohr.
     - `width`: of the network of the gates.
+    - `layers`: 1 for features of an atom and its neighbours, 2 with those that these see.
     - `key`: PRNG key of the initial weights.
 
     Call it with a `Molecule`; it returns (nao, nao) in Hartree. `jsci.pure` splits it into a
@@ -89,20 +91,20 @@ class HamiltonianModel(eqx.Module):
         radial: int = 8,
         cutoff: float = 8.0,
         width: int = 32,
+        layers: int = 2,
         key: PRNGKeyArray,
     ):
         if not examples:
             raise ValueError("HamiltonianModel() needs examples: at least one molecule.")
         if any(m.basis.cartesian for m in examples):
             raise ValueError("HamiltonianModel() needs a spherical basis, got a Cartesian one.")
-        elements = elements_of([m.libcint.elements for m in examples])
         shells = shells_of([m.basis for m in examples])
         key, *keys = jax.random.split(key, 6)
         self.atoms = AtomFeatures(
-            elements, len(shells) - 1, channels=channels, radial=radial, cutoff=cutoff,
-            width=width, key=key,
+            [nuclei_of(m) for m in examples], len(shells) - 1, channels=channels, radial=radial,
+            cutoff=cutoff, width=width, layers=layers, key=key,
         )  # fmt: skip
-        e, l, s = len(elements), len(shells), max(shells)
+        e, l, s = len(self.atoms.elements), len(shells), max(shells)
         triples = coupled_degrees(l - 1)
 
         def normal(key, *shape, scale):
@@ -140,11 +142,11 @@ class HamiltonianModel(eqx.Module):
 
     def _pairs(self, molecule: Molecule) -> Float[Array, "2 A B lm channels"]:
         """p_AB, tensors and pseudotensors; on the diagonal, A itself and the sum over all B."""
-        r, mask = molecule.coordinates, molecule.atom_mask
-        features = self.atoms(r, molecule.libcint.elements, mask)
+        nuclei = nuclei_of(molecule)
+        features = self.atoms(nuclei)
         features = jnp.einsum("amf,mfc->amc", features, self.project[degrees(self.atoms.lmax)])
         highest = 2 * self.atoms.lmax  # of the products of two basis functions
-        harmonics, radial = self.atoms.neighbours(r, mask, highest)
+        harmonics, radial = self.atoms.neighbours(nuclei, highest)
         couplings = _couplings(highest)
         pairs = jnp.zeros((2, *radial.shape[:2], couplings.shape[1], features.shape[2]))
         for (i, j, k), path in self.paths.items():
@@ -156,7 +158,7 @@ class HamiltonianModel(eqx.Module):
         own = jnp.sum(pairs, axis=2) * self.around[degrees(highest)][None, None]
         alone = features * self.within[degrees(self.atoms.lmax)][None]
         own = own.at[0, :, : alone.shape[1]].add(alone)
-        atoms = jnp.arange(len(r))
+        atoms = jnp.arange(len(nuclei.coordinates))
         return pairs.at[:, atoms, atoms].set(own)
 
     def _mean(self, molecule: Molecule) -> Float[Array, "nao nao"]:
@@ -171,8 +173,14 @@ class HamiltonianModel(eqx.Module):
     def shell(self, molecule: Molecule) -> tuple[Int[Array, " nao"], ...]:
         """Element, angular momentum and rank of the shell of each basis function."""
         basis = molecule.basis
-        element = jnp.argmax(self.atoms.one_hot(molecule.libcint.elements), axis=1)[basis.atom]
+        element = jnp.argmax(self.atoms.one_hot(nuclei_of(molecule)), axis=1)[basis.atom]
         return element, jnp.asarray(degrees(self.atoms.lmax))[basis.angular], basis.rank
+
+
+def nuclei_of(m: Molecule) -> Nuclei:
+    """The atoms of a molecule."""
+    charge = jnp.sum(m.charges) - jnp.sum(m.electrons)
+    return Nuclei(m.coordinates, m.libcint.elements, m.charges, m.atom_mask, charge)
 
 
 def coupled_degrees(lmax: int) -> tuple[tuple[int, int, int], ...]:

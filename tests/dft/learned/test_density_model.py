@@ -123,11 +123,22 @@ def test_the_potential_of_a_density_takes_the_memory_of_a_block_of_points(water)
         m = molecule(WATER, "sto-3g", grid=grid)
         m = dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
         program = jax.jit(density_guess).lower(m, aux, coefficients).compile()
-        return m.grid.size, program.memory_analysis().temp_size_in_bytes
+        memory = program.memory_analysis()
+        assert memory is not None
+        return m.grid.size, memory.temp_size_in_bytes
 
     (few, small), (many, large) = bytes_of(0), bytes_of(2)
     # Positions and weights, a few numbers for each point, but no function at every point
     assert large - small < 8 * 20 * (many - few)
+
+
+def test_a_core_potential_leaves_the_density_of_the_valence_electrons():
+    m = molecule("Na 0 0 0; H 0 0 1.9", "lanl2dz", grid=0)
+    aux, solved = auxiliary(m), scf(m, xc("pbe"))
+    coefficients = fit_density(aux, solved)
+    np.testing.assert_allclose(aux.charge @ coefficients, 2, atol=1e-2)
+    start = density_guess(m, aux, coefficients)
+    assert scf(m, xc("pbe"), guess=start).steps < solved.steps
 
 
 def test_means_start_the_training_where_coefficients_vary_least(model, water):
@@ -169,6 +180,8 @@ def test_bad_input_is_explained(water, model):
         guess_error(model, xc("pbe"), steps=0)
     with pytest.raises(ValueError, match="one molecule as molecule"):
         auxiliary(stack([water]))
+    with pytest.raises(ValueError, match="has ghosts"):
+        auxiliary(molecule("O 0 0 .12; H 0 .76 -.47; H .1 -.75 -.45; X-O 0 0 3", "sto-3g", grid=0))
     with pytest.raises(ValueError, match="needs examples"):
         DensityModel([], key=jax.random.key(0))
     with pytest.raises(ValueError, match="got an empty list"):

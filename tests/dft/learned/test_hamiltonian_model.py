@@ -21,6 +21,7 @@ from jaxsci.dft import (
 )
 from jaxsci.dft._basis import functions as basis
 from jaxsci.dft._learned.gaunt import bracket_coefficients
+from jaxsci.dft._learned.hamiltonian_model import nuclei_of
 
 pytest.importorskip("pyscf")
 
@@ -177,5 +178,5 @@ def test_a_ghost_is_no_element():
     helium = jsci.dft.molecule(ghost, grid=0)
     model = HamiltonianModel([helium], channels=1, radial=2, width=2, key=jax.random.key(0))
     assert model.atoms.elements == (2,)
-    features = model.atoms(helium.coordinates, helium.libcint.elements, helium.atom_mask)
+    features = model.atoms(nuclei_of(helium))
     assert jnp.isfinite(features[0]).all() and jnp.isnan(features[1]).all()

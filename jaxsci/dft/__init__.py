@@ -63,6 +63,7 @@ from ._system.molecule import Molecule, molecule
 from ._system.molecules import molecules
 from ._system.stack import stack
 from ._system.xyz import read_xyz, read_xyz_frames
+from ._training.distillation import Derivatives, derivative_error, reference_derivatives
 from ._training.early_stopping import Validation
 from ._training.reference import reference_densities, reference_energies
 from ._training.residuals import (
@@ -111,6 +112,7 @@ __all__ = [
     # Training
     "training_batch", "Sample", "reaction", "Reaction", "energy_error", "density_error",
     "force_error", "mixed_error", "reaction_error", "self_consistency_error", "training_report",
+    "derivative_error", "reference_derivatives", "Derivatives",
     "Validation",
     # Reference data
     "reference_energies", "reference_densities",

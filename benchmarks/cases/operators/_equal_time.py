@@ -90,12 +90,12 @@ def thin(v, stride):
     return v[(slice(None), *[slice(None, None, stride)] * (v.ndim - 2))]
 
 
-def adam(f, params, a, u, *, seconds, rate, batch, watch):
+def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2):
     """Adam on random batches; its rate is a cosine of the CPU time spent, zero when all is."""
     optimizer = optax.scale_by_adam()
 
     def loss(params, a, u):
-        return jnp.mean(jax.vmap(lambda a, u: relative_l2(f(params, a), u))(a, u))
+        return jnp.mean(jax.vmap(lambda a, u: cost(f(params, a), u))(a, u))
 
     @jax.jit
     def advance(state, a, u, key, rate):

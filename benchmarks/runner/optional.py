@@ -1,6 +1,6 @@
 """Tell a missing optional package from a broken import."""
 
-OPTIONAL = ("flax", "pyscf", "matplotlib", "scipy", "sklearn", "mlxtend")
+OPTIONAL = ("flax", "pyscf", "matplotlib", "scipy", "sklearn", "mlxtend", "global_land_mask")
 
 
 def missing_package(error: BaseException) -> str | None:

@@ -31,6 +31,7 @@ from ._networks.transformer import Transformer
 from ._networks.unet import UNet
 from ._networks.uno import UNO
 from ._spectral.basis_conv import BasisConv, basis_points
+from ._spectral.grow_modes import grow_modes
 from ._spectral.harmonics import spherical_harmonics
 from ._spectral.interpolants import resample, spectral_derivative
 from ._spectral.spectral import SpectralConv
@@ -52,6 +53,7 @@ __all__ = [
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
     "Attention", "attention", "SliceAttention", "normalise", "FiLM",
+    "grow_modes",
     # Bases
     "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "ProductBasis",
     "SphereBasis", "Basis",

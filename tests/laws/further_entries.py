@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import entries
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,6 +57,12 @@ EQUATIONS = [
     ),
     Entry("pde.schroedinger", lambda x: jsci.pde.schroedinger(1.0)(_field, x), _rows(2)),
 ]
+
+
+def _grown(weight):
+    small, large = (jsci.operators.SpectralConv(1, 1, modes=m, key=KEY) for m in (2, 4))
+    small = eqx.tree_at(lambda layer: layer.weight, small, weight)
+    return jsci.operators.grow_modes(small, large).weight
 
 
 def _loss(x):
@@ -344,6 +351,7 @@ OPERATORS = [
         lambda x: jsci.operators.conformal_width(x, jnp.ones((3, 4, 1)), 0.75),
         _rows(3, 4, 1),
     ),
+    Entry("operators.grow_modes", _grown, _rows(3, 1, 2, 1)),
     Entry(
         "operators.unrolled_loss",
         lambda x: jsci.operators.unrolled_loss(lambda _, u: u**2, 2)(None, x),

@@ -90,12 +90,15 @@ def thin(v, stride):
     return v[(slice(None), *[slice(None, None, stride)] * (v.ndim - 2))]
 
 
-def adam(f, params, a, u, *, seconds, rate, batch, watch):
-    """Adam on random batches; its rate is a cosine of the CPU time spent, zero when all is."""
+def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2, part=(0.0, 1.0)):
+    """Adam on random batches; its rate is a part of a cosine of the CPU time spent, all by default.
+
+    The cosine is zero at its end.
+    """
     optimizer = optax.scale_by_adam()
 
     def loss(params, a, u):
-        return jnp.mean(jax.vmap(lambda a, u: relative_l2(f(params, a), u))(a, u))
+        return jnp.mean(jax.vmap(lambda a, u: cost(f(params, a), u))(a, u))
 
     @jax.jit
     def advance(state, a, u, key, rate):
@@ -112,7 +115,8 @@ def adam(f, params, a, u, *, seconds, rate, batch, watch):
     jax.block_until_ready(advance(state, a, u, jax.random.key(0), jnp.zeros((), SINGLE)))
     spent, chunks, curve = 0.0, 0, []
     while spent < seconds:
-        now = jnp.asarray(rate * (1 + np.cos(np.pi * spent / seconds)) / 2, SINGLE)
+        along = part[0] + (part[1] - part[0]) * spent / seconds
+        now = jnp.asarray(rate * (1 + np.cos(np.pi * along)) / 2, SINGLE)
         start = time.process_time()
         state = advance(state, a, u, jax.random.fold_in(jax.random.key(1), chunks), now)
         jax.block_until_ready(state)

@@ -47,6 +47,15 @@ def test_land_has_no_influence_and_the_sea_stays(key):
     assert jnp.max(jnp.abs(fill(a, jnp.ones(12).at[2:10].set(0), modes=5))) < 100
 
 
+def test_float32_has_the_digits_of_float32():
+    """Normal equations in float32 left an error of 3e-3 in this hole, of 14 points out of 64."""
+    x = np.arange(64) / 64
+    truth = jnp.asarray(np.exp(np.sin(2 * np.pi * x)), jnp.float32)[:, None]
+    sea = jnp.ones(64, jnp.float32).at[20:34].set(0)
+    found = fill(truth * sea[:, None], sea, modes=8, ridge=1e-10)
+    np.testing.assert_allclose(found, truth, atol=3e-5)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -68,7 +68,7 @@ def multivariate_normal(size: int) -> Family:
     **Returns:** `Family` with d + d (d + 1) / 2 statistics: y, then the rows of the lower triangle
     of y yᵀ. At first ȳ = 0 and S = 1.
 
-    **Raises:** `ValueError` for a size below 1.
+    **Raises:** `ValueError` for a size that is not a number of values.
 
     **Notes:** an observation with some entries missing counts as missing. The density is NaN where
     S is not positive definite.
@@ -81,8 +81,9 @@ def multivariate_normal(size: int) -> Family:
     net = jsci.bayes.hgf((jsci.bayes.Node(pair),))
     ```
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1, got {size}.")
+    if size < 1 or size % 1:
+        raise ValueError(f"size must be a number of values, at least 1, got {size}.")
+    size = int(size)
     squares = [float(i == j) for i in range(size) for j in range(i + 1)]
     return Family(
         f"normal of {size} values",

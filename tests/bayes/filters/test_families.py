@@ -211,7 +211,8 @@ def test_families_of_other_shapes_are_refused():
         bayes.hgf((Node("poisson", (1, 2)), Node("continuous"), Node("continuous")))
     with pytest.raises(ValueError, match="Node 1 is waits and a parent"):
         bayes.hgf((Node("continuous", (1,)), Node(WAIT)))
-    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
-        bayes.multivariate_normal(0)
+    for size in (0, 1.5):
+        with pytest.raises(ValueError, match=f"size must be a number of values.* got {size}"):
+            bayes.multivariate_normal(size)  # pyright: ignore
     with pytest.raises(ValueError, match=r"has 3 values, but 1 nodes .* which take \[2\]"):
         run(bayes.multivariate_normal(2), jnp.ones((4, 3)))

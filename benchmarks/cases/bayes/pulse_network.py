@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 
 import jaxsci as jsci
-from benchmarks.cases.bayes.pulses import middle, simulate, spread, variances
+from benchmarks.cases.bayes._pulses import middle, simulate, spread, variances
 from benchmarks.runner.case import Case, Run
 
 _WIDTH, _COPIES = 24, 4

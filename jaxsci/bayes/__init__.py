@@ -1,6 +1,7 @@
 """Bayesian inference for any pure function: priors, draws, predictions, filters of series."""
 
 from ._filters.beliefs import Beliefs
+from ._filters.families import Family, multivariate_normal
 from ._filters.filter import Filtered, Observation, filter
 from ._filters.hgf import HGF, hgf
 from ._filters.kalman import Gaussian, GaussianRoot, Kalman, kalman
@@ -25,7 +26,7 @@ __all__ = [
     "predict", "Prediction",
     # Filters of series
     "filter", "Filtered", "Observation", "kalman", "Kalman", "Gaussian", "GaussianRoot", "hgf",
-    "HGF", "Node", "Beliefs",
+    "HGF", "Node", "Beliefs", "Family", "multivariate_normal",
 ]  # fmt: skip
 
 

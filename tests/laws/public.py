@@ -90,7 +90,7 @@ EXEMPT = {
         pde.joint pde.require_smooth residual
     """,
     "NaN is missing there, and a graph is refused: tested in tests/bayes/filters": """
-        bayes.Node bayes.filter bayes.hgf bayes.kalman
+        bayes.Family bayes.Node bayes.filter bayes.hgf bayes.kalman bayes.multivariate_normal
     """,
     "networks and their units, on the host: tested in tests/analysis/units": """
         analysis.units analysis.permute analysis.match analysis.activations

@@ -11,10 +11,10 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from .beliefs import Beliefs, Known, Predicted, beliefs
+from .families import family_of
 from .filter import Observation
-from .levels import edges, levels, moments
+from .levels import edges, levels, statistics
 from .node import Node, check, from_children_to_parents, inputs
-from .normal import log_predictive
 from .unbounded import unbounded
 
 Update = Literal["ehgf", "standard", "unbounded"]
@@ -34,6 +34,10 @@ class HGF(eqx.Module):
     def _levels(self):
         return levels(self.nodes)
 
+    @property
+    def _statistics(self):
+        return statistics(self.nodes, self._levels)
+
     def params(self) -> Parameters:
         """The default parameters, to be changed by `params | {"tonic_volatility": ...}`.
 
@@ -43,9 +47,10 @@ class HGF(eqx.Module):
         belief, 0 and 1, where the precision of an observed node is that of its noise;
         `"value_coupling"` α and `"volatility_coupling"` κ, 1.
 
-        **Notes:** node by node the further levels are: of a volatile node its volatility; of a
-        normal one without parents the beliefs about y and y², whose precision is ν, 3 by default,
-        and of every normal node the observed y². What predicts y² has the first mean 1.
+        **Notes:** node by node the further levels are: of a volatile node its volatility; of one
+        of a family without parents the beliefs about its statistics, whose precision is ν, 3 by
+        default; and of each of a family its observed statistics from the second on. What predicts
+        a statistic has the first mean that the family says, such as 0 and 1 for y and y².
         """
         found = self._levels
         n = len(found)
@@ -53,10 +58,13 @@ class HGF(eqx.Module):
             f"{kind}_coupling": jnp.ones(len(edges(found, kind)))
             for kind in ("value", "volatility")
         }
-        squares = [found[second].value_parents[0] for _, second in moments(found)]
+        first = [0.0] * n
+        for _, family, places in self._statistics:
+            for place, value in zip(places, family.first, strict=True):
+                first[found[place].value_parents[0]] = value
         counted = jnp.array([level.kind == "counted" for level in found])
         return {
-            "mean": jnp.zeros(n).at[jnp.array(squares, int)].set(1.0),
+            "mean": jnp.array(first),
             "precision": jnp.where(counted, 3.0, 1.0),
             "tonic_volatility": jnp.full(n, -4.0),
             "tonic_drift": jnp.zeros(n),
@@ -96,36 +104,51 @@ class HGF(eqx.Module):
     def _step(self, params, state, observation):
         found = self._levels
         observed, order = inputs(found), from_children_to_parents(found)
-        seen = self._seen(observation)
+        values = self._values(observation)
         predicted: dict[int, Predicted] = {}
         for i in reversed(order):
             predict = self._predict_input if i in observed else self._predict
             predicted[i] = predict(params, state, predicted, i, observation.dt)
         known: dict[int, Known] = {}
-        for i, (value, is_seen) in seen.items():
+        for i, (value, is_seen) in self._seen(values).items():
             mean = jnp.where(is_seen, value, predicted[i].mean)
             known[i] = Known(mean, predicted[i].precision, is_seen)
-        log_density = self._log_densities(params, predicted, known)
+        log_density = self._log_densities(params, predicted, known, values)
         for i in order:
             if i not in observed:
                 known[i] = self._known(params, predicted, known, i, observation.dt)
         return beliefs(known), self._before(params, predicted), jnp.asarray(log_density)
 
-    def _seen(self, observation):
-        """The value of each observed level, and whether it was seen."""
+    def _values(self, observation):
+        """The value of each observed node, NaN for one that it cannot have, and whether seen."""
         observed = inputs(self.nodes)
-        if observation.value.size != len(observed):
+        families = {i: family for i, family, _ in self._statistics}
+        sizes = [families[i].size if i in families else 1 for i in observed]
+        if observation.value.size != sum(sizes):
             raise ValueError(
                 f"An observation has {observation.value.size} values, but {len(observed)} nodes "
-                f"are observed: {observed}."
+                f"are observed: {observed}, which take {sizes}."
             )
-        pairs = zip(jnp.ravel(observation.value), jnp.ravel(observation.seen), strict=True)
-        seen = dict(zip(observed, pairs, strict=True))
-        for i, (value, is_seen) in seen.items():
+        found, start = {}, 0
+        for i, size in zip(observed, sizes, strict=True):
+            part = start if size == 1 else slice(start, start + size)
+            value, start = jnp.ravel(observation.value)[part], start + size
+            is_seen, allowed = jnp.all(jnp.ravel(observation.seen)[part]), jnp.array(True)
             if self.nodes[i].kind == "binary":
-                seen[i] = jnp.where((value == 0) | (value == 1), value, jnp.nan), is_seen
-        for first, second in moments(self._levels):
-            seen[second] = seen[first][0] ** 2, seen[first][1]
+                allowed = (value == 0) | (value == 1)
+            elif i in families:  # a density at what cannot be may have no gradient
+                value = jnp.where(is_seen, value, families[i].example)
+                allowed = ~jnp.isnan(jnp.sum(families[i].statistics(value)))
+            found[i] = jnp.where(allowed, value, jnp.nan), is_seen
+        return found
+
+    def _seen(self, values):
+        """The value of each observed level, and whether it was seen."""
+        seen = dict(values)
+        for i, family, places in self._statistics:
+            value, is_seen = values[i]
+            for place, statistic in zip(places, family.statistics(value), strict=True):
+                seen[place] = statistic, is_seen
         return seen
 
     def _parents(self, kind, child):
@@ -179,8 +202,8 @@ class HGF(eqx.Module):
         for i in inputs(self._levels):
             if self._levels[i].kind != "binary":
                 precisions[i] = 1 / self._variance(params, predicted, i)
-        for first, second in moments(self._levels):
-            precisions[first] = 1 / (found[second].mean - found[first].mean ** 2)
+        for i, family, places in self._statistics:
+            precisions[i] = 1 / family.variance(jnp.stack([found[p].mean for p in places]))
         return Beliefs(jnp.stack([p.mean for p in found]), jnp.stack(precisions))
 
     def _log_density(self, params, predicted, known: Known, i):
@@ -193,30 +216,33 @@ class HGF(eqx.Module):
             log_density = -0.5 * (square + jnp.log(2 * jnp.pi * variance))
         return jnp.where(known.informed, log_density, 0)
 
-    def _log_predictive(self, params, predicted, known, both):
-        """Of a normal node, of which each statistic counts as many observations as π̂ / (α² π)."""
+    def _log_predictive(self, params, predicted, seen, statistics):
+        """Of a family, of which each statistic counts as many observations as π̂ / (α² π)."""
+        _, family, places = statistics
         counts = []
-        for i in both:
+        for i in places:
             (e,) = self._parents("value", i)
             information = params["value_coupling"][e.place] ** 2 * predicted[i].precision
             counts.append(predicted[e.parent].precision / information)
-        first, second = both
-        moved = predicted[first].mean, predicted[second].mean
-        log_density = log_predictive(known[first].mean, *moved, jnp.mean(jnp.stack(counts)))
-        return jnp.where(known[first].informed, log_density, 0)
+        expected = jnp.stack([predicted[i].mean for i in places])
+        value, is_seen = seen
+        log_density = family.log_density(value, expected, jnp.mean(jnp.stack(counts)))
+        return jnp.where(is_seen, log_density, 0)
 
-    def _log_densities(self, params, predicted, known):
+    def _log_densities(self, params, predicted, known, values):
         """Of all observations: continuous ones that have a parent in common are correlated."""
         observed = inputs(self.nodes)
-        normal = [self._log_predictive(params, predicted, known, b) for b in moments(self._levels)]
+        families = [
+            self._log_predictive(params, predicted, values[s.node], s) for s in self._statistics
+        ]
         together = [i for i in observed if self.nodes[i].kind == "continuous"]
         parents = [p for i in together for p in self.nodes[i].value_parents]
         if len(set(parents)) == len(parents):
             together = []
-        alone = [i for i in observed if i not in together and self.nodes[i].kind != "normal"]
+        alone = [i for i in observed if i not in together and not family_of(self.nodes[i].kind)]
         each = [self._log_density(params, predicted, known[i], i) for i in alone]
         joint = [self._joint_log_density(params, predicted, known, together)] if together else []
-        return sum(each + joint + normal)
+        return sum(each + joint + families)
 
     def _joint_log_density(self, params, predicted, known, nodes):
         parents = sorted({p for i in nodes for p in self.nodes[i].value_parents})
@@ -308,8 +334,8 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
 
     Observations then move the beliefs from below: value parents by their errors over precision,
     π = π̂ + Σ α² π̂_child, and volatility parents by Δ = π̂/π + π̂ (μ - μ̂)² - 1 of their children.
-    A normal node moves the means ξ of y and y² by (t(y) - ξ) / (ν + 1), where ν is constant, or
-    π̂ / π_noise of the parents that have these means.
+    A node of an exponential family moves the expected statistics ξ by (t(y) - ξ) / (ν + 1), where
+    ν is constant, or the mean of π̂ / π_noise of the parents that have these expectations.
 
     **Arguments:**
 
@@ -327,8 +353,8 @@ def hgf(nodes: Sequence[Node], *, update: Update = "ehgf") -> HGF:
     expansion of the update has no maximum there, mostly for a volatility that is too high. Under
     `"unbounded"` only beliefs that diverge until they overflow are NaN, of binary observations
     with ω above 0. NaN is also everything after a binary observation other than 0 or 1, for a
-    first precision, or that of a noise, which is not positive, and the density of a normal node
-    whose mean square is below its squared mean.
+    first precision, or that of a noise, which is not positive, and the density of a family whose
+    expected statistics no distribution of it has, such as a mean square below the squared mean.
     `log_density` is that of the observations: sigmoid for binary ones; for continuous ones
     normal, with variances 1/π_noise + Σ α²/π̂_parent and the covariances of common parents; for
     normal nodes Student's of ν + 1 degrees of freedom. Some software scores a continuous

@@ -230,22 +230,20 @@ def _by_covariance(state, mean, rate, slope, noises, surprise, seen):
 
 
 def _by_root(state, mean, rate, slope, noises, surprise, seen):
-    """The same of their factors, by triangular factors of stacked ones."""
+    """The same of their factors: prediction and update by one triangular factor."""
     process, noise = noises
-    p = _triangular(rate @ state.factor, process)
-    predicted = slope @ p @ p.T @ slope.T + noise @ noise.T
+    # Any factor of the predicted covariance will do; a triangular one would cost as much again.
+    p = jnp.concatenate([rate @ state.factor, process], 1)
+    look = slope @ p
+    predicted = look @ look.T + noise @ noise.T
     m, rows = len(seen), seen[:, None]
-    above = [rows * (slope @ p), rows * noise, jnp.diag(1 - seen)]
+    above = [rows * look, rows * noise, jnp.diag(1 - seen)]
     below = [p, jnp.zeros((len(p), noise.shape[1] + m), p.dtype)]
-    both = _triangular(jnp.concatenate([jnp.concatenate(above, 1), jnp.concatenate(below, 1)]))
+    both = jnp.concatenate([jnp.concatenate(above, 1), jnp.concatenate(below, 1)])
+    both = jnp.linalg.qr(both.T, mode="r").T
     root, gain, p = both[:m, :m], both[m:, :m], both[m:, m:]
     mean = mean + gain @ _solve(root, surprise)
     return GaussianRoot(mean, p), predicted, root
-
-
-def _triangular(*factors):
-    """L with L Lᵀ the sum of the factors' products."""
-    return jnp.linalg.qr(jnp.concatenate(factors, 1).T, mode="r").T
 
 
 # For the matrix of one observed value, a call of LAPACK takes longer than all the rest of a step.

@@ -1,12 +1,15 @@
 """What a filter runs on: the levels of all nodes, and the couplings between them."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
+from .families import Family, family_of
 from .node import Node
 
-# A normal node is two observed levels; without parents, also two whose precision never changes.
-LevelKind = Literal["continuous", "binary", "first moment", "second moment", "counted"]
+# A node of a family is an observed level for each statistic; without parents, also as many whose
+# precision never changes.
+LevelKind = Literal["continuous", "binary", "statistic", "counted"]
 
 
 class Level(NamedTuple):
@@ -38,12 +41,15 @@ def levels(nodes: Sequence[Node]) -> tuple[Level, ...]:
         kind, values, volatilities = node
         if kind == "volatile":
             first.append(Level("continuous", values, (add(Level("continuous")),)))
-        elif kind == "normal":
-            mean, square = values or (add(Level("counted")), add(Level("counted")))
-            first.append(Level("first moment", (mean,)))
-            add(Level("second moment", (square,)))
+        elif family := family_of(kind):
+            parents = values or [add(Level("counted")) for _ in family.first]
+            first.append(Level("statistic", (parents[0],)))
+            for parent in parents[1:]:
+                add(Level("statistic", (parent,)))
         else:
-            first.append(Level(kind, values, volatilities))
+            first.append(
+                Level("binary" if kind == "binary" else "continuous", values, volatilities)
+            )
     return (*first, *further)
 
 
@@ -53,10 +59,20 @@ def edges(found: Sequence[Level], kind: Literal["value", "volatility"]) -> tuple
     return tuple(Edge(child, parent, place) for place, (child, parent) in enumerate(pairs))
 
 
-def moments(found: Sequence[Level]) -> tuple[tuple[int, int], ...]:
-    """The two observed levels of each normal node."""
-    both = [
-        [i for i, level in enumerate(found) if level.kind == kind]
-        for kind in ("first moment", "second moment")
-    ]
-    return tuple(zip(*both, strict=True))
+class Statistics(NamedTuple):
+    """A node of a family, and the observed level of each of its statistics."""
+
+    node: int
+    family: Family
+    levels: tuple[int, ...]
+
+
+def statistics(nodes: Sequence[Node], found: Sequence[Level]) -> tuple[Statistics, ...]:
+    """Those of all nodes that have a family; `found` are the levels of the nodes."""
+    further = (i for i in range(len(nodes), len(found)) if found[i].kind == "statistic")
+    families = ((i, family_of(node.kind)) for i, node in enumerate(nodes))
+    return tuple(
+        Statistics(i, family, (i, *islice(further, len(family.first) - 1)))
+        for i, family in families
+        if family
+    )

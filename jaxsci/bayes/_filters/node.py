@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, get_args
 
-Kind = Literal["continuous", "binary", "volatile", "normal"]
+from .families import Family, check_family, family_of
+
+Kind = Literal["continuous", "binary", "volatile", "normal", "bernoulli", "poisson", "exponential"]
 
 
 class Node(NamedTuple):
     """A node of a hierarchical Gaussian filter; one that is nobody's parent is observed.
 
     - `kind`: `"continuous"`; `"binary"` for an observation of 0 or 1; `"volatile"`, a hidden value
-        with a volatility of its own, which is what a continuous node with a volatility parent is;
-        `"normal"` for an observation whose normal distribution is filtered by its sufficient
-        statistics, y and y².
-    - `value_parents`: positions of the nodes that move its mean. Those of a normal node are two, of
-        which the first predicts y and the second y²; without parents its statistics move at a
-        fixed rate.
+        with a volatility of its own, which is what a continuous node with a volatility parent is.
+        Of other observations the whole distribution is filtered, by its sufficient statistics:
+        `"normal"`, by y and y²; `"bernoulli"`, `"poisson"` and `"exponential"`, by y; or a
+        `Family`, such as `multivariate_normal(2)`.
+    - `value_parents`: positions of the nodes that move its mean. Those of a family are one for each
+        statistic, in their order; without parents the statistics move at a fixed rate.
     - `volatility_parents`: positions of the nodes that set how fast it moves.
 
     ```python
@@ -23,7 +25,7 @@ class Node(NamedTuple):
     ```
     """
 
-    kind: Kind
+    kind: Kind | Family
     value_parents: tuple[int, ...] = ()
     volatility_parents: tuple[int, ...] = ()
 
@@ -68,8 +70,12 @@ def check(nodes: Sequence[Node]) -> None:
     for i, node in enumerate(nodes):
         if not isinstance(node, Node):
             raise TypeError(f"Node {i} is {node!r:.60}; write Node('continuous', ...).")
-        if node.kind not in get_args(Kind):
-            raise ValueError(f"Node {i} is of kind {node.kind!r}; choose one of {get_args(Kind)}.")
+        if isinstance(node.kind, Family):
+            check_family(node.kind)
+        elif node.kind not in get_args(Kind):
+            raise ValueError(
+                f"Node {i} is of kind {node.kind!r}; choose one of {get_args(Kind)}, or a Family."
+            )
         for kind in ("value", "volatility"):
             _check_parents(i, kind, getattr(node, f"{kind}_parents"))
         for p in (*node.value_parents, *node.volatility_parents):
@@ -87,15 +93,16 @@ def check(nodes: Sequence[Node]) -> None:
 def _check_place(i, node, observed):
     """Raise for a kind of node that cannot be where it is."""
     parents = f"got {node.value_parents} and {node.volatility_parents}."
-    if node.kind in ("binary", "normal") and not observed:
-        raise ValueError(
-            f"Node {i} is {node.kind} and a parent; only observations are {node.kind}."
-        )
-    if node.kind == "normal":
-        if len(node.value_parents) not in (0, 2) or node.volatility_parents:
+    family = family_of(node.kind)
+    name = family.name if family else node.kind
+    if (family or node.kind == "binary") and not observed:
+        raise ValueError(f"Node {i} is {name} and a parent; only observations are {name}.")
+    if family:
+        k = len(family.first)
+        if len(node.value_parents) not in (0, k) or node.volatility_parents:
             raise ValueError(
-                f"Node {i} is normal: it takes two value parents, of y and of y², or none, and no "
-                f"volatility parents; {parents}"
+                f"Node {i} is {name}: it takes value parents for its statistics, {k}, or none, and "
+                f"no volatility parents; {parents}"
             )
         return
     if node.kind == "volatile" and (observed or node.volatility_parents):

@@ -22,7 +22,8 @@ class Draws(NamedTuple):
 
     - `params`: the kept positions, a pytree like the parameters with an axis of draws in front.
     - `chain`: where the chain is, from which `draws` continues.
-    - `settled`: whether the metric still fits; where not, adapt for longer.
+    - `settled`: whether the metric still fits; where not, adapt for longer. For the weights of a
+        network it may never: judge those by their predictions.
     """
 
     params: PyTree
@@ -63,7 +64,8 @@ def draws(
 
     **Raises:** `ValueError` for fewer steps than one draw needs, part of a cycle, a density that
     is not finite at the start (under `jax.jit` the draws are then NaN), or one that a parameter
-    does not change, as one without a prior; `TypeError` for steps that are no integers.
+    does not change, as one without a prior; for no parameters, or several chains in one start;
+    `TypeError` for steps that are no integers, or complex parameters.
 
     **Notes:** where a chain comes to a point without density, as beyond a hard bound, all that
     follows is NaN: give the sampler an unbounded parameter, such as a logarithm.
@@ -80,6 +82,7 @@ def draws(
     continued = isinstance(start, Chain)
     real = lambda a: jnp.asarray(a, jnp.result_type(a, 0.0))  # noqa: E731
     params = start.params if continued else jax.tree.map(real, start)
+    _check_params(params, start)
     batch = () if batches is None else (jax.eval_shape(batches, key),)
     log_density = program(log_density, params, *batch)
     gradient = _gradient(log_density, batches)
@@ -103,6 +106,18 @@ def draws(
         return Draws(kept, chain, chain.settled)
 
     return compiled_call(run, chain, lengths)
+
+
+def _check_params(params, start):
+    leaves = jax.tree.leaves(params)
+    if not leaves:
+        raise ValueError("start has no parameters: there is nothing to draw.")
+    if any(jnp.iscomplexobj(leaf) for leaf in leaves):
+        raise TypeError("Parameters must be real; draw real and imaginary parts.")
+    if isinstance(start, Chain) and start.count.ndim:
+        raise ValueError(
+            f"start holds {start.count.shape} chains: continue them by chains(), or by jax.vmap."
+        )
 
 
 def check_lengths(sampler: Langevin, steps: int, keep_every: int) -> None:

@@ -158,7 +158,10 @@ def langevin(
     **Notes:** there is no rejection, so that gradients of minibatches are allowed: the noise that
     they bring is measured, and that much less is added. A density far from normal needs a smaller
     step; halve it, and see whether the variances stay.
-    For a network of a thousand weights the default adaptation was too short: see `.settled`.
+    The mean square gradient of single weights of a network differs by large factors from one
+    thousand steps to the next, also after a long adaptation, as the chain wanders between
+    equivalent modes: `.settled` is then False. Judge such chains by the `health` of predictions,
+    and by a second run at half the step.
     In cycles the mode in which a chain cools down follows the width of its basin, and is not
     exactly as frequent as its weight: within a mode the draws are those of the density.
 

@@ -162,7 +162,7 @@ def test_moments_of_no_distribution_are_a_flag_and_gaps_have_finite_gradients():
         ),
         (
             (Node("normal", (1,)), Node("continuous")),
-            "Node 0 is normal: it takes two value parents",
+            "Node 0 is normal: it takes value parents for its statistics, 2, or none",
         ),
         (
             (Node("normal", (), (1,)), Node("continuous")),

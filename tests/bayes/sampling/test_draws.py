@@ -141,6 +141,20 @@ def test_bad_input(change, message):
         bayes.draws(KEYS[0], bayes.langevin(adapt=4), options.pop("log_density"), **options)
 
 
+def test_parameters_that_are_none_complex_or_several_chains_are_refused():
+    sampler = bayes.langevin(adapt=4)
+    with pytest.raises(ValueError, match="start has no parameters"):
+        bayes.draws(KEYS[0], sampler, lambda p: 0.0, {}, steps=10)
+    with pytest.raises(TypeError, match="Parameters must be real"):
+        bayes.draws(
+            KEYS[0], sampler, lambda p: -jnp.sum(abs(p) ** 2), jnp.ones(2, complex), steps=10
+        )
+    metric = jnp.ones((2, 20))
+    several = jax.vmap(sampler.init)(KEYS[:2], jnp.zeros((2, 20)), metric)
+    with pytest.raises(ValueError, match=r"start holds \(2,\) chains: continue them by chains"):
+        bayes.draws(KEYS[0], sampler, wide, several, steps=10)
+
+
 def test_a_sampler_that_cannot_work_is_refused():
     with pytest.raises(ValueError, match="step must lie between 0 and 2"):
         bayes.langevin(2.5)

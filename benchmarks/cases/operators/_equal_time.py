@@ -187,6 +187,29 @@ def learn(candidate, samples, seed, seconds):
     return float(watch(params)), count(params), curve
 
 
+def learn_all(candidates, seconds, seeds):
+    """`learn` for each name's candidate and samples: errors by seed and parameters, and curves."""
+    learned, curves = {}, {}
+    for name, (candidate, samples) in candidates.items():
+        runs = [learn(candidate, samples, seed, seconds) for seed in range(seeds)]
+        learned[name] = [error for error, _, _ in runs], runs[0][1]
+        curves[name] = runs[0][2]
+    return learned, curves
+
+
+def shown(learned):
+    """From the best to the worst seed of each."""
+
+    def spread(errors):
+        low, high = (f"{error:.1e}" for error in (min(errors), max(errors)))
+        return f"{low} to {high}" if len(errors) > 1 else low
+
+    return {
+        name: f"{spread(errors)} ({parameters:,} parameters)"
+        for name, (errors, parameters) in learned.items()
+    }
+
+
 DARCY = Candidate(partial(FNO, 1, 1, width=16, modes=(8, 8), depth=4, padding=0.25), rate=3e-3)
 
 PROBLEMS = {

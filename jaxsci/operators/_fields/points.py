@@ -101,7 +101,8 @@ class BallIntegral(eqx.Module):
         def within(y, index, real):
             w = jnp.where(real, weights[index], 0)
             window, k = self._kernel(y[:, None], x[index], w)
-            return jnp.einsum("qp,qpc,qpc->qc", window, k, values[index])
+            # Not einsum, whose gradient is a product of small matrices for each query and channel.
+            return jnp.sum(window[..., None] * k * values[index], 1)
 
         same = checked(near, x, y, self.radius, type(self).__name__)
         return jnp.where(same, _in_blocks(within, y, near.index, near.real), jnp.nan)

@@ -31,10 +31,11 @@ class GINO(eqx.Module):
 
     - `in_channels`, `out_channels`: number of components of the input and output functions.
     - `grid`: number of grid points along each of one to three axes of [0, 1]ᵈ, which holds the
-        domain. Points xᵢ = i/N.
+        domain. Points xᵢ = i/N. Good value: some ten input points in each cell. A finer grid costs
+        more steps of the training than it gains.
     - `radius`: of the balls, a physical length: at least the spacing of the grid, or there are
         points that see nothing. In d dimensions a corner of the box at 1, beyond the last grid
-        point, needs more than √d spacings. Good value: two to three spacings.
+        point, needs more than √d spacings. Good value: 1.1 √d spacings, since cost grows as rᵈ.
     - `width`, `modes`, `depth`: of the `FNO`; `width` also of the kernel networks.
     - `key`: PRNG key of the weights.
 

@@ -140,7 +140,9 @@ def _solve(votes, sizes, model, smoothing, max_steps) -> Consensus:
     logs = found.value[1]
     q, log_likelihood = _expect(votes, logs, n)
     converged = jnp.asarray(found.result == optx.RESULTS.successful)
-    return Consensus(q, jnp.exp(logs.prevalence), jnp.exp(logs.confusion), log_likelihood, converged)
+    return Consensus(
+        q, jnp.exp(logs.prevalence), jnp.exp(logs.confusion), log_likelihood, converged
+    )
 
 
 class _Logs(NamedTuple):

@@ -45,7 +45,8 @@ def merge(
 
     **Raises:** `ValueError` for a share outside [0, 1), for units that meet each other, as in the
     mean of a normalisation, with the primitive in which they do, for complex or unlike
-    parameters, and for activations that are not finite.
+    parameters, fewer than two inputs, and parameters or activations that are not finite;
+    `TypeError` for traced parameters.
 
     **Notes:** without inputs accuracy is lost early in narrow networks: at width 64 one on images
     of digits lost 4 points with 0.3 of its units. Groups that live in loops are merged without
@@ -100,6 +101,10 @@ def _fewer(
         return _merged(leaves, group, count, homogeneous=is_homogeneous(units, leaves, group))
     now = samples(group, tapped(units.tree(leaves), units, inputs))
     then = samples(group, before)
+    if len(now) < 2:
+        raise ValueError(
+            f"merge() needs two inputs or more, got 1: any unit of {group.name!r} fits."
+        )
     if not (np.isfinite(now).all() and np.isfinite(then).all()):
         raise ValueError(f"The activations of {group.name!r} are not finite for these inputs.")
     return _refitted(leaves, group, count, np.asarray(now, float), then)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 import jaxsci as jsci
-from benchmarks.runner.case import Baseline, Case, Run
+from benchmarks.runner.case import Baseline, Case, Peer, Run
 
 from ._problems import bent_pair, farthest, landmark_kernels
 
@@ -71,9 +71,27 @@ def _nearest(size):
     )
 
 
+def _pyfm(size):
+    """Its tree, with the same map and bases in double precision."""
+    from pyFM.spectral import FM_to_p2p  # pyright: ignore[reportMissingImports] (an optional peer)
+
+    _, bases, _, order = _pair(size, 30 if size == "smoke" else 60)
+    one, two = bases
+    C = np.asarray(two.functions.T @ (two.mass[:, None] * one.functions[order]))
+    first, second = (np.asarray(basis.functions) for basis in bases)
+    exact = KDTree(first @ C.T).query(second)[1]
+    return Run(
+        lambda: FM_to_p2p(C, first, second),
+        (),
+        error=lambda points: float(np.mean(points != exact)),
+        host=True,
+    )
+
+
 CASES = [
     Case("analysis.functional_map", "analysis", "Map of a bent surface to itself", _surface,
          "smoke", reference="planted map", tolerance=0.05, error_name="distance / root of area"),
     Case("analysis.pointwise", "analysis", "Nearest vertices by one product", _nearest, "smoke",
-         reference="SciPy's tree in float64", tolerance=0.01, error_name="share that differs"),
+         reference="SciPy's tree in float64", tolerance=0.01, error_name="share that differs",
+         peers=(Peer("pyFM", "pyfmaps", _pyfm, module="pyFM"),)),
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.analysis._digits import accuracy, digits, further, trained, untrained
+from benchmarks.cases.analysis._digits import SINGLE, accuracy, digits, further, trained, untrained
 from benchmarks.runner.case import Case, Run, Size
 
 # Largest loss of accuracy of `merge`, in points: width, share, unlabelled inputs.
@@ -50,6 +50,10 @@ def lost(seed: int, steps: int):
             if w == width:
                 small = jsci.analysis.merge(params, units, share, inputs=x[:seen] if seen else None)
                 found[f"{width}, {share:.0%}, {seen} inputs"] = points(small)
+        noise = jax.random.uniform(jax.random.key(0), (1000, 64), SINGLE)
+        found[f"{width}, 85%, refitted on noise"] = points(
+            jsci.analysis.merge(params, units, 0.85, inputs=noise)
+        )
         found[f"{width}, 85%, smallest left out"] = points(smallest_left_out(params, 0.85))
     return found
 
@@ -111,7 +115,9 @@ def _worst_match(out):
 
 
 def _worst_loss(out):
-    return max(out[f"{w}, {s:.0%}, {n} inputs"] / bar for (w, s, n), bar in MERGES.items())
+    share = out["256, 85%, refitted on noise"] / out["256, 85%, smallest left out"]
+    bars = (out[f"{w}, {s:.0%}, {n} inputs"] / bar for (w, s, n), bar in MERGES.items())
+    return max(3 * share, *bars)
 
 
 def _worst_combination(out):
@@ -125,7 +131,7 @@ CASES = [
          error_name="worst of 0.1 above untrained, 0.07 wrong at the midpoint"),
     Case("analysis.merged_units", "analysis", "Digit networks with fewer units",
          _study(lost, 500, _worst_loss), "full", reference="the whole network", tolerance=1.0,
-         error_name="worst of 1.0, 1.2, 1.5 points"),
+         error_name="worst of 1.0, 1.2, 1.5 points, a third of what pruning loses"),
     Case("analysis.combined_halves", "analysis", "Trainings on halves of the digits, combined",
          _study(combined, 150, _worst_combination), "full", reference="joint training",
          tolerance=1.0, error_name="difference over 2 points"),

@@ -126,21 +126,32 @@ def _solve(votes, sizes, model, smoothing, max_steps) -> Consensus:
     shares = segment_sum(says, votes.item, n)
     shares = shares / jnp.sum(shares, axis=1, keepdims=True)
 
-    def step(votes, q):
-        return _expect(votes, *_maximise(votes, q, sizes, model, smoothing), n)[0]
+    def step(votes, state):
+        q = _expect(votes, state[1], n)[0]
+        return q, _maximise(votes, q, sizes, model, smoothing)
 
-    # Plain steps raise the likelihood, which extrapolated ones need not.
+    # Plain steps raise the likelihood, which extrapolated ones need not. The logarithms are part of
+    # the state because XLA would otherwise take them anew for each vote that looks them up.
     tolerance = float(jnp.finfo(shares.dtype).eps) ** 0.65
-    solver = optx.FixedPointIteration(rtol=tolerance, atol=tolerance)
-    found = fixed_point(step, votes, shares, solver=solver, max_steps=max_steps, throw=False)
-    prevalence, confusion = _maximise(votes, found.value, sizes, model, smoothing)
-    q, log_likelihood = _expect(votes, prevalence, confusion, n)
+    of_probabilities = lambda state: jnp.max(jnp.abs(state[0]))  # noqa: E731
+    solver = optx.FixedPointIteration(rtol=tolerance, atol=tolerance, norm=of_probabilities)
+    first = shares, _maximise(votes, shares, sizes, model, smoothing)
+    found = fixed_point(step, votes, first, solver=solver, max_steps=max_steps, throw=False)
+    logs = found.value[1]
+    q, log_likelihood = _expect(votes, logs, n)
     converged = jnp.asarray(found.result == optx.RESULTS.successful)
-    return Consensus(q, prevalence, confusion, log_likelihood, converged)
+    return Consensus(
+        q, jnp.exp(logs.prevalence), jnp.exp(logs.confusion), log_likelihood, converged
+    )
 
 
-def _maximise(votes, q, sizes, model, smoothing):
-    """Prevalence and confusion that explain the votes best."""
+class _Logs(NamedTuple):
+    prevalence: Any
+    confusion: Any
+
+
+def _maximise(votes, q, sizes, model, smoothing) -> _Logs:
+    """The logarithms of the prevalence and the confusion that explain the votes best."""
     _, w, k = sizes
     counts = segment_sum(q[votes.item], votes.rater * k + votes.label, w * k)
     counts = jnp.swapaxes(counts.reshape(w, k, k), 1, 2)  # rater, class, label
@@ -152,14 +163,14 @@ def _maximise(votes, q, sizes, model, smoothing):
     else:
         counts = counts + smoothing
         confusion = counts / jnp.sum(counts, axis=2, keepdims=True)
-    return jnp.mean(q, axis=0), confusion
+    prevalence = jnp.maximum(jnp.mean(q, axis=0), jnp.finfo(q.dtype).tiny)  # a class may die out
+    return _Logs(jnp.log(prevalence), jnp.log(confusion))
 
 
-def _expect(votes, prevalence, confusion, n):
+def _expect(votes, logs, n):
     """Probabilities of the classes of each of n items, and the log-likelihood of all votes."""
-    tiny = jnp.finfo(prevalence.dtype).tiny  # a class may die out
-    said = segment_sum(jnp.log(confusion)[votes.rater, :, votes.label], votes.item, n)
-    joint = said + jnp.log(jnp.maximum(prevalence, tiny))[None]
+    said = segment_sum(logs.confusion[votes.rater, :, votes.label], votes.item, n)
+    joint = said + logs.prevalence[None]
     return jax.nn.softmax(joint, axis=1), jnp.sum(jax.nn.logsumexp(joint, axis=1))
 
 

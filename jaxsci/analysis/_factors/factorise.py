@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
 Loss = Literal["squared", "kl"]
+_MOST_AXES = 25  # each has a letter, and the components have one more
 
 
 class Factorisation(NamedTuple):
@@ -67,9 +68,10 @@ def factorise(
     **Returns:** `Factorisation`: `.weights`, `.factors`, `.tensor`, `.error`.
 
     **Raises:** `ValueError` for negative entries, entries that are not finite and not masked, a
-    tensor of order below 2, without entries or zero everywhere, a mask of another shape or one that
-    hides all entries of an index, and a rank, restarts or steps below 1; `TypeError` for complex X
-    or a mask that is not boolean. Under `jit` such entries make weights and error NaN.
+    tensor of order below 2 or above 25, without entries or zero everywhere, a mask of another shape
+    or one that hides all entries of an index, a rank, restarts or steps below 1, and a tolerance
+    below 0; `TypeError` for complex X or a mask that is not boolean. Under `jit` such entries make
+    weights and error NaN.
 
     **Notes:** the optimum is a local one, so use restarts. Not differentiable. Masked entries are
     filled with M before each sweep, so that the more are hidden the more sweeps it takes.
@@ -92,6 +94,8 @@ def factorise(
             "rank, restarts and max_steps must be at least 1, got "
             f"{rank}, {restarts} and {max_steps}."
         )
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be at least 0, got {tolerance}.")
     x, seen = _checked(X, mask)
     keys = jax.random.split(key, restarts)
     limits = jnp.asarray(max_steps), jnp.asarray(tolerance, x.dtype)
@@ -251,8 +255,10 @@ def _checked(X, mask):
     x = jnp.asarray(X)
     if jnp.iscomplexobj(x):
         raise TypeError(f"X must be real, got {x.dtype}.")
-    if x.ndim < 2 or x.size == 0:
-        raise ValueError(f"X must be of order 2 or more and have entries, got shape {x.shape}.")
+    if not 2 <= x.ndim <= _MOST_AXES or x.size == 0:
+        raise ValueError(
+            f"X must be of order 2 to {_MOST_AXES} and have entries, got shape {x.shape}."
+        )
     x = x.astype(jnp.result_type(x, 0.0))
     if mask is not None:
         mask = jnp.asarray(mask)

@@ -4,6 +4,7 @@ from numbers import Integral
 from typing import Literal
 
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Shaped
 from scipy.linalg import qr
 from scipy.optimize import linear_sum_assignment
@@ -18,7 +19,7 @@ def correlations(
 ) -> Float[np.ndarray, "p q"]:
     """Of every unit of one network with every unit of another; 0 for units that are constant."""
     for values in (x, y):
-        if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
+        if values.ndim != 2 or len(values) < 2 or not values.size or not np.isfinite(values).all():
             raise ValueError(
                 "Correlations need finite activations of two samples or more, (samples, units), "
                 f"got shape {values.shape} with {np.sum(~np.isfinite(values))} not finite."
@@ -64,7 +65,8 @@ def correspond(
     **Raises:** `ValueError` for different numbers of samples, an unknown method, a penalty that is
     not between 0 and 1, activations that are not finite, fewer than two samples, for "one-to-one"
     more units in `x` than in `y`, or for "spectral" a number of clusters out of range or above
-    that of the groups which correlate differently; `TypeError` for complex activations.
+    that of the groups which correlate differently; `TypeError` for activations that are complex or
+    traced.
 
     **Notes:** pairs are found in networks that have nothing in common as well: with p units and few
     samples the largest correlations are far from 0. The null is an untrained network of the same
@@ -83,6 +85,8 @@ def correspond(
     """
     if np.iscomplexobj(x) or np.iscomplexobj(y):
         raise TypeError("x and y must be real: take real and imaginary parts as two units.")
+    if isinstance(x, Tracer) or isinstance(y, Tracer):
+        raise TypeError("x and y must be arrays that are known: call this outside jit and grad.")
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) != len(y):
         raise ValueError(f"x and y must be of the same samples, got {len(x)} and {len(y)}.")

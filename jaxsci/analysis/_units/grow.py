@@ -31,7 +31,8 @@ def grow(params: PyTree, units: Units, extra: int | Mapping[str, int], key: PRNG
 
     **Raises:** `ValueError` for a number below 0, for units that meet each other, as in the mean of
     a normalisation, with the primitive in which they do, for two groups on one axis (the heads
-    of attention and their entries), which are grown one after the other, or for unlike parameters.
+    of attention and their entries), which are grown one after the other, or for parameters that are
+    unlike or not finite; `TypeError` for traced ones.
 
     **Notes:** the function is the same to rounding. What it divides by its width, such as by √n in
     the tangent kernel's parametrisation, changes with it. States of optimisers do not grow: start
@@ -47,9 +48,9 @@ def grow(params: PyTree, units: Units, extra: int | Mapping[str, int], key: PRNG
     ```
     """
     wanted = chosen(units, extra, "grow")
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
     _check(units, wanted)
     leaves = whole(units, params)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
     for name, count in wanted.items():
         group = units.groups[name]
         sources = np.append(np.arange(group.size), rng.integers(group.size, size=int(count)))
@@ -68,7 +69,7 @@ def grow(params: PyTree, units: Units, extra: int | Mapping[str, int], key: PRNG
 def _check(units: Units, wanted: Mapping[str, float]) -> None:
     taken: dict[tuple[int, int], str] = {}
     for name, count in wanted.items():
-        if count < 0 or count != int(count):
+        if not 0 <= count < float("inf") or count != int(count):
             raise ValueError(f"extra must be a number of units, got {count!r} for {name!r}.")
         for place in units.groups[name].places:
             other = taken.setdefault((place.leaf, place.axis), name)

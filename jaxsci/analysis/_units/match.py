@@ -9,6 +9,7 @@ from .activations import activations, samples, tapped
 from .correspondence import assign, correlations
 from .groups import Group, Place, Units
 from .permute import order_of_axis, unit_rows
+from .rows import known as known_leaves
 
 _SWEEPS = 100
 _TIE = 1e-6  # of a correlation: units that are constant on the inputs are told apart by parameters
@@ -42,7 +43,8 @@ def match(a: PyTree, b: PyTree, units: Units, *, inputs: PyTree | None = None) -
     **Returns:** `Match(permutations, similarities)`, to be applied to `b`.
 
     **Raises:** `ValueError` for parameters of other trees or shapes, inputs that do not fit or are
-    fewer than two samples, and parameters or activations that are not finite.
+    fewer than two samples, and parameters or activations that are not finite; `TypeError` for
+    parameters that are traced.
 
     **Notes:** units that are constant on the inputs are told apart by their parameters, as are
     groups whose activations no parameter multiplies, after the others. Parameters are matched group
@@ -63,11 +65,7 @@ def match(a: PyTree, b: PyTree, units: Units, *, inputs: PyTree | None = None) -
     halfway = jax.tree.map(lambda a, b: (a + b) / 2, params, aligned)
     ```
     """
-    left = [np.asarray(leaf) for leaf in units.leaves(a, "a")]
-    right = [np.asarray(leaf) for leaf in units.leaves(b, "b")]
-    for name, leaves in (("a", left), ("b", right)):
-        if not all(np.isfinite(leaf).all() for leaf in leaves):
-            raise ValueError(f"{name} has parameters that are not finite.")
+    left, right = known_leaves(units, a, "a"), known_leaves(units, b, "b")
     orders = {} if inputs is None else _by_activations(a, b, units, inputs)
     for name, order in orders.items():
         right = _turned(right, units.groups[name], order)

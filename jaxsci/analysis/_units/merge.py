@@ -45,14 +45,17 @@ def merge(
 
     **Raises:** `ValueError` for a share outside [0, 1), for units that meet each other, as in the
     mean of a normalisation, with the primitive in which they do, for complex or unlike
-    parameters, and for activations that are not finite.
+    parameters, fewer than two inputs, and parameters or activations that are not finite;
+    `TypeError` for traced parameters.
 
     **Notes:** without inputs accuracy is lost early in narrow networks: at width 64 one on images
     of digits lost 4 points with 0.3 of its units. Groups that live in loops are merged without
     inputs. Constants that units leave behind are not fitted: only a bias could hold them.
 
     **Good values:** with 200 inputs 0.5 at width 64 and 0.7 at width 256, where networks on images
-    of digits lost 0.7 and 0.8 points; without, 0.3 at width 256, where they lost 1.1.
+    of digits lost 0.7 and 0.8 points; without, 0.3 at width 256, where they lost 1.1. Uniform noise
+    over the range of the inputs is better than none: with 0.85 removed at width 256 they lost 8
+    points on it, 29 without, and 40 where the smallest units were left out.
 
     **Source:** for refitting: He, Zhang and Sun, "Channel pruning for accelerating very deep neural
     networks" (2017).
@@ -100,6 +103,10 @@ def _fewer(
         return _merged(leaves, group, count, homogeneous=is_homogeneous(units, leaves, group))
     now = samples(group, tapped(units.tree(leaves), units, inputs))
     then = samples(group, before)
+    if len(now) < 2:
+        raise ValueError(
+            f"merge() needs two inputs or more, got 1: any unit of {group.name!r} fits."
+        )
     if not (np.isfinite(now).all() and np.isfinite(then).all()):
         raise ValueError(f"The activations of {group.name!r} are not finite for these inputs.")
     return _refitted(leaves, group, count, np.asarray(now, float), then)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, PyTree, Shaped
 
 from .groups import Group, Units
@@ -47,9 +48,20 @@ def chosen(units: Units, wanted: float | Mapping[str, float], verb: str) -> dict
     return free
 
 
+def known(units: Units, params: PyTree, name: str = "params") -> list[np.ndarray]:
+    """The leaves on the host, where units are merged, added and matched; they must be finite."""
+    leaves = units.leaves(params, name)
+    if any(isinstance(leaf, Tracer) for leaf in leaves):
+        raise TypeError(f"{name} must be arrays that are known: call this outside jit and grad.")
+    leaves = [np.asarray(leaf) for leaf in leaves]
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise ValueError(f"{name} has parameters that are not finite.")
+    return leaves
+
+
 def whole(units: Units, params: PyTree) -> list[np.ndarray]:
     """The leaves in double precision, where sums of many parameters are formed."""
-    leaves = units.leaves(params)
+    leaves = known(units, params)
     return [np.asarray(a, np.complex128 if jnp.iscomplexobj(a) else np.float64) for a in leaves]
 
 

@@ -1,5 +1,6 @@
 """How alike what two networks compute is, whatever their units are called."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
@@ -21,7 +22,7 @@ def cka(x: Left, y: Right) -> Float[Array, ""]:
     **Returns:** a number from 0 to 1, which is 1 if one is a rotation of the other times a number;
     NaN where one of them is constant.
 
-    **Raises:** `ValueError` for different numbers of samples, or arrays that are not
+    **Raises:** `ValueError` for different numbers of samples, none, or arrays that are not
     (samples, units).
 
     **Notes:** a high value means little by itself: what an untrained network of the same kind
@@ -36,8 +37,10 @@ def cka(x: Left, y: Right) -> Float[Array, ""]:
     ```
     """
     a, b = _centred(x, y)
+    dtype = jnp.result_type(a, b)
+    a, b = _of_size_one(a), _of_size_one(b)
     cross, left, right = (jnp.linalg.norm(u.conj().T @ v) for u, v in ((a, b), (a, a), (b, b)))
-    return cross**2 / (left * right)
+    return (cross**2 / (left * right)).astype(jnp.finfo(dtype).dtype)
 
 
 def cca(x: Left, y: Right) -> Float[Array, " least"]:
@@ -90,10 +93,21 @@ def _deviations(x: Array) -> Array:
     return jnp.where(jnp.max(jnp.abs(centred), 0, initial=0) <= rounding, 0, centred)
 
 
+def _of_size_one(a: Array) -> Array:
+    """Whose products neither overflow nor vanish; in half precision sums of them would."""
+    a = a.astype(jnp.promote_types(a.dtype, jnp.float32))
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(a)))
+    return a / jnp.where(largest > 0, largest, 1)
+
+
 def _check_samples(x: Left, y: Right) -> None:
     if jnp.ndim(x) != 2 or jnp.ndim(y) != 2:
         raise ValueError(
             f"x and y must be (samples, units), got shapes {jnp.shape(x)} and {jnp.shape(y)}."
+        )
+    if 0 in (*jnp.shape(x), *jnp.shape(y)):
+        raise ValueError(
+            f"x and y must have samples and units, got shapes {jnp.shape(x)} and {jnp.shape(y)}."
         )
     if jnp.shape(x)[0] != jnp.shape(y)[0]:
         raise ValueError(

@@ -49,8 +49,8 @@ def attention(
     one.
 
     **Raises:** `ValueError` for shapes that do not fit, an unknown normaliser, weights that are
-    negative, or a mask that leaves a query no point; `TypeError` for a mask that is not of
-    booleans.
+    negative, or a mask that leaves a query no point; `TypeError` for queries or keys that are
+    complex, or a mask that is not of booleans.
 
     **Notes:** what is masked must be finite. Under jit, a query without a point gets NaN, and
     derivatives of the others stay finite. A function of a masked row gets logits 0 there, so that
@@ -121,13 +121,18 @@ def _check(query, key, value, weights, normaliser) -> None:
     fit = (
         min(map(len, shapes.values())) >= 2
         and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
-        and query.shape[-1] == key.shape[-1]
+        and query.shape[-1] == key.shape[-1] >= 1
         and key.shape[-2] == value.shape[-2] >= 1
     )
     if not fit:
         raise ValueError(
             "attention takes queries (*heads, queries, d), keys (*heads, points, d) and values "
             f"(*heads, points, channels) with the same heads, d and points; got {shapes}."
+        )
+    if jnp.iscomplexobj(query) or jnp.iscomplexobj(key):
+        raise TypeError(
+            f"attention takes real queries and keys, got {query.dtype} and {key.dtype}: give real "
+            "and imaginary parts as features."
         )
     if weights is not None:
         _check_weights(weights, key.shape[-2])

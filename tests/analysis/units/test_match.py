@@ -184,3 +184,11 @@ def test_means_of_half_precision_are_not_lost(monkeypatch):
     z = jnp.asarray(3 + np.random.default_rng(0).normal(size=(2000, 2)), jnp.bfloat16)
     same = np.diag(correlations(np.asarray(z), np.asarray(z)))
     np.testing.assert_allclose(same, 1.0, rtol=1e-6)
+
+
+def test_activations_of_no_units_or_traced_ones_do_not_correspond():
+    h = inputs(9, 2)
+    with pytest.raises(ValueError, match="need finite activations"):
+        analysis.correspond(h[:, :0], h, method="sparse")
+    with pytest.raises(TypeError, match="call this outside jit and grad"):
+        jax.jit(analysis.correspond)(h, h)

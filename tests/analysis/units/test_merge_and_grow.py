@@ -244,3 +244,24 @@ def test_parameters_of_fewer_digits_than_their_sums(dtype):
     np.testing.assert_allclose(
         h[name], analysis.activations(large, units, inputs(60, 3))[name], atol=1e-2
     )
+
+
+def test_parameters_and_inputs_of_which_nothing_can_be_made():
+    f = lambda p, x: p["v"] @ jnp.tanh(p["w"] @ x)  # noqa: E731
+    params = {"w": inputs(4, 2), "v": inputs(1, 4)}
+    units = analysis.units(f, params, inputs(2))
+    broken = {**params, "v": params["v"] * np.nan}
+    for change in (
+        lambda p: analysis.merge(p, units, 0.5),
+        lambda p: analysis.grow(p, units, 1, KEY),
+        lambda p: analysis.match(p, p, units),
+    ):
+        with pytest.raises(ValueError, match="has parameters that are not finite"):
+            change(broken)
+        with pytest.raises(TypeError, match="call this outside jit and grad"):
+            jax.jit(change)(params)
+    with pytest.raises(ValueError, match="needs two inputs or more, got 1"):
+        analysis.merge(params, units, 0.5, inputs=inputs(1, 2))
+    for extra in (float("nan"), float("inf"), 1.5):
+        with pytest.raises(ValueError, match="extra must be a number of units"):
+            analysis.grow(params, units, {next(iter(units.groups)): extra}, KEY)  # pyright: ignore

@@ -85,3 +85,19 @@ def test_activations_are_samples_and_units(function, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # of the tests alone
     with pytest.raises(ValueError, match=r"must be \(samples, units\)"):
         function(X.reshape(20, 2, 4), X.reshape(20, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(1e25, "f4"), (1e-25, "f4"), (1e3, "f2"), (1e200, "f8")]
+)
+def test_cka_of_large_and_small_activations(size, dtype):
+    found = analysis.cka((size * X).astype(dtype), Y.astype(dtype))
+    assert found.dtype == dtype
+    assert found == pytest.approx(float(analysis.cka(X, Y)), abs=1e-2 if dtype == "f2" else 1e-5)
+
+
+@pytest.mark.parametrize("function", [analysis.cka, analysis.cca])
+def test_activations_of_nothing(function):
+    for x, y in ((X[:0], Y[:0]), (X[:, :0], Y)):
+        with pytest.raises(ValueError, match="must have samples and units"):
+            function(x, y)

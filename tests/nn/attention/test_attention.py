@@ -118,6 +118,7 @@ def test_float32_stays():
         ({"key": K[..., :3]}, "same heads, d and points"),
         ({"value": V[:, :4]}, "same heads, d and points"),
         ({"key": K[:, :0], "value": V[:, :0], "weights": W[:0]}, "same heads, d and points"),
+        ({"query": Q[..., :0], "key": K[..., :0]}, "same heads, d and points"),
         ({"weights": W[:4]}, r"one per point, \(5,\); got \(4,\)"),
         ({"weights": W.at[2].set(-0.5)}, "not be negative, the least is -0.5"),
         ({"mask": ROWS[:2]}, r"shape \(5,\) or \(3, 5\)"),
@@ -131,6 +132,12 @@ def test_what_does_not_fit(given, message, monkeypatch):
     monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)  # as users have it
     with pytest.raises(ValueError, match=message):
         nn.attention(**{"query": Q, "key": K, "value": V, "weights": W} | given)
+
+
+def test_complex_queries_and_keys_are_refused(monkeypatch):
+    monkeypatch.setattr("jaxtyping.config.jaxtyping_disable", True)
+    with pytest.raises(TypeError, match="real queries and keys, got complex128 and float64"):
+        nn.attention(1j * Q, K, V)
 
 
 def test_masks_of_numbers_are_refused(monkeypatch):

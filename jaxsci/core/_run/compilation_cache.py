@@ -30,9 +30,11 @@ def compilation_cache(path: str | os.PathLike[str] | None = None) -> Path:
     **Raises:** `OSError` if it cannot be written.
 
     **Notes:** call it before anything is compiled, or set the environment variable
-    `JSCI_COMPILATION_CACHE` to a path, or to 1 for the default one. The folder grows without
-    bound, and can be deleted at any time. On some processors XLA logs, as errors, tuning hints of
-    its own compiler that it does not recognise when it loads a program, such as `prefer-no-gather`;
+    `JSCI_COMPILATION_CACHE` to a path, or to 1 for the default one. The folder grows without bound,
+    and can be deleted at any time. JAX keeps no program that calls Python, as one does that raises
+    inside `jit`: give functions that you jit yourself `throw=False`. On some processors XLA logs,
+    as errors, tuning hints of its own compiler that it does not recognise when it loads a program,
+    such as `prefer-no-gather`;
     `TF_CPP_MIN_LOG_LEVEL=3` in the environment silences them. Not for programs over several
     processes (`jax.distributed`): one that finds its program here may wait in a collective for
     another that does not.

@@ -208,8 +208,14 @@ def _lifted(closed):
     arrays = jax.Array | np.ndarray | np.generic | float
     if not all(isinstance(c, arrays) and not isinstance(c, Tracer) for c in constants):
         raise Opaque
-    # `jnp.asarray` would compile a program for each shape.
-    return jaxpr, [c if isinstance(c, jax.Array) else jax.device_put(c) for c in constants]
+    return jaxpr, [*map(_as_array, constants)]
+
+
+def _as_array(c):
+    """An array that nobody else can change, where `jnp.asarray` would compile for each shape."""
+    if isinstance(c, jax.Array):
+        return c
+    return jax.device_put(c if isinstance(c, float) else np.array(c))
 
 
 def _constants_as_inputs(closed):

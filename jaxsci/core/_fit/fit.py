@@ -220,7 +220,7 @@ def _train(objective, advance, data, key, carry, history, steps, report_every, s
 
 def _warn_at_the_start(objective, data, key, params, carry):
     """Warn of problems that the first steps reveal."""
-    stuck = eqx.tree_equal(params, carry.params)
+    stuck = _equal(params, carry.params)
     if not stuck and not unequal_terms(carry.state):
         return
     # Both belong to the last step, which the state describes.
@@ -229,6 +229,10 @@ def _warn_at_the_start(objective, data, key, params, carry):
         warn_of_unequal_terms(objective, carry.previous, batch, stacklevel=4)
     if stuck:
         warn_of_no_progress(objective, params, batch, loss_of(objective, batch)[1], stacklevel=4)
+
+
+# From Python every shape of a parameter would be compiled by itself.
+_equal = eqx.filter_jit(eqx.tree_equal)
 
 
 def _own(leaf):

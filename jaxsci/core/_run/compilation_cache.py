@@ -8,8 +8,6 @@ from pathlib import Path
 
 import jax
 
-# Programs that compile faster are not worth a file.
-_SECONDS = 0.2
 _VARIABLE = "JSCI_COMPILATION_CACHE"
 
 
@@ -30,12 +28,13 @@ def compilation_cache(path: str | os.PathLike[str] | None = None) -> Path:
     **Raises:** `OSError` if it cannot be written.
 
     **Notes:** call it before anything is compiled, or set the environment variable
-    `JSCI_COMPILATION_CACHE` to a path, or to 1 for the default one. The folder grows without
-    bound, and can be deleted at any time. On some processors XLA logs, as errors, tuning hints of
-    its own compiler that it does not recognise when it loads a program, such as `prefer-no-gather`;
-    `TF_CPP_MIN_LOG_LEVEL=3` in the environment silences them. Not for programs over several
-    processes (`jax.distributed`): one that finds its program here may wait in a collective for
-    another that does not.
+    `JSCI_COMPILATION_CACHE` to a path, or to 1 for the default one. The folder grows without bound,
+    and can be deleted at any time. JAX keeps no program that calls Python, as one does that raises
+    inside `jit`: give functions that you jit yourself `throw=False`. On some processors XLA logs,
+    as errors, tuning hints of its own compiler that it does not recognise when it loads a program,
+    such as `prefer-no-gather`; `TF_CPP_MIN_LOG_LEVEL=3` in the environment silences them. Not for
+    programs over several processes (`jax.distributed`): one that finds its program here may wait in
+    a collective for another that does not.
 
     ```python
     jsci.compilation_cache()
@@ -47,7 +46,8 @@ def compilation_cache(path: str | os.PathLike[str] | None = None) -> Path:
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"Compiled programs cannot be kept in {folder}: it is not writable.")
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", _SECONDS)
+    # Small programs too: a script runs dozens, and reading them takes a fraction of compiling.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
 

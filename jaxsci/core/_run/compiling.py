@@ -11,6 +11,8 @@ import jax
 from jax.core import Tracer
 from tqdm import tqdm
 
+from .collection import uncollected
+
 _SECONDS = 2.0
 
 
@@ -78,7 +80,8 @@ class _Announced:
             until_done, _CALL.until_done = _CALL.until_done, None
             if until_done is not None:
                 until_done.enter_context(announced(what))
-            return f(*args, **kwargs)
+            with uncollected():
+                return f(*args, **kwargs)
 
         self._jitted: Any = eqx.filter_jit(functools.wraps(f)(traced))
         self.lower = self._jitted.lower
@@ -87,7 +90,8 @@ class _Announced:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves = jax.tree.leaves((args, kwargs))
         if _CALL.inside or any(isinstance(leaf, Tracer) for leaf in leaves):
-            return self._jitted(*args, **kwargs)
+            with uncollected():
+                return self._jitted(*args, **kwargs)
         with contextlib.ExitStack() as until_done:
             _CALL.inside, _CALL.until_done = True, until_done
             try:

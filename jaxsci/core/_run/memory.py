@@ -9,6 +9,8 @@ import equinox as eqx
 import jax
 from jax.sharding import Mesh
 
+from .collection import uncollected
+
 GIB = 2**30
 # Where Linux keeps the memory limit of a container.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -35,7 +37,8 @@ def peak_memory(f: Callable, /, *args: Any) -> int:
     assert jsci.peak_memory(outputs, params, x) < jsci.machine_memory()
     ```
     """
-    compiled = _lowered(f, args).compile()
+    with uncollected():
+        compiled = _lowered(f, args).compile()
     plan = getattr(compiled, "compiled", compiled).memory_analysis()
     if plan is None:
         return 0

@@ -18,6 +18,7 @@ from jax.extend import core
 from jax.tree_util import Partial
 from jaxtyping import Array, PyTree
 
+from .collection import uncollected
 from .compiling import announced_jit
 from .description import Opaque, Reading, describe, value_of
 from .own_constants import with_own_constants
@@ -46,6 +47,7 @@ class Program(eqx.Module):
         return jax.tree.unflatten(self.trace.out_structure, out)
 
 
+@uncollected()
 def program(f: Callable, *examples: PyTree) -> Callable:
     """The program of `f` for arguments like the examples, which computes what `f` computes.
 
@@ -206,7 +208,14 @@ def _lifted(closed):
     arrays = jax.Array | np.ndarray | np.generic | float
     if not all(isinstance(c, arrays) and not isinstance(c, Tracer) for c in constants):
         raise Opaque
-    return jaxpr, [*map(jnp.asarray, constants)]
+    return jaxpr, [*map(_as_array, constants)]
+
+
+def _as_array(c):
+    """An array that nobody else can change, where `jnp.asarray` would compile for each shape."""
+    if isinstance(c, jax.Array):
+        return c
+    return jax.device_put(c if isinstance(c, float) else np.array(c))
 
 
 def _constants_as_inputs(closed):

@@ -95,15 +95,9 @@ def scf(
     jax.jit(jsci.vmap(lambda m: jsci.dft.scf(m, functional, throw=False)))(batch)
     ```
     """
-    require_x64("jsci.dft.scf")
     functional = as_functional(functional)
-    check_one(molecule, "scf(m, functional, throw=False)")
     iteration = Iteration.checked(tolerance, max_steps, solver)
-    if iteration.temperature and molecule.spins.shared:
-        raise ValueError(
-            "a temperature needs separate orbitals for α and β: build the molecule with "
-            "restricted=False, or set temperature=0."
-        )
+    _check(molecule, iteration)
     start = _initial_density(molecule, guess)
     result = _solve(molecule, functional, params, start, iteration)
     return _or_raise(result) if throw else result
@@ -143,30 +137,41 @@ def energy(
     functional = as_functional(functional)
 
     def scf_energy(params: Any, molecule: Molecule) -> Float[Array, ""]:
-        result = scf(
-            molecule,
-            functional,
-            params,
-            tolerance=tolerance,
-            max_steps=max_steps,
-            solver=solver,
-            throw=False,
-        )
-        return jnp.where(result.converged, result.free_energy, jnp.nan)
+        iteration = Iteration.checked(tolerance, max_steps, solver)
+        _check(molecule, iteration)
+        start = _initial_density(molecule, "minao")
+        return _energy(molecule, functional, params, start, iteration)
 
     return scf_energy
 
 
+def _check(molecule: Molecule, iteration: Iteration) -> None:
+    require_x64("jsci.dft.scf")
+    check_one(molecule, "scf(m, functional, throw=False)")
+    if iteration.temperature and molecule.spins.shared:
+        raise ValueError(
+            "a temperature needs separate orbitals for α and β: build the molecule with "
+            "restricted=False, or set temperature=0."
+        )
+
+
+@announced_jit("compiling the SCF")
+def _energy(molecule, functional, params, start, iteration: Iteration) -> Float[Array, ""]:
+    """The free energy alone: its first derivative traces no response of the orbitals."""
+    equations, solution, value, focks = _solution(molecule, functional, params, start, iteration)
+    occupied = functools.partial(occupied_at, temperature=iteration.temperature)
+    energy = stationary_energy(value, equations, solution.fock, focks, occupied=occupied)
+    if iteration.temperature:
+        energy -= _heat(occupied(_constant(equations), solution.fock, focks), iteration)
+    return jnp.where(has_converged(solution, iteration.tolerance), energy, jnp.nan)
+
+
 @announced_jit("compiling the SCF")
 def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResult:
-    ops, temperature = operators(molecule, functional), iteration.temperature
-    equations = Equations(functional, params, ops)
-
-    # How the solution was found has no derivative; how it responds is in `occupied_at`.
-    fixed = _constant((equations, molecule, start))
-    solution, value, focks = _search(*fixed, iteration=iteration)
+    equations, solution, value, focks = _solution(molecule, functional, params, start, iteration)
+    ops, temperature = equations.ops, iteration.temperature
     occupied = occupied_at(equations, solution.fock, focks, temperature)
-    energy, free_energy = _energies(equations, occupied, value, temperature)
+    energy, free_energy = _energies(equations, occupied, value, iteration)
     fock = known(focks, equations, occupied, f=Equations.fock)
     if ops.spins.shared:
         fock = effective_fock(fock, occupied)
@@ -183,6 +188,15 @@ def _solve(molecule, functional, params, start, iteration: Iteration) -> SCFResu
         steps=solution.steps,
     )
     return _without_channel(result) if ops.spins.channels == 1 else result
+
+
+def _solution(molecule, functional, params, start, iteration: Iteration):
+    """The equations, and what `_search` found, which has no derivative.
+
+    How the solution responds is in `occupied_at`.
+    """
+    equations = Equations(functional, params, operators(molecule, functional))
+    return equations, *_search(*_constant((equations, molecule, start)), iteration=iteration)
 
 
 def _search(equations: Equations, molecule, start, iteration: Iteration):
@@ -205,14 +219,23 @@ def _search(equations: Equations, molecule, start, iteration: Iteration):
     return solution, *equations.energy_and_fock(occupied)
 
 
-def _energies(equations: Equations, occupied, value, temperature):
+def _energies(equations: Equations, occupied, value, iteration: Iteration):
     """Energy and free energy: at a temperature only the latter is stationary."""
-    stationary = stationary_energy(value, equations, occupied)
-    if not temperature:
+    stationary = stationary_energy(value, equations, occupied, occupied=_as_found)
+    if not iteration.temperature:
         return stationary, stationary
-    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
     energy = known(value, equations, occupied, f=Equations.energy)
-    return energy, stationary - temperature * disorder
+    return energy, stationary - _heat(occupied, iteration)
+
+
+def _as_found(_, occupied):
+    return occupied
+
+
+def _heat(occupied, iteration: Iteration) -> Float[Array, ""]:
+    """Temperature times entropy."""
+    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
+    return iteration.temperature * disorder
 
 
 def _orbitals(fock, occupied, ops, shift, temperature):

@@ -7,7 +7,6 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .equations import Equations
-from .kohn_sham import Density
 
 
 @eqx.filter_custom_jvp
@@ -28,21 +27,23 @@ def _known_jvp(primals, tangents, *, f):
 
 @eqx.filter_custom_jvp
 def stationary_energy(
-    value: Float[Array, ""], equations: Equations, occupied: Density
+    value: Float[Array, ""], equations: Equations, *solution: Array, occupied: Callable
 ) -> Float[Array, ""]:
     """The known energy of converged orbitals, whose change does not enter its first derivative.
 
     At a temperature the derivative is the free energy's, whose entropy has none of its own.
 
     dE/dθ = ∂E/∂θ at fixed orthonormal orbitals. The derivative itself is an ordinary function of
-    the projectors, so that differentiating it once more brings in the orbitals' response.
+    the projectors `occupied(equations, *solution)`, so that differentiating it once more brings in
+    the orbitals' response.
     """
-    del equations, occupied
+    del equations, solution, occupied
     return value
 
 
 @stationary_energy.def_jvp
-def _stationary_energy_jvp(primals, tangents):
-    _, equations, occupied = primals
-    _, slope = eqx.filter_jvp(lambda e: e.energy(occupied), (equations,), (tangents[1],))
-    return stationary_energy(*primals), slope
+def _stationary_energy_jvp(primals, tangents, *, occupied):
+    _, equations, *solution = primals
+    projectors = occupied(equations, *solution)
+    _, slope = eqx.filter_jvp(lambda e: e.energy(projectors), (equations,), (tangents[1],))
+    return stationary_energy(*primals, occupied=occupied), slope

@@ -6,6 +6,7 @@ import sys
 
 PROGRAM = """
 import jax
+import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -35,6 +36,17 @@ placed = jax.device_put((params, x[:8]), tuple(places))
 np.testing.assert_allclose(gram(f, *placed, mesh=mesh), whole[:8, :8], rtol=1e-13, atol=1e-13)
 row = gram_operator(f, *placed).as_matrix()[0].reshape(8, 2)
 np.testing.assert_allclose(row, whole[0, :8, 0], rtol=1e-13, atol=1e-13)
+# Other values that lie there compile nothing, with a mesh and without.
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, *_, **__: compiled.append(name) if name.endswith("backend_compile_duration") else 0
+)
+others = jax.device_put((params, 2 * x[:8]), tuple(places))
+gram(f, *placed)
+assert compiled
+compiled.clear()
+gram(f, *others), gram(f, *others, mesh=mesh)
+assert not compiled, compiled
 # Several terms, of 13 and 5 examples: whole on each device, where optimisers solve with it.
 terms, batch = {"a": f, "b": lambda p, x: f(p, x)[0]}, {"a": x, "b": x[:5]}
 scales = {"a": 0.5, "b": 2.0}

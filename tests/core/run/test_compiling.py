@@ -1,5 +1,6 @@
 """What is compiled for long is announced, and nothing else."""
 
+import gc
 import time
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxsci as jsci
-from jaxsci.core import announced_jit
+from jaxsci.core import announced_jit, program
 from jaxsci.core._run import compiling
 
 
@@ -95,3 +96,20 @@ def test_gram_says_that_it_compiles(capfd):
 
     jsci.gram(f, jnp.ones(3), jnp.ones((4, 3)))
     assert "compiling gram()" in capfd.readouterr().err
+
+
+def test_no_garbage_is_collected_while_a_function_is_traced():
+    collected = []
+
+    def double(x):
+        collected.append(gc.isenabled())
+        return 2 * x
+
+    x = jnp.ones(2)
+    announced_jit("compiling the double")(double)(x)
+    jax.grad(lambda x: jnp.sum(announced_jit("compiling the double")(double)(x)))(x)
+    program(double, x)
+    assert len(collected) == 3 and not any(collected) and gc.isenabled()
+    with pytest.raises(TypeError):
+        announced_jit("compiling nonsense")(lambda x: x + "2")(x)
+    assert gc.isenabled()

@@ -344,6 +344,13 @@ def test_memory_that_is_changed_does_not_reach_an_equal_program():
     assert first.trace == second.trace
 
 
+def test_a_program_has_a_copy_of_the_arrays_that_it_holds():
+    held = np.ones((1000, *X.shape))
+    f = program(lambda x: jnp.sum(held * x[None], axis=0), X)
+    held[:] = 2.0
+    assert jnp.allclose(f(X), 1000 * X)
+
+
 def test_small_arrays_of_inner_programs_are_compared_by_value(compilations):
     """As the tables of a molecule's grid work, in the branches of the loop of an SCF."""
 

@@ -52,3 +52,9 @@ def test_gradients_share_what_the_solution_has(water, value, most, key):
         return jax.grad(lambda p: value(scf(water, functional, p, throw=False)))(p)
 
     assert equations(gradient, params) <= most
+
+
+def test_a_gradient_of_the_energy_alone_has_no_response_of_the_orbitals(water, key):
+    f, params = jsci.pure(jsci.nn.MLP(3, "scalar", width=8, depth=2, key=key, dtype=float))
+    kernel = jsci.dft.energy(neural_functional(f))
+    assert equations(jax.grad(kernel), params, water) <= 2326

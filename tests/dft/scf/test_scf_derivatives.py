@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import energy, molecule, neural_functional, scf, stack, xc
+from jaxsci.dft import DIIS, energy, molecule, neural_functional, scf, stack, xc
 from jaxsci.dft._scf.hamiltonian import operators
 from jaxsci.dft._scf.kohn_sham import total_energy
 from jaxsci.dft._scf.projector import occupied_projector
@@ -107,6 +107,20 @@ def test_density_of_degenerate_nitrogen(key):
     p = jnp.asarray(0.1)
     expected = difference(jax.jit(spread), p, jnp.asarray(1.0), 1e-3)
     np.testing.assert_allclose(jax.jit(jax.grad(spread))(p), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.0, pytest.param(0.05, marks=pytest.mark.slow)])
+def test_the_energy_alone_responds_in_its_second_derivative(temperature):
+    """Its program traces the response of the orbitals only where that is asked for."""
+    m = molecule([("He", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", charge=1, grid=0)
+
+    def functional(p, f):
+        return xc("slater")(None, f) * (1 + p * f.rho / (1 + f.rho))
+
+    kernel = energy(functional, tolerance=1e-15, solver=DIIS(temperature=temperature))
+    slope, p = jax.jit(jax.grad(kernel)), jnp.asarray(0.1)
+    expected = difference(lambda p: slope(p, m), p, jnp.asarray(1.0), 1e-2)
+    np.testing.assert_allclose(jax.jit(jax.grad(jax.grad(kernel)))(p, m), expected, rtol=1e-6)
 
 
 def test_hellmann_feynman_and_polarisability():

@@ -25,9 +25,9 @@ from .._xc.features import Level
 class OwnedBlocks(NamedTuple):
     """A grid in blocks of points of one atom each, padded by points of weight zero."""
 
-    displacement: Float[np.ndarray, "blocks block 3"]
-    quadrature: Float[np.ndarray, "blocks block"]
-    owner: Int[np.ndarray, " blocks"]
+    displacement: Float[Array, "blocks block 3"]
+    quadrature: Float[Array, "blocks block"]
+    owner: Int[Array, " blocks"]
 
 
 def owned_blocks(molecule: Molecule) -> OwnedBlocks:
@@ -45,8 +45,9 @@ def owned_blocks(molecule: Molecule) -> OwnedBlocks:
         weights += [quadrature[own], np.zeros(extra)]
         owners += [atom] * blocks
     shape = len(owners), size
-    place = np.concatenate(places).reshape(*shape, 3)
-    return OwnedBlocks(place, np.concatenate(weights).reshape(shape), np.array(owners))
+    place, weight = np.concatenate(places), np.concatenate(weights)
+    arrays = place.reshape(*shape, 3), weight.reshape(shape), np.array(owners)
+    return OwnedBlocks(*jax.device_put(arrays))
 
 
 def slopes_by_block(
@@ -156,7 +157,7 @@ def _numbers(phi, half, level: Level) -> Float[Array, "spins k points"]:
     if level != "lda":
         found += [2 * product(half[0], slope) for slope in phi[1:]]
     if level == "mgga":
-        found.append(0.5 * sum(map(product, half[1:], phi[1:])))
+        found.append(0.5 * sum(map(product, half[1:], phi[1:]), start=jnp.zeros(())))
     return jnp.stack(found, axis=1)
 
 
@@ -171,7 +172,7 @@ def _number_slopes(slopes, half, of_row, level: Level) -> Float[Array, "spins k 
         pairs = zip(slopes[1:], half[1:], strict=True)
         found += [2 * (product(slopes[0], h) + product(s, half[0])) for s, h in pairs]
     if level == "mgga":
-        found.append(sum(map(product, slopes[1:], half[1:])))
+        found.append(sum(map(product, slopes[1:], half[1:]), start=jnp.zeros(())))
     return jnp.stack([jnp.einsum("ai,sxip->saxp", of_row, each) for each in found], axis=1)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from .._basis.libcint import to_mole
 from .._scf.hamiltonian import pair_index
@@ -25,10 +26,10 @@ class FockSlopes(NamedTuple):
     - `moments`: of tr(P r), the component of r last.
     """
 
-    overlap: Float[np.ndarray, "atoms 3 nao nao"]
-    fock: Float[np.ndarray, "atoms 3 spins nao nao"]
-    energy: Float[np.ndarray, "atoms 3"]
-    moments: Float[np.ndarray, "atoms 3 3"]
+    overlap: Float[Array, "atoms 3 nao nao"]
+    fock: Float[Array, "atoms 3 spins nao nao"]
+    energy: Float[Array, "atoms 3"]
+    moments: Float[Array, "atoms 3 3"]
 
 
 def fock_slopes(
@@ -63,7 +64,8 @@ def fock_slopes(
         by_core, two = core(atom)[:, None], two + np.swapaxes(two, -1, -2)
         fock[atom, :, :, :n, :n] = by_core + two
         energy[atom] = np.sum((by_core + 0.5 * two) * spins, axis=(1, 2, 3))
-    return FockSlopes(overlap + overlap.swapaxes(-1, -2), fock, energy, moments)
+    arrays = overlap + overlap.swapaxes(-1, -2), fock, energy, moments
+    return FockSlopes(*jax.device_put(arrays))
 
 
 def _repulsion(mol, first: int, last: int) -> Iterator[tuple[np.ndarray, slice]]:

@@ -153,7 +153,7 @@ def hessian_and_slopes(
     """The Hessian, with the first derivatives that come with it; NaN without convergence."""
     share, density = functional.exact_exchange, np.asarray(result.density_matrix)
     density = density.reshape(-1, molecule.size, molecule.size)
-    slopes, blocks = jax.device_put((fock_slopes(molecule, share, density), owned_blocks(molecule)))
+    slopes, blocks = fock_slopes(molecule, share, density), owned_blocks(molecule)
     found, by_overlap = _response(molecule, slopes, blocks, functional, params, result, temperature)
     fixed = integral_hessian(
         share,

@@ -22,6 +22,7 @@ def _energy(_, d):
     return -((d.rho_a + 2 * d.rho_b) ** 2) - 0.1 * d.rho_a * (d.tau_b + d.sigma_ab) + d.sigma_aa**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["gga", "mgga"])
 def test_equal_to_derivatives_of_the_whole_grid(level):
     functional = Functional(((1.0, _energy),), level)

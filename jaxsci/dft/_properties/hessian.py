@@ -10,23 +10,27 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
-from .._basis.orthonormal import to_orthonormal
 from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
+from .._scf.kohn_sham import density_matrix, electrons_per_orbital
 from .._scf.result import Guess, SCFResult
-from .._scf.solvers.occupied import occupied_at
+from .._scf.solvers.occupied import occupied_at, occupied_response
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
+from .block_slopes import OwnedBlocks, owned_blocks
+from .fock_slopes import FockSlopes, fock_slopes
+from .grid_slopes import grid_slopes
 from .integral_gradients import integral_hessian
-from .integral_tangents import IntegralSlopes, integral_slopes, moved
-from .moments import dipole
+from .integral_tangents import check_full_integrals
 from .nuclei import check_nuclei
-from .solution import density_of_both, focks_of, solution
+from .solution import focks_of, solution
 
 # Hartree/Bohr above which a geometry does not count as stationary.
 STATIONARY = 1e-3
+# Directions whose responses are solved at once: they share the grid and the integrals.
+_MOST_DIRECTIONS = 32
 
 
 @accepts_old_keywords
@@ -46,11 +50,10 @@ def hessian(
 
         H_AB = d²E/dR_A dR_B
 
-    All terms are analytic. The response of the orbitals is implicit: one solution of the
-    coupled-perturbed equations per coordinate, with first derivatives of the integrals from
-    libcint. The second derivatives of the integrals, at fixed orbitals, are contracted on the host.
-    The terms on the grid are differentiated twice in JAX, so H is the derivative of `forces`, the
-    response of the grid included.
+    All terms are analytic. The orbitals respond by the coupled-perturbed equations, solved for many
+    coordinates at once. First and second derivatives of the integrals come from libcint and are
+    contracted with the density on the host. H is the derivative of `forces`, the response of the
+    grid included.
 
     **Arguments:**
 
@@ -100,12 +103,11 @@ def hessian(
             "basis are left out: use a basis with fewer diffuse functions, or vibrations(), which "
             "takes differences of forces."
         )
-    # Refuses at once what has no derivative integrals.
-    slopes = integral_slopes(molecule)
+    check_full_integrals(molecule)
     check_nuclei(molecule, "hessian")
     result = solution(molecule, functional, params, result, "hessian", guess=guess, **settings)
     temperature = first_of(solver).temperature
-    found = hessian_and_slopes(molecule, slopes, functional, params, result, temperature)
+    found = hessian_and_slopes(molecule, functional, params, result, temperature)
     why = "second derivatives there depend on the coordinates"
     warn_unless_stationary(found.gradient, why, stacklevel=4)
     return found.hessian
@@ -143,21 +145,23 @@ def warn_unless_stationary(gradient: Array, why: str, stacklevel: int) -> bool:
 
 def hessian_and_slopes(
     molecule: Molecule,
-    slopes: IntegralSlopes,
     functional: Functional,
     params: Any,
     result: SCFResult,
     temperature: float,
 ) -> Slopes:
     """The Hessian, with the first derivatives that come with it; NaN without convergence."""
-    found, by_overlap = _response(molecule, slopes, functional, params, result, temperature)
+    share, density = functional.exact_exchange, np.asarray(result.density_matrix)
+    density = density.reshape(-1, molecule.size, molecule.size)
+    slopes, blocks = fock_slopes(molecule, share, density), owned_blocks(molecule)
+    found, by_overlap = _response(molecule, slopes, blocks, functional, params, result, temperature)
     fixed = integral_hessian(
-        functional.exact_exchange,
+        share,
         molecule.libcint,
         np.asarray(molecule.coordinates),
         int(molecule.atom_mask.sum()),
         np.asarray(by_overlap),
-        np.asarray(result.density_matrix).reshape(-1, molecule.size, molecule.size),
+        density,
     )
     total = found.hessian + fixed
     whole = found._replace(hessian=0.5 * (total + total.transpose(2, 3, 0, 1)))
@@ -165,35 +169,71 @@ def hessian_and_slopes(
 
 
 @announced_jit("compiling the response of the Hessian")
-def _response(molecule, slopes, functional, params, result, temperature):
-    """Derivatives with integrals that are linear in the positions, and ∂E/∂S."""
+def _response(
+    molecule, slopes: FockSlopes, blocks: OwnedBlocks, functional, params, result, temperature
+):
+    """All but the second derivatives of integrals, and the slope of the energy in the overlap.
 
-    def at(shift):
-        shifted = moved(molecule, slopes, shift)
-        return shifted, Equations(functional, params, operators(shifted, functional))
+    Orbitals that are not turned follow the overlap by S^(-1/2). In the orthonormal basis at rest,
+    with M = Xᵀ (dS/dR) X, that changes projectors and Fock matrices by
 
-    shape = molecule.coordinates.shape
-    _, unmoved = at(jnp.zeros(shape))
-    focks = focks_of(unmoved, molecule, result, temperature)
+        dΠ = -½ (M Π + Π M),   dF = Xᵀ (∂F/∂R) X + (∂F/∂Π) dΠ - ½ (M F + F M)
 
-    def slope_and_moment(shift):
-        shifted, equations = at(shift)
-        occupied = occupied_at(equations, *focks, temperature)
-        # Stationary in the orbitals, so the slope is that at fixed orthonormal ones.
-        slope = jax.grad(lambda s: at(s)[1].energy(occupied))(shift)
-        return slope, dipole(shifted, density_of_both(equations, occupied))
+    and how the orbitals turn, by the coupled-perturbed equations, follows from dF.
+    """
+    ops = operators(molecule, functional)
+    equations = Equations(functional, params, ops)
+    fock, focks = focks_of(equations, molecule, result, temperature)
+    occupied = occupied_at(equations, fock, focks, temperature)
+    density = density_matrix(ops, occupied)
+    grid = grid_slopes(molecule, functional, params, ops, density, blocks)
+    x, shape, change = ops.orthonormal.x, molecule.coordinates.shape, ops.orthonormal.change
+    overlap = change(slopes.overlap).reshape(-1, 1, *x.shape)
+    explicit = change(slopes.fock + grid.potential).reshape(-1, *density.shape)
+    followed = -0.5 * _both(overlap, occupied)
+    linear = equations.response(occupied)
+    turn = occupied_response(equations, fock, focks, occupied, linear, temperature)
 
-    (gradient, _), product = jax.linearize(slope_and_moment, jnp.zeros(shape))
-    # One after the other: each response holds arrays of the size of the two-electron integrals.
-    directions = jnp.eye(molecule.coordinates.size).reshape(-1, *shape)
-    second, moments = jax.lax.map(product, directions)
-    found = Slopes(second.reshape(*shape, *shape), moments.reshape(*shape, 3), gradient)
-    return found, _by_overlap(unmoved, molecule, result, focks[1])
+    def moved(explicit, overlap, followed):
+        """Of one direction: how the projectors turn, and what the Fock matrices see in all."""
+        turned = turn(explicit + linear(followed) - 0.5 * _both(overlap, focks))
+        return turned, linear(followed + turned)
+
+    turned, induced = _in_batches(moved, (explicit, overlap, followed))
+    second = _coupled(occupied, focks, overlap, followed, explicit, turned, induced)
+    electrons = electrons_per_orbital(occupied)
+    second = electrons * second.reshape(*shape, *shape) + grid.hessian
+    by_overlap = -0.5 * electrons * x @ jnp.sum(_both(occupied, focks), axis=0) @ x.T
+    gradient = grid.gradient + slopes.energy + jnp.einsum("axij,ij->ax", slopes.overlap, by_overlap)
+    changes = jax.vmap(lambda d: jnp.sum(density_matrix(ops, d), axis=0))(followed + turned)
+    moments = jnp.einsum("rij,xij->xr", molecule.dipole_integrals, changes).reshape(*shape, 3)
+    nuclei = molecule.charges[:, None, None] * jnp.eye(3)[None]
+    return Slopes(second, nuclei - slopes.moments - moments, gradient), by_overlap
 
 
-def _by_overlap(equations, molecule, result, focks) -> Float[Array, "nao nao"]:
-    """∂E/∂S = -½ Σ_s X (P F + F P) Xᵀ of stationary orbitals that stay orthonormal."""
-    density = result.density_matrix.reshape(-1, molecule.size, molecule.size)
-    inner = to_orthonormal(density, molecule.overlap, molecule.dependent) @ focks
-    x = equations.ops.orthonormal.x
-    return -0.5 * x @ jnp.sum(inner + inner.transpose(0, 2, 1), axis=0) @ x.T
+def _coupled(occupied, focks, overlap, followed, explicit, turned, induced):
+    """What a change of the density in one direction and of the Fock matrix in another give."""
+    # The energy in two directions at fixed orbitals by the overlap alone, and how they turn.
+    weight = 0.5 * occupied @ overlap @ focks + 0.75 * _both(occupied, focks) @ overlap
+    weight = jnp.sum(weight - 0.5 * _both(focks, turned), axis=1)
+    second = jnp.einsum("xsij,ysij->xy", explicit, followed + turned)
+    second += jnp.einsum("xsij,ysij->xy", followed, explicit + induced)
+    return second + jnp.einsum("xij,yij->xy", overlap[:, 0], weight)
+
+
+def _both(a, b):
+    return a @ b + b @ a
+
+
+def _in_batches(f, arrays):
+    """`f` mapped over the leading axis of arrays, a bounded number at once."""
+    count = len(arrays[0])
+    batches = -(-count // _MOST_DIRECTIONS)
+    size = -(-count // batches)
+
+    def split(x):
+        x = jnp.pad(x, ((0, batches * size - count), *((0, 0),) * (x.ndim - 1)))
+        return x.reshape(batches, size, *x.shape[1:])
+
+    found = jax.lax.map(lambda part: jax.vmap(f)(*part), tuple(map(split, arrays)))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], found)

@@ -68,12 +68,15 @@ def integral_hessian(
     mol = to_mole(tables, coordinates, atoms)
     n = mol.nao_nr()
     by_overlap, density = by_overlap[:n, :n], density[:, :n, :n]
-    spins = density if len(density) == 2 else np.concatenate([density / 2] * 2)
-    orbitals = [_square_root(p) for p in spins]
+    of_spins = uhf if len(density) == 2 else rhf
+    orbitals = [_square_root(p) for p in density / (3 - len(density))]
     ones = [np.ones(z.shape[1]) for z in orbitals]
+    zeros = [0 * n for n in ones]
+    if of_spins is rhf:
+        (orbitals,), (ones,), (zeros,) = orbitals, ones, zeros
     # Energies of zero leave out PySCF's own share of the overlap's derivatives.
-    core, coulomb, exchange = uhf._partial_hess_ejk(
-        rhf.HessianBase(Field(mol)), [0 * n for n in ones], orbitals, ones
+    core, coulomb, exchange = of_spins._partial_hess_ejk(
+        rhf.HessianBase(Field(mol)), zeros, orbitals, ones, with_k=bool(exact_exchange)
     )
     found = (core + coulomb - exact_exchange * exchange).transpose(0, 2, 1, 3)
     one, both, _ = rhf.get_ovlp(mol)

@@ -26,6 +26,16 @@ class IntegralSlopes(eqx.Module):
     dipole: Float[Array, "3 3 nao nao"]
 
 
+def check_full_integrals(molecule: Molecule) -> None:
+    """Refuse what has no derivatives of four-centre integrals."""
+    molecule.libcint.check_cores("the integrals' derivatives")
+    if molecule.fit is not None or molecule.long_range is not None:
+        raise ValueError(
+            "derivatives of integrals need full integrals of one range: build the molecule with "
+            "density_fit=False and without omega."
+        )
+
+
 def integral_slopes(molecule: Molecule) -> IntegralSlopes:
     """The derivatives, by libcint on the host; memory of 12 n⁴ bytes for n basis functions.
 
@@ -36,12 +46,7 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
     """
     from pyscf.grad import rhf
 
-    molecule.libcint.check_cores("the integrals' derivatives")
-    if molecule.fit is not None or molecule.long_range is not None:
-        raise ValueError(
-            "derivatives of integrals need full integrals of one range: build the molecule with "
-            "density_fit=False and without omega."
-        )
+    check_full_integrals(molecule)
     need = 12 * molecule.size**4
     if need > host_memory():
         raise ValueError(
@@ -55,12 +60,13 @@ def integral_slopes(molecule: Molecule) -> IntegralSlopes:
         overlap=jnp.asarray(mol.intor("int1e_ipovlp", comp=3)),
         core_hamiltonian=jnp.asarray(np.stack([core(atom) for atom in range(atoms)])),
         repulsion=jnp.asarray(mol.intor("int2e_ip1", aosym="s2kl")),
-        dipole=jnp.asarray(_dipole(mol)),
+        dipole=jnp.asarray(dipole_slopes(mol)),
     )
     return pad_slopes(slopes, len(molecule.charges), molecule.size)
 
 
-def _dipole(mol) -> np.ndarray:
+def dipole_slopes(mol) -> np.ndarray:
+    """⟨∇i|r|j⟩ about the origin, the component of r first."""
     with mol.with_common_orig((0.0, 0.0, 0.0)):
         # ⟨i|r ∇j⟩ is what libcint has.
         right = mol.intor("int1e_irp", comp=9)

@@ -55,7 +55,7 @@ def _kernel(functional, params, ops: Operators, density) -> Float[Array, "blocks
     level, rows = functional.level, ops.quadrature.basis.to_rows(density)
 
     def energy(parts, weight):
-        return weight * functional(params, features_of([_unpack(p, level) for p in parts]))
+        return weight * energy_of_numbers(functional, params, parts)
 
     def of_block(orbitals, weights):
         parts = _pack([spin_parts(orbitals, p, level) for p in rows], level)
@@ -81,6 +81,13 @@ def _block_potential(orbitals: Rows, kernel, density, level: Level):
         lambda r: _pack([spin_parts(orbitals, p, level) for p in r], level), density
     )
     return transpose(jnp.einsum("sktlp,tlp->skp", kernel, parts))[0]
+
+
+def energy_of_numbers(
+    functional: Functional, params: Any, numbers: Float[Array, "spins k"]
+) -> Float[Array, ""]:
+    """e_xc at a point from what its level depends on, of ρ, ∇ρ, τ, ∇²ρ of each spin channel."""
+    return functional(params, features_of([_unpack(u, functional.level) for u in numbers]))
 
 
 def _pack(spins: Sequence[Parts], level: Level) -> Float[Array, "spins k points"]:

@@ -53,17 +53,28 @@ def converged_projectors(
 def _converged_projectors_jvp(primals, tangents):
     fock, equations, focks = primals
     occupied = converged_projectors(fock, equations, focks)
-    virtual = unoccupied(occupied)
-
     change = explicit_change(equations, tangents[1], occupied)
     at_solution = known(focks, equations, occupied, f=Equations.fock)
     linear = equations.response(occupied)
+    return occupied, turned_projectors(fock, equations, at_solution, occupied, linear, change)
+
+
+def turned_projectors(
+    fock: Float[Array, "spins n n"],
+    equations: Equations,
+    focks: Density,
+    occupied: Density,
+    linear: Callable[[Density], Density],
+    change: Density,
+) -> Density:
+    """dΠ for a change b of the Fock matrices, with `linear` the map ∂F/∂Π."""
+    virtual = unoccupied(occupied)
 
     def coupled_perturbed(d):
         inner = virtual @ d @ occupied
         induced = virtual @ linear(inner + inner.transpose(0, 2, 1)) @ occupied
         # The identity outside the virtual-occupied block makes the whole operator invertible.
-        commutator = virtual @ (at_solution @ inner - inner @ at_solution) @ occupied
+        commutator = virtual @ (focks @ inner - inner @ focks) @ occupied
         return commutator + induced + (d - inner)
 
     solution = jax.lax.custom_linear_solve(
@@ -72,7 +83,7 @@ def _converged_projectors_jvp(primals, tangents):
         functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, equations.ops.counts)),
         symmetric=True,
     )
-    return occupied, solution + solution.transpose(0, 2, 1)
+    return solution + solution.transpose(0, 2, 1)
 
 
 def solve_or_nan(operator: Callable, b: Array, *, preconditioner: Callable) -> Array:

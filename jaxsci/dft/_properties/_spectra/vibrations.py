@@ -23,7 +23,6 @@ from ..._xc import Functional, as_functional
 from .._geometry.surface import Job, Surface
 from ..forces import check_forces, forces
 from ..hessian import Slopes, hessian_and_slopes, largest_force, warn_unless_stationary
-from ..integral_tangents import integral_slopes
 from ..moments import dipole
 from ..nuclei import check_nuclei
 from ..solution import solution
@@ -180,8 +179,8 @@ def vibrations(
         molecule, functional, params, result, "vibrations", guess="minao", throw=True, **settings
     )
     if molecule.fit is None and molecule.long_range is None and not molecule.dependent:
-        slopes, heat = integral_slopes(molecule), first_of(solver).temperature
-        second = hessian_and_slopes(molecule, slopes, functional, params, result, heat)
+        heat = first_of(solver).temperature
+        second = hessian_and_slopes(molecule, functional, params, result, heat)
         second = _without_padding(second, len(found))
     else:
         surface = Surface(functional, params, batch_size=None, **settings)

@@ -1,6 +1,7 @@
 """Restricted open shells: α and β electrons in one set of orbitals."""
 
 import functools
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -54,15 +55,26 @@ def converged_shared_projectors(
 def _converged_shared_projectors_jvp(primals, tangents):
     fock, equations, focks = primals
     occupied = converged_shared_projectors(fock, equations, focks)
+    change = explicit_change(equations, tangents[1], occupied)
+    focks = known(focks, equations, occupied, f=Equations.fock)
+    linear = equations.response(occupied)
+    return occupied, turned_shared_projectors(fock, equations, focks, occupied, linear, change)
+
+
+def turned_shared_projectors(
+    fock: Float[Array, "1 n n"],
+    equations: Equations,
+    focks: Density,
+    occupied: Density,
+    linear: Callable[[Density], Density],
+    change: Density,
+) -> Density:
+    """dΠ_s for a change b of the Fock matrices, with `linear` the map ∂F/∂Π."""
 
     def relevant(a):
         """The part of a rotation that changes the density: between different occupations."""
         closed, single, empty = occupied[1], occupied[0] - occupied[1], unoccupied(occupied)[0]
         return a - sum(p @ a @ p for p in (closed, single, empty))
-
-    change = explicit_change(equations, tangents[1], occupied)
-    focks = known(focks, equations, occupied, f=Equations.fock)
-    linear = equations.response(occupied)
 
     def coupled_perturbed(a):
         inner = relevant(a)
@@ -79,7 +91,7 @@ def _converged_shared_projectors_jvp(primals, tangents):
         functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, focks, equations.ops.counts)),
         symmetric=True,
     )
-    return occupied, _commutator(relevant(turn)[None], occupied)
+    return _commutator(relevant(turn)[None], occupied)
 
 
 def _commutator(a, b):

@@ -1,5 +1,7 @@
 """Fermi-Dirac occupations at an electronic temperature, and how they respond."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -137,12 +139,23 @@ def _converged_fermi_operators_jvp(primals, tangents, *, temperature):
 
     change = explicit_change(equations, tangents[1], occupied)
     at_solution = known(focks, equations, occupied, f=Equations.fock)
-    induced = equations.response(occupied)
-    _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), at_solution)
+    linear = equations.response(occupied)
+    return occupied, refilled_operators(counts, at_solution, linear, change, temperature)
+
+
+def refilled_operators(
+    counts: Int[Array, " spins"],
+    focks: Density,
+    linear: Callable[[Density], Density],
+    change: Density,
+    temperature: float,
+) -> Density:
+    """dΓ for a change b of the Fock matrices, with `linear` the map ∂F/∂Γ."""
+    _, refilled = jax.linearize(lambda f: fermi_operators(f, counts, temperature), focks)
     d_fock = jax.lax.custom_linear_solve(
-        lambda d: d - induced(refilled(d)), change, _solve_or_nan, transpose_solve=_solve_or_nan
+        lambda d: d - linear(refilled(d)), change, _solve_or_nan, transpose_solve=_solve_or_nan
     )
-    return occupied, refilled(d_fock)
+    return refilled(d_fock)
 
 
 def _solve_or_nan(operator, b):

@@ -1,0 +1,92 @@
+"""SCF, forces and Hessian of one molecule by hybrids, each beside PySCF's own."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import jaxsci as jsci
+from benchmarks.cases.dft._problems import alkane, pyscf_field
+from benchmarks.cases.dft.chemistry._beside_pyscf import cpu_seconds
+from benchmarks.runner.case import Case, Run, Size
+
+# Hartree, Hartree/Bohr and Hartree/Bohr² that are allowed between the two.
+ALLOWED = {"SCF": 1e-9, "forces": 1e-6, "Hessian": 1e-5}
+
+
+def of_pyscf(field: Any) -> dict[str, Callable[[], Any]]:
+    """With the response of the grid, without which derivatives are not those of the energy."""
+
+    def forces():
+        slopes = field.nuc_grad_method()
+        slopes.grid_response = True
+        return -slopes.kernel()
+
+    def hessian():
+        second = field.Hessian()
+        second.grid_response = True
+        return second.kernel().transpose(0, 2, 1, 3)
+
+    return {"SCF": field.kernel, "forces": forces, "Hessian": hessian}
+
+
+def make_single(functional: str, size: Size) -> Run:
+    carbons, basis, grid = (1, "sto-3g", 0) if size == "smoke" else (3, "def2-svp", 3)
+    atoms, exc = alkane(carbons), jsci.dft.xc(functional)
+    figures: dict[str, Any] = {}
+
+    def hessian(m, result):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the geometry is not stationary")
+            return jsci.dft.hessian(m, exc, result=result)
+
+    def scf():
+        m = jsci.dft.molecule(atoms, basis, grid=grid)
+        return m, jsci.dft.scf(m, exc, tolerance=1e-12)
+
+    def step():
+        m, result = scf()
+        ours = {
+            "SCF": lambda: scf()[1].energy,
+            "forces": lambda: jsci.dft.forces(m, exc, result=result),
+            "Hessian": lambda: hessian(m, result),
+        }
+        theirs = of_pyscf(pyscf_field(atoms, basis, functional, grid, 1e-12))
+        errors = []
+        for name, mine in ours.items():
+            _, first = cpu_seconds(mine)
+            found, seconds = cpu_seconds(mine)
+            reference, other = cpu_seconds(theirs[name])
+            apart = float(np.abs(np.asarray(found) - reference).max())
+            errors.append(apart / ALLOWED[name])
+            figures[name] = (
+                f"{seconds:.2f} CPU-s (the first time {first:.2f}), PySCF {other:.2f}, "
+                f"ratio {other / seconds:.2f}, apart {apart:.1e}"
+            )
+        return max(errors)
+
+    return Run(
+        step,
+        (),
+        error=float,
+        host=True,
+        note=f"{carbons} carbons, {functional}, {basis}, grid {grid}; SCF to 1e-12 on both "
+        "sides, building included; forces and Hessian from it, with the response of the grid",
+        figures=lambda _: figures,
+    )
+
+
+CASES = [
+    Case(
+        f"dft.single_{functional}",
+        "dft",
+        f"SCF, forces and Hessian of one molecule by {functional.upper()}",
+        lambda size, functional=functional: make_single(functional, size),
+        "full",
+        reference="PySCF on the same geometry",
+        tolerance=1.0,
+        error_name="share of 1e-9 Hartree, 1e-6 Hartree/Bohr and 1e-5 Hartree/Bohr²",
+    )
+    for functional in ("b3lyp", "pbe0")
+]

@@ -249,17 +249,19 @@ def reaction_diffusion(
 
     **Returns:** `op(u, x)` of shape `(c,)`, for a field of c components.
 
-    **Raises:** `ValueError` for a diffusivity that is not positive; on use, for a field or a
-    reaction that does not have one component per diffusivity.
+    **Raises:** `ValueError` for diffusivities that are not several positive numbers; on use, for a
+    field or a reaction that does not have one component per diffusivity.
 
     ```python
-    def gray_scott(u, x):  # feed 0.04, decay 0.1
+    def gray_scott(u, x):
         eaten = u[0] * u[1] ** 2
         return jnp.stack([0.04 * (1 - u[0]) - eaten, eaten - 0.1 * u[1]])
 
     op = jsci.pde.reaction_diffusion((1e-5, 5e-6), gray_scott)
     ```
     """
+    if jnp.ndim(diffusivities) != 1 or not len(diffusivities):
+        raise ValueError(f"diffusivities needs one number per species, got {diffusivities!r}.")
     for value in diffusivities:
         require_positive(diffusivities=value)
     rates = jnp.asarray(diffusivities)

@@ -12,6 +12,8 @@ from jaxtyping import Array, Float
 from ...core import vmap
 from .._geometry.domains import Domain
 
+_FLOOR = 1e-150  # of what is drawn as a logarithm
+
 
 def plot_solution(
     u: Callable,
@@ -41,9 +43,10 @@ def plot_solution(
 
     **Returns:** a `matplotlib` figure: `.savefig("u.png")` writes it, and a notebook shows it.
 
-    **Raises:** `ValueError` for a domain of three or more coordinates, fewer than two points, or a
-    component that is not there; `TypeError` for what is not a domain; `ImportError` without
-    matplotlib, which the extra `plot` installs.
+    **Raises:** `ValueError` for a domain of three or more coordinates, fewer than two points, a
+    grid without a point in the domain, a component that is not there, or a complex field;
+    `TypeError` for what is not a domain; `ImportError` without matplotlib, which the extra `plot`
+    installs.
 
     ```python
     wave = lambda x: jnp.sin(3 * x[0]) * jnp.exp(x[1])
@@ -59,6 +62,8 @@ def plot_solution(
         )
     grid, axes = _grid(domain, points)
     inside = np.asarray(vmap(domain.contains)(grid))
+    if not inside.any():
+        raise ValueError(f"None of {points} points per coordinate lies in the domain: take more.")
     shown = _panels(u, op, exact, component, grid, inside)
     size = {"figsize": (4.2 * len(shown), 3.4), "layout": "constrained"}
     figure = _figure_module().Figure(**size)
@@ -70,12 +75,19 @@ def plot_solution(
             ax.plot(axes[0], values)
             ax.set_yscale("log" if logarithmic else "linear")
             continue
-        if logarithmic:
-            values = np.log10(np.maximum(values, np.finfo(float).tiny ** 0.5))
-        image = ax.pcolormesh(*axes, values.T, cmap="magma" if logarithmic else "viridis")
+        values, colours = _coloured(values.T, logarithmic)
+        image = ax.pcolormesh(*axes, values, **colours)
         ax.set_ylabel(names[1])
         figure.colorbar(image, ax=ax)
     return figure
+
+
+def _coloured(values: np.ndarray, logarithmic: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """What is drawn, and how: of logarithms the lowest twentieth, zeros among them, is one."""
+    if not logarithmic:
+        return values, {"cmap": "viridis"}
+    values = np.log10(values)
+    return values, {"cmap": "magma", "vmin": np.nanpercentile(values, 5)}
 
 
 def _grid(domain: Domain, points: int) -> tuple[Float[Array, "n dim"], list[np.ndarray]]:
@@ -90,6 +102,11 @@ def _panels(u, op, exact, component, grid, inside) -> list[tuple[str, np.ndarray
 
     def part(f):
         values = np.asarray(jax.jit(vmap(f))(grid))
+        if np.iscomplexobj(values) or values.ndim > 2:
+            raise ValueError(
+                "plot_solution() draws real numbers or vectors, such as u=lambda x: w(x).real; got "
+                f"{values.dtype} of shape {values.shape[1:]} at a point."
+            )
         if values.ndim == 1:
             return values
         if not -values.shape[1] <= component < values.shape[1]:
@@ -102,12 +119,13 @@ def _panels(u, op, exact, component, grid, inside) -> list[tuple[str, np.ndarray
         residual = np.asarray(jax.jit(vmap(lambda x: op(u, x)))(grid))
         size = np.linalg.norm(residual.reshape(len(grid), -1), axis=1)
         rms = np.sqrt(np.mean(size[inside] ** 2))
-        shown.append((f"residual, {rms:.1e} rms", size, True))
+        shown.append((f"residual, {rms:.1e} rms", np.maximum(size, _FLOOR), True))
     if exact is not None:
         target = part(exact)
         gap = np.abs(values - target)
-        relative = np.linalg.norm(gap[inside]) / np.linalg.norm(target[inside])
-        shown.append((f"error, {relative:.1e} relative", gap, True))
+        size, whole = np.linalg.norm(gap[inside]), np.linalg.norm(target[inside])
+        share = f"{size / whole:.1e} relative" if whole else "of a solution that is zero"
+        shown.append((f"error, {share}", np.maximum(gap, _FLOOR), True))
     return shown
 
 

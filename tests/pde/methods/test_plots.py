@@ -28,6 +28,14 @@ def test_shows_residual_and_error_and_leaves_out_what_is_outside():
     np.testing.assert_allclose(values[10, 3], np.sin(0.9) * np.e * 1.001)
 
 
+def test_draws_what_is_exactly_zero():
+    pytest.importorskip("matplotlib", reason="figures are an extra")
+    nothing = lambda x: 0.0 * x[0]  # noqa: E731
+    for domain in (SQUARE, pde.Interval(0.0, 1.0)):
+        figure = pde.plot_solution(nothing, domain, op=lambda u, x: u(x), exact=nothing, points=3)
+        assert "solution that is zero" in " ".join(ax.get_title() for ax in figure.axes)
+
+
 def test_draws_curves_times_and_components():
     pytest.importorskip("matplotlib", reason="figures are an extra")
     line = pde.Interval(0.0, 1.0)
@@ -43,12 +51,18 @@ def test_draws_curves_times_and_components():
     [
         ({"domain": pde.Box((0.0,) * 3, (1.0,) * 3)}, "one or two coordinates"),
         ({"domain": SQUARE, "points": 1}, "at least two points"),
+        ({"domain": SQUARE, "u": lambda x: 1j * x[0], "points": 2}, "draws real numbers"),
+        ({"domain": SQUARE, "u": lambda x: jnp.eye(2) * x[0], "points": 2}, r"of shape \(2, 2\)"),
+        (
+            {"domain": pde.Ball((0.5, 0.5), 0.1) - pde.Ball((0.5, 0.5), 0.09), "points": 2},
+            "None of",
+        ),
         ({"domain": SQUARE, "component": 2, "points": 3}, "no component 2: u has 2"),
     ],
 )
 def test_refuses_what_it_cannot_draw(arguments, message):
     with pytest.raises(ValueError, match=message):
-        pde.plot_solution(lambda x: x[:2], **arguments)
+        pde.plot_solution(**({"u": lambda x: x[:2]} | arguments))
 
 
 def test_refuses_what_is_not_a_domain():

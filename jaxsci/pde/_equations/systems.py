@@ -260,7 +260,7 @@ def reaction_diffusion(
     op = jsci.pde.reaction_diffusion((1e-5, 5e-6), gray_scott)
     ```
     """
-    if jnp.ndim(diffusivities) != 1 or not len(diffusivities):
+    if not isinstance(diffusivities, tuple | list) or not diffusivities:
         raise ValueError(f"diffusivities needs one number per species, got {diffusivities!r}.")
     for value in diffusivities:
         require_positive(diffusivities=value)

@@ -83,11 +83,12 @@ def plot_solution(
 
 
 def _coloured(values: np.ndarray, logarithmic: bool) -> tuple[np.ndarray, dict[str, Any]]:
-    """What is drawn, and how: of logarithms the lowest twentieth, zeros among them, is one."""
+    """What is drawn, and how: of logarithms zeros and the lowest twentieth of others are one."""
     if not logarithmic:
         return values, {"cmap": "viridis"}
     values = np.log10(values)
-    return values, {"cmap": "magma", "vmin": np.nanpercentile(values, 5)}
+    others = values[values > np.log10(2 * _FLOOR)]
+    return values, {"cmap": "magma", "vmin": np.percentile(others, 5) if others.size else None}
 
 
 def _grid(domain: Domain, points: int) -> tuple[Float[Array, "n dim"], list[np.ndarray]]:

@@ -168,7 +168,10 @@ def _two(x):
         (lambda: pde.maxwell()(_two, jnp.ones(4)), r"a field of shape \(6,\), got \(2,\)"),
         (lambda: pde.time_harmonic_maxwell(1.0)(_two, jnp.ones(3)), r"shape \(3,\), got \(2,\)"),
         (lambda: pde.time_harmonic_maxwell(1.0)(_two, jnp.ones(4)), "2 or 3 coordinates"),
-        (lambda: pde.reaction_diffusion(0.1, lambda u, x: u), "one number per species"),
+        (
+            lambda: pde.reaction_diffusion(0.1, lambda u, x: u),  # pyright: ignore[reportArgumentType]
+            "one number per species",
+        ),
         (lambda: pde.reaction_diffusion((), lambda u, x: u), "one number per species"),
         (lambda: pde.reaction_diffusion((0.1, -1.0), lambda u, x: u), "must be positive"),
         (

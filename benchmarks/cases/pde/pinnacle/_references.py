@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
 from jaxsci import numerics, pde
@@ -73,7 +72,7 @@ def waves_on_square(n: int, speed2, start, times) -> Grid:
     bend, one = (d @ d @ extend)[1:-1], np.eye(n - 1)
     points = np.stack(np.meshgrid(x[1:-1], x[1:-1], indexing="ij"), axis=-1).reshape(-1, 2)
     operator = speed2(points)[:, None] * (np.kron(bend, one) + np.kron(one, bend))
-    values, vectors = scipy.linalg.eig(-operator)
+    values, vectors = np.linalg.eig(-operator.astype(complex))
     share = np.linalg.solve(vectors, start(points).astype(complex))
     found = [(vectors @ (np.cos(np.sqrt(values) * t) * share)).real for t in times]
     where = [np.column_stack([points, np.full(len(points), t)]) for t in times]

@@ -24,9 +24,18 @@ from ._equations.equations import (
 from ._equations.exact_conditions import dirichlet, hard
 from ._equations.residual_conditions import integral, interface, periodic, robin
 from ._equations.smoothness import require_smooth
+from ._equations.systems import (
+    elasticity,
+    maxwell,
+    navier_stokes,
+    reaction_diffusion,
+    stream_function,
+    time_harmonic_maxwell,
+)
 from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, SpaceTime, Union
 from ._geometry.polygons import Polygon
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
+from ._methods.plots import plot_solution
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
 from ._methods.sobolev import sobolev_gradient
 from ._methods.uncertainty import laplace_deviation
@@ -49,6 +58,9 @@ __all__ = [
     # Equations
     "poisson", "helmholtz", "heat", "wave", "advection", "burgers", "allen_cahn", "schroedinger",
     "kuramoto_sivashinsky",
+    # Systems of equations
+    "navier_stokes", "stream_function", "elasticity", "maxwell", "time_harmonic_maxwell",
+    "reaction_diffusion",
     # Conditions built into the trial function
     "dirichlet", "hard",
     # Conditions as residuals
@@ -57,7 +69,7 @@ __all__ = [
     "least_squares", "LeastSquares", "march", "March", "random_features", "RandomFeatures",
     "polynomial_features", "PolynomialFeatures",
     "eigenpairs", "Eigenpairs", "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz",
-    "sobolev_gradient", "laplace_deviation", "require_smooth",
+    "sobolev_gradient", "laplace_deviation", "require_smooth", "plot_solution",
     # Weights
     "ntk_weights", "gradient_norm_weights", "causal_weights", "causal_loss", "self_adaptive",
     "SelfAdaptive",

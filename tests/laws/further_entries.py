@@ -25,6 +25,10 @@ def _field(x):
     return x[0] ** 3 * x[1] ** 2
 
 
+def _powers(size):
+    return lambda x: jnp.prod(x) ** jnp.arange(2, 2 + size)
+
+
 def _equation(op, answer):
     return Entry(
         f"pde.{op.__qualname__.partition('.')[0]}", lambda x: op(_field, x), _rows(2), answer
@@ -56,6 +60,20 @@ EQUATIONS = [
         _rows(2),
     ),
     Entry("pde.schroedinger", lambda x: jsci.pde.schroedinger(1.0)(_field, x), _rows(2)),
+    Entry("pde.navier_stokes", lambda x: jsci.pde.navier_stokes(0.1)(_powers(3), x), _rows(2)),
+    Entry("pde.stream_function", lambda x: jsci.pde.stream_function(0.1)(_field, x), _rows(2)),
+    Entry("pde.elasticity", lambda x: jsci.pde.elasticity(1.0, 0.5)(_powers(2), x), _rows(2)),
+    Entry("pde.maxwell", lambda x: jsci.pde.maxwell()(_powers(6), x), _rows(4)),
+    Entry(
+        "pde.time_harmonic_maxwell",
+        lambda x: jsci.pde.time_harmonic_maxwell(2.0)(_powers(2), x),
+        _rows(2),
+    ),
+    Entry(
+        "pde.reaction_diffusion",
+        lambda x: jsci.pde.reaction_diffusion((0.1, 0.2), lambda u, x: u**2)(_powers(2), x),
+        _rows(2),
+    ),
 ]
 
 

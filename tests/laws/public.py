@@ -129,6 +129,9 @@ EXEMPT = {
     "a figure of arrays on the host: tested in tests/operators/forecast": """
         operators.plot_forecast
     """,
+    "a figure of a function: tested in tests/pde/methods": """
+        pde.plot_solution
+    """,
     "PySCF on the host, with the molecules that molecule() is fuzzed with": """
         dft.molecules dft.reference_densities dft.reference_energies dft.pair_potentials
         dft.auxiliary dft.stack_auxiliary dft.with_pair_potentials dft.stack

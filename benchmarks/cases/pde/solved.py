@@ -23,6 +23,7 @@ from benchmarks.cases.pde._exact_problems import (
     poisson2d,
     poisson3d,
 )
+from benchmarks.cases.pde._problems import walls
 from benchmarks.runner.case import Case, Run
 from jaxsci import pde
 
@@ -128,6 +129,65 @@ def _square() -> _Eigenproblem:
     return _Eigenproblem(lambda u, x: -jsci.laplacian(u)(x), _SQUARE, features, 640, exact)
 
 
+def _sum_make(dim: int, degree: int):
+    """Poisson in many dimensions, whose solution is a sum of functions of one coordinate each as
+    its source and its values are: the features are polynomials of one coordinate."""
+    box = pde.Box((0.0,) * dim, (1.0,) * dim)
+
+    def exact(x):
+        return jnp.sum(jnp.sin(jnp.pi / 2 * x))
+
+    def make(size):
+        own = pde.polynomial_features(_UNIT, [degree if size == "full" else 4])
+        # 1 belongs to all coordinates, and is there once.
+        features = lambda x: jnp.append(jax.vmap(own)(x[:, None])[:, 1:].ravel(), 1.0)  # noqa: E731
+        count, seconds = dim * (degree - 1) + 1, []
+        op = {
+            "pde": pde.poisson(lambda x: jnp.pi**2 / 4 * exact(x)),
+            "walls": lambda u, x: u(x) - exact(x),
+        }
+        points = {"pde": pde.uniform(box, count), "walls": walls(box, count)}
+        far = pde.uniform(box, 4000)(jax.random.key(9))
+
+        def step():
+            start = time.process_time()
+            result = pde.least_squares(op, lambda f: f, features, points, tolerance=np.inf)
+            seconds.append(time.process_time() - start)
+            return result
+
+        def error(result):
+            found = jax.vmap(lambda x: result.field(result.params, x) - exact(x))(far)
+            return float(jnp.linalg.norm(found) / jnp.linalg.norm(jax.vmap(exact)(far)))
+
+        return Run(
+            step,
+            (),
+            error=error,
+            host=True,
+            note=f"{count} polynomials of one coordinate each, {count} points and as many on the "
+            "walls; float64",
+            figures=lambda result: {
+                "relative residual": f"{result.relative_residual:.1e}",
+                "CPU-s": f"{seconds[-1]:.1f}",
+            },
+        )
+
+    return make
+
+
+def _sum_case(dim: int, degree: int, tolerance: float) -> Case:
+    return Case(
+        f"pde.solved-poisson{dim}d",
+        "pde",
+        f"Poisson in {dim} dimensions, solved",
+        _sum_make(dim, degree),
+        "full",
+        reference="analytic",
+        tolerance=tolerance,
+        error_name="relative L2",
+    )
+
+
 def _eigen_make(problem: Callable[[], _Eigenproblem]):
     def make(size):
         p = problem()
@@ -186,6 +246,8 @@ CASES = [
     _case(poisson2d, "poisson2d", "Poisson on the square", 1e-11, 300, 900, (4.0,)),
     _case(poisson3d, "poisson3d", "Poisson on the cube", 1e-6, 1000, 3000, (2.0,)),
     _case(helmholtz, "helmholtz", "Helmholtz (1, 4)", 1e-8, 700, 2100, (8.0,)),
+    _sum_case(10, 10, 1e-8),
+    _sum_case(100, 8, 1e-4),
     _case(enriched_corner, "corner", "Corner of an L, enriched", 1e-9, 300, 1800, (3.0,)),
     _eigen_case(
         "finite_well",

@@ -4,16 +4,17 @@ For evolution equations a point is (x₁, …, t), time last. `jsci.residual(op,
 residual of the parameters; any function of this form will do.
 """
 
-from collections.abc import Callable
-
-import jax.numpy as jnp
-from jaxtyping import Array, Float
-
-from ...core import derivative, laplacian
+from ...core import derivative
 from .smoothness import require_smooth
-
-Operator = Callable[[Callable, Float[Array, " dim"]], Array]
-Source = Callable[[Float[Array, " dim"]], Array] | float
+from .terms import (
+    Operator,
+    Source,
+    at,
+    require_dimension,
+    require_positive,
+    smooth_laplacian,
+    space_laplacian,
+)
 
 
 def poisson(source: Source) -> Operator:
@@ -31,7 +32,7 @@ def poisson(source: Source) -> Operator:
     r = jsci.residual(jsci.pde.poisson(1.0), f)
     ```
     """
-    return lambda u, x: -_laplacian(u, x) - _at(source, x)
+    return lambda u, x: -smooth_laplacian(u, x) - at(source, x)
 
 
 def helmholtz(wavenumber: float, source: Source = 0.0) -> Operator:
@@ -50,7 +51,7 @@ def helmholtz(wavenumber: float, source: Source = 0.0) -> Operator:
     r = jsci.residual(jsci.pde.helmholtz(jnp.pi), f)
     ```
     """
-    return lambda u, x: _laplacian(u, x) + wavenumber**2 * u(x) - _at(source, x)
+    return lambda u, x: smooth_laplacian(u, x) + wavenumber**2 * u(x) - at(source, x)
 
 
 def heat(diffusivity: float, source: Source = 0.0) -> Operator:
@@ -69,8 +70,8 @@ def heat(diffusivity: float, source: Source = 0.0) -> Operator:
     r = jsci.residual(jsci.pde.heat(0.1), f)
     ```
     """
-    _check(diffusivity=diffusivity)
-    return lambda u, x: derivative(u, -1)(x) - diffusivity * _space_laplacian(u, x) - _at(source, x)
+    require_positive(diffusivity=diffusivity)
+    return lambda u, x: derivative(u, -1)(x) - diffusivity * space_laplacian(u, x) - at(source, x)
 
 
 def burgers(viscosity: float) -> Operator:
@@ -90,12 +91,12 @@ def burgers(viscosity: float) -> Operator:
     r = jsci.residual(jsci.pde.burgers(0.01 / jnp.pi), f)
     ```
     """
-    _check(viscosity=viscosity)
+    require_positive(viscosity=viscosity)
 
     def op(u, x):
-        _dimension(x, 2, "burgers")
+        require_dimension(x, 2, "burgers")
         convection = u(x) * derivative(u, 0)(x)
-        return derivative(u, 1)(x) + convection - viscosity * _space_laplacian(u, x)
+        return derivative(u, 1)(x) + convection - viscosity * space_laplacian(u, x)
 
     return op
 
@@ -116,12 +117,12 @@ def allen_cahn(diffusivity: float, reaction: float = 5.0) -> Operator:
     r = jsci.residual(jsci.pde.allen_cahn(1e-3), f)
     ```
     """
-    _check(diffusivity=diffusivity)
+    require_positive(diffusivity=diffusivity)
 
     def op(u, x):
         value = u(x)
         growth = reaction * (value - value**3)
-        return derivative(u, -1)(x) - diffusivity * _space_laplacian(u, x) - growth
+        return derivative(u, -1)(x) - diffusivity * space_laplacian(u, x) - growth
 
     return op
 
@@ -147,10 +148,10 @@ def kuramoto_sivashinsky(
     r = jsci.residual(jsci.pde.kuramoto_sivashinsky(), f)
     ```
     """
-    _check(growth=growth, damping=damping)
+    require_positive(growth=growth, damping=damping)
 
     def op(u, x):
-        _dimension(x, 2, "kuramoto_sivashinsky")
+        require_dimension(x, 2, "kuramoto_sivashinsky")
         require_smooth(u, x)
         bend = derivative(u, 0, 0)
         transport = derivative(u, 1)(x) + convection * u(x) * derivative(u, 0)(x)
@@ -177,9 +178,9 @@ def advection(velocity: tuple[float, ...], source: Source = 0.0) -> Operator:
     """
 
     def op(u, x):
-        _dimension(x, len(velocity) + 1, "advection with this velocity")
+        require_dimension(x, len(velocity) + 1, "advection with this velocity")
         transport = sum(c * derivative(u, i)(x) for i, c in enumerate(velocity))
-        return derivative(u, -1)(x) + transport - _at(source, x)
+        return derivative(u, -1)(x) + transport - at(source, x)
 
     return op
 
@@ -200,10 +201,8 @@ def wave(speed: float, source: Source = 0.0) -> Operator:
     r = jsci.residual(jsci.pde.wave(2.0), f)
     ```
     """
-    _check(speed=speed)
-    return lambda u, x: (
-        derivative(u, -1, -1)(x) - speed**2 * _space_laplacian(u, x) - _at(source, x)
-    )
+    require_positive(speed=speed)
+    return lambda u, x: derivative(u, -1, -1)(x) - speed**2 * space_laplacian(u, x) - at(source, x)
 
 
 def schroedinger(potential: Source) -> Operator:
@@ -220,32 +219,4 @@ def schroedinger(potential: Source) -> Operator:
     oscillator(lambda x: jnp.exp(-x[0] ** 2 / 2), jnp.array([0.0]))  # 1.0
     ```
     """
-    return lambda u, x: -_laplacian(u, x) + _at(potential, x) * u(x)
-
-
-def _laplacian(u, x):
-    require_smooth(u, x)
-    return laplacian(u)(x)
-
-
-def _space_laplacian(u, x):
-    """Second derivatives in all coordinates but the last, time."""
-    if x.size < 2:
-        raise ValueError(f"An evolution equation needs points (x, t), got a point of {x.shape}.")
-    return _laplacian(lambda y: u(jnp.append(y, x[-1:])), x[:-1])
-
-
-def _at(source: Source, x):
-    return source(x) if callable(source) else source
-
-
-def _dimension(x, dim, name):
-    if jnp.shape(x) != (dim,):
-        raise ValueError(f"{name} needs points of shape ({dim},), got {jnp.shape(x)}.")
-
-
-def _check(**values):
-    for name, value in values.items():
-        # A traced value is an unknown coefficient of an inverse problem.
-        if isinstance(value, int | float) and not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}.")
+    return lambda u, x: -smooth_laplacian(u, x) + at(potential, x) * u(x)

@@ -2,6 +2,7 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +28,7 @@ def _crystals(size):
     for k in range(COUNTS[size]):
         names, a = kinds[k % len(kinds)]
         atoms = rock_salt(rng, names, a, (1, 1, 1))
+        assert atoms.cell is not None
         deformed = (np.eye(3) + 0.01 * rng.standard_normal((3, 3))).astype(np.float32)
         crystals.append(
             jsci.atoms.Atoms(atoms.positions @ deformed, atoms.numbers, atoms.cell @ deformed)
@@ -34,14 +36,24 @@ def _crystals(size):
     return crystals
 
 
+def _with_smaller(stack):
+    """The crystals and the same 2 % smaller, as a shell may enter the cutoff of angles."""
+    smaller = eqx.tree_at(
+        lambda a: (a.positions, a.cell), stack, (0.98 * stack.positions, 0.98 * stack.cell)
+    )
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), stack, smaller)
+
+
 @functools.cache
 def _problem(size):
     """`(step, args, places)`: one program for all crystals, and where each stands in its result."""
     energy, params = jsci.atoms.chgnet(dtype=jnp.float32)
-    f, near = jsci.atoms.properties(energy), dict(angle_cutoff=energy.angle_cutoff)
-    batches = jsci.atoms.batch(_crystals(size), energy.cutoff, buckets=BUCKETS, **near)
+    f, wide = jsci.atoms.properties(energy), energy.angle_cutoff
+    batches = jsci.atoms.batch(_crystals(size), energy.cutoff, buckets=BUCKETS, angle_cutoff=wide)
     lists = [
-        jsci.atoms.NeighbourList(b.atoms, energy.cutoff, skin=0.05, room=1.25, **near)
+        jsci.atoms.NeighbourList(
+            _with_smaller(b.atoms), energy.cutoff, skin=0.05, angle_cutoff=wide
+        )
         for b in batches
     ]
 

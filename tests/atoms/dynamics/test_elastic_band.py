@@ -119,7 +119,7 @@ def test_the_hop_of_a_vacancy_is_that_of_ase():
     for image in images:
         image.calc = LennardJones(epsilon=0.0104, sigma=3.4, rc=7.0, ro=6.0, smooth=True)
     band = NEB(images, k=1.0, climb=True, method="improvedtangent")
-    assert FIRE(band, logfile=None).run(fmax=1e-4, steps=600)
+    assert FIRE(band, logfile=None).run(fmax=1e-4, steps=600)  # pyright: ignore
     energies = np.array([image.get_potential_energy() for image in images])
     assert float(found.barrier) == pytest.approx(energies.max() - energies[0], abs=1e-6)
     np.testing.assert_allclose(found.energies, energies, atol=1e-4)

@@ -4,6 +4,7 @@ Energies are in eV, lengths in Å.
 """
 
 from ._dynamics.barostat import langevin_cell
+from ._dynamics.elastic_band import Band, elastic_band, interpolate
 from ._dynamics.relax import Relaxed, relax
 from ._dynamics.simulate import simulate
 from ._dynamics.state import Dynamics, State, thermal_velocities
@@ -48,7 +49,7 @@ __all__ = [
     "Heat", "elastic_constants", "equation_of_state", "EquationOfState",
     # Relaxation and dynamics
     "relax", "Relaxed", "verlet", "langevin", "nose_hoover", "langevin_cell", "thermal_velocities",
-    "simulate", "Dynamics", "State",
+    "simulate", "Dynamics", "State", "elastic_band", "interpolate", "Band",
     # Potentials
     "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
     "GraphPotential", "LineGraphPotential", "chgnet", "ani", "dpa3",

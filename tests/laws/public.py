@@ -53,6 +53,7 @@ EXEMPT = {
         analysis.MeshLaplacian analysis.Group analysis.Match analysis.Place
         analysis.Units analysis.Unproved
         atoms.EquationOfState atoms.ForceConstants atoms.Heat atoms.Relaxed atoms.State
+        atoms.Band
         atoms.Selection
         dft.SCFResult dft.Sample dft.Relaxed dft.Scan dft.Stability dft.Thermochemistry
         dft.Vibrations dft.Excitations
@@ -115,6 +116,7 @@ EXEMPT = {
         atoms.Atoms atoms.calculator atoms.mesh atoms.write_phonopy
         atoms.NeighbourList atoms.batch atoms.composition_energies atoms.from_ase
         atoms.label atoms.neighbours atoms.read atoms.to_ase atoms.write
+        atoms.interpolate
     """,
     "files: what they hold is fuzzed in tests/core/files/test_io.py and by read_xyz": """
         load save dft.read_xyz_frames
@@ -142,7 +144,7 @@ EXEMPT = {
     "made of parts that are fuzzed, or around them": """
         atoms.elastic_constants atoms.force_constants atoms.langevin atoms.langevin_cell
         atoms.nose_hoover atoms.phonons atoms.properties atoms.relax atoms.simulate
-        atoms.thermal_velocities atoms.verlet atoms.with_references
+        atoms.elastic_band atoms.thermal_velocities atoms.verlet atoms.with_references
         dft.DensityModel dft.density_guess dft.dispersion_tail dft.exchange_energy_density
         dft.feature_functional dft.fit_density dft.hamiltonian dft.hamiltonian_guess
         dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional

@@ -1,4 +1,4 @@
-"""What several cases of `atoms` share: random alloys with energies of ASE's EMT."""
+"""What several cases of `atoms` share: random alloys with energies of ASE's EMT, rock salts."""
 
 import functools
 
@@ -9,6 +9,11 @@ import jaxsci as jsci
 LATTICE = {"Cu": 3.61, "Ag": 4.09, "Au": 4.08}  # Å
 GPA = 160.21766208  # per eV/Å³
 CORNERS = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
+
+OXIDES_AND_HALIDES = {
+    ("Mg", "O"): 4.21, ("Na", "Cl"): 5.64, ("Li", "F"): 4.03, ("Ni", "O"): 4.18,
+    ("K", "Br"): 6.6, ("Ca", "O"): 4.81, ("Mn", "O"): 4.44, ("Fe", "O"): 4.33,
+}  # fmt: skip
 
 
 def alloy(rng: np.random.Generator, repeat=(2, 1, 1), size=1.0) -> jsci.atoms.Atoms:
@@ -39,3 +44,14 @@ def varied_frames(count: int, seed: int) -> list[jsci.atoms.Frame]:
     rng = np.random.default_rng(seed)
     sizes = np.clip(rng.lognormal(np.log(0.5), 0.8, count), 0.1, 3.0)
     return jsci.atoms.label([alloy(rng, (1, 1, 1), size) for size in sizes], EMT())
+
+
+def rock_salt(rng, symbols, a, repeat):
+    """Rattled by 0.05 Å, in single precision."""
+    base = np.concatenate([CORNERS, CORNERS + [0.5, 0, 0]])
+    cells = np.stack(np.meshgrid(*map(np.arange, repeat), indexing="ij"), -1).reshape(-1, 3)
+    positions = a * (base[None] + cells[:, None]).reshape(-1, 3)
+    positions = positions + 0.05 * rng.normal(size=positions.shape)
+    numbers = np.repeat(symbols, 4).tolist() * len(cells)
+    cell = a * np.diag(repeat).astype(np.float32)
+    return jsci.atoms.Atoms(positions.astype(np.float32), numbers, cell)

@@ -8,16 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.atoms._problems import CORNERS, GPA
+from benchmarks.cases.atoms._problems import GPA, OXIDES_AND_HALIDES, rock_salt
 from benchmarks.remote import CHGNET, remote_run
 from benchmarks.runner.case import Case, Run
 
 _NUMBERS = Path(__file__).parents[3] / "tests" / "atoms" / "data" / "chgnet.npz"
 # eV per atom, eV/Å, GPa, μ_B.
-OXIDES_AND_HALIDES = {
-    ("Mg", "O"): 4.21, ("Na", "Cl"): 5.64, ("Li", "F"): 4.03, ("Ni", "O"): 4.18,
-    ("K", "Br"): 6.6, ("Ca", "O"): 4.81, ("Mn", "O"): 4.44, ("Fe", "O"): 4.33,
-}  # fmt: skip
 BARS = {"energy": 1e-7, "forces": 1e-7, "stress": 1e-6, "magmoms": 1e-7}
 
 
@@ -74,24 +70,13 @@ def chgnet(size):
     )
 
 
-def _rock_salt(rng, symbols, a, repeat):
-    """Rattled by 0.05 Å, in single precision."""
-    base = np.concatenate([CORNERS, CORNERS + [0.5, 0, 0]])
-    cells = np.stack(np.meshgrid(*map(np.arange, repeat), indexing="ij"), -1).reshape(-1, 3)
-    positions = a * (base[None] + cells[:, None]).reshape(-1, 3)
-    positions = positions + 0.05 * rng.normal(size=positions.shape)
-    numbers = np.repeat(symbols, 4).tolist() * len(cells)
-    cell = a * np.diag(repeat).astype(np.float32)
-    return jsci.atoms.Atoms(positions.astype(np.float32), numbers, cell)
-
-
 @functools.cache
 def _crystals(several, size):
     rng = np.random.default_rng(0)
     if several:
-        return [_rock_salt(rng, names, a, (1, 1, 1)) for names, a in OXIDES_AND_HALIDES.items()]
+        return [rock_salt(rng, names, a, (1, 1, 1)) for names, a in OXIDES_AND_HALIDES.items()]
     repeat = {"smoke": (1, 1, 1), "quick": (2, 2, 1), "full": (2, 2, 2)}[size]
-    return [_rock_salt(rng, ("Mg", "O"), 4.21, repeat)]
+    return [rock_salt(rng, ("Mg", "O"), 4.21, repeat)]
 
 
 def _rows(results):

@@ -1,7 +1,7 @@
-"""chgnet on PyTorch, in an interpreter of its own: properties of crystals."""
+"""chgnet on PyTorch, in an interpreter of its own: properties and relaxations of crystals."""
 
 import numpy as np
-from chgnet.model import CHGNet  # pyright: ignore
+from chgnet.model import CHGNet, StructOptimizer  # pyright: ignore
 from pymatgen.core import Lattice, Structure  # pyright: ignore
 
 from benchmarks.remote.serve import serve
@@ -16,10 +16,8 @@ def _structures(arrays):
     ]
 
 
-def build(_, arrays):
-    """`properties` of all crystals at once, from graphs that are there."""
-    structures = _structures(arrays)
-    model = CHGNet.load(use_device="cpu", verbose=False)
+def _properties(model, structures, _):
+    """Of all crystals at once, from graphs that are there."""
     graphs = [model.graph_converter(structure) for structure in structures]
 
     def properties():
@@ -29,6 +27,28 @@ def build(_, arrays):
         return np.concatenate([np.ravel(one[key]) for key in "efsm" for one in found])
 
     return properties
+
+
+def _relaxations(model, structures, arrays):
+    """Of one crystal after another with its cell, by the optimiser that chgnet takes (FIRE)."""
+    relaxer = StructOptimizer(model=model)
+
+    def energies():
+        """Energies per atom (eV) at the end, and steps."""
+        rows = []
+        for structure in structures:
+            path = relaxer.relax(structure, fmax=float(arrays["fmax"]), steps=500, verbose=False)
+            energies = path["trajectory"].energies
+            rows.append([energies[-1] / len(structure), len(energies)])
+        return np.array(rows)
+
+    return energies
+
+
+def build(case, arrays):
+    structures = _structures(arrays)
+    model = CHGNet.load(use_device="cpu", verbose=False)
+    return {"properties": _properties, "relaxations": _relaxations}[case](model, structures, arrays)
 
 
 if __name__ == "__main__":

@@ -38,10 +38,9 @@ class Bends(eqx.Module):
         """The new angles, and what they add to each bond."""
         x, bonds, angles = state
         first = graph.first
-        around = jnp.concatenate([bonds[first], bonds[graph.second], x[graph.i[first]]], axis=-1)
-        update = jax.vmap(self.angles)(jnp.concatenate([around, angles], axis=-1))
-        angles = angles + self.residual[None] * update
-        messages = jax.vmap(self.messages)(jnp.concatenate([around, angles], axis=-1))
+        around = ((bonds, first), (bonds, graph.second), (x, graph.i[first]))
+        angles = angles + self.residual[None] * self.angles.of_parts(*around, (angles, None))
+        messages = self.messages.of_parts(*around, (angles, None))
         return angles, jax.ops.segment_sum(messages * weights, first, len(bonds)) @ self.mix
 
 
@@ -70,17 +69,14 @@ class Layer(eqx.Module):
         """`(atoms, bonds, angles)` after this layer."""
         x, bonds, angles = state
         of_bonds, of_angles = weights
-        new = bonds + self.residuals[:1] * jax.vmap(self.bonds)(_pairs(x, bonds, graph))
+        ends = ((x, graph.i), (x, graph.j))
+        new = bonds + self.residuals[:1] * self.bonds.of_parts(*ends, (bonds, None))
         if self.bends is not None:
             angles, sums = self.bends(state, of_angles, graph)
             new = new + self.residuals[2:] * sums
-        messages = jax.vmap(self.messages)(_pairs(x, new, graph)) * of_bonds
+        messages = self.messages.of_parts(*ends, (new, None)) * of_bonds
         sums = jax.ops.segment_sum(messages, graph.i, len(x)) @ self.mix
         return x + self.residuals[1:2] * sums, new, angles
-
-
-def _pairs(x: Array, bonds: Array, graph: Graph) -> Array:
-    return jnp.concatenate([x[graph.i], x[graph.j], bonds], axis=-1)
 
 
 def _mix(width: int, key: PRNGKeyArray, dtype: Any) -> Array:

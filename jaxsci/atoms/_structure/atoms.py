@@ -73,7 +73,7 @@ class Atoms(eqx.Module):
         return [SYMBOLS[number] for number in np.asarray(self.numbers) if number]
 
 
-def moved(atoms: Atoms, positions: Float[Array, "n 3"], cell: Any = None) -> Atoms:
+def moved(atoms: Atoms, positions: Float[Array, "*b n 3"], cell: Any = None) -> Atoms:
     """The same atoms at other positions, in another cell where one is given."""
     cell = atoms.cell if cell is None else cell
     return eqx.tree_at(

@@ -202,11 +202,14 @@ def _tangents(ahead: Array, behind: Array, energies: Array) -> Array:
     rising = energies[2:] > energies[:-2]
     to_ahead = jnp.where(rising, large, small) + level
     to_behind = jnp.where(rising, small, large) + level
-    column = lambda w: w[:, None, None]  # noqa: E731
-    mixed = column(to_ahead) * ahead + column(to_behind) * behind
-    uphill, downhill = (up > 0) & (down < 0), (up < 0) & (down > 0)
-    chosen = jnp.where(column(uphill), ahead, jnp.where(column(downhill), behind, mixed))
+    mixed = _column(to_ahead) * ahead + _column(to_behind) * behind
+    uphill, downhill = _column((up > 0) & (down < 0)), _column((up < 0) & (down > 0))
+    chosen = jnp.where(uphill, ahead, jnp.where(downhill, behind, mixed))
     return chosen / jnp.maximum(_length(chosen), jnp.finfo(chosen.dtype).tiny)
+
+
+def _column(w: Array) -> Array:
+    return w[:, None, None]
 
 
 def _dot(a: Array, b: Array) -> Array:

@@ -133,8 +133,7 @@ def _solve(votes, sizes, model, smoothing, max_steps) -> Consensus:
     # Plain steps raise the likelihood, which extrapolated ones need not. The logarithms are part of
     # the state because XLA would otherwise take them anew for each vote that looks them up.
     tolerance = float(jnp.finfo(shares.dtype).eps) ** 0.65
-    of_probabilities = lambda state: jnp.max(jnp.abs(state[0]))  # noqa: E731
-    solver = optx.FixedPointIteration(rtol=tolerance, atol=tolerance, norm=of_probabilities)
+    solver = optx.FixedPointIteration(rtol=tolerance, atol=tolerance, norm=_of_probabilities)
     first = shares, _maximise(votes, shares, sizes, model, smoothing)
     found = fixed_point(step, votes, first, solver=solver, max_steps=max_steps, throw=False)
     logs = found.value[1]
@@ -143,6 +142,10 @@ def _solve(votes, sizes, model, smoothing, max_steps) -> Consensus:
     return Consensus(
         q, jnp.exp(logs.prevalence), jnp.exp(logs.confusion), log_likelihood, converged
     )
+
+
+def _of_probabilities(state):
+    return jnp.max(jnp.abs(state[0]))
 
 
 class _Logs(NamedTuple):

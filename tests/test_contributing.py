@@ -32,6 +32,7 @@ def test_the_functional_equals_libxc():
 def test_the_equation_vanishes_on_its_soliton():
     names = dict(vars(equations))
     exec(BLOCKS["jaxsci/pde/_equations/equations.py"], names)
+    names["jnp"] = jnp  # the module of the tests has it
     exec(BLOCKS["tests/pde/equations/test_equations.py"].partition("\n\n\n")[0], names)
     op = names["korteweg_de_vries"]()
     x = jnp.array([0.3, 0.1])

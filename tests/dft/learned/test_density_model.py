@@ -89,7 +89,7 @@ def test_density_turns_with_the_molecule(model):
 
 @pytest.mark.slow
 def test_batches_and_other_bases_change_nothing(model, water):
-    hydroxide = molecule(WATER[:2], "6-31g", charge=-1, grid=0)
+    hydroxide = molecule(WATER[:2], "6-31g", charge=-1, grid=1)  # with a coarse grid, as water
     parts = [auxiliary(water), auxiliary(hydroxide)]
     batch = stack_auxiliary(parts)
     together = jax.vmap(model)(batch)

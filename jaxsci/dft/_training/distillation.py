@@ -17,7 +17,7 @@ from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import Density, electrons_per_orbital
 from .._scf.projector import projectors, unoccupied
 from .._scf.scf import scf
-from .._scf.solvers.options import DIIS, Newton
+from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule
 from .._system.stack import stack
 from .._xc import Functional, as_functional
@@ -101,7 +101,7 @@ def reference_derivatives(
             "reference_derivatives() takes no restricted open shells: build the molecules with "
             "restricted=False."
         )
-    if getattr(solver, "temperature", 0):
+    if first_of(solver).temperature:
         raise ValueError("reference_derivatives() takes no temperature: set temperature=0.")
     options = (tolerance, max_steps, solver)
     keys = jax.random.split(key, len(molecules))

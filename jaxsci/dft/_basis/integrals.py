@@ -147,7 +147,11 @@ def is_core_of(mol: Any, core_hamiltonian: Any) -> bool:
 
 def repulsion(mol: Any) -> np.ndarray:
     """Two-electron integrals (ij|kl) as a matrix over pairs i ≥ j, k ≥ l."""
-    return mol.intor("int2e", aosym="s4")
+    from pyscf import ao2mo
+
+    # Half of them are computed: copying the others is cheaper.
+    pairs = mol.nao * (mol.nao + 1) // 2
+    return ao2mo.restore(4, mol.intor("int2e", aosym="s8"), mol.nao).reshape(pairs, pairs)
 
 
 def fitted_repulsion(mol: Any, auxiliary: str) -> np.ndarray:

@@ -53,16 +53,7 @@ class Quadrature(eqx.Module):
         numbers = components * self.basis.rows * self.weights.size
         if 8 * numbers > _LARGEST_KEPT:
             return self
-        shapes = jax.eval_shape(self._rows, self.points[0])
-        blocks = len(self.points)
-        empty = tuple(jnp.zeros((blocks, *s.shape), s.dtype) for s in shapes)
-
-        def fill(i, kept):
-            rows = self._rows(self.points[i])
-            return tuple(k.at[i].set(r) for k, r in zip(kept, rows, strict=True))
-
-        # A loop of unknown length, so that its body is the same as that of other loops
-        kept = jax.lax.fori_loop(0, jnp.asarray(blocks), fill, empty)
+        kept = jax.lax.map(self._rows, self.points)
         return dataclasses.replace(self, orbitals=kept)
 
     def sum(self, f: Callable[..., Any], of_points: Any = ()) -> Any:
@@ -78,20 +69,7 @@ class Quadrature(eqx.Module):
             return f(self._rows(points) if rows is None else rows, weights, *known)
 
         blocks = self.points, self.weights, self.orbitals, of_points
-        first = jax.eval_shape(of_block, jax.tree.map(lambda x: x[0], blocks))
-        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
-
-        @jax.checkpoint
-        def unless_padding(block):
-            return jax.lax.cond(jnp.any(block[1] != 0), of_block, lambda _: zero, block)
-
-        # Other devices would wait for the condition.
-        part = unless_padding if jax.default_backend() == "cpu" else jax.checkpoint(of_block)
-
-        def add(total, block):
-            return jax.tree.map(jnp.add, total, part(block)), None
-
-        return jax.lax.scan(add, zero, blocks)[0]
+        return sum_of_blocks(of_block, blocks, self.weights)
 
     def each(self, f: Callable[[Rows, Array], Any]) -> Any:
         """`f(rows, weights)` of each block, on a leading axis."""
@@ -116,11 +94,34 @@ class Quadrature(eqx.Module):
         return self.points.reshape(-1, 3)[: self.size], self.weights.reshape(-1)[: self.size]
 
     def _rows(self, points) -> Rows:
-        return _rows(self.basis.shells, self.basis.cartesian, self.coordinates, points, self.level)
+        return rows_at(
+            self.basis.shells, self.basis.cartesian, self.coordinates, points, self.level
+        )
+
+
+def sum_of_blocks(f: Callable[[Any], Any], blocks: Any, weights: Float[Array, "..."]) -> Any:
+    """Σ of `f(block)` over the leading axis of `blocks`; weights of zero are padding."""
+    first = jax.eval_shape(f, jax.tree.map(lambda x: x[0], blocks))
+    zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), first)
+    weights = weights.reshape(len(jax.tree.leaves(blocks)[0]), -1)
+
+    @jax.checkpoint
+    def unless_padding(arrays):
+        block, weights = arrays
+        return jax.lax.cond(jnp.any(weights != 0), f, lambda _: zero, block)
+
+    # Other devices would wait for the condition.
+    part = unless_padding if jax.default_backend() == "cpu" else jax.checkpoint(lambda a: f(a[0]))
+
+    def add(total, arrays):
+        return jax.tree.map(jnp.add, total, part(arrays)), None
+
+    return jax.lax.scan(add, zero, (blocks, weights))[0]
 
 
 @one_copy
-def _rows(shells, cartesian, coordinates, points, level) -> Rows:
+def rows_at(shells, cartesian, coordinates, points, level) -> Rows:
+    """Basis functions at points, and what derivatives of them a level needs."""
     at = shells, cartesian, coordinates, points
     rows = evaluate_rows(*at, gradient=level != "lda")
     return (*rows, laplacian_rows(*at)) if level == "laplacian" else rows

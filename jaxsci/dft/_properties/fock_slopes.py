@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from .._basis.libcint import to_mole
 from .._scf.hamiltonian import pair_index
 from .._system.molecule import Molecule
-from .integral_gradients import Field
+from .integral_gradients import Field, dearest_atom
 from .integral_tangents import dipole_slopes
 
 # Bytes of derivatives of two-electron integrals, unpacked, that are held at once.
@@ -54,18 +54,26 @@ def fock_slopes(
     overlap = np.zeros((len(molecule.charges), 3, molecule.size, molecule.size))
     fock = np.zeros((*overlap.shape[:2], len(spins), *overlap.shape[2:]))
     energy, moments = np.zeros((len(overlap), 3)), np.zeros((len(overlap), 3, 3))
-    for atom, (first, last, start, stop) in enumerate(mol.aoslice_by_atom()):
+    dearest, sums = dearest_atom(mol), np.zeros((3, len(spins), n, n))
+    # Where all nuclei move together, integrals stay the same: the last is minus the others' sum.
+    for atom in sorted(range(atoms), key=lambda a: a == dearest):
+        first, last, start, stop = mol.aoslice_by_atom()[atom]
         overlap[atom, :, start:stop, :n] = one[:, start:stop]
         moments[atom] = dipole[start:stop].sum(0)
-        two = sum(
-            _two_electron(slopes, rows, share, spins)
-            for slopes, rows in _repulsion(mol, first, last)
-        )
-        by_core, two = core(atom)[:, None], two + np.swapaxes(two, -1, -2)
+        two = -sums if atom == dearest else _of_atom(mol, first, last, share, spins)
+        sums += two
+        by_core = core(atom)[:, None]
         fock[atom, :, :, :n, :n] = by_core + two
         energy[atom] = np.sum((by_core + 0.5 * two) * spins, axis=(1, 2, 3))
     arrays = overlap + overlap.swapaxes(-1, -2), fock, energy, moments
     return FockSlopes(*jax.device_put(arrays))
+
+
+def _of_atom(mol, first: int, last: int, share: float, spins: np.ndarray) -> np.ndarray:
+    """(3, spins, n, n) of J - share K, by the shells of an atom."""
+    parts = _repulsion(mol, first, last)
+    half = sum(_two_electron(slopes, rows, share, spins) for slopes, rows in parts)
+    return half + np.swapaxes(half, -1, -2)
 
 
 def _repulsion(mol, first: int, last: int) -> Iterator[tuple[np.ndarray, slice]]:

@@ -4,24 +4,24 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
-from .._basis.orthonormal import to_orthonormal
+from .._basis.orthonormal import orthonormal, to_orthonormal
 from .._scf.hamiltonian import operators
-from .._scf.kohn_sham import total_energy
+from .._scf.kohn_sham import mean_field, xc_energy
 from .._scf.result import Guess, SCFResult
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
-from .nuclei import check_nuclei
+from .nuclei import check_nuclei, energy_of_nuclei, moved
 from .solution import is_energy_of, solution
+from .xc_slopes import xc_slopes
 
 
 @accepts_old_keywords
@@ -126,16 +126,32 @@ def explicit_slopes(
     # The orbitals in an orthonormal basis: held fixed, they stay orthonormal as atoms move.
     fixed = to_orthonormal(density, molecule.overlap, molecule.dependent)
 
-    def energy(coordinates, overlap):
-        moved = eqx.tree_at(lambda m: (m.coordinates, m.overlap), molecule, (coordinates, overlap))
-        ops = operators(moved, functional)
-        x = ops.orthonormal.x
-        return total_energy(functional, params, ops, x @ fixed @ x.T)
+    def followed(overlap):
+        x = orthonormal(overlap, molecule.dependent).x
+        return x @ fixed @ x.T
 
-    value, (by_position, by_overlap) = jax.value_and_grad(energy, argnums=(0, 1))(
-        molecule.coordinates, molecule.overlap
-    )
+    density, back = jax.vjp(followed, molecule.overlap)
+    ops = operators(molecule, functional)
+    value, fock = mean_field(functional, ops, density)
+    by_position = jax.grad(lambda x: energy_of_nuclei(moved(molecule, x), functional))
+    by_position = by_position(molecule.coordinates)
+    if functional.on_grid:
+        of_grid = _whole_xc_slopes if functional.nonlocal_terms else xc_slopes
+        xc, by_points, potential = of_grid(molecule, functional, params, density)
+        value, by_position, fock = value + xc, by_position + by_points, fock + potential
+    (by_overlap,) = back(fock)
     return value, by_position, 0.5 * (by_overlap + by_overlap.T)
+
+
+def _whole_xc_slopes(molecule, functional, params, density):
+    """As `xc_slopes`, of what depends on all points at once."""
+
+    def energy(coordinates, density):
+        there = moved(molecule, coordinates)
+        return xc_energy(functional, params, operators(there, functional), density)
+
+    value, slopes = jax.value_and_grad(energy, argnums=(0, 1))(molecule.coordinates, density)
+    return value, *slopes
 
 
 def _gradient(molecule, functional, params, density):

@@ -4,16 +4,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._scf.hamiltonian import Operators, nuclear_repulsion, on_grid
+from .._scf.hamiltonian import Operators, on_grid
 from .._scf.kohn_sham import Density, xc_energy
 from .._system.molecule import Molecule
 from .._xc import Functional
 from .block_slopes import OwnedBlocks, slopes_by_block
+from .nuclei import energy_of_nuclei, moved
 
 
 class GridSlopes(NamedTuple):
@@ -38,15 +38,11 @@ def grid_slopes(
 ) -> GridSlopes:
     """The response of the points and weights to the nuclei included."""
 
-    def moved(coordinates):
-        return eqx.tree_at(lambda m: m.coordinates, molecule, coordinates)
-
     def nuclei(coordinates, _):
-        there = moved(coordinates)
-        return nuclear_repulsion(there) + functional.nuclear_energy(there)
+        return energy_of_nuclei(moved(molecule, coordinates), functional)
 
     def on_whole_grid(coordinates, density):
-        there = moved(coordinates)
+        there = moved(molecule, coordinates)
         at = dataclasses.replace(ops, quadrature=on_grid(there, there.grid, functional.level))
         return xc_energy(functional, params, at, density)
 

@@ -11,6 +11,8 @@ from .._basis.libcint import Libcint, to_auxiliary_mole, to_mole
 # Bytes of derivatives of three-centre integrals held at once.
 _BLOCK = 1 << 28
 _SMALLEST_OCCUPATION = 1e-12
+# Products of an integral's derivative and a density (Hartree/Bohr) that are left out.
+_NEGLIGIBLE = 1e-12
 
 # (omega or None for the whole interaction, share of exact exchange by it)
 Exchange = tuple[tuple[float | None, float], ...]
@@ -74,11 +76,23 @@ def integral_hessian(
     zeros = [0 * n for n in ones]
     if of_spins is rhf:
         (orbitals,), (ones,), (zeros,) = orbitals, ones, zeros
+    last = dearest_atom(mol)
+    others = [atom for atom in range(atoms) if atom != last]
     # Energies of zero leave out PySCF's own share of the overlap's derivatives.
     core, coulomb, exchange = of_spins._partial_hess_ejk(
-        rhf.HessianBase(Field(mol)), zeros, orbitals, ones, with_k=bool(exact_exchange)
+        rhf.HessianBase(Field(mol)),
+        zeros,
+        orbitals,
+        ones,
+        atmlst=others,
+        with_k=bool(exact_exchange),
     )
-    found = (core + coulomb - exact_exchange * exchange).transpose(0, 2, 1, 3)
+    found = np.zeros((atoms, 3, atoms, 3))
+    known = (core + coulomb - exact_exchange * exchange).transpose(0, 2, 1, 3)
+    found[np.ix_(others, range(3), others, range(3))] = known
+    # Where all nuclei move together, nothing changes.
+    found[others, :, last] = -known.sum(2)
+    found[last] = -found.sum(0)
     one, both, _ = rhf.get_ovlp(mol)
     one = np.einsum("xyij,ij->xyi", one, by_overlap)
     both = both * by_overlap
@@ -102,20 +116,61 @@ def _one_electron(mol, by_overlap, total) -> np.ndarray:
 
 
 def _two_electron(mol, coulomb, share, spins) -> np.ndarray:
-    """The whole of the four-centre integrals; `coulomb` is the density of J, or `None`."""
-    from pyscf.grad import rhf
+    """The whole of the four-centre integrals; `coulomb` is the density of J, or `None`.
 
-    if not share:
-        weighted = rhf.get_j(mol, coulomb) * coulomb
-    else:
-        # One pass over the integrals for all.
-        if coulomb is None:
-            weighted, k = 0.0, rhf.get_k(mol, spins)
-        else:
-            j, k = rhf.get_jk(mol, spins)
-            weighted = j.sum(0) * coulomb
-        weighted = weighted - share * np.einsum("sxij,sij->xij", k, spins)
-    return 2 * _by_atom(mol, np.asarray(weighted).sum(2))
+    They stay the same where all nuclei move together: the derivatives of the atom whose integrals
+    take longest are minus the sum of the others'.
+    """
+    from pyscf.grad import rhf
+    from pyscf.scf import _vhf
+
+    # One pass over the integrals for all.
+    terms = [] if coulomb is None else [("lk->s1ij", 1.0, coulomb)]
+    terms += [("jk->s1il", -share, p) for p in spins] if share else []
+    if not terms:
+        return np.zeros((mol.natm, 3))
+    contractions, shares, densities = map(list, zip(*terms, strict=True))
+    kinds = "j" * (coulomb is not None) + "k" * bool(share)
+    screened = _vhf._VHFOpt(
+        mol,
+        "int2e_ip1",
+        f"CVHFgrad_{kinds}_prescreen",
+        dmcondname="CVHFnr_dm_cond1",
+        direct_scf_tol=_NEGLIGIBLE,
+    )
+    screened.q_cond = rhf._calc_q_cond(mol, screened)
+    tables, edges = (mol._atm, mol._bas, mol._env), mol.ao_loc_nr()
+    last = dearest_atom(mol)
+    start, stop = mol.aoslice_by_atom()[last][:2]
+    by_function = np.zeros((3, mol.nao))
+    for shells in ((0, start), (stop, mol.nbas)):
+        if shells[0] == shells[1]:
+            continue
+        found = _vhf.direct_bindm(
+            mol._add_suffix("int2e_ip1"),
+            "s2kl",
+            contractions,
+            densities,
+            3,
+            *tables,
+            vhfopt=screened,
+            shls_slice=(*shells, *(0, mol.nbas) * 3),
+        )
+        rows = slice(edges[shells[0]], edges[shells[1]])
+        for factor, slopes, p in zip(shares, found, densities, strict=True):
+            by_function[:, rows] -= factor * np.einsum("xij,ij->xi", slopes, p[rows])
+    gradient = 2 * _by_atom(mol, by_function)
+    gradient[last] = -gradient.sum(0)
+    return gradient
+
+
+def dearest_atom(mol) -> int:
+    """The atom whose integrals take longest: that with most pairs of a function and a primitive."""
+    work = np.zeros(mol.natm)
+    for shell in range(mol.nbas):
+        functions = mol.bas_len_cart(shell) * mol.bas_nctr(shell)
+        work[mol.bas_atom(shell)] += functions * mol.bas_nprim(shell)
+    return int(np.argmax(work))
 
 
 def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:

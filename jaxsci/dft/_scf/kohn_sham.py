@@ -87,11 +87,12 @@ def xc_energy(
         return _whole_energy(functional, params, ops, density)
     rows = ops.quadrature.basis.to_rows(density)
     return ops.quadrature.sum(
-        lambda orbitals, weights: _block_energy(functional, params, orbitals, weights, rows)
+        lambda orbitals, weights: block_energy(functional, params, orbitals, weights, rows)
     )
 
 
-def _block_energy(functional, params, orbitals: Rows, weights, density):
+def block_energy(functional, params, orbitals: Rows, weights, density) -> Float[Array, ""]:
+    """∫ e_xc over a block of points, of a density matrix over rows."""
     features = _features(orbitals, density, functional.level)
     return jnp.sum(weights * jax.vmap(lambda f: functional(params, f))(features))
 
@@ -118,7 +119,7 @@ def xc_energy_and_potential(
 
 @one_copy
 def _block_energy_and_slope(functional, params, orbitals: Rows, weights, density):
-    return jax.value_and_grad(_block_energy, argnums=4)(
+    return jax.value_and_grad(block_energy, argnums=4)(
         functional, params, orbitals, weights, density
     )
 

@@ -58,6 +58,12 @@ def test_fitted_and_separated_equal_pyscf(spin, name, fit):
     np.testing.assert_allclose(ours.sum(0), 0, atol=1e-8)
 
 
+def test_a_single_atom_feels_nothing():
+    atom = molecule([("Ne", (0.1, 0.2, 0.3))], "sto-3g", grid=0)
+    np.testing.assert_allclose(forces(atom, xc("svwn")), 0, atol=1e-12)
+    np.testing.assert_allclose(hessian(atom, xc("hf")), 0, atol=1e-10)
+
+
 def test_core_potential():
     from pyscf import gto
 

@@ -28,7 +28,8 @@ def xc_slopes(
     blocks = tuple(x.reshape(-1, block, *x.shape[1:]) for x in arrays)
 
     def energy(coordinates, density, block):
-        part = Grid(*block, grid.size_adjustment)
+        displacement, owner, weights = block
+        part = Grid(displacement, owner, weights, grid.size_adjustment)
         points, weights = points_and_weights(part, coordinates, molecule.atom_mask)
         at = basis.shells, basis.cartesian, coordinates, points, functional.level
         return block_energy(functional, params, rows_at(*at), weights, density)

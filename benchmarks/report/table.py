@@ -27,7 +27,7 @@ def table(report: Mapping[str, Any], only: Sequence[str] = ()) -> str:
 
 
 def _of_cases(report: Mapping[str, Any], only: Sequence[str]) -> str:
-    """Where the run was made, then the rows of each case of a report as `Report.as_json` gives it."""
+    """Where the run was made, then the rows of each case, of a report by `Report.as_json`."""
     cases = sorted(report["cases"], key=lambda case: place(case["pillar"]))
     known = {case["name"] for case in cases} | {case["pillar"] for case in cases}
     if unknown := [name for name in only if name not in known]:

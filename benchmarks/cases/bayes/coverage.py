@@ -131,7 +131,7 @@ def _run(f, start, seen, held_out, settings, repetitions):
             "rms error over deviation": float(np.mean([r for _, r in found])),
         },
         note=f"{len(seen[1])} seen, {len(held_out[1])} held out, noise {settings['noise']:g}; "
-        f"noise and prior by evidence, from {settings['prior']:g}; {repetitions} draws of the noise",
+        f"both by evidence, from prior {settings['prior']:g}; {repetitions} draws of the noise",
     )
 
 

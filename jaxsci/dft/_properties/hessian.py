@@ -1,6 +1,5 @@
 """Second derivatives of the energy in the positions of the nuclei."""
 
-import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ...core import announced_jit
 from .._scf.equations import Equations
-from .._scf.hamiltonian import on_coarse_grid, operators
+from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import density_matrix, electrons_per_orbital
 from .._scf.result import Guess, SCFResult
 from .._scf.solvers.occupied import occupied_at, occupied_response
@@ -192,8 +191,7 @@ def _response(
     explicit = change(slopes.fock + grid.potential).reshape(-1, *density.shape)
     followed = -0.5 * _both(overlap, occupied)
     linear = equations.response(occupied)
-    rough = _rough_response(equations, molecule, occupied)
-    turn = occupied_response(equations, fock, focks, occupied, linear, temperature, rough)
+    turn = occupied_response(equations, fock, focks, occupied, linear, temperature)
 
     def moved(explicit, overlap, followed):
         """Of one direction: how the projectors turn, and what the Fock matrices see in all."""
@@ -210,15 +208,6 @@ def _response(
     moments = jnp.einsum("rij,xij->xr", molecule.dipole_integrals, changes).reshape(*shape, 3)
     nuclei = molecule.charges[:, None, None] * jnp.eye(3)[None]
     return Slopes(second, nuclei - slopes.moments - moments, gradient), by_overlap
-
-
-def _rough_response(equations: Equations, molecule: Molecule, occupied):
-    """The map ∂F/∂Π with the coarse grid's density, or `None` where that is not cheaper."""
-    functional, coarse = equations.functional, molecule.grid.coarse
-    if coarse is None or functional.nonlocal_terms or not functional.on_grid:
-        return None
-    ops = on_coarse_grid(equations.ops, molecule, functional.level)
-    return dataclasses.replace(equations, ops=ops).response(occupied)
 
 
 def _coupled(occupied, focks, overlap, followed, explicit, turned, induced):

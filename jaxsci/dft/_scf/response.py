@@ -19,8 +19,6 @@ _WORST = 1e-7  # relative residual of a solution that is still used
 # Curvature of the energy along a response (Hartree) below which it counts as flat. Orbitals that
 # symmetry lets rotate freely measured below 1e-3 (OH, NO, B), all others above 1e-2.
 _FLATTEST = 1e-3
-_ROUGH = 1e-3  # of the equations that precondition, relative
-_MOST_STEPS = 50  # of those that they precondition
 SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
 
 
@@ -68,80 +66,38 @@ def turned_projectors(
     occupied: Density,
     linear: Callable[[Density], Density],
     change: Density,
-    rough: Callable[[Density], Density] | None = None,
 ) -> Density:
-    """dΠ for a change b of the Fock matrices, with `linear` the map ∂F/∂Π.
-
-    `rough` is nearly the same map, and cheaper: the equations with it precondition the others.
-    """
+    """dΠ for a change b of the Fock matrices, with `linear` the map ∂F/∂Π."""
     virtual = unoccupied(occupied)
 
-    def coupled_perturbed(d, linear=linear):
+    def coupled_perturbed(d):
         inner = virtual @ d @ occupied
         induced = virtual @ linear(inner + inner.transpose(0, 2, 1)) @ occupied
         # The identity outside the virtual-occupied block makes the whole operator invertible.
         commutator = virtual @ (focks @ inner - inner @ focks) @ occupied
         return commutator + induced + (d - inner)
 
-    by_gaps = _by_gaps(fock, equations.ops.counts)
-    solve = functools.partial(solve_or_nan, preconditioner=by_gaps)
-    if rough is not None:
-        nearly = functools.partial(coupled_perturbed, linear=rough)
-        inverse = functools.partial(
-            _conjugate_gradients, nearly, preconditioner=by_gaps, rtol=_ROUGH
-        )
-        solve = functools.partial(solve_or_nan, preconditioner=inverse, solver=_flexible)
     solution = jax.lax.custom_linear_solve(
-        coupled_perturbed, -(virtual @ change @ occupied), solve, symmetric=True
+        coupled_perturbed,
+        -(virtual @ change @ occupied),
+        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, equations.ops.counts)),
+        symmetric=True,
     )
     return solution + solution.transpose(0, 2, 1)
 
 
-def solve_or_nan(
-    operator: Callable, b: Array, *, preconditioner: Callable, solver: Callable | None = None
-) -> Array:
+def solve_or_nan(operator: Callable, b: Array, *, preconditioner: Callable) -> Array:
     """A⁻¹ b for a symmetric A, or NaN unless A x = b and A is clearly positive along x."""
-    x = (solver or _conjugate_gradients)(operator, b, preconditioner=preconditioner)
-    curved = jnp.vdot(x, b) >= _FLATTEST * jnp.vdot(x, x)
-    return jnp.where(is_solution(operator, x, b) & curved, x, jnp.nan)
-
-
-def _conjugate_gradients(
-    operator: Callable, b: Array, *, preconditioner: Callable, rtol: float = TOLERANCE
-) -> Array:
     structure, tag = jax.eval_shape(lambda: b), lx.positive_semidefinite_tag
-    return lx.linear_solve(
+    x = lx.linear_solve(
         lx.FunctionLinearOperator(operator, structure, tag),
         b,
-        lx.CG(rtol=rtol, atol=1e-14),
+        lx.CG(rtol=TOLERANCE, atol=1e-14),
         options={"preconditioner": lx.FunctionLinearOperator(preconditioner, structure, tag)},
         throw=False,
     ).value
-
-
-def _flexible(operator: Callable, b: Array, *, preconditioner: Callable) -> Array:
-    """Conjugate gradients whose preconditioner need not be the same linear map in every step.
-
-    **Source:** Notay, SIAM J. Sci. Comput. 22, 1444 (2000).
-    """
-    enough = jnp.maximum(TOLERANCE * jnp.linalg.norm(b), 1e-14)
-
-    def unfinished(state):
-        return (jnp.linalg.norm(state[1]) > enough) & (state[-1] < _MOST_STEPS)
-
-    def advance(state):
-        x, residual, direction, image, curvature, steps = state
-        z = preconditioner(residual)
-        # Conjugate to the last direction, of which A times it is at hand.
-        new = z - jnp.where(steps > 0, jnp.vdot(z, image) / curvature, 0) * direction
-        image = operator(new)
-        curvature = jnp.vdot(new, image)
-        length = jnp.vdot(new, residual) / curvature
-        return x + length * new, residual - length * image, new, image, curvature, steps + 1
-
-    zero, one = jnp.zeros_like(b), jnp.ones((), b.dtype)
-    start = zero, b, zero, zero, one, jnp.zeros((), int)
-    return jax.lax.while_loop(unfinished, advance, start)[0]
+    curved = jnp.vdot(x, b) >= _FLATTEST * jnp.vdot(x, x)
+    return jnp.where(is_solution(operator, x, b) & curved, x, jnp.nan)
 
 
 def is_solution(operator: Callable, x: Array, b: Array) -> Bool[Array, ""]:

@@ -33,17 +33,14 @@ def occupied_response(
     occupied: Density,
     linear: Callable[[Density], Density],
     temperature: float,
-    rough: Callable[[Density], Density] | None = None,
 ) -> Callable[[Density], Density]:
     """The map from a change of the Fock matrices at fixed orbitals to that of `occupied`.
 
     What the derivative of `occupied_at` solves, for many changes at one solution: `linear` is
-    `equations.response(occupied)`, made once; `rough` a cheaper one that is nearly the same, which
-    saves most products with `linear` where each spin has its own orbitals.
+    `equations.response(occupied)`, made once.
     """
     if temperature:
         counts = equations.ops.counts
         return lambda b: refilled_operators(counts, focks, linear, b, temperature)
-    if equations.ops.spins.shared:
-        return lambda b: turned_shared_projectors(fock, equations, focks, occupied, linear, b)
-    return lambda b: turned_projectors(fock, equations, focks, occupied, linear, b, rough)
+    turned = turned_shared_projectors if equations.ops.spins.shared else turned_projectors
+    return lambda b: turned(fock, equations, focks, occupied, linear, b)

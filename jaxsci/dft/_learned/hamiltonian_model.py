@@ -363,7 +363,7 @@ def orbital_error(f: Callable[..., Array], *, unoccupied: float = 0.1) -> Callab
         orbitals = basis.x @ jnp.linalg.eigh(basis.fock(known))[1]
         filled = jnp.arange(m.size) < jnp.max(m.electrons)
         weight = jnp.where(filled, 1.0, unoccupied)
-        error = weight[:, None] * (orbitals.T @ _error(f, params, sample) @ orbitals) * weight
+        error = orbitals.T @ _error(f, params, sample) @ orbitals * weight[:, None] * weight[None]
         return error.ravel() / jnp.sqrt(jnp.sum(m.basis_mask) * jnp.max(m.electrons))
 
     return residual

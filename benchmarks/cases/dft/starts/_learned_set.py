@@ -76,13 +76,15 @@ def auxiliary(structure: Structure):
 
 
 def batches(structures: Sequence[Structure], known: Sequence, count: int):
-    """Auxiliary bases and coefficients by size, in `count` stacks, without what is NaN."""
+    """Auxiliary bases, and these with coefficients by size, in `count` stacks, without any NaN."""
     kept = [i for i, c in enumerate(known) if np.all(np.isfinite(c))]
     kept.sort(key=lambda i: known[i].size)
-    stacks = []
+    alone, stacks = [], []
     for part in np.array_split(kept, count):
-        aux = jsci.dft.stack_auxiliary([auxiliary(structures[i]) for i in part])
+        own = [auxiliary(structures[i]) for i in part]
+        aux = jsci.dft.stack_auxiliary(own)
         size = aux.charge.shape[1]
         coefficients = [jnp.pad(known[i], (0, size - known[i].size)) for i in part]
+        alone += own
         stacks.append((aux, jnp.stack(coefficients)))
-    return stacks
+    return alone, stacks

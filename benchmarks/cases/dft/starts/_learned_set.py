@@ -14,7 +14,7 @@ import jaxsci as jsci
 from benchmarks.cases.dft._problems import solve
 from benchmarks.cases.dft.starts._organic import LARGEST_LEARNED, Structure, g2
 
-_BUCKETS = 5  # of molecules while their densities are computed
+_TOGETHER = 12  # molecules of one shape while their densities are computed
 _AUXILIARY = "def2-universal-jfit"
 
 
@@ -53,7 +53,7 @@ def _computed(structures, functional, basis, grid) -> list[np.ndarray]:
     xc = jsci.dft.xc(functional)
     found: list[np.ndarray] = [np.empty(0)] * len(structures)
     order = np.argsort([len(s.symbols) + 2 * s.heavy for s in structures], kind="stable")
-    for part in np.array_split(order, _BUCKETS):
+    for part in np.array_split(order, -(-len(order) // _TOGETHER)):
         made = [build(structures[i].atoms, basis, grid) for i in part]
         padded = jsci.dft.pad_to_buckets(made, 1)
         for i, m, p in zip(part, made, padded, strict=True):

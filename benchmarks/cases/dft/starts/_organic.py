@@ -60,7 +60,7 @@ def tested(count: int) -> list[Structure]:
         parts = [known[i] for i in rng.choice(len(known), 2)]
         if sum(p.heavy for p in parts) != wanted:
             continue
-        made = joined(*parts, rng)
+        made = joined(parts[0], parts[1], rng)
         if made is not None and made.name not in names:
             names.add(made.name)
             found.append(made)
@@ -72,10 +72,10 @@ def joined(a: Structure, b: Structure, rng: np.random.Generator) -> Structure | 
     """Two molecules with a bond in place of a hydrogen of each, or None where they would clash."""
     from ase.data import atomic_numbers, covalent_radii
 
-    ends = [_hydrogen(s, rng) for s in (a, b)]
-    if None in ends:
+    first, second = _hydrogen(a, rng), _hydrogen(b, rng)
+    if first is None or second is None:
         return None
-    (h, x), (k, y) = ends
+    (h, x), (k, y) = first, second
     radius = [covalent_radii[atomic_numbers[s.symbols[i]]] for s, i in ((a, x), (b, y))]
     if {a.symbols[x], b.symbols[y]} <= {"N", "O"}:  # rare, and weak
         return None
@@ -86,7 +86,7 @@ def joined(a: Structure, b: Structure, rng: np.random.Generator) -> Structure | 
     fixed = np.delete(a.positions - a.positions[x], h, axis=0)
     placed = np.delete((b.positions - b.positions[y]) @ turn.T, k, axis=0)
     away = sum(radius) * axis
-    poses = [placed @ _about(axis, t).T + away for t in 2 * np.pi * np.arange(_TURNS) / _TURNS]
+    poses = [placed @ _about(axis, 2 * np.pi * t / _TURNS).T + away for t in range(_TURNS)]
     own, other = x - (h < x), y - (k < y)
 
     def closest(pose):

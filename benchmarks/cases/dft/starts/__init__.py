@@ -1,1 +1,0 @@
-"""What chemists compute: relaxed geometries, vibrations, excited states."""

@@ -27,6 +27,7 @@ from ._learned.hamiltonian_model import (
     HamiltonianModel,
     hamiltonian,
     hamiltonian_error,
+    orbital_error,
     prune,
     set_blocks,
 )
@@ -53,6 +54,7 @@ from ._scf.fixed_density import (
     DensityCorrection,
     density_corrected_energy,
     fixed_density_energy,
+    fixed_density_hamiltonian,
     harris_energy,
 )
 from ._scf.scf import SCFResult, energy, scf
@@ -119,7 +121,8 @@ __all__ = [
     # Learned initial guesses
     "DensityModel", "density_guess", "coefficient_error", "guess_error", "set_means", "auxiliary",
     "Auxiliary", "fit_density", "stack_auxiliary", "HamiltonianModel", "hamiltonian",
-    "hamiltonian_guess", "hamiltonian_error", "prune", "set_blocks",
+    "hamiltonian_guess", "hamiltonian_error", "orbital_error", "fixed_density_hamiltonian", "prune",
+    "set_blocks",
     # Exact constraints
     "constraint_table",
 ]  # fmt: skip

@@ -451,7 +451,7 @@ def _of_density(name):
 
     def call(p):
         function = getattr(jsci.dft, name)
-        if name.endswith("energy"):
+        if name.endswith(("energy", "fixed_density_hamiltonian")):
             return function(_hydrogen(), jsci.dft.xc("pbe"), density_matrix=p)
         return function(_hydrogen(), p)
 
@@ -512,7 +512,7 @@ CONSTRAINTS = (
 P = jnp.array([[0.6, 0.6], [0.6, 0.6]])
 DENSITIES = """
     dipole mulliken_charges loewdin_charges hirshfeld_charges spin_populations mayer_bond_orders
-    wiberg_bond_orders harris_energy fixed_density_energy
+    wiberg_bond_orders harris_energy fixed_density_energy fixed_density_hamiltonian
 """
 DFT = [
     *map(_of_density, DENSITIES.split()),

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...core import memoised
+from .._basis.orthonormal import orthonormal
 from .._scf.scf import SCFResult
 from .._system.molecule import Molecule
 from .atom_features import AtomFeatures, Nuclei, degrees, shells_of
@@ -38,11 +39,12 @@ class HamiltonianModel(eqx.Module):
         F = sym(F⁰ + D),   D_ij = Σ_c a_ic b_jc Σ_lm ⟨l_i m_i, l_j m_j | lm⟩ p_AB,lmc
         p_AB = Σ_paths g_path R_path(r_AB) [features(A)_l₁ ⊗ Y_l₂(r_AB)]_l
 
-    for i on atom A and j on B; for A = B, p_AA is the sum of the p_AB of all B. F⁰ is an extended
-    Hückel matrix: the mean blocks of each element, and between atoms 1.75 times the mean of two
-    levels times the overlap. A path is a triple (l₁, l₂, l) of angular momenta with a gate g;
-    `prune` keeps those with the largest gates and skips the work of all others. The matrix rotates
-    with the molecule, but is specific to the basis that it was trained in.
+    for i on atom A and j on B; for A = B, p_AA is the sum of the p_AB of all B. F⁰ is given, as is
+    that of the atoms' densities, or is an extended Hückel matrix: the mean blocks of each
+    element, and between atoms 1.75 times the mean of two levels times the overlap. A path is a
+    triple (l₁, l₂, l) of angular momenta with a gate g; `prune` keeps those with the largest gates
+    and skips the work of all others. The matrix rotates with the molecule, but is specific to the
+    basis that it was trained in.
 
     **Arguments:**
 
@@ -55,15 +57,16 @@ class HamiltonianModel(eqx.Module):
     - `layers`: 1 for features of an atom and its neighbours, 2 with those that these see.
     - `key`: PRNG key of the initial weights.
 
-    Call it with a `Molecule`; it returns (nao, nao) in Hartree. `jsci.pure` splits it into a
+    Call it with a `Molecule` and, if there is one, F⁰ in Hartree, (nao, nao), from
+    `fixed_density_hamiltonian`; it returns (nao, nao) in Hartree. `jsci.pure` splits it into a
     function and its parameters for `fit`.
 
     **Raises:** `ValueError` without examples, for Cartesian bases, or for sizes that are not
     positive; when called, for higher angular momenta. An element or a shell that is in no example
     gives NaN.
 
-    **Good values:** the defaults for a few hundred small molecules. Call `set_blocks` before
-    training.
+    **Good values:** the defaults for a few hundred small molecules. F⁰ of the atoms' densities
+    costs a Fock matrix, and leaves less to learn; without it, call `set_blocks` before training.
 
     **Source:** gates after Luo et al., ICML 2025 (SPHNet), without their phase of random gates;
     features as in `DensityModel`; Wolfsberg & Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
@@ -120,7 +123,9 @@ class HamiltonianModel(eqx.Module):
         self.right = normal(keys[4], e, l, s, channels, scale=0.1 * channels**-0.25)
         self.blocks = jnp.zeros((e, l, s, s))
 
-    def __call__(self, molecule: Molecule) -> Float[Array, "nao nao"]:
+    def __call__(
+        self, molecule: Molecule, base: Float[Array, "nao nao"] | None = None
+    ) -> Float[Array, "nao nao"]:
         if molecule.basis.lmax > self.atoms.lmax or molecule.basis.cartesian:
             raise ValueError("the molecule is not in the basis of this model's examples.")
         atom, angular = molecule.basis.atom, molecule.basis.angular
@@ -131,7 +136,7 @@ class HamiltonianModel(eqx.Module):
         of_shell = self.shell(molecule)
         left, right = self.left[of_shell], self.right[of_shell]
         change = jnp.einsum("ic,jc,ijc->ij", left, right, of_pair)
-        whole = self._mean(molecule) + change
+        whole = (self._mean(molecule) if base is None else base) + change
         # A shell that is in no example means another basis.
         known = of_shell[-1] < self.blocks.shape[-1]
         whole = jnp.where(known[:, None] & known[None], 0.5 * (whole + whole.T), jnp.nan)
@@ -294,16 +299,18 @@ def set_blocks(
 
 
 @memoised
-def hamiltonian_error(f: Callable[[Any, Molecule], Array]) -> Callable:
+def hamiltonian_error(f: Callable[..., Array]) -> Callable:
     """The error of the learned Kohn-Sham matrix, as a residual for `objective`.
 
         r_ij = (F(θ) - F)_ij / n,   ‖r‖² the mean square of the entries of an n × n matrix
 
     **Arguments:**
 
-    - `f`: `f(params, molecule) -> (nao, nao)`, from `jsci.pure(model)`.
+    - `f`: `f(params, molecule)` or `f(params, molecule, base) -> (nao, nao)`, from
+        `jsci.pure(model)`.
 
-    **Returns:** `r(params, (molecule, hamiltonian)) -> (nao²,)` in Hartree.
+    **Returns:** `r(params, (molecule, hamiltonian)) -> (nao²,)` in Hartree; for a model that starts
+    from a given matrix, `r(params, (molecule, hamiltonian, base))`.
 
     ```python
     f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
@@ -313,10 +320,56 @@ def hamiltonian_error(f: Callable[[Any, Molecule], Array]) -> Callable:
     ```
     """
 
-    def residual(params: Any, sample: tuple[Molecule, Array]) -> Float[Array, " entries"]:
-        molecule, known = sample
-        real = molecule.basis_mask[:, None] & molecule.basis_mask[None]
-        error = jnp.where(real, f(params, molecule) - known, 0)
-        return error.ravel() / jnp.sum(molecule.basis_mask)
+    def residual(params: Any, sample: tuple[Any, ...]) -> Float[Array, " entries"]:
+        return _error(f, params, sample).ravel() / jnp.sum(sample[0].basis_mask)
 
     return residual
+
+
+@memoised
+def orbital_error(f: Callable[..., Array], *, unoccupied: float = 0.1) -> Callable:
+    """The error of the learned Kohn-Sham matrix between the true orbitals, for `objective`.
+
+        r_pq = w_p w_q (Cᵀ F(θ) C - ε)_pq / √(n N_occ),   F C = S C ε
+
+    Errors of entries may add up in the energies of orbitals, and mix occupied ones with others. It
+    is these that matter for an SCF and for what is computed from the levels.
+
+    **Arguments:**
+
+    - `f`: as in `hamiltonian_error`.
+    - `unoccupied`: w of the unoccupied orbitals; that of the occupied ones is 1.
+
+    **Returns:** r in Hartree, (nao²,), of the same samples as `hamiltonian_error`.
+
+    **Raises:** `ValueError` for a weight that is negative.
+
+    **Good values:** beside `hamiltonian_error`, with a weight of 1.
+
+    **Source:** the loss of Li et al., 2025 (WALoss, arXiv 2502.19227), with weights of our own.
+
+    ```python
+    f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
+    terms = {"matrix": jsci.dft.hamiltonian_error(f), "orbitals": jsci.dft.orbital_error(f)}
+    loss = jsci.objective(terms)
+    ```
+    """
+    if not unoccupied >= 0:
+        raise ValueError(f"unoccupied is {unoccupied!r}; a weight is positive or zero.")
+
+    def residual(params: Any, sample: tuple[Any, ...]) -> Float[Array, " entries"]:
+        m, known = sample[:2]
+        basis = orthonormal(m.overlap, m.dependent)
+        orbitals = basis.x @ jnp.linalg.eigh(basis.fock(known))[1]
+        filled = jnp.arange(m.size) < jnp.max(m.electrons)
+        weight = jnp.where(filled, 1.0, unoccupied)
+        error = orbitals.T @ _error(f, params, sample) @ orbitals * weight[:, None] * weight[None]
+        return error.ravel() / jnp.sqrt(jnp.sum(m.basis_mask) * jnp.max(m.electrons))
+
+    return residual
+
+
+def _error(f, params, sample) -> Float[Array, "nao nao"]:
+    molecule, known, *base = sample
+    real = molecule.basis_mask[:, None] & molecule.basis_mask[None]
+    return jnp.where(real, f(params, molecule, *base) - known, 0)

@@ -166,6 +166,47 @@ def harris_energy(
     return _harris_energy(molecule, as_functional(functional), params, density)
 
 
+def fixed_density_hamiltonian(
+    molecule: Molecule,
+    functional: Functional | Callable,
+    params: Any = None,
+    *,
+    density_matrix: Float[Array, "*spin nao nao"] | SCFResult,
+) -> Float[Array, "nao nao"]:
+    """The Kohn-Sham matrix of a density that need not be the functional's own.
+
+        F[P] = h + J[P] - ½ a K[P] + V_xc[P],   the mean of both spins
+
+    One Fock matrix is built. That of the atoms' densities is what a `HamiltonianModel` may start
+    from, to learn the rest.
+
+    **Arguments:**
+
+    - `molecule`: one molecule; for a batch use `jsci.vmap`.
+    - `functional`: as in `scf`.
+    - `params`: the functional's parameters.
+    - `density_matrix`: P, (nao, nao) if restricted, else (2, nao, nao); or the result of `scf`.
+
+    **Returns:** F in Hartree, (nao, nao).
+
+    **Raises:** as `fixed_density_energy`.
+
+    ```python
+    base = jsci.dft.fixed_density_hamiltonian(
+        molecule, jsci.dft.xc("pbe"), density_matrix=molecule.guess
+    )
+    ```
+    """
+    density = _with_channels(molecule, density_matrix, "fixed_density_hamiltonian")
+    return _fixed_density_hamiltonian(molecule, as_functional(functional), params, density)
+
+
+@eqx.filter_jit
+def _fixed_density_hamiltonian(molecule, functional, params, density):
+    fock = fock_matrix(functional, params, operators(molecule, functional), density)
+    return jnp.mean(fock, axis=0)
+
+
 @eqx.filter_jit
 def _fixed_density_energy(molecule, functional, params, density):
     return total_energy(functional, params, operators(molecule, functional), density)

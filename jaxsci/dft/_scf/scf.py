@@ -16,7 +16,7 @@ from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .equations import Equations
-from .hamiltonian import on_coarse_grid, operators
+from .hamiltonian import Operators, on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital
 from .projector import occupied_orbitals, unoccupied
 from .result import Guess, SCFResult as SCFResult, density_of
@@ -204,19 +204,25 @@ def _search(equations: Equations, molecule, start, iteration: Iteration):
     functional, ops = equations.functional, equations.ops
     sets = 1 if ops.spins.shared else ops.spins.channels
     fock = jnp.stack([ops.orthonormal.fock(ops.core_hamiltonian)] * sets)
+    guess = None if start is None else _first(start, ops, molecule)
     # Nonlocal terms depend on the grid points, so they cannot use the coarse grid.
     local = functional.on_grid and not functional.nonlocal_terms
     if local and molecule.grid.coarse is not None and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
         coarse = dataclasses.replace(equations, ops=rough)
-        solution, focks = converge(equations, coarse, fock, iteration, start)
+        solution, focks = converge(equations, coarse, fock, iteration, guess)
         return solution, solution.energy, focks
-    guess = None if start is None else FirstDensity(start, jnp.zeros((), bool))
     solution, _ = iterate(equations, fock, iteration, guess=guess)
     if iteration.newton:
         solution = minimise(equations, solution, iteration)
     occupied = fill(solution.fock, ops, iteration.temperature)
     return solution, *equations.energy_and_fock(occupied)
+
+
+def _first(density, ops: Operators, molecule: Molecule) -> FirstDensity:
+    to = ops.orthonormal.x.T @ molecule.overlap
+    occupied = to @ density @ to.T / electrons_per_orbital(density)
+    return FirstDensity(density, occupied, jnp.zeros((), bool))
 
 
 def _energies(equations: Equations, occupied, value, iteration: Iteration):

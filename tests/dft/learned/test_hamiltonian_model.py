@@ -9,10 +9,12 @@ import pytest
 import jaxsci as jsci
 from jaxsci.dft import (
     HamiltonianModel,
+    fixed_density_hamiltonian,
     hamiltonian,
     hamiltonian_error,
     hamiltonian_guess,
     molecule,
+    orbital_error,
     prune,
     scf,
     set_blocks,
@@ -44,6 +46,11 @@ def model(water):
 @jax.jit
 def predict(model, m):
     return model(m)
+
+
+@jax.jit
+def predict_from(model, m, base):
+    return model(m, base)
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +151,52 @@ def test_error_is_the_mean_square_of_an_entry(model, water, solved):
     np.testing.assert_allclose(hamiltonian_error(lambda p, m: exact)(params, (water, exact)), 0)
 
 
+def test_error_between_orbitals_is_that_of_their_energies(model, water, solved):
+    f, params = jsci.pure(model)
+    exact = hamiltonian(water, solved)
+    n, occupied = water.size, 5
+    found = orbital_error(f, unoccupied=0.5)(params, (water, exact)).reshape(n, n)
+    found *= np.sqrt(n * occupied)
+    levels = solved.orbital_energies
+    change = jnp.einsum("ip,ij,jp->p", solved.orbitals, predict(model, water), solved.orbitals)
+    weight = jnp.where(jnp.arange(n) < occupied, 1, 0.25)
+    np.testing.assert_allclose(jnp.diagonal(found), weight * (change - levels), atol=1e-9)
+    # A rotation of degenerate orbitals aside, their mixing has the norm of the error itself.
+    mixed = solved.orbitals.T @ (predict(model, water) - exact) @ solved.orbitals
+    across = 0.5 * jnp.linalg.norm(mixed[:occupied, occupied:])
+    np.testing.assert_allclose(jnp.linalg.norm(found[:occupied, occupied:]), across, rtol=1e-9)
+
+
+def test_matrix_of_a_density_is_the_derivative_of_its_energy(water, solved):
+    pbe = xc("pbe")
+    found = fixed_density_hamiltonian(water, pbe, density_matrix=water.guess)
+
+    def energy(p):
+        return jsci.dft.fixed_density_energy(water, pbe, density_matrix=0.5 * (p + p.T))
+
+    np.testing.assert_allclose(found, jax.grad(energy)(water.guess), atol=1e-10)
+    own = fixed_density_hamiltonian(water, pbe, density_matrix=solved)
+    np.testing.assert_allclose(own, hamiltonian(water, solved), atol=1e-6)
+
+
+def test_a_given_matrix_is_the_start(model, water, solved):
+    pbe, exact = xc("pbe"), hamiltonian(water, solved)
+    base = fixed_density_hamiltonian(water, pbe, density_matrix=water.guess)
+    change, found = (predict_from(model, water, b) for b in (jnp.zeros_like(base), base))
+    np.testing.assert_allclose(found - change, base, atol=1e-12)
+    f, params = jsci.pure(model)
+    errors = [e(f)(params, (water, exact, base)) for e in (hamiltonian_error, orbital_error)]
+    assert all(bool(jnp.isfinite(e).all()) for e in errors)
+    np.testing.assert_allclose(jnp.sum(errors[0] ** 2), jnp.mean((found - exact) ** 2), rtol=1e-12)
+
+
 def test_bad_input_is_explained(model, water):
     with pytest.raises(ValueError, match="needs examples"):
         HamiltonianModel([], key=jax.random.key(0))
     with pytest.raises(ValueError, match="sizes must be positive"):
         HamiltonianModel([water], channels=0, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="unoccupied is -1"):
+        orbital_error(lambda p, m: m.overlap, unoccupied=-1)
     with pytest.raises(ValueError, match="keep is 0"):
         prune(model, 0)
     carbon = molecule([("C", (0.0, 0.0, 0.0))], "6-31g*", spin=2, grid=0)

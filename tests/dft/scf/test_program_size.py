@@ -33,14 +33,14 @@ def water():
     return molecule(WATER, "def2-svp", grid=3)
 
 
-@pytest.mark.parametrize(("name", "most"), [("lda,vwn", 1365), ("pbe", 1702), ("r2scan", 2252)])
+@pytest.mark.parametrize(("name", "most"), [("lda,vwn", 1385), ("pbe", 1720), ("r2scan", 2272)])
 def test_one_copy_of_the_work_on_the_grids(water, name, most):
     assert equations(lambda m: scf(m, xc(name), throw=False), water) <= most
 
 
 @pytest.mark.parametrize(
     ("value", "most"),
-    [(lambda r: r.energy, 4328), (lambda r: jnp.sum(r.density_matrix**2), 5909)],
+    [(lambda r: r.energy, 4346), (lambda r: jnp.sum(r.density_matrix**2), 5927)],
     ids=["energy", "density"],
 )
 def test_gradients_share_what_the_solution_has(water, value, most, key):
@@ -57,4 +57,4 @@ def test_gradients_share_what_the_solution_has(water, value, most, key):
 def test_a_gradient_of_the_energy_alone_has_no_response_of_the_orbitals(water, key):
     f, params = jsci.pure(jsci.nn.MLP(3, "scalar", width=8, depth=2, key=key, dtype=float))
     kernel = jsci.dft.energy(neural_functional(f))
-    assert equations(jax.grad(kernel), params, water) <= 2326
+    assert equations(jax.grad(kernel), params, water) <= 2346

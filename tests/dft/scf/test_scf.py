@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.dft import molecule, scf, xc
+from jaxsci.dft import (
+    DIIS,
+    fixed_density_hamiltonian,
+    hamiltonian_guess,
+    molecule,
+    scf,
+    xc,
+)
 from jaxsci.dft._scf.hamiltonian import operators
 from jaxsci.dft._scf.kohn_sham import fock_matrix, total_energy
 from jaxsci.dft._scf.scf import _gap
@@ -162,6 +169,22 @@ def test_guesses_lead_to_the_same_field():
     again = scf(water, functional, guess=first.density_matrix)
     np.testing.assert_allclose(core.energy, first.energy, atol=1e-9, rtol=0)
     assert int(again.steps) < int(first.steps)
+
+
+# The orbitals of the first Fock matrix are those of the first step, whose error DIIS then knows.
+def test_a_guess_of_orbitals_is_a_step_of_the_iteration():
+    water = molecule(WATER, "6-31g*", grid=0)
+    one_grid = dataclasses.replace(water, grid=dataclasses.replace(water.grid, coarse=None))
+    functional = xc("svwn")
+    base = fixed_density_hamiltonian(one_grid, functional, density_matrix=water.guess)
+    first = hamiltonian_guess(one_grid, base)
+    whole = scf(one_grid, functional)
+    rest = scf(one_grid, functional, guess=first)
+    assert int(rest.steps) == int(whole.steps) - 1
+    np.testing.assert_allclose(rest.energy, whole.energy, atol=1e-11, rtol=0)
+    # The least damping keeps the guess out of the extrapolation, which costs steps.
+    apart = scf(one_grid, functional, guess=first, solver=DIIS(damping=1e-14))
+    assert int(apart.steps) > int(rest.steps)
 
 
 def test_non_convergence_is_flagged_or_raised():

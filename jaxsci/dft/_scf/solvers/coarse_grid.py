@@ -76,7 +76,7 @@ def converge(
     coarse: Equations,
     fock: Float[Array, "sets n n"],
     iteration: Iteration,
-    density: Density | None = None,
+    guess: FirstDensity | None = None,
 ) -> tuple[Solution, Density]:
     """The SCF solution on the full grid from few evaluations there, most often two.
 
@@ -90,8 +90,7 @@ def converge(
     Corrections are extrapolated by DIIS. If a few of them do not suffice, as where some rotation is
     soft, the steps that follow are plain DIIS steps on the full grid.
 
-    **Arguments:** as in `iterate`; `coarse` the equations on the coarse grid, `density` the guess
-    that replaces `fock`.
+    **Arguments:** as in `iterate`; `coarse` the equations on the coarse grid.
 
     **Returns:** the solution, whose `energy` is that of the orbitals of its `fock`; and the Fock
     matrices of these orbitals.
@@ -102,8 +101,8 @@ def converge(
     def correct(model: _Model, progress: _Progress) -> tuple[_Model, _Reached]:
         steps = progress.reached.solution.steps
         inner = _inner_iteration(iteration, steps, progress.corrections)
-        guess = None if density is None else FirstDensity(density, steps > 0)
-        found, memory = _solve_model(coarse, model, progress.reached, inner, guess)
+        first = None if guess is None else guess._replace(used=steps > 0)
+        found, memory = _solve_model(coarse, model, progress.reached, inner, first)
         following, judged, focks = _corrected(equations, coarse, model, found, iteration)
         judged = judged._replace(steps=steps + judged.steps)
         return following, _Reached(judged, focks, memory, model.potential)

@@ -21,13 +21,19 @@ from .smearing import fermi_operators
 
 # Energies are sums of many terms: changes below this fraction of them are rounding.
 _ROUNDING = 1e-14
+_IDEMPOTENT = 1e-6  # the largest element of Π² - Π
 HISTORY = 8  # Fock matrices that DIIS extrapolates
 
 
 class FirstDensity(NamedTuple):
-    """The density matrix whose Fock matrix is diagonalised first, unless `used` says it was."""
+    """The density matrix whose Fock matrix is diagonalised first, unless `used` says it was.
+
+    `occupied` is this density in the orthonormal basis, per electron of an orbital: a projector
+    where it is one of orbitals, and not for a superposition of atoms.
+    """
 
     density: Density
+    occupied: Float[Array, "spins n n"]
     used: Bool[Array, ""]
 
 
@@ -118,12 +124,15 @@ def iterate(
     the operator of the occupations. Where α and β share their orbitals, F is the effective matrix.
 
     **Arguments:** `guess` replaces `fock` until it was used: its Fock matrix is built by the body
-    of the loop, so that the program holds the work on the grid once; `memory` is that of an
-    iteration to go on from; `settled(solution, tolerance)` says when to stop.
+    of the loop, so that the program holds the work on the grid once, and is extrapolated with the
+    others if the guess is a density of orbitals; `memory` is that of an iteration to go on from;
+    `settled(solution, tolerance)` says when to stop.
 
     **Returns:** the solution, and the memory of its extrapolation.
     """
     ops, spins = equations.ops, equations.ops.spins
+    yes = jnp.ones((), bool)
+    joins = yes if guess is None else _joins(guess, spins, iteration)
 
     def unfinished(state: _Search):
         reached = state.solution
@@ -136,6 +145,7 @@ def iterate(
         density = density_matrix(ops, occupied)
         if guess is not None:
             density = jnp.where(state.begun, density, guess.density)
+            occupied = jnp.where(state.begun, occupied, guess.occupied)
         energy, built = equations.energy_and_fock_of(density)
         new = next_fock(built, last.fock, occupied, spins, iteration)
         error = departure(last.fock, new, occupied, spins, iteration)
@@ -154,18 +164,32 @@ def iterate(
         if guess is None:
             return following
         first = jnp.mean(built, axis=0, keepdims=True) if spins.shared else built
-        begun = state._replace(solution=last._replace(fock=first), begun=jnp.ones((), bool))
+        # What is not counted is overwritten.
+        memory = eqx.tree_at(lambda h: h.count, history, state.history.count + joins)
+        begun = _Search(last._replace(fock=first), memory, state.lowest, state.best, yes)
         return jax.tree.map(lambda a, b: jnp.where(state.begun, a, b), following, begun)
 
     inf = jnp.asarray(jnp.inf, fock.dtype)
     start = Solution(fock, iteration.level_shift, inf, inf, inf, jnp.zeros((), int))
     if memory is None:
         memory = first_memory(fock, spins)
-    begun = jnp.ones((), bool) if guess is None else guess.used
+    begun = yes if guess is None else guess.used
     end = jax.lax.while_loop(unfinished, advance, _Search(start, memory, inf, fock, begun))
     # Newton's method goes on from where the energy was lowest.
     solution = end.solution._replace(fock=end.best) if iteration.newton else end.solution
     return solution, end.history
+
+
+def _joins(guess: FirstDensity, spins: Spins, iteration: Iteration) -> Bool[Array, ""]:
+    """Whether a guess is extrapolated with what follows: it needs orbitals, and an error of them.
+
+    Damping would mix its Fock matrix with the core Hamiltonian.
+    """
+    if spins.shared or iteration.temperature:
+        return jnp.zeros((), bool)
+    occupied = guess.occupied
+    off = jnp.max(jnp.abs(occupied @ occupied - occupied))
+    return (off < _IDEMPOTENT) & (iteration.damping == 0)
 
 
 def first_memory(fock: Float[Array, "sets n n"], spins: Spins) -> History:

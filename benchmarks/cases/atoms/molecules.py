@@ -20,7 +20,7 @@ Network = Literal["ours", "ANI"]
 ELEMENTS = ["H", "C", "N", "O"]
 TRAIN, KNOWN, NEW = 60, 10, 20  # distortions of each molecule: to train on, and of both tests
 HELD_OUT = 4  # one molecule in so many
-STEPS, BATCH = 3000, 8
+STEPS, BATCH = 1500, 8
 RATES: dict[Network, float] = {
     "ours": 1e-2,
     "ANI": 1e-3,

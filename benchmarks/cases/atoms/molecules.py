@@ -71,7 +71,7 @@ def labelled(structures) -> list[jsci.atoms.Frame]:
         rows = np.load(file)
     else:
         arrays = {"sizes": sizes, "numbers": numbers, "positions": positions}
-        rows = TBLITE.answer("benchmarks.remote.peers.tblite", "labels", arrays)
+        rows = TBLITE.answer("benchmarks.remote.peers.atoms.tblite", "labels", arrays)
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, rows)
     parts = np.split(rows, np.cumsum([1 + 3 * n for n in sizes])[:-1])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.runner.case import Peer, Run, Size
+from benchmarks.runner.optional import NotHere
 
 
 class Remote:
@@ -102,6 +103,21 @@ class Environment(NamedTuple):
     def peer(self, name: str, make: Callable[[Size], Run]) -> Peer:
         return Peer(name, self.install, make, interpreter=self.variable, beside=self.beside)
 
+    def answer(self, module: str, case: str, arrays: Mapping[str, Any]) -> np.ndarray:
+        """What `module` returns of `case`, for a case whose data it makes.
+
+        **Raises:** `NotHere` where the variable names no file.
+        """
+        if not Path(os.environ.get(self.variable, "")).is_file():
+            raise NotHere(
+                f"{self.install}: set {self.variable} to a Python that has it and {self.beside}"
+            )
+        program = Remote(
+            os.environ[self.variable], module, case, {k: np.asarray(v) for k, v in arrays.items()}
+        )
+        program()
+        return program.output()
+
 
 GRAD_DFT = Environment(
     "GRAD_DFT_PYTHON",
@@ -130,6 +146,7 @@ CHGNET = Environment(
     "chgnet==0.4.2",
     "torch==2.13.0 pymatgen ase nvidia-ml-py3 typing-extensions",
 )
+TBLITE = Environment("TBLITE_PYTHON", "tblite==0.8.0", "numpy cffi")
 MGNO = Environment(
     "MGNO_PYTHON",
     "https://github.com/xlliu2017/MgNO@3a68a90",

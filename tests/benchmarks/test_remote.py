@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.remote import Remote, remote_run
+from benchmarks.remote import Environment, Remote, remote_run
+from benchmarks.runner.optional import NotHere, missing_package
 
 MODULE = "tests.benchmarks.doubling_peer"
 
@@ -25,3 +26,14 @@ def test_failures_are_told():
         Remote(sys.executable, MODULE, "broken", {"x": np.ones(1)})
     with pytest.raises(RuntimeError, match="ended without an answer"):
         Remote(sys.executable, "tests.benchmarks.no_such_peer", "", {"x": np.ones(1)})
+
+
+def test_data_of_another_package(monkeypatch):
+    doubling = Environment("DOUBLING_PYTHON", "doubling==1", "numpy")
+    monkeypatch.setenv("DOUBLING_PYTHON", sys.executable)
+    x = np.arange(3.0)
+    np.testing.assert_array_equal(doubling.answer(MODULE, "doubling", {"x": x}), 2 * x)
+    monkeypatch.delenv("DOUBLING_PYTHON")
+    with pytest.raises(NotHere, match="doubling==1: set DOUBLING_PYTHON") as told:
+        doubling.answer(MODULE, "doubling", {"x": x})
+    assert missing_package(told.value) == str(told.value)

@@ -2,11 +2,14 @@
 
 import functools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
 
 LATTICE = {"Cu": 3.61, "Ag": 4.09, "Au": 4.08}  # Å
+SINGLE = jnp.float32
 GPA = 160.21766208  # per eV/Å³
 CORNERS = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
 
@@ -44,6 +47,12 @@ def varied_frames(count: int, seed: int) -> list[jsci.atoms.Frame]:
     rng = np.random.default_rng(seed)
     sizes = np.clip(rng.lognormal(np.log(0.5), 0.8, count), 0.1, 3.0)
     return jsci.atoms.label([alloy(rng, (1, 1, 1), size) for size in sizes], EMT())
+
+
+def in_single(tree):
+    """The same with every array of floating point numbers in float32."""
+    halved = lambda x: x.astype(SINGLE) if jnp.issubdtype(x.dtype, jnp.floating) else x  # noqa: E731
+    return jax.tree.map(halved, tree)
 
 
 def rock_salt(rng, symbols, a, repeat):

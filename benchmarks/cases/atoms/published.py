@@ -136,7 +136,7 @@ def _peer_speed(several):
         }
         wanted = _in_double(several, size)
         return remote_run(
-            CHGNET.variable, "benchmarks.remote.peers.chgnet", "properties", arrays,
+            CHGNET.variable, "benchmarks.remote.peers.atoms.chgnet", "properties", arrays,
             lambda found: float(np.abs(found - wanted).max()),
         )  # fmt: skip
 

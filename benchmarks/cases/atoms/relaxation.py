@@ -107,7 +107,7 @@ def peer_relaxations(size):
         "fmax": FMAX,
     }
     return remote_run(
-        CHGNET.variable, "benchmarks.remote.peers.chgnet", "relaxations", arrays,
+        CHGNET.variable, "benchmarks.remote.peers.atoms.chgnet", "relaxations", arrays,
         lambda found: float(np.abs(found[:, 0] - _energies(size)).max()),
     )  # fmt: skip
 

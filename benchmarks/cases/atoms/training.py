@@ -4,18 +4,16 @@ import time
 from typing import Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 import jaxsci as jsci
-from benchmarks.cases.atoms._problems import GPA, LATTICE, emt_frames
+from benchmarks.cases.atoms._problems import GPA, LATTICE, SINGLE, emt_frames, in_single
 from benchmarks.runner.case import Case, Run, Size
 
 # What mean absolute errors are measured in. Energies stay far below; forces do not get there, with
 # 41 meV/Å from bonds and 55 meV/Å from angles in fewer steps.
 BARS = {"energy meV/atom": 20.0, "force meV/Å": 30.0, "stress GPa": 0.35}
-SINGLE = jnp.float32
 TRAIN, TEST = 300, 100  # frames
 
 
@@ -75,9 +73,7 @@ def trained(order: Literal[2, 3], steps: int):
 def _single(frames, settings):
     """Batches in float32, of one shape."""
     near = {"cutoff": settings.cutoff, "angle_cutoff": settings.angle_cutoff}
-    batches = jsci.atoms.batch(frames, **near, buckets=1)
-    halved = lambda x: x.astype(SINGLE) if jnp.issubdtype(x.dtype, jnp.floating) else x  # noqa: E731
-    return jax.tree.map(halved, batches)
+    return in_single(jsci.atoms.batch(frames, **near, buckets=1))
 
 
 def _training(order: Literal[2, 3]):

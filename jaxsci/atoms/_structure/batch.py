@@ -1,7 +1,7 @@
 """Structures of any size as stacks of few shapes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -130,7 +130,7 @@ def _groups(sizes: np.ndarray, members: np.ndarray, most: int) -> list[np.ndarra
 def _stacked(frames, graphs, group: np.ndarray, size: int, shape: np.ndarray) -> Batch:
     ours = [_padded(frames[k].atoms, graphs[k], shape) for k in group]
     empty = [_emptied(*ours[0])] * (size - len(group))
-    atoms, graph = jax.tree.map(lambda *leaves: jnp.stack(leaves), *ours, *empty)
+    atoms, graph = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *ours, *empty)
     dtype, n = atoms.positions.dtype, int(shape[0])
     shapes = {"energy": (), "forces": (n, 3), "stress": (3, 3), "magmoms": (n,)}
     values = {name: np.zeros((size, *shapes[name])) for name in LABELS}
@@ -152,25 +152,36 @@ def _stacked(frames, graphs, group: np.ndarray, size: int, shape: np.ndarray) ->
 
 
 def _padded(atoms: Atoms, graph: Graph, shape: np.ndarray) -> tuple[Atoms, Graph]:
+    """With arrays of NumPy: JAX would compile programs for every number of edges and angles."""
     n, e, a = (int(m) for m in shape)
-    extra = n - len(atoms.numbers)
-    positions = jnp.pad(atoms.positions, ((0, extra), (0, 0)))
-    atoms = Atoms(positions, jnp.pad(atoms.numbers, (0, extra)), atoms.cell)
-    ends = lambda x: jnp.pad(x, (0, e - len(x)), constant_values=n - 1)  # noqa: E731
-    angle = lambda x: jnp.pad(x, (0, a - len(x)))  # noqa: E731
-    more = e - len(graph.i)
-    reverse = jnp.concatenate([graph.reverse, jnp.arange(e - more, e, dtype=graph.reverse.dtype)])
-    return atoms, Graph(
-        ends(graph.i), ends(graph.j), jnp.pad(graph.shift, ((0, more), (0, 0))),
-        jnp.pad(graph.edge_mask, (0, more)), reverse,
-        angle(graph.first), angle(graph.second), angle(graph.angle_mask),
-        graph.overflow, graph.cutoff, graph.angle_cutoff,
-    )  # fmt: skip
+    atoms, graph = jax.tree.map(np.asarray, (atoms, graph))
+    own = np.arange(len(graph.i), e, dtype=graph.reverse.dtype)
+    atoms = eqx.tree_at(
+        lambda s: (s.positions, s.numbers),
+        atoms,
+        (_filled(atoms.positions, n), _filled(atoms.numbers, n)),
+    )
+    ends = [_filled(graph.i, e, n - 1), _filled(graph.j, e, n - 1)]
+    edges = [_filled(graph.shift, e), _filled(graph.edge_mask, e)]
+    reverse = np.concatenate([graph.reverse, own])
+    angles = [_filled(x, a) for x in (graph.first, graph.second, graph.angle_mask)]
+    return atoms, eqx.tree_at(
+        lambda g: (g.i, g.j, g.shift, g.edge_mask, g.reverse, g.first, g.second, g.angle_mask),
+        graph,
+        (*ends, *edges, reverse, *angles),
+    )
+
+
+def _filled(values: Any, size: int, fill: int = 0) -> np.ndarray:
+    """At the head of an array of this size, of which the rest is `fill`."""
+    room = np.full((size, *values.shape[1:]), fill, values.dtype)
+    room[: len(values)] = values
+    return room
 
 
 def _emptied(atoms: Atoms, graph: Graph) -> tuple[Atoms, Graph]:
     """A structure of the same shape in which everything is padding."""
-    numbers = jnp.zeros_like(atoms.numbers)
-    masks = (jnp.zeros_like(graph.edge_mask), jnp.zeros_like(graph.angle_mask))
+    numbers = np.zeros_like(atoms.numbers)
+    masks = (np.zeros_like(graph.edge_mask), np.zeros_like(graph.angle_mask))
     atoms = eqx.tree_at(lambda a: a.numbers, atoms, numbers)
     return atoms, eqx.tree_at(lambda g: (g.edge_mask, g.angle_mask), graph, masks)

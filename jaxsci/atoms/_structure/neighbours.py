@@ -84,8 +84,8 @@ def listed(
     reverse = np.concatenate([reverse, np.arange(len(i), e)])
     return Graph(
         _padded(i, e, last), _padded(j, e, last), _padded(shift, e),
-        jnp.arange(e) < len(i), _padded(reverse, e),
-        _padded(first, a), _padded(second, a), jnp.arange(a) < count,
+        jnp.asarray(np.arange(e) < len(i)), _padded(reverse, e),
+        _padded(first, a), _padded(second, a), jnp.asarray(np.arange(a) < count),
         jnp.array(False), float(cutoff), None if angle_cutoff is None else float(angle_cutoff),
     )  # fmt: skip
 

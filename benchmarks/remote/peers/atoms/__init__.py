@@ -1,0 +1,1 @@
+"""Peers of potentials of atoms, and the program that labels molecules."""

@@ -65,6 +65,42 @@ def rows_at(
     return Rows(np.concatenate(values), np.concatenate(matrices), tuple(names))
 
 
+def valued(
+    residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points, *held: PyTree
+) -> Equations:
+    """Programs of r(params, x, *held) alone, as `derivatives`."""
+    batch_size = max(16, _AT_ONCE // params.size)
+    return {
+        name: program(_Values(r, batch_size), jnp.asarray(params), points[name], *held)
+        for name, r in residuals.items()
+    }
+
+
+def values_at(
+    programs: Equations,
+    factors: Mapping[str, float],
+    points: Points,
+    params: Float[np.ndarray, "*outputs n"],
+    *held: PyTree,
+) -> Float[np.ndarray, " rows"]:
+    """The values of `rows_at`, without their derivatives."""
+    values = []
+    for name, call in programs.items():
+        value = np.asarray(compiled_call(call, jnp.asarray(params), points[name], *held)).ravel()
+        values.append(np.sqrt(factors[name] / value.size) * value)
+    return np.concatenate(values)
+
+
+class _Values(eqx.Module):
+    """r(params, x, *held) at all points, in chunks."""
+
+    r: Callable
+    batch_size: int = eqx.field(static=True)
+
+    def __call__(self, params, points, *held):
+        return vmap(lambda x: self.r(params, x, *held), batch_size=self.batch_size)(points)
+
+
 class _Derivatives(eqx.Module):
     """r(params, x, *held) and ∂r/∂params at all points, in chunks."""
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.spatial
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from .boundaries import Piece, Pieces
@@ -59,19 +60,24 @@ class Surface(Piece):
         return -slope / jnp.linalg.norm(slope)
 
     def depth(self, x: Point) -> Float[Array, ""]:
-        """Σ wᵢ nᵢ·(pᵢ - x) / Σ wᵢ with Gaussian weights: near the surface the distance from it."""
-        away = self.points.astype(x.dtype) - x
+        """Half Σ wᵢ nᵢ·(pᵢ - x) and half n·(p - x) of the means: near the surface the distance.
+
+        Where the surface bends, the first lies outside by as much as the second lies inside.
+        """
+        away = self.points.astype(x.dtype) - x[None]
+        normals = self.normals.astype(x.dtype)
         width = _WIDTH * self.spacing
         weights = jax.nn.softmax(-jnp.sum(away**2, axis=1) / (2 * width**2))
-        return weights @ jnp.sum(self.normals.astype(x.dtype) * away, axis=1)
+        of_means = (weights @ normals) @ (weights @ away)
+        return (weights @ jnp.sum(normals * away, axis=1) + of_means) / 2
 
 
 class PointCloud(Domain):
     """A domain given by points of its surface and the normals there, as a scanner gives them.
 
-    The surface is where Σ wᵢ nᵢ·(pᵢ - x) = 0, with Gaussian weights wᵢ of the distance from x. It
-    is smooth and runs through the points up to their curvature times their distance squared.
-    Boundary piece: `"surface"`, which is drawn as densely as the points are.
+    The surface is where Σ wᵢ nᵢ·(pᵢ - x) + Σ wᵢ nᵢ · Σ wᵢ (pᵢ - x) = 0, with Gaussian weights wᵢ of
+    the distance from x. It is smooth. Boundary piece: `"surface"`, which is drawn as densely as the
+    points are.
 
     **Arguments:**
 
@@ -85,8 +91,8 @@ class PointCloud(Domain):
     it. Each evaluation takes all points. Volume and area are estimated from fixed samples, to about
     two percent where points are dense.
 
-    **Source:** Kolluri, "Provably good moving least squares" (2008), whose implicit function this
-    is.
+    **Source:** Kolluri, "Provably good moving least squares" (2008), whose implicit function the
+    first half is.
 
     ```python
     angle = jnp.linspace(0.0, 2 * jnp.pi, 200, endpoint=False)
@@ -99,7 +105,7 @@ class PointCloud(Domain):
     lower: tuple[float, ...] = eqx.field(static=True)
     upper: tuple[float, ...] = eqx.field(static=True)
 
-    def __init__(self, points: Float[Array, "n dim"], normals: Float[Array, "n dim"] | None = None):
+    def __init__(self, points: ArrayLike, normals: ArrayLike | None = None):
         places, outward = _checked(points, normals)
         distances, _ = scipy.spatial.KDTree(places).query(places, k=2)
         spacing = float(np.median(distances[:, 1]))

@@ -49,7 +49,7 @@ class Rim(Piece):
         a, b = self.semi_axes
         angle = np.linspace(0.0, 2 * np.pi, 2 * _NODES + 1)
         speed = np.hypot(a * np.sin(angle), b * np.cos(angle))
-        pieces = (speed[:-2:2] + 4 * speed[1::2] + speed[2::2]) * np.pi / (6 * _NODES)
+        pieces = (speed[:-2:2] + 4 * speed[1::2] + speed[2::2]) * np.pi / (3 * _NODES)
         return np.append(0.0, np.cumsum(pieces))
 
     def normal(self, x: Point) -> Vector:

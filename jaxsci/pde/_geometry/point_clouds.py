@@ -17,7 +17,7 @@ from .regions import Point, Region, Vector, check_point, kept_fraction
 # The width of the weights of neighbouring points, in distances to the nearest one.
 _WIDTH = 1.5
 # Half of the shell whose volume over its thickness is the area, in the same distances.
-_SHELL = 2.0
+_SHELL = 0.5
 # Projections of a point onto the surface; each squares its distance.
 _PROJECTIONS = 4
 
@@ -174,14 +174,15 @@ class _Shell(Region):
     @property
     def measure(self) -> float:
         box = np.prod(np.subtract(self.upper, self.lower))
-        return float(box) * kept_fraction(self, count=65536)
+        return float(box) * kept_fraction(self)
 
     def from_unit(self, v: Float[Array, " unit_dim"]) -> Point:
         lower, upper = (jnp.asarray(b, v.dtype) for b in (self.lower, self.upper))
         return lower + (upper - lower) * v
 
     def keeps(self, x: Point) -> Bool[Array, ""]:
-        return jnp.abs(self.surface.depth(x)) < self.half
+        depth, slope = jax.value_and_grad(self.surface.depth)(x)
+        return jnp.abs(depth) < self.half * jnp.linalg.norm(slope)
 
 
 def _checked(points, normals) -> tuple[np.ndarray, np.ndarray]:

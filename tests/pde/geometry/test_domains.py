@@ -171,7 +171,7 @@ def test_round_domains_that_are_none(make, message):
         make()
 
 
-def _scan(n=600):
+def _scan(n=400):
     """Points of an ellipsoid at the angles of a sunflower, and their normals."""
     z, angle = 1 - (2 * np.arange(n) + 1) / n, np.pi * (3 - 5**0.5) * np.arange(n)
     flat = np.sqrt(1 - z**2)
@@ -183,22 +183,22 @@ def _scan(n=600):
 def test_a_point_cloud_is_the_domain_that_was_scanned(key):
     points, normals = _scan()
     cloud = pde.PointCloud(points, normals)
-    np.testing.assert_allclose(cloud.measure, 4 / 3 * np.pi * 0.48, rtol=0.01)
+    np.testing.assert_allclose(cloud.measure, 4 / 3 * np.pi * 0.48, rtol=0.02)
     # Thomsen's formula for the area, right to 1.1 %
     p, (a, b, c) = 1.6075, np.array([1.0, 0.8, 0.6]) ** 1.6075
     area = 4 * np.pi * ((a * b + a * c + b * c) / 3) ** (1 / p)
     surface = cloud.boundary["surface"]
     np.testing.assert_allclose(surface.measure, area, rtol=0.03)
-    drawn = np.asarray(pde.uniform(surface, 200)(key))
-    assert len(np.unique(drawn, axis=0)) == 200
+    drawn = np.asarray(pde.uniform(surface, 100)(key))
+    assert len(np.unique(drawn, axis=0)) == 100
     np.testing.assert_allclose(jax.vmap(cloud.level)(drawn), 0.0, atol=1e-9)
     shell = np.linalg.norm(drawn / np.array([1.0, 0.8, 0.6]), axis=1)
-    np.testing.assert_allclose(shell, 1.0, atol=0.01)
+    np.testing.assert_allclose(shell, 1.0, atol=0.015)
     found, exact = jax.vmap(surface.normal)(drawn), drawn / np.array([1.0, 0.8, 0.6]) ** 2
     exact = exact / np.linalg.norm(exact, axis=1, keepdims=True)
-    assert np.min(np.sum(found * exact, axis=1)) > 0.999
-    inside = np.asarray(pde.uniform(cloud, 200)(key))
-    assert np.max(np.linalg.norm(inside / np.array([1.0, 0.8, 0.6]), axis=1)) < 1.01
+    assert np.min(np.sum(found * exact, axis=1)) > 0.998
+    inside = np.asarray(pde.uniform(cloud, 100)(key))
+    assert np.max(np.linalg.norm(inside / np.array([1.0, 0.8, 0.6]), axis=1)) < 1.015
     u = pde.dirichlet(lambda p, x: 1.0 + x[0], cloud)
     np.testing.assert_allclose(jax.vmap(lambda x: u(None, x))(drawn), 0.0, atol=1e-8)
 

@@ -199,14 +199,17 @@ def require_numbers(tree: Any, what: str) -> None:
 def least_met(before: Rows, after: Rows, params: np.ndarray) -> tuple[str, float]:
     """The equation of which the largest share of its own size is left, and that share.
 
-    Its size is the residual without features, or if that is zero, the size of its terms.
+    Its size is the residual without features, or if that is zero, the size of its terms. What is
+    left to the rounding of all equations is none.
     """
+    rounding = 10 * np.finfo(after.values.dtype).eps * np.linalg.norm(before.values)
     terms = Rows(np.linalg.norm(after.matrix * params.ravel(), axis=1), after.matrix, after.names)
     shares = {}
     for name in dict.fromkeys(after.names):
         size, of_terms = (np.linalg.norm(rows.of(name)) for rows in (before, terms))
         size = size if size > 1e-9 * of_terms else of_terms
-        shares[name] = float(np.linalg.norm(after.of(name)) / (size or 1.0))
+        left = np.linalg.norm(after.of(name))
+        shares[name] = float(left / (size or 1.0)) if left > rounding else 0.0
     worst = max(shares, key=lambda name: shares[name])
     return worst, shares[worst]
 

@@ -9,7 +9,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import pde
-from jaxsci.pde._collocation.truncated_svd import truncated_solve
+from jaxsci.pde._collocation.truncated_svd import ReusedFactors, truncated_solve
 
 LINE = pde.Interval(-1.0, 1.0)
 SQUARE = pde.Box((0.0, 0.0), (1.0, 1.0))
@@ -298,3 +298,20 @@ def test_more_bad_input():
         solve(lambda u, x: u(x) - jnp.sqrt(1 + x[0]), fresh=2 * points)
     flat = solve(lambda u, x: jax.grad(u)(x)[0], points=jnp.arange(24)[:, None])
     assert flat.relative_residual == 0  # points that are whole numbers
+
+
+def test_factors_serve_until_the_matrix_changes(monkeypatch):
+    """By more than rounding: slabs of a linear equation are factored once."""
+    rng, counts, qr = np.random.default_rng(0), [], np.linalg.qr
+    a, b, c = rng.normal(size=(20, 6)), rng.normal(size=20), rng.normal(size=20)
+    monkeypatch.setattr(np.linalg, "qr", lambda m: counts.append(1) or qr(m))
+    solve = ReusedFactors()
+    for matrix, target, count in (
+        (a, b, 1),
+        (a * (1 + 1e-14), c, 1),
+        (2 * a, c, 2),
+        (a[:9], c[:9], 3),
+    ):
+        found, rank = solve(matrix, target)
+        assert rank == 6 and len(counts) == count
+        np.testing.assert_allclose(found, np.linalg.lstsq(matrix, target)[0], rtol=1e-10)

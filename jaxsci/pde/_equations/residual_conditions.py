@@ -21,15 +21,12 @@ Values = Callable[[Float[Array, " dim"]], Array] | float
 def robin(piece: Piece, value: Values, flux: Values, target: Values) -> Callable:
     """Robin's condition a u + b ∂u/∂n = g on a boundary piece; a = 0, b = 1 is Neumann's.
 
-    It is divided by |a| + |b|, so that coefficients in raw units, as a conductivity of 400, make no
-    term that outweighs the others.
-
     **Arguments:**
 
     - `piece`: a boundary piece, whose outward normal is n.
     - `value`, `flux`, `target`: a, b, g, numbers or functions of one point `(d,)`.
 
-    **Returns:** `op(u, x)` = (a u + b n·∇u - g) / (|a| + |b|).
+    **Returns:** `op(u, x)` = a u + b n·∇u - g.
 
     ```python
     wall = square.boundary["x0_upper"]
@@ -40,8 +37,7 @@ def robin(piece: Piece, value: Values, flux: Values, target: Values) -> Callable
 
     def op(u, x):
         slope = piece.normal(x) @ grad(u)(x)
-        a, b = _at(value, x), _at(flux, x)
-        return _relative(a * u(x) + b * slope - _at(target, x), a, b)
+        return _at(value, x) * u(x) + _at(flux, x) * slope - _at(target, x)
 
     return op
 
@@ -83,9 +79,7 @@ def periodic(shift: tuple[float, ...]) -> Callable:
 def interface(piece: Piece, inner: Values, outer: Values) -> Callable:
     """Equal values and fluxes of two fields where their domains meet.
 
-        u₁ = u₂,   (κ₁ ∂u₁/∂n - κ₂ ∂u₂/∂n) / (|κ₁| + |κ₂|) = 0
-
-    The fluxes are divided by both conductivities, so that these may be in any unit.
+        u₁ = u₂,   κ₁ ∂u₁/∂n = κ₂ ∂u₂/∂n
 
     **Arguments:**
 
@@ -109,8 +103,7 @@ def interface(piece: Piece, inner: Values, outer: Values) -> Callable:
                 f"interface() needs a field of two components, one for each side, got shape "
                 f"{values.shape}."
             )
-        a, b = _at(inner, x), _at(outer, x)
-        jump = _relative(a * slopes[0] - b * slopes[1], a, b)
+        jump = _at(inner, x) * slopes[0] - _at(outer, x) * slopes[1]
         return jnp.stack([values[0] - values[1], jump])
 
     return op
@@ -138,12 +131,6 @@ def integral(value: float) -> Callable:
         return weights @ jax.vmap(u)(points) - value
 
     return op
-
-
-def _relative(residual, a, b):
-    """Divided by |a| + |b|, where that is not zero."""
-    size = jnp.abs(a) + jnp.abs(b)
-    return residual / jnp.where(size > 0, size, 1)
 
 
 def _at(value: Values, x):

@@ -73,12 +73,12 @@ class ReusedFactors:
     """
 
     def __init__(self):
-        self._matrix, self._factors = None, None
+        self._last: tuple[np.ndarray, Factors] | None = None
 
     def __call__(self, matrix: np.ndarray, target: np.ndarray) -> Truncated:
-        if self._factors is None or not _is_equal(self._matrix, matrix):
-            self._matrix, self._factors = matrix, factored(matrix)
-        return solved(self._factors, target)
+        if self._last is None or not _is_equal(self._last[0], matrix):
+            self._last = matrix, factored(matrix)
+        return solved(self._last[1], target)
 
 
 def _is_equal(a: np.ndarray, b: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from .domains import Domain
 from .levels import either, product
 from .regions import Point, Vector, check_point, unit_sphere
 
-Vertex = tuple[float, float, float]
+Vertex = tuple[float, ...]
 
 # Nodes of the arc length of an ellipse, between which the angle is linear.
 _NODES = 4096
@@ -25,8 +25,8 @@ _KEPLER_STEPS = 24
 class Rim(Piece):
     """The boundary of an ellipse."""
 
-    center: tuple[float, float] = eqx.field(static=True)
-    semi_axes: tuple[float, float] = eqx.field(static=True)
+    center: Vertex = eqx.field(static=True)
+    semi_axes: Vertex = eqx.field(static=True)
 
     @property
     def unit_dim(self) -> int:
@@ -76,10 +76,10 @@ class Ellipse(Domain):
     ```
     """
 
-    center: tuple[float, float] = eqx.field(static=True)
-    semi_axes: tuple[float, float] = eqx.field(static=True)
+    center: Vertex = eqx.field(static=True)
+    semi_axes: Vertex = eqx.field(static=True)
 
-    def __init__(self, center: tuple[float, float], semi_axes: tuple[float, float]):
+    def __init__(self, center: Vertex, semi_axes: Vertex):
         self.center = _finite("Ellipse", "center", center, 2)
         self.semi_axes = _finite("Ellipse", "semi_axes", semi_axes, 2)
         _require_positive("Ellipse", "semi_axes", *self.semi_axes)

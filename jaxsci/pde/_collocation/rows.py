@@ -199,17 +199,18 @@ def require_numbers(tree: Any, what: str) -> None:
 def least_met(before: Rows, after: Rows, params: np.ndarray) -> tuple[str, float]:
     """The equation of which the largest share of its own size is left, and that share.
 
-    Its size is the residual without features, or if that is zero, the size of its terms. What is
-    left to the rounding of all equations is none.
+    Its size is the residual without features, or if that is zero, the size of its terms. What
+    the rounding of the coefficients leaves is none.
     """
-    rounding = 10 * np.finfo(after.values.dtype).eps * np.linalg.norm(before.values)
+    rounding = 10 * np.finfo(after.values.dtype).eps * np.linalg.norm(params)
     terms = Rows(np.linalg.norm(after.matrix * params.ravel(), axis=1), after.matrix, after.names)
     shares = {}
     for name in dict.fromkeys(after.names):
         size, of_terms = (np.linalg.norm(rows.of(name)) for rows in (before, terms))
         size = size if size > 1e-9 * of_terms else of_terms
-        left = np.linalg.norm(after.of(name))
-        shares[name] = float(left / (size or 1.0)) if left > rounding else 0.0
+        left, own = np.linalg.norm(after.of(name)), after.matrix[np.array(after.names) == name]
+        rounded = left <= rounding * np.linalg.norm(own)
+        shares[name] = 0.0 if rounded else float(left / (size or 1.0))
     worst = max(shares, key=lambda name: shares[name])
     return worst, shares[worst]
 

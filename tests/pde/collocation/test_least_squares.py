@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -236,6 +238,21 @@ def test_an_equation_that_others_outweigh_is_named():
     with pytest.warns(UserWarning, match="of the equation 'bar' itself"):
         assert bar(40, weights={"wall": 1e60}) > 0.1
     assert bar(40, weights={"wall": 1e22}) < 1e-12
+
+
+def test_an_equation_that_only_rounding_leaves_is_not_named():
+    """u does not depend on y: its slope there has no other size than the rounding of u = 300."""
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+    op = {
+        "pde": lambda u, x: jsci.laplacian(u)(x),
+        "ends": lambda u, x: u(x) - 300 * (1 + x[0]),
+        "sides": lambda u, x: jsci.grad(u)(x)[1],
+    }
+    points = {name: pde.sobol(square, 40) for name in op}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = pde.least_squares(op, lambda f: f, pde.polynomial_features(square, [4, 4]), points)
+    assert found.residuals["sides"] < 1e-10
 
 
 def test_as_many_points_as_coefficients_are_said():

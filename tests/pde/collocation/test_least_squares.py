@@ -1,8 +1,7 @@
 """What is linear is solved: errors near rounding, and clear words where they cannot be."""
 
-from typing import Any
-
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -33,7 +33,9 @@ from ._equations.systems import (
     time_harmonic_maxwell,
 )
 from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, SpaceTime, Union
+from ._geometry.point_clouds import PointCloud
 from ._geometry.polygons import Polygon
+from ._geometry.round_domains import Cylinder, Ellipse, Torus
 from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
 from ._methods.plots import plot_solution
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
@@ -51,7 +53,8 @@ __all__ = [
     # Packages
     "reference",
     # Domains
-    "Interval", "Box", "Ball", "Polygon", "Union", "Intersection", "Difference", "SpaceTime",
+    "Interval", "Box", "Ball", "Ellipse", "Cylinder", "Torus", "Polygon", "PointCloud",
+    "Union", "Intersection", "Difference", "SpaceTime",
     # Points
     "uniform", "sobol", "latin_hypercube", "residual_adaptive", "joint", "gauss_legendre",
     "graded", "adversarial", "Adversarial", "random_directions", "with_directions",

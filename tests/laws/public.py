@@ -153,7 +153,8 @@ EXEMPT = {
         dft.polarisability dft.stability dft.relax dft.scan dft.vibrations dft.excitations
         dft.stable_scf nn.Dense ntk.Features ntk.FourierNeuronFeatures ntk.bundle
         ntk.infinite.monte_carlo operators.Attention operators.BallIntegral pde.Difference
-        pde.Intersection pde.Polygon pde.Union pde.causal_loss pde.integral pde.interface
+        pde.Cylinder pde.Ellipse pde.Intersection pde.PointCloud pde.Polygon pde.Torus pde.Union
+        pde.causal_loss pde.integral pde.interface
         pde.robin
     """,
 }

@@ -13,20 +13,22 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...core import require_x64, residual
 from .._equations.time_order import require_order, time_responses
-from .relinearisation import minimise, norm_of, warn_of_interpolation
+from .relinearisation import minimise, warn_of_interpolation
 from .rows import (
     Equations,
-    Rows,
     count,
     derivatives,
     drawn,
     has_samplers,
     require_numbers,
     rows_at,
+    valued,
+    values_at,
     weighted,
 )
 from .slab_file import SlabFile
 from .slabs import State, initial_state, next_state, slab_function
+from .truncated_svd import ReusedFactors
 
 
 class March(NamedTuple):
@@ -133,17 +135,24 @@ def march(
     state, lengths = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.diff(bounds)
     start = np.zeros(shape)
     _check_equations(equations, trial, free, start, state, training, order)
-    inside, outside = _rows(equations, trial, free, weights, (training, others), start, state)
+    rows, values = _rows(equations, trial, free, weights, training, start, state)
 
     def share_left(state: State, params: np.ndarray) -> float:
-        return norm_of(outside(params, state)) / (norm_of(outside(0 * start, state)) or 1.0)
+        left, whole = (np.linalg.norm(values(others, c, state)) for c in (params, 0 * start))
+        return float(left / (whole or 1.0))
 
     store = None if checkpoint is None else SlabFile(checkpoint, bounds, start, state)
     solved, residuals = ([], []) if store is None else store.restore(share_left, tolerance)
-    found = None
+    found, solve = None, ReusedFactors()
     for k in range(len(lengths)):
         if k >= len(solved):
-            found = minimise(lambda c, at=state: inside(c, at), start, max_steps)
+            found = minimise(
+                functools.partial(rows, training, state=state),
+                start,
+                max_steps,
+                values_at=functools.partial(values, training, state=state),
+                solve=solve,
+            )
             relative = share_left(state, found.params)
             if not (found.converged and relative <= tolerance):
                 _warn_of_the_end(k, state, relative, found.converged, tolerance)
@@ -177,20 +186,24 @@ def _check_equations(equations, trial, free, start, state, points, order) -> Non
     require_order(order, responses)
 
 
-def _rows(equations, trial, free, weights, samples, start, state) -> list[Callable[..., Rows]]:
-    """For each sample of points, the rows at coefficients in a slab: one program for all slabs."""
+def _rows(equations, trial, free, weights, training, start, state) -> tuple[Callable, Callable]:
+    """The rows, and their values alone, at points and coefficients in a slab: programs for all."""
 
     def of_slab(op):
         return lambda c, x, state: residual(op, trial(functools.partial(free, state)))(c, x)
 
     residuals = {name: of_slab(op) for name, op in equations.items()}
     factors = weighted(weights, equations)
+    programs = derivatives(residuals, start, training, state)
+    quick = valued(residuals, start, training, state)
 
-    def rows(points):
-        programs = derivatives(residuals, start, points, state)
-        return lambda c, state: rows_at(programs, factors, _at_times(points, state), c, state)
+    def rows(points, c, state):
+        return rows_at(programs, factors, _at_times(points, state), c, state)
 
-    return [rows(points) for points in samples]
+    def values(points, c, state):
+        return values_at(quick, factors, _at_times(points, state), c, state)
+
+    return rows, values
 
 
 def _bounds(times: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .rows import Rows, require_finite
-from .truncated_svd import truncated_solve
+from .truncated_svd import ReusedFactors
 
 # A whole step that leaves more than this share of the residual is the last one.
 _STAGNATION = 0.9
@@ -27,44 +27,63 @@ class Minimum(NamedTuple):
     converged: bool
 
 
-def minimise(at: Callable[..., Rows], params: np.ndarray, max_steps: int) -> Minimum:
-    """Gauss-Newton with halved steps; linear equations are solved twice, to refine."""
+def minimise(
+    at: Callable[..., Rows],
+    params: np.ndarray,
+    max_steps: int,
+    *,
+    values_at: Callable | None = None,
+    solve: Callable | None = None,
+) -> Minimum:
+    """Gauss-Newton with halved steps; linear equations are solved twice, to refine.
+
+    `values_at` gives the values of the rows alone, for less than `at`; `solve` keeps the factors of
+    one problem for the next.
+    """
     if max_steps < 1:
         raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
+    solve = ReusedFactors() if solve is None else solve
     rows = at(params)
     require_finite(rows)
     _require_enough(rows, params)
     _require_dependence(rows)
     linear, rank = True, 0
+
+    def moved(params) -> Rows:
+        """With the derivatives of before, unless they cost nothing more."""
+        return at(params) if values_at is None else rows._replace(values=values_at(params))
+
     for steps in range(1, max_steps + 1):
         # The second time a linear system is solved for what rounding left of the first. Others are
         # solved for all coefficients, which stay small then.
         base = params if linear and steps == 2 else np.zeros(params.shape)
         target = rows.matrix @ (params - base).ravel() - rows.values
-        found, rank = truncated_solve(rows.matrix, target)
+        found, rank = solve(rows.matrix, target)
         step = base + found.reshape(params.shape) - params
-        whole = at(params + step)
+        whole = moved(params + step)
         if steps == 1:
             linear = _is_linear(rows, step, whole)
             _require_steps(linear, max_steps)
-        share, new = _shortened(at, params, step, rows, whole)
+        share, new = _shortened(moved, params, step, rows, whole)
         stagnant = share == 1 and norm_of(new) > _STAGNATION * norm_of(rows)
         params, rows = params + share * step, new
         require_finite(rows)
         exact = norm_of(rows) < 10 * _rounding(rows, params)
         if share == 0 or stagnant or (linear and steps == 2) or (exact and not linear):
             return Minimum(params, rows, rank, steps, linear, True)
+        if values_at is not None and not linear:
+            rows = at(params)
     return Minimum(params, rows, rank, max_steps, linear, linear)
 
 
-def _shortened(at, params, step, rows, whole) -> tuple[float, Rows]:
+def _shortened(moved, params, step, rows, whole) -> tuple[float, Rows]:
     """The first of 1, 1/2, 1/4, ... of a step that lowers the residual, and the rows there."""
     share, new = 1.0, whole
     while not norm_of(new) < norm_of(rows):  # NaN is no lower
         share /= 2
         if share < _SHORTEST_STEP:
             return 0.0, rows
-        new = at(params + share * step)
+        new = moved(params + share * step)
     return share, new
 
 

@@ -65,6 +65,42 @@ def rows_at(
     return Rows(np.concatenate(values), np.concatenate(matrices), tuple(names))
 
 
+def valued(
+    residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points, *held: PyTree
+) -> Equations:
+    """Programs of r(params, x, *held) alone, as `derivatives`."""
+    batch_size = max(16, _AT_ONCE // params.size)
+    return {
+        name: program(_Values(r, batch_size), jnp.asarray(params), points[name], *held)
+        for name, r in residuals.items()
+    }
+
+
+def values_at(
+    programs: Equations,
+    factors: Mapping[str, float],
+    points: Points,
+    params: Float[np.ndarray, "*outputs n"],
+    *held: PyTree,
+) -> Float[np.ndarray, " rows"]:
+    """The values of `rows_at`, without their derivatives."""
+    values = []
+    for name, call in programs.items():
+        value = np.asarray(compiled_call(call, jnp.asarray(params), points[name], *held)).ravel()
+        values.append(np.sqrt(factors[name] / value.size) * value)
+    return np.concatenate(values)
+
+
+class _Values(eqx.Module):
+    """r(params, x, *held) at all points, in chunks."""
+
+    r: Callable
+    batch_size: int = eqx.field(static=True)
+
+    def __call__(self, params, points, *held):
+        return vmap(lambda x: self.r(params, x, *held), batch_size=self.batch_size)(points)
+
+
 class _Derivatives(eqx.Module):
     """r(params, x, *held) and ∂r/∂params at all points, in chunks."""
 
@@ -163,14 +199,18 @@ def require_numbers(tree: Any, what: str) -> None:
 def least_met(before: Rows, after: Rows, params: np.ndarray) -> tuple[str, float]:
     """The equation of which the largest share of its own size is left, and that share.
 
-    Its size is the residual without features, or if that is zero, the size of its terms.
+    Its size is the residual without features, or if that is zero, the size of its terms. What
+    the rounding of the coefficients leaves is none.
     """
+    rounding = 10 * np.finfo(after.values.dtype).eps * np.linalg.norm(params)
     terms = Rows(np.linalg.norm(after.matrix * params.ravel(), axis=1), after.matrix, after.names)
     shares = {}
     for name in dict.fromkeys(after.names):
         size, of_terms = (np.linalg.norm(rows.of(name)) for rows in (before, terms))
         size = size if size > 1e-9 * of_terms else of_terms
-        shares[name] = float(np.linalg.norm(after.of(name)) / (size or 1.0))
+        left, own = np.linalg.norm(after.of(name)), after.matrix[np.array(after.names) == name]
+        rounded = left <= rounding * np.linalg.norm(own)
+        shares[name] = 0.0 if rounded else float(left / (size or 1.0))
     worst = max(shares, key=lambda name: shares[name])
     return worst, shares[worst]
 

@@ -17,6 +17,43 @@ class Truncated(NamedTuple):
     rank: int
 
 
+class Factors(NamedTuple):
+    """A matrix with columns of equal length, A = Q R, and R = U Σ Vᵀ if it is ill-conditioned."""
+
+    lengths: Float[np.ndarray, " columns"]
+    q: Float[np.ndarray, "rows columns"]
+    r: Float[np.ndarray, "columns columns"]
+    svd: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+
+
+def factored(matrix: Float[np.ndarray, "rows columns"]) -> Factors:
+    """The factors for `solved`; singular values take several times longer than Q R."""
+    lengths = np.linalg.norm(matrix, axis=0)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    q, r = np.linalg.qr(matrix / lengths)
+    return Factors(lengths, q, r, None if _is_well_conditioned(r) else np.linalg.svd(r))
+
+
+def solved(factors: Factors, target: Float[np.ndarray, " rows"]) -> Truncated:
+    """The solution for one target, as `truncated_solve` says."""
+    lengths, q, r, svd = factors
+    y = q.T @ target
+    if svd is None:
+        return Truncated(scipy.linalg.solve_triangular(r, y) / lengths, len(y))
+    left, values, right = svd
+    kept = values > 0
+    along, values, right = (left.T @ y)[kept], values[kept], right[kept]
+    if not len(values):
+        return Truncated(np.zeros(len(lengths)), 0)
+    outside = np.sum((target - q @ y) ** 2)
+    left_out = np.append(np.cumsum((along**2)[::-1])[::-1][1:], 0.0) + outside
+    size = np.cumsum((along / values) ** 2)
+    rounding = (np.finfo(q.dtype).eps * values[0]) ** 2 * size
+    rank = int(np.argmin(left_out + rounding)) + 1
+    solution = right[:rank].T @ (along[:rank] / values[:rank])
+    return Truncated(solution / lengths, rank)
+
+
 def truncated_solve(
     matrix: Float[np.ndarray, "rows columns"], target: Float[np.ndarray, " rows"]
 ) -> Truncated:
@@ -24,27 +61,29 @@ def truncated_solve(
 
     The first term falls and the second grows with each singular value that is kept. The second is
     what rounding adds to A x, so that no accuracy is bought by coefficients that would cancel it.
-    Columns are brought to equal length before. All are kept where the matrix is well conditioned,
-    without singular values, which take several times longer.
+    Columns are brought to equal length before. All are kept where the matrix is well conditioned.
     """
-    lengths = np.linalg.norm(matrix, axis=0)
-    lengths = np.where(lengths > 0, lengths, 1.0)
-    q, r = np.linalg.qr(matrix / lengths)
-    y = q.T @ target
-    if _is_well_conditioned(r):
-        return Truncated(scipy.linalg.solve_triangular(r, y) / lengths, len(y))
-    left, values, right = np.linalg.svd(r)
-    kept = values > 0
-    along, values, right = (left.T @ y)[kept], values[kept], right[kept]
-    if not len(values):
-        return Truncated(np.zeros(matrix.shape[1]), 0)
-    outside = np.sum((target - q @ y) ** 2)
-    left_out = np.append(np.cumsum((along**2)[::-1])[::-1][1:], 0.0) + outside
-    size = np.cumsum((along / values) ** 2)
-    rounding = (np.finfo(matrix.dtype).eps * values[0]) ** 2 * size
-    rank = int(np.argmin(left_out + rounding)) + 1
-    solution = right[:rank].T @ (along[:rank] / values[:rank])
-    return Truncated(solution / lengths, rank)
+    return solved(factored(matrix), target)
+
+
+class ReusedFactors:
+    """`truncated_solve` that factors a matrix only if it is another one than the last.
+
+    The slabs of a linear equation differ by the rounding of their times.
+    """
+
+    def __init__(self):
+        self._last: tuple[np.ndarray, Factors] | None = None
+
+    def __call__(self, matrix: np.ndarray, target: np.ndarray) -> Truncated:
+        if self._last is None or not _is_equal(self._last[0], matrix):
+            self._last = matrix, factored(matrix)
+        return solved(self._last[1], target)
+
+
+def _is_equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """To the rounding of features at times that differ by it."""
+    return a is b or (a.shape == b.shape and np.abs(a - b).max() <= 1e-12 * np.abs(a).max())
 
 
 def _is_well_conditioned(r: Float[np.ndarray, "columns columns"]) -> bool:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ...core import compiled_call
+from ...core import compiled_call, vmap
 
 Point = Float[Array, " dim"]
 Vector = Float[Array, " dim"]
@@ -62,7 +62,9 @@ def kept_fraction(region: Region, *, count: int = 16384) -> float:
         if region.unit_dim == 0:
             return float(region.keeps(region.from_unit(jnp.zeros(0))))
         unit = jnp.asarray(low_discrepancy(count, region.unit_dim))
-        kept = compiled_call(jax.vmap(lambda v: region.keeps(region.from_unit(v))), unit)
+        # In chunks, as a point of a region may take a whole cloud.
+        keeps = vmap(lambda v: region.keeps(region.from_unit(v)), batch_size=2048)
+        kept = compiled_call(keeps, unit)
         return float(jnp.mean(kept))
 
 

@@ -1,5 +1,6 @@
 """What is linear is solved: errors near rounding, and clear words where they cannot be."""
 
+import warnings
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import pde
-from jaxsci.pde._collocation.truncated_svd import truncated_solve
+from jaxsci.pde._collocation.truncated_svd import ReusedFactors, truncated_solve
 
 LINE = pde.Interval(-1.0, 1.0)
 SQUARE = pde.Box((0.0, 0.0), (1.0, 1.0))
@@ -238,6 +239,21 @@ def test_an_equation_that_others_outweigh_is_named():
     assert bar(40, weights={"wall": 1e22}) < 1e-12
 
 
+def test_an_equation_that_only_rounding_leaves_is_not_named():
+    """u does not depend on y: its slope there has no other size than the rounding of u = 300."""
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+    op = {
+        "pde": lambda u, x: jsci.laplacian(u)(x),
+        "ends": lambda u, x: u(x) - 300 * (1 + x[0]),
+        "sides": lambda u, x: jsci.grad(u)(x)[1],
+    }
+    points = {name: pde.sobol(square, 40) for name in op}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = pde.least_squares(op, lambda f: f, pde.polynomial_features(square, [4, 4]), points)
+    assert found.residuals["sides"] < 1e-10
+
+
 def test_as_many_points_as_coefficients_are_said():
     step = lambda u, x: u(x) - jnp.sign(x[0] - 0.01)  # noqa: E731
     points = jnp.linspace(-1, 1, 12)[:, None]
@@ -298,3 +314,20 @@ def test_more_bad_input():
         solve(lambda u, x: u(x) - jnp.sqrt(1 + x[0]), fresh=2 * points)
     flat = solve(lambda u, x: jax.grad(u)(x)[0], points=jnp.arange(24)[:, None])
     assert flat.relative_residual == 0  # points that are whole numbers
+
+
+def test_factors_serve_until_the_matrix_changes(monkeypatch):
+    """By more than rounding: slabs of a linear equation are factored once."""
+    rng, counts, qr = np.random.default_rng(0), [], np.linalg.qr
+    a, b, c = rng.normal(size=(20, 6)), rng.normal(size=20), rng.normal(size=20)
+    monkeypatch.setattr(np.linalg, "qr", lambda m: counts.append(1) or qr(m))
+    solve = ReusedFactors()
+    for matrix, target, count in (
+        (a, b, 1),
+        (a * (1 + 1e-14), c, 1),
+        (2 * a, c, 2),
+        (a[:9], c[:9], 3),
+    ):
+        found, rank = solve(matrix, target)
+        assert rank == 6 and len(counts) == count
+        np.testing.assert_allclose(found, np.linalg.lstsq(matrix, target)[0], rtol=1e-10)

@@ -16,6 +16,9 @@ DOMAINS = {
     "ball": pde.Ball((0.0, 1.0, 2.0), 2.0),
     "line": pde.Ball((1.0,), 0.5),
     "polygon": pde.Polygon([(-1, -1), (-1, 1), (1, 1), (1, 0), (0, 0), (0, -1)]),
+    "ellipse": pde.Ellipse((0.5, -1.0), (2.0, 0.5)),
+    "cylinder": pde.Cylinder((0.0, 0.0, 0.0), (1.0, 2.0, 2.0), 0.5),
+    "torus": pde.Torus((1.0, 0.0, 0.0), 2.0, 1.5, axis=(0.0, 3.0, 4.0)),
     "union": SQUARE | DISK,
     "intersection": SQUARE & DISK,
     "difference": SQUARE - DISK,
@@ -32,6 +35,9 @@ MEASURES = {
     "ball": 4 / 3 * np.pi * 8,
     "line": 1.0,
     "polygon": 3.0,
+    "ellipse": np.pi,
+    "cylinder": np.pi * 0.75,
+    "torus": 9 * np.pi**2,
     "union": 4 + _SEGMENT,
     "intersection": _DISK - _SEGMENT,
     "difference": 4 - _DISK + _SEGMENT,
@@ -115,6 +121,103 @@ def test_points_of_a_ball_are_uniform(name, key):
     expected = ball.radius**2 * ball.dim / (ball.dim + 2)
     np.testing.assert_allclose(jnp.mean(jnp.sum(offset**2, axis=1)), expected, rtol=3e-3)
     np.testing.assert_allclose(jnp.mean(offset, axis=0), 0.0, atol=1e-2)
+
+
+def test_points_of_round_domains_and_of_their_surfaces_are_uniform(key):
+    """By second moments: of the ellipse's rim ∫x² ds, of a tube E ρ² and of a ring's inside."""
+    wide = pde.Ellipse((0.0, 0.0), (2.0, 0.5))
+    angle = np.linspace(0.0, 2 * np.pi, 100_000, endpoint=False)
+    speed = np.hypot(2 * np.sin(angle), 0.5 * np.cos(angle))
+    rim = wide.boundary["rim"]
+    np.testing.assert_allclose(rim.measure, 2 * np.pi * speed.mean(), rtol=1e-9)
+    moment = np.mean(speed * 4 * np.cos(angle) ** 2) / speed.mean()
+    found = jnp.mean(pde.sobol(rim, 4096)(key)[:, 0] ** 2)
+    np.testing.assert_allclose(found, moment, rtol=1e-3)
+
+    ring = pde.Torus((0.0, 0.0, 0.0), 2.0, 1.5)
+    mean_square = lambda region: jnp.mean(jnp.sum(pde.sobol(region, 4096)(key)[:, :2] ** 2, axis=1))  # noqa: E731
+    # E(R + r cos φ)² under the density 1 + (r/R) cos φ, with r² or its mean over the disc.
+    for region, square in ((ring.boundary["tube"], 1.5**2), (ring, 1.5**2 / 2)):
+        np.testing.assert_allclose(mean_square(region), 4 + 1.5 * square, rtol=3e-3)
+    rod = DOMAINS["cylinder"]
+    lengths = [piece.measure for piece in rod.boundary.values()]
+    np.testing.assert_allclose(lengths, [np.pi / 4, np.pi / 4, 3 * np.pi])
+    np.testing.assert_allclose(pde.sobol(rod, 4096)(key).mean(axis=0), [0.5, 1.0, 1.0], atol=5e-3)
+
+
+def test_a_hole_of_a_ring_has_a_smooth_level():
+    """On its axis, where the distance from the ring has a kink."""
+    around = pde.Box((-4.0,) * 3, (4.0,) * 3) - pde.Torus((0.0, 0.0, 0.0), 2.0, 0.5)
+    slope = jax.grad(around.level)
+    near, far = (slope(jnp.array([s, 0.0, 0.1])) for s in (1e-9, -1e-9))
+    np.testing.assert_allclose(near, far, atol=1e-7)
+    assert around.contains(jnp.zeros(3)) and not around.contains(jnp.array([2.0, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: pde.Ellipse((0.0, 0.0), (1.0, 0.0)), "positive, finite semi_axes"),
+        (lambda: pde.Ellipse((0.0, 0.0, 0.0), (1.0, 1.0)), "2 finite numbers as center"),
+        (lambda: pde.Cylinder((0.0,) * 3, (0.0,) * 3, 1.0), "two ends that differ"),
+        (lambda: pde.Cylinder((0.0,) * 3, (0.0, 0.0, np.inf), 1.0), "3 finite numbers as end"),
+        (lambda: pde.Cylinder((0.0,) * 3, (0.0, 0.0, 1.0), -1.0), "positive, finite radius"),
+        (lambda: pde.Torus((0.0,) * 3, 1.0, 1.0), "major > minor > 0"),
+        (lambda: pde.Torus((0.0,) * 3, 2.0, 1.0, axis=(0.0,) * 3), "an axis that is not zero"),
+    ],
+)
+def test_round_domains_that_are_none(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def _scan(n=400):
+    """Points of an ellipsoid at the angles of a sunflower, and their normals."""
+    z, angle = 1 - (2 * np.arange(n) + 1) / n, np.pi * (3 - 5**0.5) * np.arange(n)
+    flat = np.sqrt(1 - z**2)
+    unit = np.stack([flat * np.cos(angle), flat * np.sin(angle), z], axis=1)
+    axes = np.array([1.0, 0.8, 0.6])
+    return unit * axes, unit / axes
+
+
+def test_a_point_cloud_is_the_domain_that_was_scanned(key):
+    points, normals = _scan()
+    cloud = pde.PointCloud(points, normals)
+    np.testing.assert_allclose(cloud.measure, 4 / 3 * np.pi * 0.48, rtol=0.02)
+    # Thomsen's formula for the area, right to 1.1 %
+    p, (a, b, c) = 1.6075, np.array([1.0, 0.8, 0.6]) ** 1.6075
+    area = 4 * np.pi * ((a * b + a * c + b * c) / 3) ** (1 / p)
+    surface = cloud.boundary["surface"]
+    np.testing.assert_allclose(surface.measure, area, rtol=0.03)
+    drawn = np.asarray(pde.uniform(surface, 100)(key))
+    assert len(np.unique(drawn, axis=0)) == 100
+    np.testing.assert_allclose(jax.vmap(cloud.level)(drawn), 0.0, atol=1e-9)
+    shell = np.linalg.norm(drawn / np.array([1.0, 0.8, 0.6]), axis=1)
+    np.testing.assert_allclose(shell, 1.0, atol=0.015)
+    found, exact = jax.vmap(surface.normal)(drawn), drawn / np.array([1.0, 0.8, 0.6]) ** 2
+    exact = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    assert np.min(np.sum(found * exact, axis=1)) > 0.998
+    inside = np.asarray(pde.uniform(cloud, 100)(key))
+    assert np.max(np.linalg.norm(inside / np.array([1.0, 0.8, 0.6]), axis=1)) < 1.015
+    u = pde.dirichlet(lambda p, x: 1.0 + x[0], cloud)
+    np.testing.assert_allclose(jax.vmap(lambda x: u(None, x))(drawn), 0.0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p, n: (p, None), "needs the outward normals"),
+        (lambda p, n: (p, -n), "must point outward"),
+        (lambda p, n: (p, n[1:]), "normals has shape"),
+        (lambda p, n: (p, n * (np.arange(len(n)) > 0)[:, None]), "normal of point 0 is zero"),
+        (lambda p, n: (p[:5], n[:5]), "at least 8 points"),
+        (lambda p, n: (np.where(p == p[3], np.nan, p), n), "must be finite"),
+        (lambda p, n: (np.concatenate([p, p[:1]]), np.concatenate([n, n[:1]])), "keep one"),
+    ],
+)
+def test_point_clouds_that_are_none(change, message):
+    with pytest.raises(ValueError, match=message):
+        pde.PointCloud(*change(*_scan(60)))
 
 
 def test_sobol_is_scipys_sequence_up_to_the_shift(key):

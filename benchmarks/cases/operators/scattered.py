@@ -11,6 +11,7 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
 import jaxsci as jsci
+from benchmarks.cases.operators._problems import SINGLE, count
 from benchmarks.cases.operators.equal_time._learning import (
     SEEDS,
     Candidate,
@@ -18,7 +19,6 @@ from benchmarks.cases.operators.equal_time._learning import (
     learn_all,
     shown,
 )
-from benchmarks.cases.operators._problems import SINGLE, count
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, GINO, GNO, SliceTransformer, data, point_weights
 

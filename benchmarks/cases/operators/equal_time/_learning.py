@@ -169,8 +169,8 @@ def natural_gradients(f, params, a, u, *, seconds, watch, batch=64, points=8):
 
 
 def learner(candidate, samples):
-    """`learn(seed, seconds)`: the test error after this much CPU time, the number of parameters, and
-    the error's curve."""
+    """`learn(seed, seconds)`: the test error after this much CPU time, the number of parameters,
+    and the error's curve."""
     f = jsci.pure(candidate.model(key=jax.random.key(0)), dtype=SINGLE)[0]
     on_grid = candidate.field(f)
 

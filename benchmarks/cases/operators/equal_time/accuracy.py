@@ -9,8 +9,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from benchmarks.cases.operators.equal_time._learning import PROBLEMS, SEEDS, learner, thin
 from benchmarks.cases.operators._problems import ridge_error
+from benchmarks.cases.operators.equal_time._learning import PROBLEMS, SEEDS, learner, thin
 from benchmarks.remote import NEURALOPERATOR, remote_run
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import relative_l2

@@ -31,8 +31,8 @@ SECONDS = {"smoke": 0.3, "quick": 2.0, "full": 10.0}  # of CPU time, a network
 
 def sharp_burgers():
     """Burgers at ν = 0.01, on every other point of `burgers`."""
-    samples = burgers(0.01)
-    return Samples(*(thin(v, 2) for v in samples[:4]), samples.factor)
+    *fields, factor = burgers(0.01)
+    return Samples(*(thin(v, 2) for v in fields), factor=factor)
 
 
 def kuramoto_sivashinsky():

@@ -9,6 +9,7 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.cases.operators._problems import SINGLE
 from benchmarks.cases.operators.equal_time._learning import (
     PROBLEMS,
     SEEDS,
@@ -17,7 +18,6 @@ from benchmarks.cases.operators.equal_time._learning import (
     shown,
     thin,
 )
-from benchmarks.cases.operators._problems import SINGLE
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer
 

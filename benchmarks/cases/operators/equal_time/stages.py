@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 
 import jaxsci as jsci
+from benchmarks.cases.operators._problems import SINGLE, count, mean_error
 from benchmarks.cases.operators.equal_time._learning import (
     DARCY,
     PROBLEMS,
@@ -14,7 +15,6 @@ from benchmarks.cases.operators.equal_time._learning import (
     learner,
     thin,
 )
-from benchmarks.cases.operators._problems import SINGLE, count, mean_error
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import grow_modes
 

@@ -127,7 +127,7 @@ def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2, part
         state = advance(state, a, u, jax.random.fold_in(jax.random.key(1), chunks), now)
         jax.block_until_ready(state)
         spent, chunks = spent + time.process_time() - start, chunks + 1
-        if spent > seconds * (len(curve) + 1) / 10:
+        if spent > seconds * (len(curve) + 1) / 5:
             curve.append((spent, float(watch(state[0]))))
     return state[0], curve
 

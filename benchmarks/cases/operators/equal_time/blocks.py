@@ -26,7 +26,7 @@ from benchmarks.cases.operators.equal_time._learning import (
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, UNO, LocalNO, MetaMixer, SliceTransformer, UNet, data
 
-SECONDS = {"smoke": 0.3, "quick": 2.0, "full": 10.0}  # of CPU time, a network
+SECONDS = {"smoke": 0.3, "quick": 2.0, "full": 5.0}  # of CPU time, a network
 
 
 def sharp_burgers():

@@ -65,6 +65,11 @@ def correlation_times(forecasts, test):
     return jax.vmap(time)(jnp.asarray(forecasts), test[:, 1:])[:, 0]
 
 
+def inverse(time):
+    """1 / correlation time, finite where no forecast follows at all."""
+    return 1 / max(float(time), STEP / TEST)
+
+
 def mean_of_errors(errors, _):
     return jnp.mean(errors)
 
@@ -90,7 +95,7 @@ def trainer(windows, test, seconds):
                     residual, params, windows, windows, seconds=share * seconds, rate=RATE,
                     batch=BATCH, watch=score, cost=mean_of_errors, part=(done, done + share),
                 )  # fmt: skip
-                curve += [(done * seconds + spent, 1 / time) for spent, time in more]
+                curve += [(done * seconds + spent, inverse(time)) for spent, time in more]
                 done += share
         return float(score(params)), curve
 
@@ -114,7 +119,7 @@ def forecasts(size):
     return Run(
         step,
         (),
-        error=lambda times: 1 / min(map(max, zip(*times.values(), strict=True))),
+        error=lambda times: inverse(min(map(max, zip(*times.values(), strict=True)))),
         host=True,
         note=f"{POINTS} points, steps of {STEP:g}; {SECONDS[size]:g} CPU seconds a network, "
         f"{SEEDS} seeds; {PUSHED:.0%} of it with pushforward",
@@ -133,7 +138,7 @@ def neuraloperator(size):
         "benchmarks.remote.peers.neuraloperator_training",
         f"{SEEDS} {SECONDS[size]} {WIDTH} {MODES} {DEPTH} 0 {RATE} {HORIZON[size]}",
         arrays,
-        lambda seeds: max(float(1 / jnp.mean(correlation_times(f, test))) for f in seeds),
+        lambda seeds: max(inverse(jnp.mean(correlation_times(f, test))) for f in seeds),
     )
 
 

@@ -20,7 +20,7 @@ OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.D
 PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
 FORMULAS = runpy.run_path(str(DOCS / "_formulas.py"))  # the hook of mkdocs that typesets them
 # A minute or two each, of compilation.
-LONG, SLOW = {"dft", "examples", "atoms", "pde", "your_own_data"}, pytest.mark.slow
+LONG, SLOW = {"dft", "examples", "atoms", "operators", "pde", "your_own_data"}, pytest.mark.slow
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
 

@@ -77,6 +77,7 @@ SLOW = {
     "dft.prune",
     "dft.reaction",
     "dft.reference_densities",
+    "dft.reference_derivatives",
     "dft.reference_energies",
     "dft.relax",
     "dft.scf",

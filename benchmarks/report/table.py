@@ -1,6 +1,6 @@
 """A kept report as Markdown, so that no number in README or the pages is copied by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..runner import units
@@ -27,14 +27,14 @@ def table(report: Mapping[str, Any], only: Sequence[str] = ()) -> str:
 
 
 def _of_cases(report: Mapping[str, Any], only: Sequence[str]) -> str:
-    """Where the run was made, then one row per case, of a report as `Report.as_json` gives it."""
+    """Where the run was made, then the rows of each case, of a report by `Report.as_json`."""
     cases = sorted(report["cases"], key=lambda case: place(case["pillar"]))
     known = {case["name"] for case in cases} | {case["pillar"] for case in cases}
     if unknown := [name for name in only if name not in known]:
         raise ValueError(f"{unknown[0]} is neither a case nor a pillar of this report.")
     if only:
         cases = [case for case in cases if case["name"] in only or case["pillar"] in only]
-    return f"{_where(report)}\n\n{_markdown(HEAD, map(_cells, cases))}"
+    return f"{_where(report)}\n\n{_markdown(HEAD, (row for case in cases for row in _rows(case)))}"
 
 
 def _of_earlier(report: Mapping[str, Any], only: Sequence[str]) -> str:
@@ -63,6 +63,18 @@ def _where(report: Mapping[str, Any]) -> str:
         f"{len(cases)} cases in {report['seconds']:.0f} s. The run of a training or of a whole "
         "script, marked *, includes its compilation."
     )
+
+
+def _rows(case: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The case, then each peer that ran: its own error and time, and how much faster we are."""
+    yield _cells(case)
+    for peer in case["peers"]:
+        against = peer["against"]
+        if against:
+            error, ratio = units.error(against["error"]), units.ratio(Ratio(**against["ratio"]))
+            yield "", error, units.seconds(against["seconds"]), peer["name"], ratio, ""
+        elif peer["status"] in ("wrong", "failed"):
+            yield "", peer["message"], WORDS[peer["status"]], peer["name"], "", ""
 
 
 def _cells(case: Mapping[str, Any]) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def _make(size):
         rough = jsci.fit(loss, rough, data, optimizer, steps=25, progress=False).params
         params = _refined(_network, rough, limit, steps, 1e-3)
         wide = _split(params)
-        scales = {k: 2 ** jnp.floor(jnp.log2(127 / jnp.abs(wide[k]).max(0))) for k in "wv"}
+        scales = {k: 120 / jnp.abs(wide[k]).max(0) for k in "wv"}  # seven steps to grow
         rounded = _eight_bits(scales)
         aware = _refined(rounded, wide, limit, aware_steps, 2e-3)
         floats = over_bound(_network(params, signals))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from .laplacian import Basis
 
-_ROWS = 1024  # of distances between vertices that are in memory at once
+_ROWS = 256  # of distances between vertices that are in memory at once
 
 
 def pointwise(
@@ -121,7 +121,14 @@ def _pointwise(C, one, two):
     """Nearest by |e|² - 2 e·x, which orders distances to x."""
     mapped = one @ C.T
     half = 0.5 * jnp.sum(mapped**2, axis=1)
-    return jax.lax.map(lambda x: jnp.argmax(mapped @ x - half), two, batch_size=_ROWS)
+    places = jnp.arange(len(one))
+
+    def nearest(x):
+        """The first place of the maximum: two reductions run on vector units, `argmax` does not."""
+        scores = mapped @ x - half
+        return jnp.min(places, where=scores == jnp.max(scores), initial=len(places))
+
+    return jax.lax.map(nearest, two, batch_size=_ROWS)
 
 
 def _checked(C, source, target):

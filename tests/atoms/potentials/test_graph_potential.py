@@ -66,6 +66,7 @@ def test_rotation_translation_permutation_and_supercells(order):
     assert np.abs(ours.forces).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_second_derivative_at_straight_angles_is_that_of_differences():
     """In rock salt every angle of opposite bonds is straight; of forces of one atom moved by d."""
     energy, params = potential(3)
@@ -98,6 +99,7 @@ def test_angles_are_felt():
         assert (abs(energies[0] - energies[1]) > (1e-7 if felt else 1e-12)) == felt
 
 
+@pytest.mark.slow
 def test_the_energy_is_twice_continuous_through_each_cutoff():
     """One atom passes the cutoff from another; second derivatives just within and just beyond."""
     energy, params = potential(3)

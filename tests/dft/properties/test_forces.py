@@ -66,9 +66,10 @@ def test_core_potential():
     np.testing.assert_allclose(ours, pyscf_forces(mol, "lda,vwn"), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fit", "omega"),
-    [("svwn", False, None), pytest.param("wb97x", True, 0.3, marks=pytest.mark.slow)],
+    [("svwn", False, None), ("wb97x", True, 0.3)],
 )
 def test_equal_to_differences_of_the_energy_in_a_batch(name, fit, omega):
     h = 2e-3

@@ -148,6 +148,7 @@ def test_what_is_said(dependent):
     assert pyscf.scf.hf.overlap_zero_eigenvalue_threshold == NEARLY_DEPENDENT
 
 
+@pytest.mark.slow
 def test_stability_and_excitations_see_no_direction_that_is_left_out(dependent):
     result = scf(dependent, HF, tolerance=1e-13)
     with warnings.catch_warnings():

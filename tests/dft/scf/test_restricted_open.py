@@ -57,6 +57,7 @@ def methyl():
     return molecule(METHYL, "sto-3g", spin=1, grid=0, restricted=True)
 
 
+@pytest.mark.slow
 def test_derivatives(methyl):
     """Of the energy and of the density, forward, reverse and twice."""
     functional = xc("hf")

@@ -232,9 +232,8 @@ def hard():
     return training_batch(batch, exact.energy)
 
 
-@pytest.mark.parametrize(
-    "solver", [DIIS(level_shift=0.2), pytest.param(Newton(), marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", [DIIS(level_shift=0.2), Newton()])
 def test_a_hard_molecule_trains_with_the_solver_that_it_needs(hard, solver):
     assert training_report(LOCAL, START, hard).unconverged == 1
     loss = jsci.objective({"energy": energy_error(LOCAL, solver=solver)})

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 import jaxsci as jsci
-from benchmarks.cases.operators._equal_time import SEEDS, adam
 from benchmarks.cases.operators._problems import SINGLE, count
+from benchmarks.cases.operators.equal_time._learning import SEEDS, adam
 from benchmarks.runner.case import Case, Run
 from jaxsci.nn import SIREN, FourierFeatures, SphericalEmbedding
 

@@ -11,8 +11,14 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
 import jaxsci as jsci
-from benchmarks.cases.operators._equal_time import SEEDS, Candidate, Samples, learn_all, shown
 from benchmarks.cases.operators._problems import SINGLE, count
+from benchmarks.cases.operators.equal_time._learning import (
+    SEEDS,
+    Candidate,
+    Samples,
+    learn_all,
+    shown,
+)
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, GINO, GNO, SliceTransformer, data, point_weights
 
@@ -140,7 +146,7 @@ def l_shaped(size):
         return shown(learned) | {"worst GINO over best FNO": round(ratio, 2)}
 
     return Run(
-        partial(learn_all, {n: (c, seen[n]) for n, c in candidates().items()}, seconds, SEEDS),
+        partial(learn_all, {n: (c, seen[n]) for n, c in candidates().items()}, seconds),
         (),
         error=lambda learned: max(learned["GINO"][0]),
         host=True,

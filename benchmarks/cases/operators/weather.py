@@ -11,8 +11,8 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
-from benchmarks.cases.operators._equal_time import SEEDS
 from benchmarks.cases.operators._problems import SINGLE, count
+from benchmarks.cases.operators.equal_time._learning import SEEDS
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import Forecaster, data, sphere_grid
 

@@ -17,12 +17,13 @@ from .fno import FNO
 class LocalNO(FNO):
     """An FNO whose layers also have a local kernel integral and a learned derivative.
 
-        vₗ₊₁ = σ(Wₗvₗ + cₗ + Kₗvₗ + Lₗvₗ + Dₗvₗ)
+        vₗ₊₁ = σ(Wₗvₗ + cₗ + Kₗvₗ + Lₗvₗ + r Dₗvₗ)
 
-    with K spectral as in `FNO`, L a `KernelConv` and D a `DifferentialConv`. The truncated spectrum
-    carries what is long-ranged and smooth, the local layers fronts and boundary layers. All are
-    operators on functions: trained on one grid, the network converges under refinement, at the
-    first order of D.
+    with K spectral as in `FNO`, L a `KernelConv` of radius r and D a `DifferentialConv`. The
+    truncated spectrum carries what is long-ranged and smooth, the local layers fronts and boundary
+    layers. All are operators on functions: trained on one grid, the network converges under
+    refinement, at the first order of D. In units of r the derivative has the size of the other
+    terms, and the network does not depend on the unit of length.
 
     **Arguments:**
 
@@ -42,11 +43,10 @@ class LocalNO(FNO):
     **Raises:** `ValueError` as `FNO`, for a basis whose points are not uniform, a radius that holds
     no neighbour, and unequal spacings.
 
-    **Notes:** as in `FNO`. The derivative multiplies what varies between neighbours by 1/h: start
-    with smaller learning rates than for an FNO.
+    **Notes:** as in `FNO`.
 
     **Source:** Liu-Schiaffini et al., "Neural Operators with Localized Integral and Differential
-    Kernels", ICML 2024, section 3.
+    Kernels", ICML 2024, section 3; r is not in the paper.
 
     ```python
     model = jsci.operators.LocalNO(
@@ -100,5 +100,6 @@ class LocalNO(FNO):
         ]
 
     def _layer(self, layer: int, v: Float[Array, "*grid width"]) -> Float[Array, "*grid width"]:
-        local = self.kernels[layer].convolve(v) + self.derivatives[layer].differentiate(v)
+        kernel, derivative = self.kernels[layer], self.derivatives[layer]
+        local = kernel.convolve(v) + kernel.radius * derivative.differentiate(v)
         return super()._layer(layer, v) + local

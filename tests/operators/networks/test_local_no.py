@@ -41,6 +41,13 @@ def test_converges_under_refinement(key):
     assert 0.8 < jnp.log2(ratio) < 2.1
 
 
+def test_no_unit_of_length(key):
+    a = jax.random.normal(key, (24, 1))
+    make = {"width": 3, "modes": 2, "depth": 2, "key": key}
+    short, long = (LocalNO(1, 1, radius=0.1 * l, lengths=l, **make) for l in (1.0, 7.0))
+    np.testing.assert_allclose(eqx.filter_jit(short)(a), eqx.filter_jit(long)(a), rtol=1e-10)
+
+
 def test_boundaries_follow_the_basis(key):
     make = {"width": 2, "modes": (1, 1), "depth": 1, "radius": 0.3, "key": key}
     net = LocalNO(1, 1, **make, basis=("fourier", "sine"), lengths=(2.0, 1.0))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jaxsci.operators import FNO, data, relative_l2
 SEEDS = 3
 
 CHUNK = 10  # steps that one call of the compiled loop takes
+ADAM = optax.scale_by_adam()
 
 
 class Samples(NamedTuple):
@@ -90,12 +91,9 @@ def thin(v, stride):
     return v[(slice(None), *[slice(None, None, stride)] * (v.ndim - 2))]
 
 
-def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2, part=(0.0, 1.0)):
-    """Adam on random batches; its rate is a part of a cosine of the CPU time spent, all by default.
-
-    The cosine is zero at its end.
-    """
-    optimizer = optax.scale_by_adam()
+@lru_cache(maxsize=2)
+def adam_steps(f, batch, cost):
+    """`advance(state, a, u, key, rate)`, CHUNK steps of Adam in one program: one for all seeds."""
 
     def loss(params, a, u):
         return jnp.mean(jax.vmap(lambda a, u: cost(f(params, a), u))(a, u))
@@ -106,12 +104,20 @@ def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2, part
             params, moments = state
             chosen = jax.random.randint(key, (batch,), 0, len(a))
             gradient = jax.grad(loss)(params, a[chosen], u[chosen])
-            updates, moments = optimizer.update(gradient, moments)
+            updates, moments = ADAM.update(gradient, moments)
             return (jax.tree.map(lambda p, d: p - rate * d, params, updates), moments), None
 
         return jax.lax.scan(step, state, jax.random.split(key, CHUNK))[0]
 
-    state = (params, optimizer.init(params))
+    return advance
+
+
+def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2, part=(0.0, 1.0)):
+    """Adam on random batches; its rate is a part of a cosine of the CPU time spent, all by default.
+
+    The cosine is zero at its end.
+    """
+    advance, state = adam_steps(f, batch, cost), (params, ADAM.init(params))
     jax.block_until_ready(advance(state, a, u, jax.random.key(0), jnp.zeros((), SINGLE)))
     spent, chunks, curve = 0.0, 0, []
     while spent < seconds:
@@ -121,7 +127,7 @@ def adam(f, params, a, u, *, seconds, rate, batch, watch, cost=relative_l2, part
         state = advance(state, a, u, jax.random.fold_in(jax.random.key(1), chunks), now)
         jax.block_until_ready(state)
         spent, chunks = spent + time.process_time() - start, chunks + 1
-        if spent > seconds * (len(curve) + 1) / 10:
+        if spent > seconds * (len(curve) + 1) / 5:
             curve.append((spent, float(watch(state[0]))))
     return state[0], curve
 
@@ -162,36 +168,42 @@ def natural_gradients(f, params, a, u, *, seconds, watch, batch=64, points=8):
     return run(steps=10**6).state.params, curve
 
 
-def learn(candidate, samples, seed, seconds):
-    """The test error after this much CPU time, the number of parameters, and the error's curve."""
-    f, params = jsci.pure(candidate.model(key=jax.random.key(seed)), dtype=SINGLE)
+def learner(candidate, samples):
+    """`learn(seed, seconds)`: the test error after this much CPU time, the number of parameters,
+    and the error's curve."""
+    f = jsci.pure(candidate.model(key=jax.random.key(0)), dtype=SINGLE)[0]
     on_grid = candidate.field(f)
 
     def predict(params, a):
         stride = samples.test_a.shape[1] // len(a)
         return on_grid(params, a) * thin(samples.factor[None], stride)[0].astype(a.dtype)
 
-    error = mean_error(predict)
-    watch = partial(error, a=samples.test_a, u=samples.test_u)
+    watch = partial(mean_error(predict), a=samples.test_a, u=samples.test_u)
     a, u = (thin(v, candidate.stride) for v in samples[:2])
-    first = seconds * (1 - candidate.finish)
-    params, curve = adam(
-        predict, params, a, u, seconds=first, rate=candidate.rate, batch=candidate.batch,
-        watch=watch,
-    )  # fmt: skip
-    if candidate.finish:
-        wide = jax.tree.map(lambda v: v.astype(jnp.float64), (params, a, u))
-        params, more = natural_gradients(predict, *wide, seconds=seconds - first, watch=watch)
-        params = jax.tree.map(lambda v: v.astype(SINGLE), params)
-        curve += [(first + t, e) for t, e in more]
-    return float(watch(params)), count(params), curve
+
+    def learn(seed, seconds):
+        params = jsci.pure(candidate.model(key=jax.random.key(seed)), dtype=SINGLE)[1]
+        first = seconds * (1 - candidate.finish)
+        params, curve = adam(
+            predict, params, a, u, seconds=first, rate=candidate.rate, batch=candidate.batch,
+            watch=watch,
+        )  # fmt: skip
+        if candidate.finish:
+            wide = jax.tree.map(lambda v: v.astype(jnp.float64), (params, a, u))
+            params, more = natural_gradients(predict, *wide, seconds=seconds - first, watch=watch)
+            params = jax.tree.map(lambda v: v.astype(SINGLE), params)
+            curve += [(first + t, e) for t, e in more]
+        return float(watch(params)), count(params), curve
+
+    return learn
 
 
-def learn_all(candidates, seconds, seeds):
-    """`learn` for each name's candidate and samples: errors by seed and parameters, and curves."""
+def learn_all(candidates, seconds):
+    """Each name's candidate learns its samples: errors by seed and parameters, and curves."""
     learned, curves = {}, {}
     for name, (candidate, samples) in candidates.items():
-        runs = [learn(candidate, samples, seed, seconds) for seed in range(seeds)]
+        learn = learner(candidate, samples)
+        runs = [learn(seed, seconds) for seed in range(SEEDS)]
         learned[name] = [error for error, _, _ in runs], runs[0][1]
         curves[name] = runs[0][2]
     return learned, curves

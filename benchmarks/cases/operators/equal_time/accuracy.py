@@ -9,8 +9,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from benchmarks.cases.operators._equal_time import PROBLEMS, SEEDS, learn, thin
 from benchmarks.cases.operators._problems import ridge_error
+from benchmarks.cases.operators.equal_time._learning import PROBLEMS, SEEDS, learner, thin
 from benchmarks.remote import NEURALOPERATOR, remote_run
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import relative_l2
@@ -22,9 +22,10 @@ def fno_accuracy(which, size):
     """Three seeds of our FNO."""
     problem, seconds = PROBLEMS[which], SECONDS[size]
     samples = problem.samples()
+    learn = learner(problem.fno, samples)
 
     def step():
-        learned = [learn(problem.fno, samples, seed, seconds) for seed in range(SEEDS)]
+        learned = [learn(seed, seconds) for seed in range(SEEDS)]
         curves = {f"seed {seed}": curve for seed, (_, _, curve) in enumerate(learned)}
         return [(error, parameters) for error, parameters, _ in learned], curves
 

@@ -6,8 +6,15 @@ from typing import NamedTuple
 import jax
 
 import jaxsci as jsci
-from benchmarks.cases.operators._equal_time import DARCY, PROBLEMS, SEEDS, adam, learn, thin
 from benchmarks.cases.operators._problems import SINGLE, count, mean_error
+from benchmarks.cases.operators.equal_time._learning import (
+    DARCY,
+    PROBLEMS,
+    SEEDS,
+    adam,
+    learner,
+    thin,
+)
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import grow_modes
 
@@ -56,14 +63,14 @@ def stages(size):
     problem, seconds = PROBLEMS["darcy-64"], SECONDS[size]
     samples = problem.samples()
     ways = {
-        "in stages": partial(learn_in_stages, STAGES),
-        "64x64 alone": partial(learn, NETWORK),
+        "in stages": partial(learn_in_stages, STAGES, samples),
+        "64x64 alone": learner(NETWORK, samples),
     }
 
     def step():
         learned, curves = {}, {}
         for name, way in ways.items():
-            runs = [way(samples, seed, seconds) for seed in range(SEEDS)]
+            runs = [way(seed, seconds) for seed in range(SEEDS)]
             learned[name] = [error for error, _, _ in runs]
             curves[name] = runs[0][2]
         return learned, curves

@@ -9,8 +9,15 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.cases.operators._equal_time import PROBLEMS, SEEDS, Candidate, learn, thin
 from benchmarks.cases.operators._problems import SINGLE
+from benchmarks.cases.operators.equal_time._learning import (
+    PROBLEMS,
+    SEEDS,
+    Candidate,
+    learn_all,
+    shown,
+    thin,
+)
 from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, UNO, DeepONet, MgNO, Transformer
 
@@ -98,27 +105,13 @@ def networks(which, size):
     problem, seconds = PROBLEMS[which], SECONDS[size]
     samples = problem.samples()
 
-    def step():
-        learned, curves = {}, {}
-        for name, candidate in NETWORKS[which].items():
-            seeds = [learn(candidate, samples, seed, seconds) for seed in range(SEEDS)]
-            learned[name] = [error for error, _, _ in seeds], seeds[0][1]
-            curves[name] = seeds[0][2]
-        return learned, curves
-
-    def figures(learned):
-        return {
-            name: f"{min(errors):.1e} to {max(errors):.1e} ({parameters:,} parameters)"
-            for name, (errors, parameters) in learned.items()
-        }
-
     return Run(
-        step,
+        partial(learn_all, {n: (c, samples) for n, c in NETWORKS[which].items()}, seconds),
         (),
         error=lambda learned: max(learned["FNO"][0]),
         host=True,
         note=f"{problem.drawn}; {seconds:g} CPU seconds a network, {SEEDS} seeds",
-        figures=figures,
+        figures=shown,
     )
 
 

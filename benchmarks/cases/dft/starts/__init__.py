@@ -1,0 +1,1 @@
+"""What chemists compute: relaxed geometries, vibrations, excited states."""

@@ -18,30 +18,34 @@ _HALF_WIDTH = float(norm.ppf(0.95))
 _ROUNDS = 2  # of noise and prior by evidence, and the parameters that are most probable then
 
 
-def _most_probable(f, params, x, y, noise, prior, steps):
-    """The parameters that minimise Σ |f - y|²/s² + P |θ|², by Levenberg-Marquardt."""
+def _fitting(f, x, count, steps):
+    """The most probable parameters, and the most likely noise and prior there: compiled once."""
     loss = jsci.objective(
         {
-            "data": lambda p, pair: jnp.ravel(f(p, pair[0]) - pair[1]) / noise,
-            "prior": lambda p, _: ravel_pytree(p)[0],
+            "data": lambda p, seen: jnp.ravel(f(p, seen[0]) - seen[1]) / seen[2],
+            "prior": lambda p, root: root * ravel_pytree(p)[0],
         },
-        {"data": float(len(y)), "prior": prior},
+        {"data": float(count), "prior": 1.0},
     )
-    batch = {"data": (x, y), "prior": jnp.zeros((1, 1))}
-    optimizer = jsci.levenberg_marquardt()
-    return jsci.fit(loss, params, batch, optimizer, steps=steps, progress=False).params
 
+    def most_probable(params, y, noise, prior):
+        """These minimise Σ |f - y|²/s² + P |θ|²."""
+        batch = {"data": (x, y, jnp.full(count, noise)), "prior": jnp.sqrt(jnp.array([prior]))}
+        optimizer = jsci.levenberg_marquardt()
+        return jsci.fit(loss, params, batch, optimizer, steps=steps, progress=False).params
 
-def _most_likely(f, params, x, y, noise, prior):
-    """Noise and prior precision that maximise the evidence at these parameters."""
-
-    def surprise(logs, params):
+    def surprise(logs, given):
         noise, prior = jnp.exp(logs)
+        params, y = given
         return -jsci.laplace(f, params, x, prior=prior, noise=noise, targets=y).log_evidence
 
-    solver = optimistix.BFGS(rtol=1e-4, atol=1e-4)
-    found = optimistix.minimise(surprise, solver, jnp.log(jnp.array([noise, prior])), params)
-    return tuple(map(float, jnp.exp(found.value)))
+    def most_likely(params, y, noise, prior):
+        solver = optimistix.BFGS(rtol=1e-4, atol=1e-4)
+        start = jnp.log(jnp.array([noise, prior]))
+        found = optimistix.minimise(surprise, solver, start, (params, y))
+        return map(float, jnp.exp(found.value))
+
+    return most_probable, most_likely
 
 
 def _repeated(
@@ -57,14 +61,15 @@ def _repeated(
 ):
     """Shares of held-out truths within their intervals, and errors over deviations, per draw."""
     (x, y), (x_new, truth) = seen, held_out
+    most_probable, most_likely = _fitting(f, x, len(y), steps)
 
     def one(key):
         measured = y + noise * jax.random.normal(key, y.shape)
         params, level, precision = start, noise, prior
         for _ in range(_ROUNDS):
-            params = _most_probable(f, params, x, measured, level, precision, steps)
-            level, precision = _most_likely(f, params, x, measured, level, precision)
-        params = _most_probable(f, params, x, measured, level, precision, steps)
+            params = most_probable(params, measured, level, precision)
+            level, precision = most_likely(params, measured, level, precision)
+        params = most_probable(params, measured, level, precision)
         posterior = jsci.laplace(f, params, x, prior=precision, noise=level)
         deviation = jnp.sqrt(posterior.variance(x_new))
         error = jax.vmap(f, (None, 0))(params, x_new) - truth

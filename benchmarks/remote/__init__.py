@@ -169,5 +169,5 @@ MESS = Environment(
 PYHGF = Environment(
     "PYHGF_PYTHON",
     "pyhgf==0.2.12",
-    "jax==0.4.31 jaxlib==0.4.31 numpy matplotlib pymc pandas seaborn networkx",
+    "jax==0.4.31 jaxlib==0.4.31 numpy matplotlib pymc pandas seaborn networkx graphviz",
 )

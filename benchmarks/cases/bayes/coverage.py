@@ -15,7 +15,6 @@ from benchmarks.runner.case import Case, Run
 from jaxsci import dft, nn, operators
 
 _HALF_WIDTH = float(norm.ppf(0.95))
-_ROUNDS = 2  # of noise and prior by evidence, and the parameters that are most probable then
 
 
 def _fitting(f, x, count, steps):
@@ -57,6 +56,7 @@ def _repeated(
     noise: float,
     prior: float,
     steps: int,
+    rounds: int,
     repetitions: int,
 ):
     """Shares of held-out truths within their intervals, and errors over deviations, per draw."""
@@ -66,7 +66,7 @@ def _repeated(
     def one(key):
         measured = y + noise * jax.random.normal(key, y.shape)
         params, level, precision = start, noise, prior
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             params = most_probable(params, measured, level, precision)
             level, precision = most_likely(params, measured, level, precision)
         params = most_probable(params, measured, level, precision)
@@ -89,7 +89,8 @@ def _operator(size):
     y = jnp.linspace(0, 1, 16, endpoint=False)[:, None]
     g, start = jsci.pure(model)
     start = jax.tree.map(lambda leaf: leaf.astype(float), start)
-    settings = {"noise": 0.02, "prior": 30.0, "steps": 40 if size == "full" else 2}
+    # Its 1600 numbers determine noise and prior.
+    settings = {"noise": 0.02, "prior": 30.0, "steps": 40 if size == "full" else 2, "rounds": 2}
     seen, held_out = (a[:n], u[:n]), (a[n:], u[n:])
     return _run(lambda p, x: g(p, x, y), start, seen, held_out, settings, repetitions)
 
@@ -114,7 +115,8 @@ def _functional(size):
         (jax.tree.map(lambda leaf, part=part: leaf[part], (batch, densities)), truth[part])
         for part in (slice(0, None, 2), slice(1, None, 2))
     )
-    settings = {"noise": 1e-3, "prior": 1.0, "steps": 40 if size == "full" else 2}
+    # Eleven energies determine no noise: by evidence the coverage is 0.83.
+    settings = {"noise": 1e-3, "prior": 1.0, "steps": 40 if size == "full" else 2, "rounds": 0}
     return _run(f, start, seen, held_out, settings, repetitions)
 
 
@@ -135,8 +137,9 @@ def _run(f, start, seen, held_out, settings, repetitions):
             "standard error": float(np.std([s for s, _ in found]) / np.sqrt(len(found))),
             "rms error over deviation": float(np.mean([r for _, r in found])),
         },
-        note=f"{len(seen[1])} seen, {len(held_out[1])} held out, noise {settings['noise']:g}; "
-        f"both by evidence, from prior {settings['prior']:g}; {repetitions} draws of the noise",
+        note=f"{len(seen[1])} seen, {len(held_out[1])} held out, noise {settings['noise']:g}, "
+        f"prior precision {settings['prior']:g}, {settings['rounds']} rounds of both by evidence, "
+        f"{repetitions} draws of the noise",
     )
 
 

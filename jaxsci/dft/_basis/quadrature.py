@@ -53,7 +53,16 @@ class Quadrature(eqx.Module):
         numbers = components * self.basis.rows * self.weights.size
         if 8 * numbers > _LARGEST_KEPT:
             return self
-        kept = jax.lax.map(self._rows, self.points)
+        shapes = jax.eval_shape(self._rows, self.points[0])
+        blocks = len(self.points)
+        empty = tuple(jnp.zeros((blocks, *s.shape), s.dtype) for s in shapes)
+
+        def fill(i, kept):
+            rows = self._rows(self.points[i])
+            return tuple(k.at[i].set(r) for k, r in zip(kept, rows, strict=True))
+
+        # A loop of unknown length, so that its body is the same as that of other loops
+        kept = jax.lax.fori_loop(0, jnp.asarray(blocks), fill, empty)
         return dataclasses.replace(self, orbitals=kept)
 
     def sum(self, f: Callable[..., Any], of_points: Any = ()) -> Any:

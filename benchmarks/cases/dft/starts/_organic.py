@@ -121,7 +121,7 @@ def _onto(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         aside = np.eye(3)[np.argmin(np.abs(u))]
         normal = np.cross(u, aside)
         return _about(normal / np.linalg.norm(normal), np.pi)
-    angle = np.arctan2(np.linalg.norm(normal), u @ v)
+    angle = float(np.arctan2(np.linalg.norm(normal), u @ v))
     return _about(normal / np.linalg.norm(normal), angle)
 
 

@@ -78,7 +78,7 @@ class Kalman(eqx.Module):
                 f"mean and covariance must be (n,) and (n, n), got {mean.shape} and "
                 f"{covariance.shape}."
             )
-        _check_covariance(covariance)
+        _check_covariance(covariance, self.form)
         if self.form == "covariance":
             variances = jnp.diagonal(covariance)
             return Gaussian(mean, jnp.where(jnp.all(variances >= 0), covariance, jnp.nan))
@@ -137,8 +137,8 @@ class Kalman(eqx.Module):
                     f"{name}_noise() must return a matrix {wanted}, got the shape "
                     f"{jnp.shape(noise)}. Write variances on a diagonal by jnp.diag."
                 )
-            if self.form == "covariance":  # one that is negative may leave all others positive
-                matrix = jnp.where(jnp.all(jnp.diagonal(matrix) >= 0), matrix, jnp.nan)
+            if self.form == "covariance":
+                matrix = jnp.where(_may_be_covariance(matrix), matrix, jnp.nan)
             found.append(matrix)
         return tuple(found)
 
@@ -172,8 +172,8 @@ def kalman(
     **Raises:** `ValueError` for an unknown form, or, from its methods, shapes that do not fit.
 
     **Notes:** an observation of which some values are missing uses the others. A variance of noise
-    that is negative makes everything NaN. The extended filter
-    is wrong where functions bend within a standard deviation of the state.
+    that is negative, or a covariance of noise that is not symmetric, makes everything NaN. The
+    extended filter is wrong where functions bend within a standard deviation of the state.
 
     **Source:** Anderson & Moore, "Optimal filtering" (1979), chapters 6 and 8.
 
@@ -195,7 +195,7 @@ def kalman(
     return Kalman(transition, observe, process_noise, observation_noise, form)
 
 
-def _check_covariance(covariance):
+def _check_covariance(covariance, form):
     if isinstance(covariance, Tracer):
         return
     matrix = np.asarray(covariance, float)
@@ -207,6 +207,26 @@ def _check_covariance(covariance):
     least = np.min(np.linalg.eigvalsh(matrix), initial=0)
     if least < -rounding:
         raise ValueError(f"covariance must not have negative eigenvalues, got {least:.3g}.")
+    if form == "square root" and not _has_root(matrix):
+        raise ValueError(
+            "covariance must be positive definite in square roots, got the eigenvalue "
+            f"{least:.3g}: give what is known exactly a small variance, or use form='covariance'."
+        )
+
+
+def _has_root(matrix):
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _may_be_covariance(matrix):
+    """A negative variance may leave all others positive; a factor of one is not symmetric."""
+    rounding = 1e-5 * jnp.max(jnp.abs(matrix))
+    symmetric = jnp.all(jnp.abs(matrix - matrix.T) <= rounding)
+    return symmetric & jnp.all(jnp.diagonal(matrix) >= 0)
 
 
 def _check_length(value, expected):

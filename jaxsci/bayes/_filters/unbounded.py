@@ -19,8 +19,8 @@ def unbounded(mean, precision, *, volatility, coupling, before, after):
 
     Returns the new mean and precision; those before where Ω or κ is 0.
     """
-    moves = (volatility > 0) & (coupling != 0)
-    kappa = jnp.where(moves, coupling, 1)
+    moves, coupled = volatility > 0, coupling != 0
+    kappa = jnp.where(coupled, coupling, 1)
     log_volatility, log_before = jnp.log(jnp.where(moves, volatility, 1)), jnp.log(before)
 
     def at(x):
@@ -32,8 +32,8 @@ def unbounded(mean, precision, *, volatility, coupling, before, after):
         return jax.nn.sigmoid(exponent - log_before), ratio - 1, energy
 
     w, surprise, _ = at(mean)
-    near_precision = precision + 0.5 * kappa**2 * w * (1 - w)
-    near = mean + 0.5 * kappa * w * surprise / near_precision
+    near_precision = precision + 0.5 * coupling**2 * w * (1 - w)
+    near = mean + 0.5 * coupling * w * surprise / near_precision
 
     # For α = 0 the maximum of I is where π (x - μ) = ½ κ (β / Ω(x) - 1).
     rate = 0.5 * kappa**2 / precision
@@ -48,7 +48,10 @@ def unbounded(mean, precision, *, volatility, coupling, before, after):
     new = (1 - share) * near + share * far
     variances = (1 - share) / near_precision + share / far_precision
     spread = variances + share * (1 - share) * (near - far) ** 2
-    return jnp.where(moves, new, mean), jnp.where(moves, 1 / spread, precision)
+    # At κ = 0 both expansions have the value and the derivative of the first.
+    new = jnp.where(coupled, new, near)
+    new_precision = jnp.where(coupled, 1 / spread, near_precision)
+    return jnp.where(moves, new, mean), jnp.where(moves, new_precision, precision)
 
 
 @jax.custom_jvp

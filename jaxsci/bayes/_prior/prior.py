@@ -105,8 +105,8 @@ def prior(params: PyTree, *, scales: PyTree | float | None = None) -> Prior:
 
     **Returns:** a `Prior`: `.sample(key)`, `.log_density(params)`, `.whiten(z)`, `.precision`.
 
-    **Raises:** `ValueError` for a scale that is not positive, or none for a leaf; `TypeError` for
-    parameters that are not real floating-point arrays.
+    **Raises:** `ValueError` for a scale that is not positive and finite, or none for a leaf;
+    `TypeError` for parameters that are not real floating-point arrays.
 
     **Notes:** samplers work best on z, whose prior has unit scales:
     `lambda z: log_likelihood(prior.whiten(z)) - ½ |z|²`. Give parameters as initialised, not as
@@ -149,6 +149,6 @@ def _usual(leaf):
 def _log(scale, leaf):
     if jnp.shape(scale) != ():
         raise ValueError(f"A scale must be one number for each leaf, got {jnp.shape(scale)}.")
-    if not isinstance(scale, Tracer) and not np.asarray(scale) > 0:
-        raise ValueError(f"Scales must be positive, got {scale}.")
+    if not isinstance(scale, Tracer) and not 0 < np.asarray(scale) < np.inf:
+        raise ValueError(f"Scales must be positive and finite, got {scale}.")
     return jnp.log(jnp.asarray(scale, jnp.result_type(leaf)))

@@ -36,7 +36,8 @@ def health(params: PyTree) -> Health:
 
     **Returns:** `Health`: `.r_hat` and `.effective` for each parameter.
 
-    **Raises:** `ValueError` for fewer than eight draws of a chain.
+    **Raises:** `ValueError` for fewer than eight draws of a chain, or leaves that differ in the
+    numbers of chains or draws.
 
     **Notes:** NaN for a parameter that never moved.
 
@@ -55,6 +56,11 @@ def health(params: PyTree) -> Health:
         raise ValueError(
             "health() needs axes (chains, draws) in front, at least (1, 8): got the shapes "
             f"{shapes}."
+        )
+    if len({shape[:2] for shape in shapes}) > 1:
+        raise ValueError(
+            "health() needs the same axes (chains, draws) in front of each leaf: got the shapes "
+            f"{shapes}. For a single chain add an axis, a[None]."
         )
     params = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(a, 0.0)), params)
     return compiled_call(lambda p: Health(*map(_each(p), (_r_hat, _effective))), params)

@@ -83,9 +83,12 @@ class Langevin(eqx.Module):
         """
         of_noise, of_batch = jax.random.split(jax.random.fold_in(chain.key, chain.count))
         x, unravel = ravel_pytree(chain.params)
-        h, kept, metric = self.step, jnp.exp(-self.friction * self.step), chain.metric
+        h, metric = self.step, chain.metric
+        # Friction takes at least the heat that the noise of the gradient brings.
+        least = (0.5 * h) ** 2 * chain.noise / metric
+        kept = jnp.minimum(jnp.exp(-self.friction * h), (1 - least) / (1 + least))
         x = x + 0.5 * h * chain.momentum / metric
-        # The noise of the gradient has warmed the momentum already: so much less comes here.
+        # That noise has warmed the momentum already: so much less comes here.
         warmed = (0.5 * (1 + kept) * h) ** 2 * chain.noise
         temperature, hot = self._temperature(chain.count)
         heat = jnp.maximum((1 - kept**2) * temperature.astype(x.dtype) * metric - warmed, 0)
@@ -156,8 +159,12 @@ def langevin(
     positive, or a temperature below 1.
 
     **Notes:** there is no rejection, so that gradients of minibatches are allowed: the noise that
-    they bring is measured, and that much less is added. A density far from normal needs a smaller
-    step; halve it, and see whether the variances stay.
+    they bring is measured, and that much less is added; where it is more than the friction takes,
+    there is more friction. It is measured for each parameter, and not how it is correlated between
+    them: of two correlated ones, seen in batches of 5 of 20 values, the variances were 0.98 of the
+    exact ones at the defaults, and 0.85 and 0.93 with a friction of 0.1 and a step of 0.15. With
+    minibatches compare such settings with a second run at half the step.
+    A density far from normal needs a smaller step; halve it, and see whether the variances stay.
     The mean square gradient of single weights of a network differs by large factors from one
     thousand steps to the next, also after a long adaptation, as the chain wanders between
     equivalent modes: `.settled` is then False. Judge such chains by the `health` of predictions,
@@ -166,8 +173,9 @@ def langevin(
     exactly as frequent as its weight: within a mode the draws are those of the density.
 
     **Good values:** the defaults. For correlated parameters whiten them, as `prior` does. For a
-    network a friction of 0.1 and a step of 0.15: predictions of one with 721 weights then had up to
-    ten times as many effective draws as with a friction of 1 and a step of 0.1.
+    network, and exact gradients, a friction of 0.1 and a step of 0.15: predictions of one with 721
+    weights then had up to ten times as many effective draws as with a friction of 1 and a step of
+    0.1.
 
     **Source:** Leimkuhler & Matthews, Appl. Math. Res. eXpress 2013, 34; a metric from gradients as
     in Springenberg et al., "Bayesian optimization with robust Bayesian neural networks" (2016).

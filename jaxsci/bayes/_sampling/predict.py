@@ -149,6 +149,7 @@ def predict(
         values = each(f)
         if not isinstance(values, jax.Array):
             raise TypeError(f"f must return one array for one input, got {type(values).__name__}.")
+        values = jnp.asarray(values, jnp.result_type(values, 0.0))  # or noise would be rounded
         s = jnp.asarray(each(noise) if callable(noise) else noise, values.dtype)
         if not _fits(s.shape, values.shape):
             raise ValueError(f"noise of {s.shape} does not fit predictions of {values.shape}.")

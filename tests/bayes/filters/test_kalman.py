@@ -184,6 +184,25 @@ def test_a_matrix_that_is_no_covariance_is_refused(covariance, message):
         model("covariance").init(jnp.zeros(2), jnp.array(covariance))
 
 
+@pytest.mark.parametrize("covariance", [jnp.zeros((2, 2)), jnp.diag(jnp.array([1.0, 0.0]))])
+def test_a_root_of_a_singular_covariance_is_refused(covariance):
+    with pytest.raises(ValueError, match="positive definite in square roots, got the eigenvalue 0"):
+        model("square root").init(jnp.zeros(2), covariance)
+
+
+def test_a_factor_in_place_of_a_covariance_is_a_flag():
+    pair = bayes.kalman(
+        lambda p, x, dt: x,
+        lambda p, x: x,
+        process_noise=lambda p, dt: jnp.eye(2),
+        observation_noise=lambda p: p,
+    )
+    root = jnp.array([[1.0, 0.0], [0.9, 0.4]])
+    state = pair.init(jnp.zeros(2), jnp.eye(2))
+    density = lambda p: bayes.filter(pair.step, p, state, jnp.ones((3, 2))).log_density  # noqa: E731
+    assert jnp.isnan(density(root)) and jnp.isfinite(density(root @ root.T))
+
+
 def walk(form, process, noise):
     return bayes.kalman(
         lambda p, x, dt: jnp.eye(1) @ x,

@@ -84,6 +84,17 @@ def test_what_cannot_move_says_nothing():
         assert all(jnp.isfinite(leaf) for leaf in jax.tree.leaves(slopes))
 
 
+def test_the_slope_in_a_coupling_of_zero():
+    def update(coupling):
+        given = {"volatility": 0.2, "before": 0.5, "after": 3.0}
+        arrays = jax.tree.map(jnp.asarray, given)
+        return jnp.stack(unbounded(jnp.array(0.3), jnp.array(1.5), coupling=coupling, **arrays))
+
+    exact = 0.5 * (0.2 / 0.7) * (3.0 / 0.7 - 1) / 1.5  # ½ w δ / π
+    np.testing.assert_allclose(jax.jacfwd(update)(jnp.array(0.0)), [exact, 0.0], atol=1e-12)
+    np.testing.assert_allclose((update(1e-5) - update(-1e-5)) / 2e-5, [exact, 0.0], atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_omega_is_scipys_wherever_its_exponential_cannot_be_written(dtype):
     a = jnp.asarray([-60.0, -8.0, -1.0, 0.0, 0.5, 1.0, 3.0, 90.0, 5000.0], dtype)

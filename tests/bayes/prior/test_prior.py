@@ -66,7 +66,8 @@ def test_the_density_of_several_draws_is_not_one_number():
         ({}, None, ValueError, "no leaves"),
         ({"a": jnp.arange(3)}, None, TypeError, "real arrays, got a leaf of int"),
         (PARAMS, {"w": 1.0}, ValueError, "a number for each leaf; got"),
-        (PARAMS, {"w": 1.0, "b": 0.0}, ValueError, "Scales must be positive, got 0.0"),
+        (PARAMS, {"w": 1.0, "b": 0.0}, ValueError, "must be positive and finite, got 0.0"),
+        (PARAMS, jnp.inf, ValueError, "must be positive and finite, got inf"),
         (PARAMS, {"w": 1.0, "b": jnp.ones(2)}, ValueError, r"one number for each leaf, got \(2,\)"),
     ],
 )

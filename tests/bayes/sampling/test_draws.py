@@ -58,6 +58,16 @@ def test_noise_of_the_gradient_is_not_added_to_that_of_the_dynamics():
     np.testing.assert_allclose(found.chain.noise.mean(0) * VARIANCES, 1.0, rtol=0.1)
 
 
+def test_noise_that_heats_more_than_a_low_friction_cools():
+    noise = lambda p, e: -0.5 * p**2 + 3.0 * e * p  # noqa: E731
+    sampler = bayes.langevin(friction=0.05)
+    chain = lambda key: bayes.draws(  # noqa: E731
+        key, sampler, noise, 0.0, steps=20_000, batches=jax.random.normal
+    )
+    found = jax.jit(jax.vmap(chain))(KEYS)
+    assert abs(jnp.var(found.params) - 1) < 0.1  # 2 if no friction were added
+
+
 def test_the_posterior_of_a_linear_model_is_that_of_laplace():
     x = jnp.linspace(-1, 2, 15)
     y = 1 + 0.5 * x + 0.3 * jnp.sin(9 * x)

@@ -46,3 +46,8 @@ def test_a_common_offset_takes_no_digits_of_float32():
 def test_too_few_draws_are_refused():
     with pytest.raises(ValueError, match=r"at least \(1, 8\): got the shapes \[\(4, 7\)\]"):
         bayes.health(np.zeros((4, 7)))
+
+
+def test_draws_of_one_chain_are_not_taken_for_chains():
+    with pytest.raises(ValueError, match=r"same axes .* single chain add an axis"):
+        bayes.health({"w": np.zeros((400, 20)), "b": np.zeros((400, 10, 3))})

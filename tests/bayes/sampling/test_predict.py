@@ -69,6 +69,11 @@ def test_inferred_noise_that_is_not_positive_is_a_flag():
     assert jnp.isnan(found.coverage(Y))
 
 
+def test_noise_of_a_model_of_integers_is_not_rounded():
+    found = bayes.predict(lambda p, x: p * x, jnp.array([1, 3]), jnp.array([1, 2]), noise=1.5)
+    np.testing.assert_allclose(found.variance, [1 + 1.5**2, 4 + 1.5**2], rtol=1e-12)
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="two draws or more"):
         bayes.predict(line, {"a": jnp.ones(1)}, X, noise=1.0)

@@ -69,4 +69,4 @@ class SphereBasis(Basis):
         return jnp.asarray(unit, dtype)
 
     def check(self, a: Float[Array, "latitudes longitudes channels"], name: str) -> None:
-        warn_of_poles(a, as_sphere_grid(self.grid), name, 4)
+        warn_of_poles(a, as_sphere_grid(self.grid), name)

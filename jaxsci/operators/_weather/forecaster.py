@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._fields.fields import known
 from .._fields.pointwise import Pointwise, gelu
 from .._networks.film import FiLM, films
-from .._spectral.spherical_conv import SphereGrid, sphere_grid, warn_of_poles
+from .._spectral.spherical_conv import SphereGrid, sphere_grid
 from .transport import Transport
 from .variable_tokens import VariableTokens
 
@@ -108,7 +108,6 @@ class Forecaster(eqx.Module):
         lead: float | Float[Array, "..."],
         grid: SphereGrid,
     ) -> Float[Array, "latitudes longitudes channels"]:
-        warn_of_poles(a, grid, "Forecaster")
         b = self.tokens(a, variables, grid)
         share = self._share(lead, a.dtype)
         height = np.cos(sphere_grid(a.shape[0], a.shape[1], grid=grid)[0])[:, None, None]

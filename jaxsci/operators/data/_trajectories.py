@@ -342,8 +342,9 @@ class Trajectories:
             return
         self._ends_checked = True
         advice = (
-            "Its last point would count twice, and its length is off by one spacing: leave the end "
-            "out of the file, or state another boundary=, or give networks points='ends'."
+            "If its last point repeats the first, it counts twice, and the length is off by one "
+            "spacing: leave it out of the file, or give networks points='ends'. If it is not "
+            "periodic, state another boundary=."
         )
         periodic = [axis for axis, kind in enumerate(self.boundary) if kind == "periodic"]
         name = "read(), by the boundary that is stated,"

@@ -70,9 +70,8 @@ def test_longitudes_around_the_globe(tmp_path, last, boundary):
         return tmp_path / f"{last}.nc"
 
     assert data.read(write(last)).boundary == (boundary,)
-    with pytest.warns(UserWarning, match="from 0 to 360 degrees, the same meridian twice") as seen:
+    with pytest.warns(UserWarning, match="from 0 to 360 degrees, the same meridian twice"):
         data.read(write(360))
-    assert seen[0].filename == __file__
 
 
 @pytest.mark.parametrize("times", [[3, 2, 1, 0], [0, 1, 1, 2], [0, 1, np.nan, 3]])

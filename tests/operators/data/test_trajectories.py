@@ -147,7 +147,7 @@ def test_ends_that_count_twice_are_warned_of_once(tmp_path, key):
         found.batch(key, 2, steps=steps)
         return found
 
-    with pytest.warns(UserWarning, match="once more at its end.*length is off by one spacing"):
+    with pytest.warns(UserWarning, match="by the boundary that is stated.*it counts twice"):
         found = batch("periodic")
     found.batch(key, 2)
     batch("wall")

@@ -117,7 +117,7 @@ def _coordinate(container, axis, size):
 
 
 def _boundary(container, axis):
-    """"periodic" for longitudes around the globe, of which a repeated end is warned of."""
+    """Periodic for longitudes around the globe; a meridian that is there twice is warned of."""
     if axis.lower() not in ("lon", "longitude") or axis not in container.arrays:
         return "unknown"
     degrees = _coordinate(container, axis, *container.arrays[axis].array.shape).astype(float)

@@ -9,6 +9,7 @@ OPTIONAL = (
     "mlxtend",
     "global_land_mask",
     "geometric",
+    "h5py",
 )
 
 

@@ -14,7 +14,7 @@ from .links import angle_pairs, reverse_edges
 from .pairs import pairs
 
 # Two atoms nearer than this (Å) are one atom written twice, or a wrong unit.
-_CLOSEST = 0.3
+CLOSEST = 0.3
 
 
 def neighbours(
@@ -126,10 +126,10 @@ def check_cutoffs(cutoff: float, angle_cutoff: float | None) -> None:
 
 
 def _check_distances(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
-    if len(lengths) and lengths.min() < _CLOSEST:
+    if len(lengths) and lengths.min() < CLOSEST:
         e = int(np.argmin(lengths))
         name = [f"{SYMBOLS[int(atoms.numbers[k])]} {k}" for k in (i[e], j[e])]
         raise ValueError(
             f"atoms {name[0]} and {name[1]} are {lengths[e]:.3g} Å apart, closer than "
-            f"{_CLOSEST} Å: is an atom there twice, or the unit not Å?"
+            f"{CLOSEST} Å: is an atom there twice, or the unit not Å?"
         )

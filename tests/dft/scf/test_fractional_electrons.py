@@ -99,6 +99,7 @@ def scaled(params, d):
     return params * xc("svwn")(None, d)
 
 
+@pytest.mark.slow
 def test_exact_conditions_are_reactions_to_train_on():
     """E[½ α, ½ β] - E[α] = 0, less the heat of two orbitals that are half filled."""
     functional = Functional(((1.0, scaled),), level="lda")

@@ -103,7 +103,7 @@ def _crystal(where: str, block: Any) -> Frame:
 
 def _check_formula(where: str, formula: str, units: int, found: collections.Counter) -> None:
     """A file without its hydrogens, or with another space group than it means, says so here."""
-    stated = collections.Counter()
+    stated: dict[str, float] = collections.defaultdict(float)
     for symbol, count in re.findall(r"([A-Z][a-z]?)\s*([\d.]*)", formula):
         stated["H" if symbol == "D" else symbol] += units * float(count or 1)
     if {k: round(v, 3) for k, v in stated.items()} != dict(found):
@@ -114,7 +114,7 @@ def _check_formula(where: str, formula: str, units: int, found: collections.Coun
         )
 
 
-def _formula(counts: collections.Counter) -> str:
+def _formula(counts: dict[str, Any]) -> str:
     return " ".join(f"{symbol}{count:g}" for symbol, count in sorted(counts.items()))
 
 

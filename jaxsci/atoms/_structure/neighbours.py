@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -135,7 +136,7 @@ def _warn_of_short(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarr
     heavy = np.minimum(numbers[i], numbers[j]) > 2
     short = np.flatnonzero(lengths < np.where(heavy, _SHORT_HEAVY, _SHORT))
     if len(short):
-        e = short[np.argmin(lengths[short])]
+        e = int(short[np.argmin(lengths[short])])
         warnings.warn(
             f"atoms {_name(atoms, i[e])} and {_name(atoms, j[e])} are {lengths[e]:.3g} Å apart, "
             "shorter than any bond between such atoms: positions are in Å, not fractions of the "
@@ -144,7 +145,7 @@ def _warn_of_short(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarr
         )
 
 
-def _name(atoms: Atoms, k: int) -> str:
+def _name(atoms: Atoms, k: Any) -> str:
     return f"{SYMBOLS[int(atoms.numbers[k])]} {k}"
 
 

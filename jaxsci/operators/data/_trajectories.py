@@ -59,7 +59,7 @@ class Trajectories:
         arrays = [v.array.dtype for own in layouts for v in (*own.fields, *own.constants)]
         self.dtype = np.result_type(np.float32, *arrays)
         self._first = 0
-        self._warned = False
+        self._warned = self._uneven_warned = False
         self.mask = self._missing_at_first() if mask is None else _as_mask(mask, self.grid)
         held = None if self.mask is None else self.mask.tobytes()
         self._source = (*(layout.source() for layout in layouts), self.dtype, held)
@@ -190,7 +190,8 @@ class Trajectories:
         `"parameters"` `(size, p)`, as far as there are some; and one `key` per window.
 
         **Raises:** `ValueError` for more steps than the data have, or a value that is not finite
-        outside the mask. Without a normaliser it warns of channels of unlike size.
+        outside the mask. Without a normaliser it warns of channels of unlike size, and always of
+        steps of unequal length.
 
         ```python
         np.savez("waves.npz", u=np.ones((5, 8, 16)))
@@ -202,6 +203,8 @@ class Trajectories:
         self._check_steps(size, steps)
         if normaliser is None:
             self._warn_of_unlike_channels()
+        if steps:
+            self._warn_of_uneven_times()
         of_trajectory, of_time, of_noise = jax.random.split(key, 3)
         # The part and its times are constants of the program, by which `fit` knows it again.
         row = jax.random.randint(of_trajectory, (size,), 0, len(self))
@@ -346,6 +349,19 @@ class Trajectories:
                 "Give batch(normaliser=training.normaliser()).",
                 stacklevel=3,
             )
+
+    def _warn_of_uneven_times(self):
+        """A model of one step would learn a mixture of steps."""
+        steps = np.diff(self.times)
+        if self.time_step is not None or not len(steps) or self._uneven_warned:
+            return
+        self._uneven_warned = True
+        warnings.warn(
+            f"The times are not evenly spaced: steps are between {steps.min():.4g} and "
+            f"{steps.max():.4g} long, and a window takes them for equal. Take an even part by "
+            "during(), or give read(time_step=) if they are.",
+            stacklevel=3,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ OPTIONAL = (
     "sklearn",
     "mlxtend",
     "global_land_mask",
+    "geometric",
     "h5py",
 )
 

@@ -60,7 +60,7 @@ class Trajectories:
         arrays = [v.array.dtype for own in layouts for v in (*own.fields, *own.constants)]
         self.dtype = np.result_type(np.float32, *arrays)
         self._first = 0
-        self._warned = self._ends_checked = False
+        self._warned = self._ends_checked = self._uneven_warned = False
         self.mask = self._missing_at_first() if mask is None else _as_mask(mask, self.grid)
         held = None if self.mask is None else self.mask.tobytes()
         self._source = (*(layout.source() for layout in layouts), self.dtype, held)
@@ -192,8 +192,9 @@ class Trajectories:
 
         **Raises:** `ValueError` for more steps than the data have; for a value that is not finite
         outside the mask, JAX's error of a callback, which ends with the one that names the point.
-        It warns of channels of unlike size without a normaliser, and of fields that are not
-        periodic along an axis whose boundary says so, such as those with both ends in the file.
+        It warns of channels of unlike size without a normaliser, of steps of unequal length, and of
+        fields that are not periodic along an axis whose boundary says so, such as those with both
+        ends in the file.
 
         ```python
         np.savez("waves.npz", u=np.ones((5, 8, 16)))
@@ -206,6 +207,8 @@ class Trajectories:
         if normaliser is None:
             self._warn_of_unlike_channels()
         self._warn_of_repeated_ends()
+        if steps:
+            self._warn_of_uneven_times()
         of_trajectory, of_time, of_noise = jax.random.split(key, 3)
         # The part and its times are constants of the program, by which `fit` knows it again.
         row = jax.random.randint(of_trajectory, (size,), 0, len(self))
@@ -364,6 +367,19 @@ class Trajectories:
                 "Give batch(normaliser=training.normaliser()).",
                 stacklevel=3,
             )
+
+    def _warn_of_uneven_times(self):
+        """A model of one step would learn a mixture of steps."""
+        steps = np.diff(self.times)
+        if self.time_step is not None or not len(steps) or self._uneven_warned:
+            return
+        self._uneven_warned = True
+        warnings.warn(
+            f"The times are not evenly spaced: steps are between {steps.min():.4g} and "
+            f"{steps.max():.4g} long, and a window takes them for equal. Take an even part by "
+            "during(), or give read(time_step=) if they are.",
+            stacklevel=3,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

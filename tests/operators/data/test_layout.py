@@ -1,5 +1,6 @@
 """What files say of their numbers, times and coordinates, and what is refused of it."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -93,6 +94,9 @@ def test_times_of_another_step_are_refused_and_later_ones_are_not(tmp_path):
         data.read([first, coarse])
     assert data.read([first, coarse], time_step=1.0).time_step == 1.0
     assert data.read(uneven).time_step is None
+    with pytest.warns(UserWarning, match="not evenly spaced: steps are between 1e-09 and 2e-09"):
+        data.read(uneven).batch(jax.random.key(0), 2)
+    data.read(uneven).during(0, 2).batch(jax.random.key(0), 2)
     for paths in ([], [first, first]):
         with pytest.raises(ValueError, match="one path or several different ones"):
             data.read(paths)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .ase_atoms import read_cif
 from .atoms import Atoms
 from .frame import Frame, as_frames
 from .xyz_labels import labels
@@ -19,11 +20,11 @@ _PLAIN = "species:S:1:pos:R:3"
 
 
 def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -> list[Frame]:
-    """Read every structure of an extended .xyz file, with its labels.
+    """Read every structure of an extended .xyz file, with its labels, or of a .cif file.
 
     **Arguments:**
 
-    - `path`: of the file, in UTF-8.
+    - `path`: of the file, in UTF-8. A name that ends in .cif is read by ASE.
     - `names`: which entry or column holds a label, such as `{"energy": "REF_energy"}`. Without it
         these are `energy`, `forces` or `force`, `stress` or `virial` or `virials`, and `magmoms`.
 
@@ -31,8 +32,9 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
 
     **Raises:** `FileNotFoundError`; `ValueError` for a file that is no text or has no structures,
     and, naming the line, for a line that is not what its header says, another unit than eV and Å if
-    the file states one, a structure that is periodic along some axes alone, or a stress and a
-    virial that contradict each other.
+    the file states one, a structure that is periodic along some axes alone, a stress and a virial
+    that contradict each other, or a crystal with sites that are partly occupied or whose atoms are
+    not those of its formula; `ImportError` for a .cif file without ASE.
 
     **Notes:** the format has no units: eV, eV/Å and Å are assumed, a stress in eV/Å³ with the
     sign of ASE, (1/V) dE/dε, and a virial in eV, -V times the stress; a stress above 10 eV/Å³
@@ -43,6 +45,8 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
     ```
     """
     path = pathlib.Path(path)
+    if path.suffix.lower() == ".cif":
+        return read_cif(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as problem:
@@ -91,7 +95,10 @@ def write(
 def _count(path: pathlib.Path, lines: list[str], start: int) -> int:
     text = lines[start].strip()
     if not text.isascii() or not text.isdigit():
-        raise ValueError(f"{path}, line {start + 1}: expected a number of atoms, got {text!r:.80}.")
+        raise ValueError(
+            f"{path}, line {start + 1}: expected a number of atoms, got {text!r:.80}. "
+            "This reads .xyz and .cif; other formats are read by ASE: from_ase(ase.io.read(path))."
+        )
     if start + 2 + int(text) > len(lines):
         raise ValueError(f"{path}, line {start + 1}: {text} atoms are announced, the file ends.")
     return int(text)

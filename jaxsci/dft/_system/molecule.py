@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Num
 
 from ...core import host_memory, require_x64
 from .._basis import (
@@ -23,7 +23,7 @@ from .._basis.functions import Basis
 from .._basis.grid import Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
-from .._basis.soundness import check_mole, is_dependent
+from .._basis.soundness import check_mole, is_dependent, warn_of_excited_atom
 from .guess import minao_density
 from .inputs import geometry_of
 from .old_fields import accepts_old_fields
@@ -53,7 +53,7 @@ class Molecule(eqx.Module):
     - `fit`: B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl, or `None` with full integrals.
     - `dipole_integrals`: ⟨i|r|j⟩ about the origin.
     - `guess`: total density matrix of the "minao" initial guess.
-    - `electrons`: numbers of α and β electrons.
+    - `electrons`: numbers of α and β electrons, fractional after `with_electrons`.
     - `atom_mask`, `basis_mask`: false for the padding of a batch.
     - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
     - `spins`: "restricted" (a closed shell), "unrestricted" (orbitals for each spin), or
@@ -78,7 +78,7 @@ class Molecule(eqx.Module):
     fit: Float[Array, "auxiliary pairs"] | None
     dipole_integrals: Float[Array, "3 nao nao"]
     guess: Float[Array, "nao nao"]
-    electrons: Int[Array, " 2"]
+    electrons: Num[Array, " 2"]
     atom_mask: Bool[Array, " atoms"]
     basis_mask: Bool[Array, " nao"]
     basis: Basis
@@ -107,6 +107,36 @@ class Molecule(eqx.Module):
         `stack` fills them up with zeros at the end of every axis; all must have the same names.
         """
         return dataclasses.replace(self, extras={**self.extras, **arrays})
+
+    def with_electrons(self, alpha: float, beta: float) -> "Molecule":
+        """The molecule with other numbers of electrons, which may be fractional.
+
+        An ensemble of whole numbers: exact energies are linear between them (Perdew et al., Phys.
+        Rev. Lett. 49, 1691, 1982), and equal for ½ α and ½ β and for one of them in a hydrogen atom
+        (Cohen et al., J. Chem. Phys. 129, 121104, 2008). The lowest orbitals are filled, and the
+        last one in part; `scf` needs a temperature for that, of 1e-4 Hartree say, far below the
+        distance of its level from the others. The free energy then lacks the heat of the fractions,
+        at most 0.7 temperatures for each. There is no derivative in the numbers themselves.
+        """
+        electrons = np.array([alpha, beta], float)
+        directions = int(np.sum(self.basis_mask))
+        if self.overlap.ndim != 2 or self.spins.shared:
+            raise ValueError(
+                "with_electrons() takes one molecule that is not a restricted open shell: build it "
+                "with restricted=False, and stack afterwards."
+            )
+        if not (np.all((electrons >= 0) & (electrons <= directions)) and electrons.sum() > 0):
+            raise ValueError(
+                f"alpha={alpha}, beta={beta}: the numbers of electrons must lie between 0 and the "
+                f"{directions} basis functions, and not both be zero."
+            )
+        alike = self.spins if alpha == beta else Spins.UNRESTRICTED
+        return dataclasses.replace(self, electrons=jax.device_put(electrons), spins=alike)
+
+    @property
+    def fractional(self) -> bool:
+        """Whether the numbers of electrons are those of `with_electrons`."""
+        return np.issubdtype(self.electrons.dtype, np.inexact)
 
     def __repr__(self) -> str:
         batch = self.overlap.shape[:-2]
@@ -147,7 +177,8 @@ def molecule(
     - `charge`: of the molecule, in units of e; `None` takes it from `atoms` (`charge=1` in the
         comment of an .xyz file, or in `ase.Atoms.info`), and zero where they have none.
     - `spin`: number of unpaired electrons, N_α - N_β; `None` takes it from `atoms` (`spin=1` or
-        `multiplicity=2`, or ASE's initial magnetic moments), and zero where they have none.
+        `multiplicity=2`, or ASE's initial magnetic moments), and zero where they have none, with
+        a warning for a single atom that has unpaired electrons in its ground state.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
     - `grid`: PySCF's grid level, 0 to 9. Level 3 gives about 1e-5 Hartree; 5 suits meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
@@ -226,6 +257,15 @@ def check_one(molecule: Any, call: str) -> None:
         )
 
 
+def check_whole(molecule: Molecule, name: str) -> None:
+    """Refuse numbers of electrons that may be fractional."""
+    if molecule.fractional:
+        raise ValueError(
+            f"{name} needs whole numbers of electrons, and this molecule has those of "
+            "with_electrons(). They are for scf with solver=jsci.dft.DIIS(temperature=1e-4)."
+        )
+
+
 def is_mole(atoms: Any) -> bool:
     """Whether this is a PySCF `Mole`."""
     return hasattr(atoms, "intor") and hasattr(atoms, "atom_coords")
@@ -243,8 +283,11 @@ def _mole(atoms, basis, charge, spin, unit):
     if str(unit).lower() not in ("angstrom", "bohr"):
         raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
     found = geometry_of(atoms, str(unit))
-    charge, spin = given_or_found(charge, found.charge), given_or_found(spin, found.spin)
-    return integrals.build_mole(found.atoms, basis, charge, spin, unit)
+    charge, total_spin = given_or_found(charge, found.charge), given_or_found(spin, found.spin)
+    mol = integrals.build_mole(found.atoms, basis, charge, total_spin, unit)
+    if spin is None and found.spin is None:
+        warn_of_excited_atom(found.atoms, charge)
+    return mol
 
 
 def given_or_found(given: Any, found: int | None) -> Any:

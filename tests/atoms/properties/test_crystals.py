@@ -234,6 +234,8 @@ def test_heat_is_that_of_ase_and_of_dulong_and_petit():
         )
     np.testing.assert_allclose(heat.capacity[1], 3 * 8.617333e-5, rtol=0.02)
     assert np.isnan(jsci.atoms.harmonic_heat(-jnp.ones((1, 3)), jnp.array([300.0])).energy).all()
+    cold = jsci.atoms.harmonic_heat(jnp.ones((1, 3)), jnp.array([-10.0, 0.0]))
+    assert np.isnan(jnp.stack(cold)).all()
     at = jnp.linspace(-1, 5, 2000)
     density = jsci.atoms.phonon_density(jnp.asarray(frequencies), at)
     np.testing.assert_allclose(jnp.trapezoid(density, at), 3, rtol=1e-6)
@@ -322,7 +324,8 @@ def test_phonopy_reads_our_force_constants(tmp_path):
             lambda f, p, a: jsci.atoms.phonon_density(jnp.ones((1, 1)), jnp.ones(1), width=0.0),
             "width",
         ),
-        (lambda f, p, a: jsci.atoms.mesh((0, 1, 1)), "points must be three numbers"),
+        (lambda f, p, a: jsci.atoms.mesh((0, 1, 1)), "points must be three whole numbers"),
+        (lambda f, p, a: jsci.atoms.mesh((2.5, 3, 3)), "points must be three whole numbers"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

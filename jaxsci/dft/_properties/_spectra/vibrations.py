@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from ....core import Failure, require_x64
@@ -18,7 +19,7 @@ from ..._basis.units import (
 )
 from ..._scf.result import SCFResult
 from ..._scf.solvers.options import DIIS, Newton, first_of
-from ..._system.molecule import Molecule, check_one
+from ..._system.molecule import Molecule, check_one, check_whole
 from ..._xc import Functional, as_functional
 from .._geometry.surface import Job, Surface
 from ..forces import check_forces, forces
@@ -69,6 +70,13 @@ class Vibrations(eqx.Module):
     masses: Float[Array, " atoms"]
     numbers: np.ndarray
     unpaired: int = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        if isinstance(self.frequencies, Tracer | jax.ShapeDtypeStruct):
+            return f"Vibrations(atoms={len(self.numbers)})"
+        found = ", ".join(f"{frequency:.1f}" for frequency in self.frequencies)
+        kind = "at a stationary point" if self.stationary else "not at a stationary point"
+        return f"Vibrations({found} 1/cm, {kind})"
 
     def thermochemistry(
         self,
@@ -171,6 +179,7 @@ def vibrations(
     require_x64("jsci.dft.vibrations")
     functional = as_functional(functional)
     check_one(molecule, "vibrations(m, functional)")
+    check_whole(molecule, "vibrations()")
     check_forces(molecule, functional, "vibrations")
     check_nuclei(molecule, "vibrations")
     found = masses_of(molecule, masses)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -23,8 +23,8 @@ def pure(
 
     - `model`: an Equinox module, a Flax NNX module, a Flax Linen module, or a plain function
         that already has the form `f(params, *x)`.
-    - `init`: for Linen, the key and one example input (`model.init(*init)`); for a plain
-        function, its parameters. Nothing for Equinox and NNX.
+    - `init`: for Linen, the key and one example input (`model.init(*init)`), or the variables that
+        it has already; for a plain function, its parameters. Nothing for Equinox and NNX.
     - `dtype`: cast every parameter to this dtype. Flax makes float32 parameters even when
         float64 is on, so give `dtype=jnp.float64` where precision matters.
 
@@ -66,8 +66,9 @@ def _split(model, init) -> tuple[Callable, PyTree]:
         if isinstance(model, linen.Module):
             if not init:
                 raise ValueError(
-                    "A Flax Linen module has no parameters yet: pass the key and one example "
-                    "input, pure(model, jax.random.key(0), x)."
+                    "A Flax Linen module holds no parameters: pass the key and one example "
+                    "input, pure(model, jax.random.key(0), x), or its variables, "
+                    "pure(model, variables)."
                 )
             return _split_linen(model, init)
         if isinstance(model, nnx.Module):
@@ -97,7 +98,8 @@ def _split_equinox(model):
 
 
 def _split_linen(model, init):
-    variables = dict(model.init(*init))
+    given = len(init) == 1 and isinstance(init[0], Mapping) and "params" in init[0]
+    variables = dict(init[0] if given else model.init(*init))
     params = variables.pop("params", {})
     return _Linen(_ByValue(model), _ByValue(variables)), params
 

@@ -54,6 +54,13 @@ def test_linen_matches_numpy(key):
     np.testing.assert_allclose(f(params, X), expected, rtol=1e-14)
 
 
+def test_linen_with_the_variables_that_it_has_already(key):
+    variables = LinenNorm().init(key, X)
+    f, params = jsci.pure(LinenNorm(), variables)
+    assert "batch_stats" not in params
+    np.testing.assert_array_equal(f(params, X), LinenNorm().apply(variables, X))
+
+
 def test_linen_keeps_untrained_state_fixed(key):
     f, params = jsci.pure(LinenNorm(), key, X)
     assert "batch_stats" not in params

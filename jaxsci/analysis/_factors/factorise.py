@@ -89,9 +89,9 @@ def factorise(
     """
     if loss not in get_args(Loss):
         raise ValueError(f"loss must be one of {get_args(Loss)}, got {loss!r}.")
-    if min(rank, restarts, max_steps) < 1:
+    if any(n != int(n) or n < 1 for n in (rank, restarts, max_steps)):
         raise ValueError(
-            "rank, restarts and max_steps must be at least 1, got "
+            "rank, restarts and max_steps must be whole numbers of at least 1, got "
             f"{rank}, {restarts} and {max_steps}."
         )
     if not tolerance >= 0:

@@ -3,13 +3,14 @@
 import functools
 import os
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
 from tqdm import tqdm
 
-from ...core import load, save
+from ...core import load, read_metadata, save
 from .._structure.extxyz import write
 from .._structure.frame import Frame
 from .state import Dynamics, State
@@ -37,17 +38,19 @@ def simulate(
     - `every`: steps between frames, checkpoints and reports; `steps` is a multiple of it.
     - `trajectory`: an extended .xyz file to which frames are added, with energy, forces, stress,
         velocities (Å/fs) and time (fs).
-    - `checkpoint`: a file that holds the last state. If it exists, the run continues from it.
+    - `checkpoint`: a file that holds the last state. If it exists, the run continues from it, and
+        frames that the trajectory got after it was written are removed, to be written again.
     - `progress`: show a bar with the temperature.
 
     **Returns:** the last state.
 
-    **Raises:** `ValueError` if `steps` is no multiple of `every`; `FloatingPointError`, naming the
+    **Raises:** `ValueError` if `steps` is no multiple of `every`, or the trajectory is shorter than
+    the checkpoint says; `FloatingPointError`, naming the
     time, if the energy is not finite, as after an overflow of the neighbours or with a time step
     that is too long. The trajectory then ends before it.
 
     **Notes:** a run that was interrupted and continues is the same, bit by bit, as one that was
-    not.
+    not, and so is its trajectory.
 
     ```python
     dynamics = jsci.atoms.verlet(f, nearby, dt=1.0)
@@ -61,6 +64,9 @@ def simulate(
     if checkpoint is not None and pathlib.Path(checkpoint).exists():
         state, done = load(checkpoint, like=(state, np.array(0)))
         done = int(done)
+        _cut(trajectory, read_metadata(checkpoint))
+    elif checkpoint is not None and trajectory is not None:
+        save(checkpoint, (state, np.array(0)), metadata=_length(trajectory))
     with tqdm(total=steps, initial=done, disable=not progress, delay=2.0, unit="step") as bar:
         while done < steps:
             state = _several(dynamics.step, every, params, state)
@@ -69,10 +75,32 @@ def simulate(
             if trajectory is not None:
                 write(trajectory, _frame(state), append=True)
             if checkpoint is not None:
-                save(checkpoint, (state, np.array(done)))
+                save(checkpoint, (state, np.array(done)), metadata=_length(trajectory))
             bar.set_postfix_str(f"{float(state.temperature):.0f} K")
             bar.update(every)
     return state
+
+
+def _length(trajectory: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """How long a trajectory is, which may not be there yet, for the checkpoint that follows it."""
+    if trajectory is None:
+        return {}
+    path = pathlib.Path(trajectory)
+    return {"trajectory": path.name, "bytes": path.stat().st_size if path.exists() else 0}
+
+
+def _cut(trajectory: str | os.PathLike[str] | None, known: dict[str, Any]) -> None:
+    """Take off what a run that was killed wrote after its last checkpoint, half a frame perhaps."""
+    now = _length(trajectory)
+    if trajectory is None or now["trajectory"] != known.get("trajectory"):
+        return  # another file, in which the run goes on
+    if now["bytes"] < known["bytes"]:
+        raise ValueError(
+            f"{os.fspath(trajectory)} has {now['bytes']} bytes, and had {known['bytes']} when the "
+            "checkpoint was written: give the file as it was, or another name."
+        )
+    if now["bytes"] > known["bytes"]:
+        os.truncate(trajectory, known["bytes"])
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -84,7 +112,10 @@ def _require_finite(state: State) -> None:
     if np.isfinite(float(state.found.energy)):
         return
     if bool(state.overflow):
-        why = "the neighbours overflowed: make a NeighbourList with more room of the last frame"
+        why = (
+            "the neighbours overflowed, or two atoms came closer than 0.3 Å: look at the last "
+            "frame, and make a NeighbourList of it with more room"
+        )
     else:
         why = "the time step is too long, or atoms came too close for the potential"
     raise FloatingPointError(f"the energy is not finite at {float(state.time):.1f} fs: {why}.")

@@ -70,7 +70,7 @@ def thermal_velocities(
 
     - `key`: a PRNG key.
     - `atoms`: the structure.
-    - `temperature`: K.
+    - `temperature`: K; below zero, velocities are NaN.
 
     **Returns:** (atoms, 3), Å/fs; zero for padding. The kinetic energy is 3/2 (N - 1) k T on
     average.

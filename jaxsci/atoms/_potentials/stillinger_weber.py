@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from .._structure.atoms import Atoms
 from .._structure.graph import Graph
+from .known_elements import unknown_elements
 
 # Table I of the paper, in units of ε and σ; the last two are ε (eV) and σ (Å) of silicon, as in
 # Balamane, Halicioglu & Tiller, Phys. Rev. B 46, 2250 (1992): 50 kcal/mol.
@@ -31,6 +32,7 @@ class StillingerWeber(eqx.Module):
     ) -> Float[Array, ""]:
         """The energy of a structure, eV."""
         graph.require(self.cutoff, self.cutoff)
+        unknown = unknown_elements(atoms, [14], "the constants")
         vectors = graph.vectors(atoms)
         lengths = jnp.linalg.norm(vectors, axis=-1)
         inside = ~(lengths >= self.cutoff)  # NaN stays NaN
@@ -44,7 +46,8 @@ class StillingerWeber(eqx.Module):
         cosine = jnp.sum(directions[graph.first] * directions[graph.second], axis=-1)
         bends = spread[graph.first] * spread[graph.second] * (cosine - params["cos0"]) ** 2
         bending = params["lambda"] * jnp.sum(jnp.where(graph.angle_mask, bends, 0.0))
-        return 0.5 * params["epsilon"] * (jnp.sum(pairs) + bending)
+        energy = 0.5 * params["epsilon"] * (jnp.sum(pairs) + bending)
+        return jnp.where(jnp.any(unknown), jnp.nan, energy)
 
 
 def stillinger_weber() -> tuple[StillingerWeber, dict[str, Float[Array, ""]]]:
@@ -57,7 +60,8 @@ def stillinger_weber() -> tuple[StillingerWeber, dict[str, Float[Array, ""]]]:
 
     **Returns:** `(energy, params)`, with `params` of the constants by name, which can be trained.
 
-    **Notes:** all atoms are taken for silicon.
+    **Raises:** the potential, `ValueError` for other elements than silicon; under `jax.jit` its
+    energy is NaN.
 
     **Source:** Stillinger & Weber, Phys. Rev. B 31, 5262 (1985), with ε = 2.1683 eV of Balamane,
     Halicioglu & Tiller, Phys. Rev. B 46, 2250 (1992).

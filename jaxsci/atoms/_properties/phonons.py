@@ -71,8 +71,8 @@ def mesh(points: tuple[int, int, int]) -> Float[np.ndarray, "points 3"]:
     jsci.atoms.mesh((4, 4, 4)).shape
     ```
     """
-    if len(points) != 3 or min(points) < 1:
-        raise ValueError(f"points must be three numbers of at least 1, got {points!r}.")
+    if len(points) != 3 or any(m != int(m) or m < 1 for m in points):
+        raise ValueError(f"points must be three whole numbers of at least 1, got {points!r}.")
     axes = [(np.arange(m) + 0.5) / m - 0.5 for m in points]
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
 
@@ -138,15 +138,17 @@ def harmonic_heat(
 
     **Returns:** `Heat`, per cell.
 
-    **Notes:** imaginary frequencies make everything NaN: the structure is not at a minimum. Three
-    frequencies at q = 0 vanish: a `mesh` leaves that point out.
+    **Notes:** imaginary frequencies make everything NaN: the structure is not at a minimum. So do
+    temperatures that are not positive. Three frequencies at q = 0 vanish: a `mesh` leaves that
+    point out.
 
     ```python
     jsci.atoms.harmonic_heat(jnp.ones((1, 3)), jnp.array([300.0])).capacity
     ```
     """
     quantum = PLANCK * jnp.asarray(frequencies)[None]
-    heat = BOLTZMANN * jnp.reshape(jnp.asarray(temperatures), (-1, 1, 1))
+    temperatures = jnp.reshape(jnp.asarray(temperatures), (-1, 1, 1))
+    heat = BOLTZMANN * jnp.where(temperatures > 0, temperatures, jnp.nan)
     x = jnp.where(quantum > 0, quantum, jnp.nan) / heat
     occupied = 1 / jnp.expm1(x)
     mean = lambda values: jnp.mean(jnp.sum(values, axis=2), axis=1)  # noqa: E731

@@ -1,5 +1,8 @@
 """To ASE and back."""
 
+import collections
+import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +69,53 @@ def to_ase(atoms: Atoms) -> Any:
     return ase.Atoms(
         np.asarray(atoms.numbers)[real], positions, cell=cell, pbc=atoms.cell is not None
     )
+
+
+def read_cif(path: str | os.PathLike[str]) -> list[Frame]:
+    """Every structure of a .cif file, all its atoms made from those it lists by the symmetry."""
+    try:
+        from ase.io.cif import parse_cif
+    except ImportError:
+        raise ImportError("reading a .cif file needs ASE: pip install 'jaxsci[ase]'") from None
+    with open(path, encoding="utf-8") as file:
+        blocks = [block for block in parse_cif(file) if block.has_structure()]
+    if not blocks:
+        raise ValueError(f"{os.fspath(path)} has no structure: no data block has sites and a cell.")
+    return [_crystal(f"{os.fspath(path)}, data_{block.name}", block) for block in blocks]
+
+
+def _crystal(where: str, block: Any) -> Frame:
+    shares = [v for v in block.get("_atom_site_occupancy") or [] if isinstance(v, int | float)]
+    if any(abs(share - 1) > 1e-6 for share in shares):
+        raise ValueError(
+            f"{where}: the crystal is disordered, with a site that is occupied by {min(shares)}: "
+            "give an ordered structure, of a supercell that has the composition."
+        )
+    theirs = block.get_atoms()
+    formula, units = (
+        block.get("_chemical_formula_sum"),
+        block.get("_cell_formula_units_z"),
+    )  # lower case, as ASE has tags
+    if isinstance(formula, str) and isinstance(units, int):
+        _check_formula(where, formula, units, collections.Counter(theirs.get_chemical_symbols()))
+    return Frame(from_ase(theirs))
+
+
+def _check_formula(where: str, formula: str, units: int, found: collections.Counter) -> None:
+    """A file without its hydrogens, or with another space group than it means, says so here."""
+    stated: dict[str, float] = collections.defaultdict(float)
+    for symbol, count in re.findall(r"([A-Z][a-z]?)\s*([\d.]*)", formula):
+        stated["H" if symbol == "D" else symbol] += units * float(count or 1)
+    if {k: round(v, 3) for k, v in stated.items()} != dict(found):
+        raise ValueError(
+            f"{where}: {units} times the formula {formula!r} is {_formula(stated)} in a cell, but "
+            f"the sites and their symmetry make {_formula(found)}: atoms are missing, or the space "
+            "group is another."
+        )
+
+
+def _formula(counts: dict[str, Any]) -> str:
+    return " ".join(f"{symbol}{count:g}" for symbol, count in sorted(counts.items()))
 
 
 def label(structures: Sequence[Any], calculator: Any = None) -> list[Frame]:

@@ -1,6 +1,8 @@
 """The graph of a structure, built on the host."""
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,10 @@ from .links import angle_pairs, reverse_edges
 from .pairs import pairs
 
 # Two atoms nearer than this (Å) are one atom written twice, or a wrong unit.
-_CLOSEST = 0.3
+CLOSEST = 0.3
+# No bond is as short as these (Å), with hydrogen or helium and without: fractions of a cell that
+# were taken for positions are the usual reason.
+_SHORT, _SHORT_HEAVY = 0.5, 0.9
 
 
 def neighbours(
@@ -74,6 +79,7 @@ def listed(
     vectors = positions[j] - positions[i] + (0.0 if cell is None else shift @ cell)
     lengths = np.linalg.norm(vectors, axis=1)
     _check_distances(atoms, i, j, lengths)
+    _warn_of_short(atoms, i, j, lengths)
     near = lengths < (angle_cutoff or 0.0)
     degrees = np.bincount(i[near], minlength=len(real))
     count = int(np.sum(degrees * np.maximum(degrees - 1, 0)))
@@ -125,11 +131,28 @@ def check_cutoffs(cutoff: float, angle_cutoff: float | None) -> None:
         )
 
 
+def _warn_of_short(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
+    numbers = np.asarray(atoms.numbers)
+    heavy = np.minimum(numbers[i], numbers[j]) > 2
+    short = np.flatnonzero(lengths < np.where(heavy, _SHORT_HEAVY, _SHORT))
+    if len(short):
+        e = int(short[np.argmin(lengths[short])])
+        warnings.warn(
+            f"atoms {_name(atoms, i[e])} and {_name(atoms, j[e])} are {lengths[e]:.3g} Å apart, "
+            "shorter than any bond between such atoms: positions are in Å, not fractions of the "
+            "cell.",
+            stacklevel=4,
+        )
+
+
+def _name(atoms: Atoms, k: Any) -> str:
+    return f"{SYMBOLS[int(atoms.numbers[k])]} {k}"
+
+
 def _check_distances(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
-    if len(lengths) and lengths.min() < _CLOSEST:
+    if len(lengths) and lengths.min() < CLOSEST:
         e = int(np.argmin(lengths))
-        name = [f"{SYMBOLS[int(atoms.numbers[k])]} {k}" for k in (i[e], j[e])]
         raise ValueError(
-            f"atoms {name[0]} and {name[1]} are {lengths[e]:.3g} Å apart, closer than "
-            f"{_CLOSEST} Å: is an atom there twice, or the unit not Å?"
+            f"atoms {_name(atoms, i[e])} and {_name(atoms, j[e])} are {lengths[e]:.3g} Å apart, "
+            f"closer than {CLOSEST} Å: is an atom there twice, or the unit not Å?"
         )

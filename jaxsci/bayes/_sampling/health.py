@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from ...core import compiled_call
@@ -19,6 +20,13 @@ class Health(NamedTuple):
 
     r_hat: PyTree
     effective: PyTree
+
+    def __str__(self) -> str:
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
+            return repr(self)
+        most = max(float(jnp.max(leaf)) for leaf in jax.tree.leaves(self.r_hat))
+        least = min(float(jnp.min(leaf)) for leaf in jax.tree.leaves(self.effective))
+        return f"Health(R̂ at most {most:.3f}, effective draws at least {least:.0f})"
 
 
 def health(params: PyTree) -> Health:

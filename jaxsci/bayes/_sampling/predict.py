@@ -27,7 +27,7 @@ class Prediction(NamedTuple):
     draws: Float[Array, "k m ..."]
     noise: Float[Array, "..."]
 
-    def log_score(self, y: Float[Array, "m ..."]) -> Float[Array, "m ..."]:
+    def log_score(self, y: Float[Array | np.ndarray, "m ..."]) -> Float[Array, "m ..."]:
         """log p(y), of the mixture: the higher, the better.
 
         **Arguments:**
@@ -40,7 +40,7 @@ class Prediction(NamedTuple):
         each = -0.5 * (error**2 + jnp.log(2 * jnp.pi)) - jnp.log(self.noise)
         return logsumexp(each, axis=0) - jnp.log(len(self.draws))
 
-    def quantile(self, y: Float[Array, "m ..."]) -> Float[Array, "m ..."]:
+    def quantile(self, y: Float[Array | np.ndarray, "m ..."]) -> Float[Array, "m ..."]:
         """Where a measured value lies in its predicted distribution, P(Y <= y): uniform between 0
         and 1 for a calibrated model.
 
@@ -53,7 +53,9 @@ class Prediction(NamedTuple):
         error = (self._like(y)[None] - self.draws) / self.noise
         return jnp.mean(jax.scipy.stats.norm.cdf(error), axis=0)
 
-    def coverage(self, y: Float[Array, "m ..."], level: float = 0.9) -> Float[Array, ""]:
+    def coverage(
+        self, y: Float[Array | np.ndarray, "m ..."], level: float = 0.9
+    ) -> Float[Array, ""]:
         """The part of measured values inside the central intervals of a level.
 
         **Arguments:**
@@ -70,7 +72,7 @@ class Prediction(NamedTuple):
         # What is not a number is neither inside nor outside.
         return jnp.mean(jnp.where(jnp.isnan(quantile), jnp.nan, inside))
 
-    def crps(self, y: Float[Array, "m ..."]) -> Float[Array, "m ..."]:
+    def crps(self, y: Float[Array | np.ndarray, "m ..."]) -> Float[Array, "m ..."]:
         """The continuous ranked probability score, E|Y - y| - ½ E|Y - Y'|: the lower, the better.
 
         **Arguments:**
@@ -121,8 +123,8 @@ def predict(
     `.coverage(y)`, `.crps(y)`.
 
     **Raises:** `ValueError` for fewer than two draws, or a noise that is not positive or does not
-    fit; `TypeError` for an `f` that returns no array. A noise that is inferred, or traced, is NaN
-    where it is not positive.
+    fit; `TypeError` for an `f` that returns no real array. A noise that is inferred, or traced, is
+    NaN where it is not positive.
 
     **Source:** Gneiting & Raftery, J. Am. Stat. Assoc. 102, 359 (2007), for the scores.
 
@@ -149,6 +151,8 @@ def predict(
         values = each(f)
         if not isinstance(values, jax.Array):
             raise TypeError(f"f must return one array for one input, got {type(values).__name__}.")
+        if jnp.iscomplexobj(values):
+            raise TypeError(f"f must return real numbers, got {values.dtype}: give both parts.")
         values = jnp.asarray(values, jnp.result_type(values, 0.0))  # or noise would be rounded
         s = jnp.asarray(each(noise) if callable(noise) else noise, values.dtype)
         if not _fits(s.shape, values.shape):

@@ -73,6 +73,13 @@ class Fit(NamedTuple):
     state: PyTree
     validation: dict[str, Array]
 
+    def __str__(self) -> str:
+        shown = {"loss": self.history, "validation loss": self.validation}
+        last = [
+            f", {name} {v['loss'][-1]:.3g}" for name, v in shown.items() if len(v.get("loss", ()))
+        ]
+        return f"Fit({self.status} after {self.steps} steps{''.join(last)}: {self.message})"
+
 
 def fit(
     objective: Objective | Callable[..., Any],

@@ -13,6 +13,8 @@ from .soundness import check_functions
 FULL_INTEGRALS_LIMIT = 1 << 30
 # The largest change of the core Hamiltonian, relative to its largest entry, that is rounding.
 _ROUNDING = 1e-10
+# Nuclei nearer than this, in ångström or bohr, are those of no molecule.
+_SHORT = 0.3
 # Fits Coulomb and exchange for H to Rn, with any orbital basis.
 AUXILIARY_BASIS = "def2-universal-jkfit"
 
@@ -94,6 +96,12 @@ def _check_distances(atoms) -> None:
         raise ValueError(
             f"atoms {i} ({atoms[i][0]}) and {j} ({atoms[j][0]}) are at one point, {xyz[i]}. "
             "Check the coordinates and their unit."
+        )
+    if distance[i, j] < _SHORT:
+        warnings.warn(
+            f"atoms {i} ({atoms[i][0]}) and {j} ({atoms[j][0]}) are {distance[i, j]:.3g} apart, in "
+            "the unit that was given: is it ångström, or bohr with unit='bohr'?",
+            stacklevel=5,
         )
 
 

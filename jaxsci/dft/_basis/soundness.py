@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import basis_sets
+from .elements import read_label
 from .orthonormal import NEARLY_DEPENDENT
 
 # The lowest level of an all-electron basis lies near -Z²/2, that of valence functions alone near
@@ -131,3 +132,25 @@ def is_dependent(overlap: np.ndarray, occupied: int) -> bool:
         stacklevel=4,
     )
     return True
+
+
+def warn_of_excited_atom(atoms: list, charge: int) -> None:
+    """Warn of a lone neutral atom whose ground state is an open shell, where no spin was given.
+
+    It is forgotten where atoms are computed for an atomisation energy.
+    """
+    from pyscf.data.elements import CONFIGURATION
+
+    real = [label for label in (read_label(name, "the atom") for name, _ in atoms) if label.number]
+    if len(real) != 1 or charge:
+        return
+    shells = CONFIGURATION[real[0].number]  # electrons with l = 0, 1, 2, 3
+    left = [(count % (4 * degree + 2), 2 * degree + 1) for degree, count in enumerate(shells)]
+    ground = sum(min(count, 2 * room - count) for count, room in left)
+    if ground:
+        warnings.warn(
+            f"the ground state of {real[0].element} has {ground} unpaired electrons, and the atom "
+            "is computed with none, as spin was not given: give "
+            f"spin={ground}, or spin=0 to mean it.",
+            stacklevel=5,
+        )

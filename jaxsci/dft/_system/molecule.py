@@ -23,7 +23,7 @@ from .._basis.functions import Basis
 from .._basis.grid import Grid
 from .._basis.libcint import Libcint
 from .._basis.long_range import LongRange
-from .._basis.soundness import check_mole, is_dependent
+from .._basis.soundness import check_mole, is_dependent, warn_of_excited_atom
 from .guess import minao_density
 from .inputs import geometry_of
 from .old_fields import accepts_old_fields
@@ -177,7 +177,8 @@ def molecule(
     - `charge`: of the molecule, in units of e; `None` takes it from `atoms` (`charge=1` in the
         comment of an .xyz file, or in `ase.Atoms.info`), and zero where they have none.
     - `spin`: number of unpaired electrons, N_α - N_β; `None` takes it from `atoms` (`spin=1` or
-        `multiplicity=2`, or ASE's initial magnetic moments), and zero where they have none.
+        `multiplicity=2`, or ASE's initial magnetic moments), and zero where they have none, with
+        a warning for a single atom that has unpaired electrons in its ground state.
     - `unit`: of the positions, "angstrom" or "bohr". An .xyz file is in ångström by convention.
     - `grid`: PySCF's grid level, 0 to 9. Level 3 gives about 1e-5 Hartree; 5 suits meta-GGAs.
     - `density_fit`: `True` (in def2-universal-jkfit), the name of another auxiliary basis, or
@@ -282,8 +283,11 @@ def _mole(atoms, basis, charge, spin, unit):
     if str(unit).lower() not in ("angstrom", "bohr"):
         raise ValueError(f"unit is {unit!r}; allowed are 'angstrom' and 'bohr'.")
     found = geometry_of(atoms, str(unit))
-    charge, spin = given_or_found(charge, found.charge), given_or_found(spin, found.spin)
-    return integrals.build_mole(found.atoms, basis, charge, spin, unit)
+    charge, total_spin = given_or_found(charge, found.charge), given_or_found(spin, found.spin)
+    mol = integrals.build_mole(found.atoms, basis, charge, total_spin, unit)
+    if spin is None and found.spin is None:
+        warn_of_excited_atom(found.atoms, charge)
+    return mol
 
 
 def given_or_found(given: Any, found: int | None) -> Any:

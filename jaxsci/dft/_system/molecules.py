@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, in_processes, require_x64
 from .._basis.integrals import check_atoms
+from .._basis.soundness import warn_of_excited_atom
 from .buckets import check_buckets, pad_to_buckets
 from .inputs import geometry_of
 from .molecule import Atoms, Molecule, Unit, given_or_found, is_mole, molecule
@@ -140,6 +141,9 @@ def _job(i: int, atoms: Any, basis: Any, options: dict) -> tuple:
                 given_or_found(options[name], getattr(found, name)) for name in ("charge", "spin")
             )
             atoms = found._replace(atoms=check_atoms(found.atoms, basis, charge, spin))
+            if options["spin"] is None and found.spin is None:
+                warn_of_excited_atom(atoms.atoms, charge)
+            options = options | {"charge": charge, "spin": spin}
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"molecule {i}: {error}") from None
     return atoms, basis, options

@@ -15,15 +15,17 @@ from tqdm import tqdm
 
 from ...core import Failure, attempt, host_memory, in_processes, load, save
 from .._basis.integrals import build_mole, import_pyscf
+from .._basis.soundness import warn_of_excited_atom
 from .._system.checkpoints import without_checkpoint
-from .._system.molecule import Unit
+from .._system.inputs import geometry_of
+from .._system.molecule import Unit, given_or_found
 
 EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
 DensityMethod = Literal["hf", "ccsd", "fci"]
 
 
 def reference_energies(
-    molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
+    molecules: Sequence[Any],
     basis: str,
     *,
     method: EnergyMethod = "ccsd(t)",
@@ -42,11 +44,13 @@ def reference_energies(
 
     **Arguments:**
 
-    - `molecules`: for each a list of (symbol, position).
+    - `molecules`: each as `molecule` takes it: a text, an .xyz file, or a list of (symbol,
+        position).
     - `basis`: as in `molecule`.
     - `method`: "hf", "ccsd", "ccsd(t)" or "fci" (two electrons, or a few in a small basis).
-    - `charges`: of each molecule in units of e; zero by default.
-    - `spins`: unpaired electrons of each molecule; zero by default.
+    - `charges`: of each molecule in units of e; by default what a file says, else zero.
+    - `spins`: unpaired electrons of each molecule; by default what a file says, else zero, with a
+        warning for an atom that has unpaired electrons in its ground state.
     - `unit`: of the positions, "angstrom" or "bohr".
     - `cache`: a folder that keeps every energy under a hash of all that determines it, the numbers
         of the basis set included, or `None`. Energies found there are not computed again, so an
@@ -77,7 +81,7 @@ def reference_energies(
 
 
 def reference_densities(
-    molecules: Sequence[Sequence[tuple[str, Sequence[float]]]],
+    molecules: Sequence[Any],
     basis: str,
     *,
     method: DensityMethod = "ccsd",
@@ -96,11 +100,13 @@ def reference_densities(
 
     **Arguments:**
 
-    - `molecules`: for each a list of (symbol, position).
+    - `molecules`: each as `molecule` takes it: a text, an .xyz file, or a list of (symbol,
+        position).
     - `basis`: as in `molecule`.
     - `method`: "hf", "ccsd" or "fci".
-    - `charges`: of each molecule in units of e; zero by default.
-    - `spins`: unpaired electrons of each molecule; zero by default.
+    - `charges`: of each molecule in units of e; by default what a file says, else zero.
+    - `spins`: unpaired electrons of each molecule; by default what a file says, else zero, with a
+        warning for an atom that has unpaired electrons in its ground state.
     - `unit`: of the positions, "angstrom" or "bohr".
     - `cache`: a folder that keeps every density, as in `reference_energies`.
     - `workers`: host processes of one thread each.
@@ -130,17 +136,22 @@ def _jobs(quantity, methods, method, molecules, basis, options):
     if method not in methods:
         raise ValueError(f"method is {method!r}; allowed are {', '.join(map(repr, methods))}.")
     import_pyscf()
-    n = len(molecules)
+    n, unit = len(molecules), options["unit"]
     charges, spins = (
-        [0] * n if given is None else list(given)
+        [None] * n if given is None else list(given)
         for given in (options["charges"], options["spins"])
     )
     if not len(charges) == len(spins) == n:
         raise ValueError(f"{n} molecules, {len(charges)} charges and {len(spins)} spins.")
-    return [
-        _job(quantity, method, build_mole(_plain(a), basis, q, s, options["unit"]))
-        for a, q, s in zip(molecules, charges, spins, strict=True)
-    ]
+    jobs = []
+    for given, q, s in zip(molecules, charges, spins, strict=True):
+        found = geometry_of(given, unit)
+        charge, spin = given_or_found(q, found.charge), given_or_found(s, found.spin)
+        atoms = _plain(found.atoms)
+        jobs.append(_job(quantity, method, build_mole(atoms, basis, charge, spin, unit)))
+        if s is None and found.spin is None:
+            warn_of_excited_atom(atoms, charge)
+    return jobs
 
 
 def _job(quantity, method, mol) -> dict[str, Any]:

@@ -80,6 +80,11 @@ def _check_symmetry(matrix: Float[Array, "n n"], name: str) -> None:
             f"{name} is not symmetric: entries that mirror each other differ by up to {gap:.3g}, "
             f"where the largest is {size:.3g}. Give the kernel of one set with itself, not of two."
         )
+    if (least := float(jnp.min(jnp.diagonal(matrix)))) < -_ASYMMETRY * size:
+        raise ValueError(
+            f"{name} has {least:.3g} on its diagonal, where J Jᵀ has sums of squares: is its sign "
+            "the other one?"
+        )
 
 
 def outputs_at_start(

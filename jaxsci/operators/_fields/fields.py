@@ -78,11 +78,19 @@ def check_floating(a, name: str):
 
 
 def check_weights(weights, grid: Sequence[int], name: str):
-    """`ValueError` unless there is one weight for each point of the grid."""
-    if weights is not None and weights.shape != tuple(grid):
+    """`ValueError` unless there is one weight for each point, none negative and not all zero."""
+    if weights is None:
+        return
+    if weights.shape != tuple(grid):
         raise ValueError(
             f"{name} needs one weight for each point, an array of shape {tuple(grid)}; got shape "
             f"{weights.shape}. For weights of one axis use jnp.broadcast_to(w[:, None], grid)."
+        )
+    given = known(weights)
+    if given is not None and not (given.min() >= 0 and given.sum() > 0):
+        raise ValueError(
+            f"{name} needs weights >= 0 that are not all zero; got a smallest one of "
+            f"{given.min()} and a sum of {given.sum()}."
         )
 
 

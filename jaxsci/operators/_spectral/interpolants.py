@@ -48,10 +48,10 @@ def resample(
     ```
     """
     grid = a.shape[:-1]
-    if len(out_grid) != len(grid) or min(out_grid) < 1:
+    if len(out_grid) != len(grid) or any(n != int(n) or n < 1 for n in out_grid):
         raise ValueError(
-            f"resample() needs one number of points for each of the {len(grid)} grid axes of a "
-            f"field of shape {a.shape}; got out_grid={tuple(out_grid)}."
+            f"resample() needs one whole number of points for each of the {len(grid)} grid axes of "
+            f"a field of shape {a.shape}; got out_grid={tuple(out_grid)}."
         )
     check_floating(a, "resample()")
     axes = as_axes(len(grid), basis=basis, points=points, name="resample()")

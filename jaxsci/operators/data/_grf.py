@@ -40,7 +40,7 @@ def grf(
 
     **Returns:** the field, of shape `grid`.
 
-    **Raises:** `ValueError` for an unknown boundary condition.
+    **Raises:** `ValueError` for an unknown boundary condition, or a grid without points.
 
     **Source:** Li et al., "Fourier Neural Operator", ICLR 2021, appendix A.3.
 
@@ -48,6 +48,10 @@ def grf(
     g = jsci.operators.data.grf(jax.random.key(0), (64, 64), boundary="neumann", tau=3.0)
     ```
     """
+    if min(np.atleast_1d(grid)) < 1:
+        raise ValueError(
+            f"grid is one positive number of points, or one for each axis; got {grid}."
+        )
     points = [np.arange(n) / n for n in np.atleast_1d(grid)]
     return grf_at(key, points, boundary=boundary, alpha=alpha, tau=tau, modes=modes)
 

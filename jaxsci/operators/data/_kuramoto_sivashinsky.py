@@ -82,11 +82,20 @@ def solve_kuramoto_sivashinsky(
 
     **Returns:** the values at the same points.
 
+    **Raises:** `ValueError` for values that are not `(N,)`, or a length, time or number of steps
+    that is not positive.
+
     ```python
     u0 = jnp.cos(2 * jnp.pi * jnp.arange(64) / 64)
     u = jsci.operators.data.solve_kuramoto_sivashinsky(u0, length=32.0, time=5.0, steps=50)
     ```
     """
+    given = [v for v in (length, time, steps) if isinstance(v, int | float)]
+    if u0.ndim != 1 or not all(v > 0 for v in given):
+        raise ValueError(
+            "solve_kuramoto_sivashinsky() needs u0 of shape (N,), and a positive length, time and "
+            f"number of steps; got {u0.shape}, {length}, {time} and {steps}."
+        )
     n = u0.shape[0]
     number = np.arange(n // 2 + 1)
     k = 2 * np.pi / length * number

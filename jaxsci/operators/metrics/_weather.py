@@ -38,6 +38,11 @@ def latitude_weights(latitude: Float[AnyArray, " latitudes"]) -> Float[np.ndarra
             f"latitude is in degrees between -90 and 90; got {degrees.min()} to {degrees.max()}. "
             "A colatitude θ in radians is np.rad2deg(np.pi / 2 - θ)."
         )
+    if max(abs(degrees)) <= np.pi / 2 + 1e-4 and np.ptp(degrees) > 2:
+        raise ValueError(
+            f"latitude is in degrees, and {degrees.min():.4g} to {degrees.max():.4g} look like "
+            "radians: np.rad2deg(latitude)."
+        )
     pole = np.sign(steps[0]) * 90
     bounds = np.deg2rad([-pole, *(degrees[1:] + degrees[:-1]) / 2, pole])
     areas = np.abs(np.diff(np.sin(bounds)))

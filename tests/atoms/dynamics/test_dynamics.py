@@ -120,6 +120,17 @@ def test_a_run_that_continues_is_the_same_and_writes_its_way(tmp_path):
     np.testing.assert_array_equal(frames[-1].atoms.positions, whole.atoms.positions)
     np.testing.assert_array_equal(frames[-1].info["velocities"], whole.velocities)
     assert frames[-1].energy == float(whole.found.energy)
+    # Killed between a frame and its checkpoint, or in the middle of a frame.
+    text = files["trajectory"].read_text()
+    for broken in (text + text[-len(text) // 4 :], text + text[-300:-150]):
+        files["trajectory"].write_text(broken)
+        jsci.atoms.simulate(dynamics, params, state, 25, **options, **files)
+        frames = jsci.atoms.read(files["trajectory"])
+        assert [frame.info["time"] for frame in frames] == [20, 40, 60, 80, 100]
+        text = files["trajectory"].read_text()
+    files["trajectory"].write_text(text[:-10])
+    with pytest.raises(ValueError, match="when the checkpoint was written"):
+        jsci.atoms.simulate(dynamics, params, state, 30, **options, **files)
 
 
 @pytest.mark.slow

@@ -179,6 +179,15 @@ def test_a_graph_that_is_too_small_is_refused():
         sw(constants, atoms, jsci.atoms.neighbours(atoms, 5.0))
 
 
+def test_germanium_does_not_get_the_energy_of_silicon():
+    energy, params = jsci.atoms.stillinger_weber()
+    atoms = jsci.atoms.Atoms([[0.0, 0, 0], [0, 0, 2.4]], ["Ge", "Si"])
+    graph = jsci.atoms.neighbours(atoms, 3.8, angle_cutoff=3.8)
+    with pytest.raises(ValueError, match="know no Ge"):
+        energy(params, atoms, graph)
+    assert jnp.isnan(jax.jit(energy)(params, atoms, graph))
+
+
 def test_elements_get_the_energies_that_fit_best():
     atoms = argon()
     mixed = jsci.atoms.Atoms(atoms.positions, ["Ar", "Kr", "Kr", "Kr"], atoms.cell)

@@ -100,6 +100,7 @@ def test_labels_may_have_other_names(tmp_path):
     [
         (HEAD + ' pbc="T T F"', ROWS, "periodic along some axes alone"),
         (HEAD + " energy_unit=Hartree", ROWS, "eV and Å are expected"),
+        (HEAD + " unit_energy=Ha", ROWS, "eV and Å are expected"),
         (
             HEAD + ' virial="6.4 0 0 0 6.4 0 0 0 6.4" stress="16 0 0 0 16 0 0 0 16"',
             ROWS,
@@ -108,6 +109,7 @@ def test_labels_may_have_other_names(tmp_path):
         (HEAD + ' pbc="no"', ROWS, 'pbc must be "T T T" or "F F F"'),
         (HEAD + ' energy="1 2"', ROWS, "the energy must be one number"),
         (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 2\n", "line 4: 7 columns expected, got 4"),
+        (HEAD, "Na 0 0 0 0.1 0 0 7\nCl 2 2 2 0 0 0 7\n", "line 3: 7 columns expected, got 8"),
         (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 x 0 0 0\n", "could not convert"),
         (HEAD, "Na 0 0 0 0.1 0 0\n", "2 atoms are announced, the file ends"),
         (HEAD, "Na 0 0 0 0.1 0 0\nQx 2 2 2 0 0 0\n", "no element has the symbol 'Qx'"),
@@ -119,6 +121,33 @@ def test_labels_may_have_other_names(tmp_path):
 def test_what_contradicts_itself_is_refused_with_its_line(tmp_path, head, rows, message):
     with pytest.raises(ValueError, match=message):
         jsci.atoms.read(file(tmp_path, head, rows))
+
+
+def test_what_is_no_file_of_structures_is_named(tmp_path):
+    (tmp_path / "empty.xyz").write_text("\n")
+    with pytest.raises(ValueError, match="has no structure in it"):
+        jsci.atoms.read(tmp_path / "empty.xyz")
+    (tmp_path / "model.pth").write_bytes(b"\x80\x05pickle")
+    with pytest.raises(ValueError, match="is not a text file in UTF-8"):
+        jsci.atoms.read(tmp_path / "model.pth")
+
+
+def test_units_that_are_assumed_are_said(tmp_path):
+    """A number of formula units is none."""
+    (found,) = jsci.atoms.read(file(tmp_path, HEAD + " formula_units=4"))
+    assert found.info["formula_units"] == 4
+    path = file(tmp_path, HEAD + ' stress="16 0 0 0 16 0 0 0 16"')
+    with pytest.warns(UserWarning, match="reaches 16, which is taken for eV/Å³: if it is in GPa"):
+        jsci.atoms.read(path)
+
+
+def test_stresses_that_cannot_be_are_named():
+    askew = frame()._replace(stress=np.arange(9.0).reshape(3, 3))
+    with pytest.raises(ValueError, match="stress of structure 0 is not symmetric"):
+        jsci.atoms.batch([askew], 3.0)
+    molecule = jsci.atoms.Frame(jsci.atoms.Atoms([[0.0, 0, 0]], ["H"]), stress=np.eye(3))
+    with pytest.raises(ValueError, match="structure 1 has a stress and no cell"):
+        jsci.atoms.batch([frame(), molecule], 3.0)
 
 
 def test_labels_that_are_not_finite_are_named():
@@ -133,3 +162,47 @@ def test_slabs_of_ase_are_refused():
     build = pytest.importorskip("ase.build")
     with pytest.raises(ValueError, match="periodic along some axes alone"):
         jsci.atoms.from_ase(build.fcc111("Cu", (1, 1, 2), vacuum=5.0))
+
+
+def cif(tmp_path, sites, group="F m -3 m", head=""):
+    """A cubic crystal, as databases write them: the sites are those of the asymmetric unit."""
+    lengths = "".join(f"_cell_length_{a} 5.64(2)\n" for a in "abc")
+    angles = "".join(f"_cell_angle_{a} 90\n" for a in ("alpha", "beta", "gamma"))
+    names = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
+    loop = "loop_\n" + "".join(f"_atom_site_{name}\n" for name in names)
+    path = tmp_path / "a.cif"
+    path.write_text(
+        f"data_salt\n{head}_space_group_name_H-M_alt '{group}'\n{lengths}{angles}{loop}{sites}"
+    )
+    return path
+
+
+SALT = "Na1 Na+ 0 0 0 1.0\nCl1 Cl- 0.5 0.5 0.5 1.0\n"
+
+
+def test_a_cif_file_is_read_with_the_atoms_that_its_symmetry_makes(tmp_path):
+    pytest.importorskip("ase")
+    head = "_chemical_formula_sum 'Cl Na'\n_cell_formula_units_Z 4\n"
+    (found,) = jsci.atoms.read(cif(tmp_path, SALT, head=head))
+    assert sorted(found.atoms.symbols) == ["Cl"] * 4 + ["Na"] * 4
+    np.testing.assert_allclose(found.atoms.cell, 5.64 * np.eye(3), atol=1e-12)
+    graph = jsci.atoms.neighbours(found.atoms, 2.9)  # a / 2 = 2.82
+    assert int(graph.edge_mask.sum()) == 8 * 6
+
+
+@pytest.mark.parametrize(
+    ("sites", "head", "message"),
+    [
+        (SALT.replace("0.5 1.0", "0.5 0.7"), "", "occupied by 0.7"),
+        (
+            SALT,
+            "_chemical_formula_sum 'Cl H Na'\n_cell_formula_units_Z 4\n",
+            "Cl4 H4 Na4 in a cell",
+        ),
+        (SALT, "_chemical_formula_sum 'Cl Na'\n_cell_formula_units_Z 1\n", "make Cl4 Na4"),
+    ],
+)
+def test_a_cif_file_that_is_no_ordered_whole_crystal_is_refused(tmp_path, sites, head, message):
+    pytest.importorskip("ase")
+    with pytest.raises(ValueError, match=message):
+        jsci.atoms.read(cif(tmp_path, sites, head=head))

@@ -112,6 +112,17 @@ def test_atoms_on_top_of_each_other_are_named():
         jsci.atoms.neighbours(atoms, 2.0)
 
 
+def test_fractions_of_a_cell_that_were_taken_for_positions_are_noticed():
+    """Silicon's and rock salt's atoms then are 0.43 and 0.87 Å apart."""
+    cell = 5.43 * np.eye(3)
+    for fractions, symbols in (([0.25] * 3, ["Si", "Si"]), ([0.5] * 3, ["Na", "Cl"])):
+        atoms = jsci.atoms.Atoms([[0.0, 0, 0], fractions], symbols, cell)
+        with pytest.warns(UserWarning, match="not fractions of the cell"):
+            jsci.atoms.neighbours(atoms, 2.0)
+    hydrogen = jsci.atoms.Atoms([[0.0, 0, 0], [0, 0, 0.74]], ["H", "H"])
+    jsci.atoms.neighbours(hydrogen, 2.0)
+
+
 def test_neighbours_are_not_traced():
     atoms = jsci.atoms.Atoms([[0.0, 0, 0]], ["H"])
     with pytest.raises(TypeError, match="NeighbourList"):

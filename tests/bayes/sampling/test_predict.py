@@ -81,6 +81,8 @@ def test_bad_input():
         bayes.predict(line, DRAWS, X, noise=0.0)
     with pytest.raises(TypeError, match="f must return one array for one input, got dict"):
         bayes.predict(lambda p, x: {"y": p["a"] * x}, DRAWS, X, noise=1.0)
+    with pytest.raises(TypeError, match="f must return real numbers, got complex128"):
+        bayes.predict(lambda p, x: 1j * p["a"] * x, DRAWS, X, noise=1.0)
     with pytest.raises(ValueError, match=r"noise of \(4,\) does not fit predictions of \(3, 2\)"):
         bayes.predict(line, DRAWS, X, noise=jnp.ones(4))
     with pytest.raises(ValueError, match=r"y must have the shape \(2,\), got \(3,\)"):

@@ -45,6 +45,23 @@ def test_deuterium_is_hydrogen_and_says_so():
     np.testing.assert_array_equal(ours.charges, [8, 1, 1])
 
 
+def test_an_atom_whose_spin_was_forgotten_says_so():
+    """The singlet of carbon is no part of an atomisation energy: Hund's rule has a triplet."""
+    with pytest.warns(UserWarning, match="ground state of C has 2 unpaired .* give spin=2"):
+        jsci.dft.molecule("C 0 0 0", "sto-3g", grid=0)
+    with pytest.warns(UserWarning, match="ground state of O has 2 unpaired"):
+        jsci.dft.molecules(["O 0 0 0"], "sto-3g", grid=0, workers=1)
+    with pytest.warns(UserWarning, match="ground state of C has 2 unpaired"):
+        jsci.dft.reference_energies([[("C", (0, 0, 0))]], "sto-3g", method="hf")
+    for text, options in (("C 0 0 0", {"spin": 0}), ("Be 0 0 0", {}), ("C 0 0 0", {"charge": 2})):
+        jsci.dft.molecule(text, "sto-3g", grid=0, **options)
+
+
+def test_nuclei_that_are_nearer_than_in_any_molecule_say_so():
+    with pytest.warns(UserWarning, match=r"atoms 0 \(H\) and 1 \(H\) are 0.074 apart.*unit"):
+        jsci.dft.molecule("H 0 0 0; H 0 0 .074", "sto-3g", grid=0)
+
+
 def test_one_atom_and_a_unit():
     helium = jsci.dft.molecule("He 0 0 1", "sto-3g", unit="bohr", grid=0)
     np.testing.assert_allclose(helium.coordinates, [[0, 0, 1]], atol=1e-15)

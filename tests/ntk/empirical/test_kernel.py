@@ -174,6 +174,8 @@ def test_a_kernel_that_is_not_symmetric_is_refused():
     rounded = jnp.eye(2).at[0, 1].set(1e-12)
     np.testing.assert_allclose(ntk.spectrum(rounded).values, 1.0)
     assert jax.jit(ntk.spectrum)(skew).values.shape == (2,)  # not known before tracing
+    with pytest.raises(ValueError, match="kernel has -1 on its diagonal"):
+        ntk.spectrum(jnp.diag(jnp.array([2.0, -1.0])))
 
 
 def test_spectrum_and_alignment():

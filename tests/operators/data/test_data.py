@@ -186,3 +186,13 @@ def test_a_larger_set_begins_with_the_smaller_one(key):
 def test_bad_input(key, call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call(key)
+
+
+def test_counts_and_times_that_are_not_positive_are_refused():
+    u0 = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)
+    fine = {"length": 6.0, "time": 0.1, "steps": 2}
+    for wrong in ({"length": -6.0}, {"time": -0.1}, {"steps": 0}):
+        with pytest.raises(ValueError, match="positive length, time and number of steps"):
+            data.solve_kuramoto_sivashinsky(u0, **fine | wrong)
+    with pytest.raises(ValueError, match="positive number of points"):
+        data.grf(jax.random.key(0), -5)

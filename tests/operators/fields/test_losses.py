@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.operators import h1, normalise, relative_l2
+from jaxsci.operators import h1, normalise, relative_l2, resample
 from jaxsci.operators._fields.axis_points import axis_points
 
 
@@ -167,3 +167,18 @@ def test_normalise_takes_floats():
     """A share of 1/points is zero among integers, so that the statistics were, too."""
     with pytest.raises(TypeError, match="floats, got int"):
         inspect.unwrap(normalise)(jnp.arange(6)[:, None])
+
+
+@pytest.mark.parametrize("loss", [relative_l2, h1])
+@pytest.mark.parametrize("weight", [-1.0, 0.0])
+def test_weights_that_measure_nothing_are_refused(loss, weight):
+    """No point counted, and the error of any forecast was 0."""
+    u = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)[:, None]
+    with pytest.raises(ValueError, match="weights >= 0 that are not all zero"):
+        loss(1.1 * u, u, weights=jnp.full(16, weight))
+
+
+def test_a_grid_of_half_a_point_is_refused():
+    u = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)[:, None]
+    with pytest.raises(ValueError, match="one whole number of points"):
+        resample(u, (2.5,))

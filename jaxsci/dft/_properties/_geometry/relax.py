@@ -59,6 +59,9 @@ class Relaxed(eqx.Module):
     result: SCFResult
 
     def __repr__(self) -> str:
+        if self.energy.ndim == 0:
+            done = "converged" if self.converged else "NOT converged"
+            return f"Relaxed(energy={self.energy:.10f} Hartree, {done} in {self.steps} steps)"
         count, done = self.energy.size, int(jnp.sum(self.converged))
         return f"Relaxed({done} of {count} converged, steps<={int(jnp.max(self.steps))})"
 

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from ....core import Failure, require_x64
@@ -69,6 +70,13 @@ class Vibrations(eqx.Module):
     masses: Float[Array, " atoms"]
     numbers: np.ndarray
     unpaired: int = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        if isinstance(self.frequencies, Tracer | jax.ShapeDtypeStruct):
+            return f"Vibrations(atoms={len(self.numbers)})"
+        found = ", ".join(f"{frequency:.1f}" for frequency in self.frequencies)
+        kind = "at a stationary point" if self.stationary else "not at a stationary point"
+        return f"Vibrations({found} 1/cm, {kind})"
 
     def thermochemistry(
         self,

@@ -1,6 +1,16 @@
 """Tell an optional thing that is not here from a real fault."""
 
-OPTIONAL = ("flax", "pyscf", "matplotlib", "scipy", "sklearn", "mlxtend", "global_land_mask")
+OPTIONAL = (
+    "flax",
+    "pyscf",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "mlxtend",
+    "global_land_mask",
+    "geometric",
+    "h5py",
+)
 
 
 class NotHere(ImportError):

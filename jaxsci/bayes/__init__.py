@@ -6,6 +6,7 @@ from ._filters.filter import Filtered, Observation, filter
 from ._filters.hgf import HGF, hgf
 from ._filters.kalman import Gaussian, GaussianRoot, Kalman, kalman
 from ._filters.node import Node
+from ._prior.critic import Critic, critic
 from ._prior.distances import energy_distance, sinkhorn_distance
 from ._prior.gaussian_process import GaussianProcess, gaussian_process
 from ._prior.hierarchical import Hierarchical, White, hierarchical
@@ -20,7 +21,8 @@ from ._sampling.predict import Prediction, predict
 __all__ = [
     # Priors of parameters and of functions
     "prior", "Prior", "hierarchical", "Hierarchical", "White", "match_prior", "Matched",
-    "gaussian_process", "GaussianProcess", "energy_distance", "sinkhorn_distance",
+    "gaussian_process", "GaussianProcess", "energy_distance", "sinkhorn_distance", "critic",
+    "Critic",
     # Draws from a density
     "langevin", "Langevin", "draws", "Draws", "Chain", "chains", "Chains", "health", "Health",
     "predict", "Prediction",

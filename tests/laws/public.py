@@ -65,7 +65,7 @@ EXEMPT = {
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
         bayes.Observation bayes.Chain bayes.Chains bayes.Draws bayes.Health bayes.Langevin
         bayes.GaussianProcess bayes.Matched bayes.Prediction bayes.Prior
-        bayes.Hierarchical bayes.White
+        bayes.Critic bayes.Hierarchical bayes.White
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
         atoms.ani atoms.chgnet atoms.dpa3
@@ -101,8 +101,8 @@ EXEMPT = {
         analysis.consensus analysis.functional_map analysis.pointwise analysis.zoomout
     """,
     "training: what comes in is that of an objective": """
-        bayes.chains bayes.draws bayes.gaussian_process bayes.hierarchical bayes.langevin
-        bayes.match_prior bayes.prior
+        bayes.chains bayes.critic bayes.draws bayes.gaussian_process bayes.hierarchical
+        bayes.langevin bayes.match_prior bayes.prior
         atoms.frozen atoms.minibatches atoms.property_errors
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive

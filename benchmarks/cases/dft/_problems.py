@@ -206,5 +206,5 @@ def trained(loss, params, draw, key, steps, rate=3e-3):
     """The averaged parameters of Adam with a decaying rate."""
     adam = optax.adam(optax.cosine_decay_schedule(rate, steps))
     optimizer = jsci.averaged(optax.chain(optax.clip_by_global_norm(1.0), adam), 0.99)
-    result = jsci.fit(loss, params, draw, optimizer, steps=steps, key=key, progress=False)
+    result = jsci.fit(loss, params, draw, optimizer, steps=steps, key=key)
     return result.state.params

@@ -325,7 +325,7 @@ CASES = [
         "dft",
         "Forces by eight functionals, fitted and with core potentials",
         make_forces,
-        "quick",
+        "full",
         reference="PySCF with the response of the grid",
         tolerance=1e-6,
         error_name="largest of an atom, Hartree/Bohr",

@@ -109,7 +109,7 @@ CASES = [
         "dft",
         "tr(P²) of a neural functional and its implicit gradient in the parameters",
         make_density_gradient,
-        "quick",
+        "full",
         reference="finite differences of fourth order",
         tolerance=1e-6,
         error_name="relative",

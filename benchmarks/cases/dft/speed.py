@@ -195,7 +195,7 @@ CASES = [
         "dft",
         "Distorted waters from coordinates to energies",
         make_waters,
-        "quick",
+        "full",
         reference="PySCF, one by one",
         tolerance=1e-8,
         error_name="Hartree",

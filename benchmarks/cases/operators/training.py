@@ -358,6 +358,6 @@ CASES = [
          antiderivative, "full", reference="held-out functions", tolerance=1e-2,
          error_name="relative L2"),
     Case("operators.zero_shot", "operators", "FNO trained at 64, tested at 32 to 256 points",
-         zero_shot, "quick", reference="held-out samples", tolerance=2e-2,
+         zero_shot, "full", reference="held-out samples", tolerance=2e-2,
          error_name="worst relative L2"),
 ]  # fmt: skip

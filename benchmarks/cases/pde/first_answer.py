@@ -91,6 +91,7 @@ CASES = [
         "pde",
         "Five steps in a new process, then with another seed, coefficient or points",
         make,
+        "full",
         reference="the same training in the other process",
         error_name="relative difference of the losses",
         tolerance=1e-6,

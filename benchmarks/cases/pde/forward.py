@@ -145,7 +145,7 @@ CASES = [
         "pde",
         "Burgers' front, from residual to solution",
         burgers,
-        "quick",
+        "full",
         reference="Cole-Hopf, Gauss-Hermite",
         tolerance=1e-2,
         error_name="relative L2",

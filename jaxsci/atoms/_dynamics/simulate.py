@@ -112,7 +112,10 @@ def _require_finite(state: State) -> None:
     if np.isfinite(float(state.found.energy)):
         return
     if bool(state.overflow):
-        why = "the neighbours overflowed: make a NeighbourList with more room of the last frame"
+        why = (
+            "the neighbours overflowed, or two atoms came closer than 0.3 Å: look at the last "
+            "frame, and make a NeighbourList of it with more room"
+        )
     else:
         why = "the time step is too long, or atoms came too close for the potential"
     raise FloatingPointError(f"the energy is not finite at {float(state.time):.1f} fs: {why}.")

@@ -28,6 +28,8 @@ class PropertyErrors(eqx.Module):
         robust, parts = dict(self.robust), []
         for name, weight in self.weights:
             value, label = getattr(found, name), getattr(sample.labels, name)
+            if name == "stress" and sample.atoms.cell is None:  # a molecule has none to be wrong
+                continue
             if value is None:
                 raise ValueError(f"{name}={weight} weighs {name}, which the potential has not.")
             known = getattr(sample.known, name)
@@ -37,7 +39,7 @@ class PropertyErrors(eqx.Module):
             if name in robust:
                 error = _damped(error, robust[name])
             parts.append(jnp.ravel(error * jnp.sqrt(weight / counts[name])))
-        return jnp.concatenate(parts)
+        return jnp.concatenate([jnp.zeros(0, found.energy.dtype), *parts])
 
 
 def property_errors(
@@ -53,7 +55,8 @@ def property_errors(
 
         ‖r‖² = w_E (ΔE/N)² + w_F |ΔF|²/3N + w_σ |Δσ|²/9 + w_m |Δm|²/N
 
-    A label that is not known adds nothing, nor does padding; `Batch.known` says how many there are.
+    A label that is not known adds nothing, nor does padding, nor the stress of a molecule;
+    `Batch.known` says how many there are.
 
     **Arguments:**
 

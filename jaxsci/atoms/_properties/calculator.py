@@ -26,7 +26,8 @@ def calculator(
     **Returns:** an `ase.calculators.calculator.Calculator` for `atoms.calc`, in eV and Å. The
     stress has ASE's order and sign.
 
-    **Raises:** `ImportError` without ASE; for a structure what `from_ase` and `neighbours` raise.
+    **Raises:** `ImportError` without ASE; for a structure what `from_ase`, `neighbours` and the
+    potential raise, and `FloatingPointError` where the energy is not finite.
 
     **Notes:** edges and angles are padded by a quarter, so that atoms that move compile nothing
     new until the room is used up. `label` is the way back: any calculator of ASE as data.

@@ -30,15 +30,15 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
 
     **Returns:** a `Frame` of each structure. What the file has besides is in `frame.info`.
 
-    **Raises:** `FileNotFoundError`; `ValueError`, naming the line, for a line that is not what its
-    header says, another unit than eV and Å if the file states one, a structure that is periodic
-    along some axes alone, a stress and a virial that contradict each other, or a crystal with
-    sites that are partly occupied or whose atoms are not those of its formula; `ImportError` for a
-    .cif file without ASE.
+    **Raises:** `FileNotFoundError`; `ValueError` for a file that is no text or has no structures,
+    and, naming the line, for a line that is not what its header says, another unit than eV and Å if
+    the file states one, a structure that is periodic along some axes alone, a stress and a virial
+    that contradict each other, or a crystal with sites that are partly occupied or whose atoms are
+    not those of its formula; `ImportError` for a .cif file without ASE.
 
     **Notes:** the format has no units: eV, eV/Å and Å are assumed, a stress in eV/Å³ with the
-    sign of ASE, (1/V) dE/dε, and a virial in eV, -V times the stress. With a `Lattice` and no
-    `pbc` a structure is periodic.
+    sign of ASE, (1/V) dE/dε, and a virial in eV, -V times the stress; a stress above 10 eV/Å³
+    is warned of. With a `Lattice` and no `pbc` a structure is periodic.
 
     ```python
     frames = jsci.atoms.read("train.xyz")
@@ -47,7 +47,12 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
     path = pathlib.Path(path)
     if path.suffix.lower() == ".cif":
         return read_cif(path)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as problem:
+        raise ValueError(
+            f"{path} is not a text file in UTF-8, as .xyz files are: {problem}."
+        ) from None
     frames, start = [], 0
     while start < len(lines):
         if not lines[start].strip():
@@ -56,6 +61,8 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
         count = _count(path, lines, start)
         frames.append(_frame(path, lines, start, count, names or {}))
         start += count + 2
+    if not frames:
+        raise ValueError(f"{path} has no structure in it.")
     return frames
 
 
@@ -100,8 +107,9 @@ def _count(path: pathlib.Path, lines: list[str], start: int) -> int:
 def _frame(path, lines: list[str], start: int, count: int, names: dict[str, str]) -> Frame:
     where = f"{path}, line {start + 2}"
     info = {key: _value(text) for key, text in _ENTRY.findall(lines[start + 1])}
-    columns = _columns(where, str(info.pop("Properties", _PLAIN)))
-    table = _table(path, lines, start + 2, count, columns)
+    stated = info.pop("Properties", None)
+    columns = _columns(where, str(stated or _PLAIN))
+    table = _table(path, lines, start + 2, count, columns, exact=stated is not None)
     try:
         lattice, pbc = info.pop("Lattice", info.pop("lattice", None)), info.pop("pbc", None)
         cell = None if lattice is None else np.reshape(np.asarray(lattice, float), (3, 3))
@@ -137,11 +145,12 @@ def _columns(where: str, text: str) -> Iterator[tuple[str, str, int]]:
     return [(name, kind, int(count)) for name, kind, count in triples]  # pyright: ignore
 
 
-def _table(path, lines: list[str], start: int, count: int, columns) -> dict[str, np.ndarray]:
+def _table(path, lines, start: int, count: int, columns, *, exact: bool) -> dict[str, np.ndarray]:
+    """The columns by name; plain .xyz files may have more than these."""
     width = sum(number for *_, number in columns)
     rows = [line.split() for line in lines[start : start + count]]
     for number, row in enumerate(rows, start + 1):
-        if len(row) < width:
+        if len(row) < width or (exact and len(row) > width):
             raise ValueError(f"{path}, line {number}: {width} columns expected, got {len(row)}.")
     table, first = {}, 0
     for name, kind, size in columns:

@@ -8,6 +8,7 @@ import numpy as np
 from .atoms import Atoms
 
 LABELS = ("energy", "forces", "stress", "magmoms")
+_SYMMETRY = 1e-2  # of a stress, as some codes write few digits
 
 
 class Frame(NamedTuple):
@@ -62,3 +63,19 @@ def _check(frame: Frame, number: int) -> None:
                 f"{name} of structure {number} is not finite: correct it, or leave it out by "
                 f"frame._replace({name}=None)."
             )
+    if frame.stress is not None:
+        _check_stress(frame, number)
+
+
+def _check_stress(frame: Frame, number: int) -> None:
+    if frame.atoms.cell is None:
+        raise ValueError(
+            f"structure {number} has a stress and no cell: give Atoms its cell, or leave the "
+            "stress out by frame._replace(stress=None)."
+        )
+    stress = np.asarray(frame.stress)
+    if np.abs(stress - stress.T).max() > _SYMMETRY * np.abs(stress).max():
+        raise ValueError(
+            f"the stress of structure {number} is not symmetric: {stress.tolist()}. The energy "
+            "does not change under rotations, so that its stress is."
+        )

@@ -22,7 +22,8 @@ class Graph(eqx.Module):
     - `reverse`: (edges,), the number of the edge from j to i; of a padded edge itself.
     - `first`, `second`: (angles,), edges; sorted by the first. None where no angles were asked for.
     - `angle_mask`: (angles,), which are real.
-    - `overflow`: whether there were more edges or angles than places; `properties` are then NaN.
+    - `overflow`: whether there were more edges or angles than places, or atoms closer than 0.3 Å;
+        `properties` are then NaN.
     - `cutoff`, `angle_cutoff`: Å, within which the lists are complete.
 
     **Returns:** what `neighbours` and `NeighbourList` return.

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool
 from .atoms import Atoms, heights
 from .graph import Graph
 from .links import angle_pairs, reverse_edges
-from .neighbours import check_cutoffs, neighbours
+from .neighbours import CLOSEST, check_cutoffs, neighbours
 
 # Cells may shrink by this share before a bin is thinner than the list assumes.
 _SHRINKS = 0.08
@@ -36,8 +36,8 @@ class NeighbourList(eqx.Module):
 
     **Notes:** where there are more neighbours than places, or the cell has shrunk by 8 % or more
     and its bins are too thin, the graph's `overflow` is true and `properties` are NaN: make a new
-    list of the structure at which it happened, with more `room`. Atoms
-    are not checked for being too close.
+    list of the structure at which it happened, with more `room`. Atoms closer than 0.3 Å when it is
+    called set the flag as well.
 
     **Good values:** `skin=0.5`, `room=1.25` for solids and liquids at constant volume, 1.5 where a
     cell changes. With angles `skin=0.05`: their number grows as the sixth power of the range.
@@ -152,13 +152,14 @@ class NeighbourList(eqx.Module):
             vectors = vectors + shift.astype(atoms.cell.dtype) @ atoms.cell
         other = (i != j) | jnp.any(shift != 0, axis=-1)
         real = (candidates < n) & atoms.mask[i] & other
-        found = real & (jnp.sum(vectors**2, axis=-1) < (self.cutoff + self.skin) ** 2)
+        squares = jnp.where(real, jnp.sum(vectors**2, axis=-1), jnp.inf)
+        found = squares < (self.cutoff + self.skin) ** 2
         (chosen,) = jnp.nonzero(found.ravel(), size=self.edges, fill_value=0)
         count = jnp.sum(found)
         mask = jnp.arange(self.edges) < count
         i, j = (jnp.where(mask, a.ravel()[chosen], n - 1).astype(jnp.int32) for a in (i, j))
         shift = jnp.where(mask[:, None], shift.reshape(-1, 3)[chosen], 0).astype(jnp.int32)
-        lost = ~jnp.all(jnp.isfinite(atoms.positions))
+        lost = ~jnp.all(jnp.isfinite(atoms.positions)) | (jnp.min(squares) < CLOSEST**2)
         return i, j, shift, mask, (count > self.edges) | crowded | shrunk | lost
 
     def _home(self, atoms: Atoms):

@@ -16,7 +16,7 @@ from .links import angle_pairs, reverse_edges
 from .pairs import pairs
 
 # Two atoms nearer than this (Å) are one atom written twice, or a wrong unit.
-_CLOSEST = 0.3
+CLOSEST = 0.3
 # No bond is as short as these (Å), with hydrogen or helium and without: fractions of a cell that
 # were taken for positions are the usual reason.
 _SHORT, _SHORT_HEAVY = 0.5, 0.9
@@ -150,9 +150,9 @@ def _name(atoms: Atoms, k: Any) -> str:
 
 
 def _check_distances(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
-    if len(lengths) and lengths.min() < _CLOSEST:
+    if len(lengths) and lengths.min() < CLOSEST:
         e = int(np.argmin(lengths))
         raise ValueError(
             f"atoms {_name(atoms, i[e])} and {_name(atoms, j[e])} are {lengths[e]:.3g} Å apart, "
-            f"closer than {_CLOSEST} Å: is an atom there twice, or the unit not Å?"
+            f"closer than {CLOSEST} Å: is an atom there twice, or the unit not Å?"
         )

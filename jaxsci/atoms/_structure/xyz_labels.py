@@ -1,5 +1,7 @@
 """Which entries and columns of an extended .xyz file are energy, forces, stress and moments."""
 
+import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,14 @@ _ALIASES = {
     "magmoms": ("magmoms", "magmom"),
 }
 _UNITS = {"ev", "ang", "angstrom", "å", "ev/ang", "ev/angstrom", "ev/å", "ev/ang^3", "metal"}
+_STATED = re.compile(
+    r"(?:(energy|forces?|stress|virials?|length|distance|positions?|pos|cell|lattice)[_-]?)?units?"
+    r"|units?[_-](energy|forces?|stress|virials?|length|distance|positions?|pos)",
+    re.IGNORECASE,
+)
 # Stress and virial are written with few digits by some codes.
 _AGREEMENT = 1e-2
+_HUGE = 10.0  # eV/Å³, 1,600 GPa
 
 
 def labels(
@@ -49,7 +57,7 @@ def _taken(label: str, info: dict, table: dict, names: dict[str, str]) -> Any:
 
 def _check_units(info: dict[str, Any]) -> None:
     for key, value in info.items():
-        stated = key.lower().rstrip("s").endswith("unit")
+        stated = _STATED.fullmatch(key)
         if stated and not {*str(value).lower().replace(":", " ").split()} <= _UNITS:
             raise ValueError(
                 f"{key}={value!r}: eV and Å are expected. Convert the file, and remove the entry."
@@ -64,6 +72,12 @@ def _stress(stress: Any, virial: Any, atoms: Atoms) -> np.ndarray | None:
     if stress is None:
         return by_virial
     stress = _matrix(stress, "stress")
+    if np.abs(stress).max() > _HUGE:
+        warnings.warn(
+            f"the stress reaches {np.abs(stress).max():.4g}, which is taken for eV/Å³: if it is in "
+            "GPa, divide it by 160.21766.",
+            stacklevel=2,
+        )
     if by_virial is not None:
         scale = np.abs(by_virial).max()
         if np.abs(stress - by_virial).max() > _AGREEMENT * scale:

@@ -1,6 +1,7 @@
 """Scales of a prior of parameters, such that functions look as they should."""
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import compiled_call
+from .critic import Critic
 from .distances import energy_distance
 from .prior import Prior
 
@@ -33,7 +35,7 @@ def match_prior(
     target: Callable,
     points: Float[Array, "n ..."] | Callable,
     *,
-    distance: Callable = energy_distance,
+    distance: Callable | Critic = energy_distance,
     steps: int = 300,
     draws: int = 64,
     learning_rate: float = 0.03,
@@ -55,10 +57,10 @@ def match_prior(
     - `points`: where functions are compared, (n, ...); or a function of a key that draws such
         points for each step.
     - `distance`: of two sets of draws, (m, n) each: `energy_distance`, `sinkhorn_distance`, or
-        another that is differentiable.
-    - `steps`: steps of Adam.
+        another that is differentiable; or `critic()`, which is trained on the way.
+    - `steps`: steps of Adam, without its momentum where there is a critic.
     - `draws`: functions of each kind in a step.
-    - `learning_rate`: of Adam, at first, for log-scales; it falls to a hundredth by half a cosine.
+    - `learning_rate`: at first, for log-scales; it falls to a hundredth by half a cosine.
 
     **Returns:** `Matched`: `.params`, the matched `Prior`, and `.distances`.
 
@@ -72,7 +74,7 @@ def match_prior(
     **Good values:** the defaults, and 40 points of the data with some noise.
 
     **Source:** Tran et al., "All you need is a good functional prior for Bayesian deep learning"
-    (2022), with the energy distance in place of Wasserstein's.
+    (2022), whose distance is that of `critic()`.
 
     ```python
     f = lambda p, x: p["a"] * x[0]
@@ -85,27 +87,42 @@ def match_prior(
     _check(prior, draws, steps, learning_rate)
     sample = points if callable(points) else lambda key: points
     schedule = optax.cosine_decay_schedule(learning_rate, steps, 0.01)
-    optimizer = optax.adam(schedule)
+    # With momentum scales and critic would run after each other in circles.
+    momentum = 0.0 if isinstance(distance, Critic) else 0.9
+    optimizer = optax.adam(schedule, b1=momentum)
 
-    def loss(scales, key):
-        at, of_model, of_target = jax.random.split(key, 3)
-        x = sample(at)
+    def functions(scales, x, keys):
+        """Draws of the model and of the target."""
+        of_model, of_target = keys
         of_scales = Prior(scales, prior.shapes)
-        functions = jax.vmap(lambda k: jax.vmap(f, (None, 0))(of_scales.sample(k), x))
-        model = functions(jax.random.split(of_model, draws))
+        one = lambda k: jax.vmap(f, (None, 0))(of_scales.sample(k), x)  # noqa: E731
+        model = jax.vmap(one)(jax.random.split(of_model, draws))
         wanted = jax.vmap(lambda k: target(k, x))(jax.random.split(of_target, draws))
         _check_values(model, wanted, (draws, len(x)))
-        return distance(model, wanted)
+        return model, wanted
 
     def run(scales, key):
         def step(carry, key):
-            scales, state = carry
-            value, gradient = jax.value_and_grad(loss)(scales, key)
+            scales, state, critic = carry
+            at, *here = jax.random.split(key, 3)
+            x = sample(at)
+            if isinstance(distance, Critic):
+                show = lambda key: functions(scales, x, jax.random.split(key))  # noqa: E731
+                critic = distance.train(jax.random.fold_in(key, 1), critic, show)
+                apart = partial(distance.distance, critic)
+            else:
+                apart = distance
+            loss = lambda scales: apart(*functions(scales, x, here))  # noqa: E731
+            value, gradient = jax.value_and_grad(loss)(scales)
             updates, state = optimizer.update(gradient, state)
-            return (optax.apply_updates(scales, updates), state), value
+            return (optax.apply_updates(scales, updates), state, critic), value
 
-        start = scales, optimizer.init(scales)
-        (scales, _), values = jax.lax.scan(step, start, jax.random.split(key, steps))
+        keys = jax.random.split(key, steps)
+        critic = None
+        if isinstance(distance, Critic):
+            critic = distance.init(key, functions(scales, sample(key), keys[:2])[0])
+        start = scales, optimizer.init(scales), critic
+        (scales, *_), values = jax.lax.scan(step, start, keys)
         return scales, values
 
     scales, values = compiled_call(run, prior.log_scales, key)

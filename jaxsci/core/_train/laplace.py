@@ -153,13 +153,14 @@ def laplace(
     **Returns:** a `Laplace`: `.variance(x)`, `.sample(key, x)`, `.log_evidence`, `.covariance`.
 
     **Raises:** `ValueError` for a precision that is negative, a noise that is not positive, shapes
-    that do not fit, or a flat prior on parameters that the values do not determine (under
-    `jax.jit` all numbers are then NaN).
+    that do not fit, a matrix larger than the memory, or a flat prior on parameters that the values
+    do not determine (under `jax.jit` all numbers are then NaN).
 
-    **Notes:** exact for a model that is linear in its parameters. Elsewhere the posterior around
-    one minimum: it knows nothing of others, and the evidence is that of the linear model. Rounding
-    leaves a relative error of a variance of about (1e-16 q)² (1e-7 q in float32), where q is the
-    variance under the prior over the square of the noise.
+    **Notes:** a dense matrix of the values or of the parameters, whichever are fewer, is factored:
+    there is no matrix-free form. Exact for a model that is linear in its parameters. Elsewhere the
+    posterior around one minimum: it knows nothing of others, and the evidence is that of the linear
+    model. Rounding leaves a relative error of a variance of about (1e-16 q)² (1e-7 q in float32),
+    where q is the variance under the prior over the square of the noise.
 
     **Good values:** prior and noise that maximise `.log_evidence`, which is differentiable in both.
 
@@ -189,8 +190,7 @@ def laplace(
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     size = jax.eval_shape(residuals.vector, params).size
     in_samples = size <= count and not any(jax.tree.leaves(flat))
-    if not in_samples:
-        _check_size(count, params)
+    _check_size(size, count, in_samples, params)
 
     bounded = jax.tree.map(lambda p, zero: (p > 0) | (not zero), precision, flat)
     roots = jax.tree.map(
@@ -312,11 +312,21 @@ def _positive(name, value):
     return jnp.where(value > 0, value, jnp.nan)
 
 
-def _check_size(count, params):
-    need = count**2 * jnp.result_type(*jax.tree.leaves(params)).itemsize
+def _check_size(size, count, in_samples, params):
+    """Refuse a matrix that does not fit: that of the values, or of the parameters."""
+    number, what, how = (
+        (size, f"kernel of {size} values", "Give fewer values")
+        if in_samples
+        else (
+            count,
+            f"covariance of {count} parameters",
+            "Give a positive prior for every leaf and fewer values than parameters",
+        )
+    )
+    need = number**2 * jnp.result_type(*jax.tree.leaves(params)).itemsize
     if need > machine_memory():
         raise ValueError(
-            f"The covariance of {count} parameters takes {need / 2**30:.3g} GiB, and this machine "
-            f"has {machine_memory() / 2**30:.3g}. Give a positive prior for every leaf and fewer "
-            "values than parameters, or close over all parameters but the last layer's."
+            f"The {what} takes {need / 2**30:.3g} GiB, and this machine has "
+            f"{machine_memory() / 2**30:.3g}. {how}, or close over all parameters but the last "
+            "layer's."
         )

@@ -7,7 +7,7 @@ import numpy as np
 from .._basis.elements import SYMBOLS, Label
 from .._basis.integrals import is_core_of
 from .._basis.libcint import Libcint, to_auxiliary_mole, to_mole
-from .._system.molecule import Molecule, check_one
+from .._system.molecule import Molecule, check_one, check_whole
 
 # Integrals of a rebuilt Mole: rounding of its normalisation.
 _ROUNDING = 1e-10
@@ -22,6 +22,7 @@ def mole_of(molecule: Molecule) -> tuple[Any, Any]:
     from pyscf import gto
 
     check_one(molecule, "to_pyscf(m, functional, result)")
+    check_whole(molecule, "to_pyscf()")
     tables = molecule.libcint
     tables.check_cores("to_pyscf")
     count = int(np.sum(molecule.atom_mask))

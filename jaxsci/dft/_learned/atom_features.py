@@ -126,15 +126,16 @@ class AtomFeatures(eqx.Module):
     - `key`: PRNG key of the initial weights.
 
     **Raises:** `ValueError` for sizes that are not positive. Other elements, or another core
-    potential of one, give NaN. A pair of elements that was in no example is an extrapolation, of
-    which a call outside of `jit` warns.
+    potential of one, give NaN. A pair of elements, or a charge of the molecule, that was in no
+    example is an extrapolation, of which a call outside of `jit` warns.
 
     **Source:** the products of Drautz, Phys. Rev. B 99, 014104 (2019), with the couplings between
     channels and the layers of Batatia et al., NeurIPS 2022 (MACE).
     """
 
     near: Float[Array, "lmax radial kinds channels"]
-    seen_as: Float[Array, "elements kinds"]
+    # By the elements and the cutoff, so that weights for others in a file are not taken for these.
+    seen_as: dict[str, Float[Array, "elements kinds"]]
     centre: Float[Array, "elements lmax channels"]
     alone: Float[Array, "elements channels"]
     charged: Float[Array, "elements channels"]
@@ -143,6 +144,7 @@ class AtomFeatures(eqx.Module):
     elements: tuple[int, ...] = eqx.field(static=True)
     charges: tuple[int, ...] = eqx.field(static=True)
     pairs: frozenset[tuple[int, int]] = eqx.field(static=True)
+    net_charges: frozenset[int] = eqx.field(static=True)
     cutoff: float = eqx.field(static=True)
 
     def __init__(
@@ -166,16 +168,24 @@ class AtomFeatures(eqx.Module):
         self.elements, self.charges = _elements_of(examples)
         self.cutoff = float(cutoff)
         self.pairs = frozenset().union(*(pairs_within(n, self.cutoff) for n in examples))
+        self.net_charges = frozenset(_net_charge(n) for n in examples)
         e, l = len(self.elements), lmax + 1
         keys = jax.random.split(key, 4)
         self.near = _normal(keys[0], l, radial, _KINDS, channels, scale=(radial * _KINDS) ** -0.5)
-        self.seen_as = _normal(keys[1], e, _KINDS, scale=1.0)
+        self.seen_as = {self._purpose: _normal(keys[1], e, _KINDS, scale=1.0)}
         self.centre = jnp.ones((e, l, channels))
         self.alone = _normal(keys[2], e, channels, scale=1.0)
         self.charged = jnp.zeros((e, channels))
         of_layers = jax.random.split(keys[3], 2 * layers)
         self.products = tuple(Products(e, lmax, channels, width, k) for k in of_layers[:layers])
         self.messages = tuple(Messages(lmax, channels, radial, k) for k in of_layers[layers + 1 :])
+
+    @property
+    def _purpose(self) -> str:
+        """Elements, with the charges that core potentials leave, and the cutoff."""
+        of = zip(self.elements, self.charges, strict=True)
+        names = [SYMBOLS[z - 1] + (f"({q})" if q != z else "") for z, q in of]
+        return f"{' '.join(names)} within {self.cutoff:g} Bohr"
 
     @property
     def lmax(self) -> int:
@@ -196,7 +206,7 @@ class AtomFeatures(eqx.Module):
         return jnp.stack(alike, axis=-1).astype(self.near.dtype)
 
     def __call__(self, nuclei: Nuclei) -> Float[Array, "atoms lm features"]:
-        self._warn_of_pairs(nuclei)
+        self._warn_of_extrapolation(nuclei)
         element = self.one_hot(nuclei)
         harmonics, radial = self.neighbours(nuclei, self.lmax)
         x = self._first(nuclei, element, harmonics, radial)
@@ -207,7 +217,9 @@ class AtomFeatures(eqx.Module):
         return jnp.where(known[:, None, None], jnp.concatenate(layers, axis=-1), jnp.nan)
 
     def _first(self, nuclei: Nuclei, element, harmonics, radial):
-        near = jnp.einsum("mab,abn,bk->mank", harmonics, radial, element @ self.seen_as)
+        near = jnp.einsum(
+            "mab,abn,bk->mank", harmonics, radial, element @ self.seen_as[self._purpose]
+        )
         first = jnp.einsum("mank,mnkc->amc", near, self.near[degrees(self.lmax)])
         first *= jnp.einsum("ae,elc->alc", element, self.centre)[:, degrees(self.lmax)]
         share = nuclei.net_charge / jnp.sum(nuclei.mask)
@@ -230,7 +242,7 @@ class AtomFeatures(eqx.Module):
         inside = jnp.maximum(1 - (distance / self.cutoff) ** 2, 0) ** 2 * pair
         return harmonics, jnp.exp(-0.5 * offset**2) * inside[..., None]
 
-    def _warn_of_pairs(self, nuclei: Nuclei) -> None:
+    def _warn_of_extrapolation(self, nuclei: Nuclei) -> None:
         if any(isinstance(x, Tracer) for x in nuclei):
             return
         unseen = sorted(pairs_within(nuclei, self.cutoff) - self.pairs)
@@ -239,6 +251,14 @@ class AtomFeatures(eqx.Module):
             warnings.warn(
                 f"no example of this model has the neighbours {names}: what it predicts for them "
                 "is an extrapolation. Add molecules with such pairs to the training.",
+                stacklevel=4,
+            )
+        charge = _net_charge(nuclei)
+        if charge not in self.net_charges:
+            warnings.warn(
+                f"no example of this model has the charge {charge:+d}, only those of "
+                f"{sorted(self.net_charges)}: what it predicts is an extrapolation. Add molecules "
+                "with that charge to the training.",
                 stacklevel=4,
             )
 
@@ -258,6 +278,10 @@ def _elements_of(examples: Sequence[Nuclei]) -> tuple[tuple[int, ...], tuple[int
     found = {pair for z, q in every for pair in zip(z.tolist(), q.tolist(), strict=True)}
     elements, charges = zip(*sorted(pair for pair in found if pair[0]), strict=True)
     return elements, charges
+
+
+def _net_charge(nuclei: Nuclei) -> int:
+    return round(float(nuclei.net_charge))
 
 
 def pairs_within(nuclei: Nuclei, cutoff: float) -> frozenset[tuple[int, int]]:

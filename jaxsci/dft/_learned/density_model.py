@@ -44,8 +44,8 @@ class DensityModel(eqx.Module):
     function and its parameters for `fit`.
 
     **Raises:** `ValueError` without examples or for sizes that are not positive. An element that is
-    in no example, or had another core potential there, gives NaN; a pair of neighbours that is in
-    none is an extrapolation, of which a call outside of `jit` warns.
+    in no example, or had another core potential there, gives NaN; a pair of neighbours, or a charge
+    of the molecule, that is in none is an extrapolation, of which a call outside of `jit` warns.
 
     **Good values:** the defaults for a few hundred small molecules. Call `set_means` before
     training.

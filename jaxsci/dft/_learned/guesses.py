@@ -14,7 +14,7 @@ from .._basis.orthonormal import orthonormal
 from .._scf.hamiltonian import on_grid
 from .._scf.kohn_sham import features_of, spin_parts
 from .._scf.projector import occupied_projector
-from .._system.molecule import Molecule
+from .._system.molecule import Molecule, check_whole
 from .._xc import Functional, as_functional, xc
 from .auxiliary_density import Auxiliary
 
@@ -103,6 +103,7 @@ def hamiltonian_guess(
             f"hamiltonian has shape {jnp.shape(hamiltonian)}; for this molecule it must be "
             f"{molecule.overlap.shape}."
         )
+    check_whole(molecule, "a guess of orbitals")
     basis = orthonormal(molecule.overlap, molecule.dependent)
     x, fock = basis.x, basis.fock(hamiltonian)
     if molecule.restricted:

@@ -63,7 +63,7 @@ class HamiltonianModel(eqx.Module):
 
     **Raises:** `ValueError` without examples, for Cartesian bases, or for sizes that are not
     positive; when called, for higher angular momenta. An element or a shell that is in no example
-    gives NaN.
+    gives NaN; of neighbours and charges that are in none, a call outside of `jit` warns.
 
     **Good values:** the defaults for a few hundred small molecules. F⁰ of the atoms' densities
     costs a Fock matrix, and leaves less to learn; without it, call `set_blocks` before training.

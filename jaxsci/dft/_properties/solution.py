@@ -102,7 +102,7 @@ def check_result(molecule: Molecule, result: SCFResult, name: str) -> SCFResult:
     if not isinstance(same, Tracer) and bool(result.converged) and not bool(same):
         raise ValueError(
             f"result holds {float(found):.6f} electrons in this molecule's basis instead of "
-            f"{int(electrons)}: it is of another molecule or geometry. Call scf for this one."
+            f"{float(electrons):g}: it is of another molecule or geometry. Call scf for this one."
         )
     return eqx.tree_at(lambda r: r.converged, result, result.converged & same)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ...core import require_x64
-from .._system.molecule import Molecule, check_one
+from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional, xc
 from .hamiltonian import Operators, operators
 from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
@@ -163,6 +163,7 @@ def harris_energy(
     ```
     """
     density = _with_channels(molecule, density_matrix, "harris_energy")
+    check_whole(molecule, "harris_energy()")
     return _harris_energy(molecule, as_functional(functional), params, density)
 
 

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Num
 
 from .._basis.grid import Grid
 from .._basis.long_range import LongRange
@@ -46,13 +46,13 @@ class Operators(eqx.Module):
     charges: Float[Array, " atoms"]
     atom_mask: Bool[Array, " atoms"]
     extras: dict[str, Array]
-    counts: Int[Array, " channels"]
+    counts: Num[Array, " channels"]
     spins: Spins = eqx.field(static=True)
 
 
 def operators(molecule: Molecule, functional: Functional) -> Operators:
     """The operators of a molecule for a functional."""
-    far = molecule.long_range
+    far, counts = molecule.long_range, molecule.spins.counts(molecule.electrons)
     return Operators(
         orthonormal=orthonormal(molecule.overlap, molecule.dependent),
         core_hamiltonian=molecule.core_hamiltonian,
@@ -66,8 +66,22 @@ def operators(molecule: Molecule, functional: Functional) -> Operators:
         charges=molecule.charges,
         atom_mask=molecule.atom_mask,
         extras=molecule.extras,
-        counts=molecule.spins.counts(molecule.electrons),
+        counts=_constant(counts) if molecule.fractional else counts,
         spins=molecule.spins,
+    )
+
+
+@jax.custom_jvp
+def _constant(counts):
+    """Fractional numbers of electrons, whose derivative would be silently zero."""
+    return counts
+
+
+@_constant.defjvp
+def _no_derivative(_primals, _tangents):
+    raise TypeError(
+        "there is no derivative in the number of electrons: differentiate in other arrays of the "
+        "molecule, or give it jax.lax.stop_gradient(molecule.electrons)."
     )
 
 

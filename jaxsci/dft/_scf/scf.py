@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from ...core import announced_jit, memoised, require_x64
 from .._system.guess import atomic_density_of
-from .._system.molecule import Molecule, check_one
+from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional
 from .equations import Equations
 from .hamiltonian import Operators, on_coarse_grid, operators
@@ -148,7 +148,9 @@ def energy(
 def _check(molecule: Molecule, iteration: Iteration) -> None:
     require_x64("jsci.dft.scf")
     check_one(molecule, "scf(m, functional, throw=False)")
-    if iteration.temperature and molecule.spins.shared:
+    if not iteration.temperature:
+        check_whole(molecule, "scf() without a temperature")
+    elif molecule.spins.shared:
         raise ValueError(
             "a temperature needs separate orbitals for α and β: build the molecule with "
             "restricted=False, or set temperature=0."
@@ -261,7 +263,12 @@ def _orbitals(fock, occupied, ops, shift, temperature):
 
 
 def _gap(energies, count, size):
-    """ε_LUMO - ε_HOMO among the `size` orbitals that are not padding."""
+    """ε_LUMO - ε_HOMO among the `size` orbitals that are not padding.
+
+    An orbital that is filled in part counts as occupied.
+    """
+    if jnp.issubdtype(count.dtype, jnp.inexact):
+        count = jnp.ceil(count).astype(int)
     exists = (count > 0) & (count < size)
     lumo = jnp.where(exists, count, 1)
     return jnp.where(exists, energies[lumo] - energies[lumo - 1], jnp.inf)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from ...core import announced_jit, require_x64
 from ...numerics import lowest_eigenpair
-from .._system.molecule import Molecule, check_one
+from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional
 from .equations import Equations
 from .hamiltonian import operators
@@ -111,6 +111,7 @@ def stability(
     """
     require_x64("jsci.dft.stability")
     check_one(molecule, "stability(m, functional, result=r)")
+    check_whole(molecule, "stability()")
     if molecule.spins.shared:
         raise ValueError(
             "stability() knows no restricted open shells; scf(..., solver=jsci.dft.Newton()) "

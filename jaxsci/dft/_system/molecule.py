@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Num
 
 from ...core import host_memory, require_x64
 from .._basis import (
@@ -53,7 +53,7 @@ class Molecule(eqx.Module):
     - `fit`: B with (ij|kl) ≈ Σ_P B_P,ij B_P,kl, or `None` with full integrals.
     - `dipole_integrals`: ⟨i|r|j⟩ about the origin.
     - `guess`: total density matrix of the "minao" initial guess.
-    - `electrons`: numbers of α and β electrons.
+    - `electrons`: numbers of α and β electrons, fractional after `with_electrons`.
     - `atom_mask`, `basis_mask`: false for the padding of a batch.
     - `basis`, `grid`, `libcint`: what basis values, grid points and derivative integrals need.
     - `spins`: "restricted" (a closed shell), "unrestricted" (orbitals for each spin), or
@@ -78,7 +78,7 @@ class Molecule(eqx.Module):
     fit: Float[Array, "auxiliary pairs"] | None
     dipole_integrals: Float[Array, "3 nao nao"]
     guess: Float[Array, "nao nao"]
-    electrons: Int[Array, " 2"]
+    electrons: Num[Array, " 2"]
     atom_mask: Bool[Array, " atoms"]
     basis_mask: Bool[Array, " nao"]
     basis: Basis
@@ -107,6 +107,36 @@ class Molecule(eqx.Module):
         `stack` fills them up with zeros at the end of every axis; all must have the same names.
         """
         return dataclasses.replace(self, extras={**self.extras, **arrays})
+
+    def with_electrons(self, alpha: float, beta: float) -> "Molecule":
+        """The molecule with other numbers of electrons, which may be fractional.
+
+        An ensemble of whole numbers: exact energies are linear between them (Perdew et al., Phys.
+        Rev. Lett. 49, 1691, 1982), and equal for ½ α and ½ β and for one of them in a hydrogen atom
+        (Cohen et al., J. Chem. Phys. 129, 121104, 2008). The lowest orbitals are filled, and the
+        last one in part; `scf` needs a temperature for that, of 1e-4 Hartree say, far below the
+        distance of its level from the others. The free energy then lacks the heat of the fractions,
+        at most 0.7 temperatures for each. There is no derivative in the numbers themselves.
+        """
+        electrons = np.array([alpha, beta], float)
+        directions = int(np.sum(self.basis_mask))
+        if self.overlap.ndim != 2 or self.spins.shared:
+            raise ValueError(
+                "with_electrons() takes one molecule that is not a restricted open shell: build it "
+                "with restricted=False, and stack afterwards."
+            )
+        if not (np.all((electrons >= 0) & (electrons <= directions)) and electrons.sum() > 0):
+            raise ValueError(
+                f"alpha={alpha}, beta={beta}: the numbers of electrons must lie between 0 and the "
+                f"{directions} basis functions, and not both be zero."
+            )
+        alike = self.spins if alpha == beta else Spins.UNRESTRICTED
+        return dataclasses.replace(self, electrons=jax.device_put(electrons), spins=alike)
+
+    @property
+    def fractional(self) -> bool:
+        """Whether the numbers of electrons are those of `with_electrons`."""
+        return np.issubdtype(self.electrons.dtype, np.inexact)
 
     def __repr__(self) -> str:
         batch = self.overlap.shape[:-2]
@@ -224,6 +254,15 @@ def check_one(molecule: Any, call: str) -> None:
         raise ValueError(
             f"{name}() takes one molecule, got a batch of {molecule.overlap.shape[0]}; map it: "
             f"{mapped}(batch)."
+        )
+
+
+def check_whole(molecule: Molecule, name: str) -> None:
+    """Refuse numbers of electrons that may be fractional."""
+    if molecule.fractional:
+        raise ValueError(
+            f"{name} needs whole numbers of electrons, and this molecule has those of "
+            "with_electrons(). They are for scf with solver=jsci.dft.DIIS(temperature=1e-4)."
         )
 
 

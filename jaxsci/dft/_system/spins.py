@@ -2,7 +2,7 @@
 
 import enum
 
-from jaxtyping import Array, Int
+from jaxtyping import Array, Num
 
 
 class Spins(enum.StrEnum):
@@ -37,7 +37,7 @@ class Spins(enum.StrEnum):
         """Whether α and β have densities of their own in one set of orbitals."""
         return self is Spins.RESTRICTED_OPEN
 
-    def counts(self, electrons: Int[Array, " 2"]) -> Int[Array, " channels"]:
+    def counts(self, electrons: Num[Array, " 2"]) -> Num[Array, " channels"]:
         """The number of occupied orbitals of each channel."""
         return electrons[: self.channels]
 

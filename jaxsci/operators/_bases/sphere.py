@@ -14,6 +14,7 @@ from .._spectral.spherical_conv import (
     as_sphere_grid,
     harmonics_on_grid,
     sphere_grid,
+    warn_of_poles,
 )
 from .basis import Basis
 
@@ -66,3 +67,6 @@ class SphereBasis(Basis):
         t, p = np.meshgrid(theta, phi, indexing="ij")
         unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)], -1)
         return jnp.asarray(unit, dtype)
+
+    def check(self, a: Float[Array, "latitudes longitudes channels"], name: str) -> None:
+        warn_of_poles(a, as_sphere_grid(self.grid), name)

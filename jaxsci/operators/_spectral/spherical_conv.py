@@ -160,7 +160,7 @@ class SphericalConv(eqx.Module):
         out_grid: tuple[int, int] | None = None,
     ) -> Float[Array, "out_latitudes out_longitudes out_channels"]:
         check_field(a, self.in_channels, 2, "SphericalConv")
-        warn_of_poles(a, self.grid, "SphericalConv")
+        warn_of_poles(a, self.grid, "SphericalConv", 2)
         target = a.shape[:2] if out_grid is None else tuple(out_grid)
         check_sphere_points(a.shape[:2], self.degree, self.grid)
         check_sphere_points(target, self.degree, self.grid)

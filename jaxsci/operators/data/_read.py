@@ -21,7 +21,7 @@ _SUFFIXES = {".h5", ".hdf5", ".hdf", ".nc", ".nc4", ".cdf", ".npz", ".npy", ".ma
 def read(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    fields: Sequence[str] | None = None,
+    fields: str | Sequence[str] | None = None,
     constants: Sequence[str] = (),
     axes: str | None = None,
     lengths: float | Sequence[float] | None = None,
@@ -47,7 +47,7 @@ def read(
     - `path`: a file, a folder of zarr, a folder of files, or several paths. Files hold different
         trajectories of the same fields on the same grid, at the same steps in time: one
         trajectory in several files is several, with the `times` of the first.
-    - `fields`: names of the arrays to read as fields; by default all that vary in time.
+    - `fields`: name or names of the arrays to read as fields; by default all that vary in time.
     - `constants`: with `axes`, names of arrays that do not vary in time, such as coefficients.
     - `axes`: for a file of another layout: a letter for each axis of the fields, in order, n for
         trajectories, t times, x y z the grid, c channels. Without n there is one trajectory,
@@ -79,6 +79,7 @@ def read(
     ```
     """
     paths = _paths(path)
+    fields = (fields,) if isinstance(fields, str) else fields
     if axes is not None and fields is None:
         raise ValueError("read(axes=) needs the names of the arrays that it describes: fields=.")
     if constants and axes is None:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from .._fields.periodicity import warn_unless_periodic
 from .._forecast.rollout import Window
 from ._files.layout import Layout, check_alike
 from ._normaliser import Normaliser, moments
@@ -59,7 +60,7 @@ class Trajectories:
         arrays = [v.array.dtype for own in layouts for v in (*own.fields, *own.constants)]
         self.dtype = np.result_type(np.float32, *arrays)
         self._first = 0
-        self._warned = self._uneven_warned = False
+        self._warned = self._ends_checked = self._uneven_warned = False
         self.mask = self._missing_at_first() if mask is None else _as_mask(mask, self.grid)
         held = None if self.mask is None else self.mask.tobytes()
         self._source = (*(layout.source() for layout in layouts), self.dtype, held)
@@ -189,9 +190,11 @@ class Trajectories:
         masked; `inputs`, `None` or a dictionary with `"constants"` `(size, *grid, k)` and
         `"parameters"` `(size, p)`, as far as there are some; and one `key` per window.
 
-        **Raises:** `ValueError` for more steps than the data have, or a value that is not finite
-        outside the mask. Without a normaliser it warns of channels of unlike size, and always of
-        steps of unequal length.
+        **Raises:** `ValueError` for more steps than the data have; for a value that is not finite
+        outside the mask, JAX's error of a callback, which ends with the one that names the point.
+        It warns of channels of unlike size without a normaliser, of steps of unequal length, and of
+        fields that are not periodic along an axis whose boundary says so, such as those with both
+        ends in the file.
 
         ```python
         np.savez("waves.npz", u=np.ones((5, 8, 16)))
@@ -203,6 +206,7 @@ class Trajectories:
         self._check_steps(size, steps)
         if normaliser is None:
             self._warn_of_unlike_channels()
+        self._warn_of_repeated_ends()
         if steps:
             self._warn_of_uneven_times()
         of_trajectory, of_time, of_noise = jax.random.split(key, 3)
@@ -333,13 +337,27 @@ class Trajectories:
                 "Darcy flow, are read with steps=0: the constants are the input."
             )
 
+    def _first_state(self):
+        return self._read(self._numbers[0], self._first, self._first + 1)
+
+    def _warn_of_repeated_ends(self):
+        if self._ends_checked:
+            return
+        self._ends_checked = True
+        advice = (
+            "If its last point repeats the first, it counts twice, and the length is off by one "
+            "spacing: leave it out of the file, or give networks points='ends'. If it is not "
+            "periodic, state another boundary=."
+        )
+        periodic = [axis for axis, kind in enumerate(self.boundary) if kind == "periodic"]
+        name = "read(), by the boundary that is stated,"
+        warn_unless_periodic(self._first_state()[0], periodic, name, advice, stacklevel=4)
+
     def _warn_of_unlike_channels(self):
         if self._warned or len(self.channels) < 2:
             return
         self._warned = True
-        points = self._points(self._read(self._numbers[0], self._first, self._first + 1)).astype(
-            np.float64
-        )
+        points = self._points(self._first_state()).astype(np.float64)
         size = np.sqrt(np.mean(points**2, 0))
         low, high = int(np.argmin(size)), int(np.argmax(size))
         if size[high] > _UNLIKE * size[low]:

@@ -38,11 +38,7 @@ def derivatives(
     residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points, *held: PyTree
 ) -> Equations:
     """Programs of r(params, x, *held) and ∂r/∂params, traced once for points of these shapes."""
-    batch_size = max(16, _AT_ONCE // params.size)
-    return {
-        name: program(_Derivatives(r, batch_size), jnp.asarray(params), points[name], *held)
-        for name, r in residuals.items()
-    }
+    return _programs(_Derivatives, residuals, params, points, *held)
 
 
 def rows_at(
@@ -69,9 +65,13 @@ def valued(
     residuals: Equations, params: Float[np.ndarray, "*outputs n"], points: Points, *held: PyTree
 ) -> Equations:
     """Programs of r(params, x, *held) alone, as `derivatives`."""
+    return _programs(_Values, residuals, params, points, *held)
+
+
+def _programs(of: Callable, residuals: Equations, params, points: Points, *held) -> Equations:
     batch_size = max(16, _AT_ONCE // params.size)
     return {
-        name: program(_Values(r, batch_size), jnp.asarray(params), points[name], *held)
+        name: program(of(r, batch_size), jnp.asarray(params), points[name], *held)
         for name, r in residuals.items()
     }
 

@@ -65,6 +65,19 @@ def test_a_missing_label_adds_nothing_and_gives_no_gradient():
     np.testing.assert_allclose(slope["m"], -1.0)
 
 
+def test_the_stress_of_a_molecule_is_left_out():
+    energy, params = jsci.atoms.lennard_jones(**LJ)
+    pair = jsci.atoms.Atoms([[0.0, 0, 0], [0, 0, 3.0]], ["Ar", "Ar"])
+    (batch,) = jsci.atoms.batch([jsci.atoms.Frame(pair, energy=0.0)], LJ["cutoff"])
+    values = [
+        jsci.objective(
+            {"efs": jsci.atoms.property_errors(jsci.atoms.properties(energy), stress=w)}
+        ).value(params, {"efs": batch})
+        for w in (0.0, 5.0)
+    ]
+    assert values[0] == values[1] > 0
+
+
 def test_a_robust_error_grows_linearly_and_is_a_square_near_zero():
     energy, params = jsci.atoms.lennard_jones(**LJ, onset=3.5)
     f = jsci.atoms.properties(energy)

@@ -100,6 +100,7 @@ def test_labels_may_have_other_names(tmp_path):
     [
         (HEAD + ' pbc="T T F"', ROWS, "periodic along some axes alone"),
         (HEAD + " energy_unit=Hartree", ROWS, "eV and Å are expected"),
+        (HEAD + " unit_energy=Ha", ROWS, "eV and Å are expected"),
         (
             HEAD + ' virial="6.4 0 0 0 6.4 0 0 0 6.4" stress="16 0 0 0 16 0 0 0 16"',
             ROWS,
@@ -108,6 +109,7 @@ def test_labels_may_have_other_names(tmp_path):
         (HEAD + ' pbc="no"', ROWS, 'pbc must be "T T T" or "F F F"'),
         (HEAD + ' energy="1 2"', ROWS, "the energy must be one number"),
         (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 2\n", "line 4: 7 columns expected, got 4"),
+        (HEAD, "Na 0 0 0 0.1 0 0 7\nCl 2 2 2 0 0 0 7\n", "line 3: 7 columns expected, got 8"),
         (HEAD, "Na 0 0 0 0.1 0 0\nCl 2 2 x 0 0 0\n", "could not convert"),
         (HEAD, "Na 0 0 0 0.1 0 0\n", "2 atoms are announced, the file ends"),
         (HEAD, "Na 0 0 0 0.1 0 0\nQx 2 2 2 0 0 0\n", "no element has the symbol 'Qx'"),
@@ -119,6 +121,33 @@ def test_labels_may_have_other_names(tmp_path):
 def test_what_contradicts_itself_is_refused_with_its_line(tmp_path, head, rows, message):
     with pytest.raises(ValueError, match=message):
         jsci.atoms.read(file(tmp_path, head, rows))
+
+
+def test_what_is_no_file_of_structures_is_named(tmp_path):
+    (tmp_path / "empty.xyz").write_text("\n")
+    with pytest.raises(ValueError, match="has no structure in it"):
+        jsci.atoms.read(tmp_path / "empty.xyz")
+    (tmp_path / "model.pth").write_bytes(b"\x80\x05pickle")
+    with pytest.raises(ValueError, match="is not a text file in UTF-8"):
+        jsci.atoms.read(tmp_path / "model.pth")
+
+
+def test_units_that_are_assumed_are_said(tmp_path):
+    """A number of formula units is none."""
+    (found,) = jsci.atoms.read(file(tmp_path, HEAD + " formula_units=4"))
+    assert found.info["formula_units"] == 4
+    path = file(tmp_path, HEAD + ' stress="16 0 0 0 16 0 0 0 16"')
+    with pytest.warns(UserWarning, match="reaches 16, which is taken for eV/Å³: if it is in GPa"):
+        jsci.atoms.read(path)
+
+
+def test_stresses_that_cannot_be_are_named():
+    askew = frame()._replace(stress=np.arange(9.0).reshape(3, 3))
+    with pytest.raises(ValueError, match="stress of structure 0 is not symmetric"):
+        jsci.atoms.batch([askew], 3.0)
+    molecule = jsci.atoms.Frame(jsci.atoms.Atoms([[0.0, 0, 0]], ["H"]), stress=np.eye(3))
+    with pytest.raises(ValueError, match="structure 1 has a stress and no cell"):
+        jsci.atoms.batch([frame(), molecule], 3.0)
 
 
 def test_labels_that_are_not_finite_are_named():

@@ -112,3 +112,12 @@ def test_a_list_is_stale_when_edges_may_be_missing():
     squeezed = moved(atoms, 0.9 * atoms.positions, 0.9 * atoms.cell)
     assert nearby.stale(squeezed, atoms)
     assert nearby.stale(moved(atoms, atoms.positions * jnp.nan), atoms)
+
+
+def test_atoms_that_came_too_close_are_flagged():
+    def pair(distance):
+        return jsci.atoms.Atoms([[0.0, 0, 0], [0, 0, distance]], ["Si", "Si"], 9 * np.eye(3))
+
+    nearby = jax.jit(jsci.atoms.NeighbourList(pair(2.4), 4.0))
+    assert not nearby(pair(0.31)).overflow
+    assert nearby(pair(0.29)).overflow and nearby(pair(0.0)).overflow

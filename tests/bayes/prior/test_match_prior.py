@@ -93,6 +93,51 @@ def test_sinkhorn_distance_finds_the_scales():
     np.testing.assert_allclose([scales["slope"], scales["level"]], [3.0, 2.0], rtol=0.15)
 
 
+@pytest.mark.slow
+def test_a_critic_finds_the_scales():
+    """Without the tenth that is missing by a distance between few draws: its draws are new."""
+    target = bayes.gaussian_process(lambda x, y: 9 * x @ y.T + 0.25)
+    found = bayes.match_prior(
+        jax.random.key(0), line, START, target, X,
+        steps=200, learning_rate=0.1, distance=bayes.critic(30),
+    )  # fmt: skip
+    scales = jax.tree.map(jnp.exp, found.params.log_scales)
+    np.testing.assert_allclose([scales["slope"], scales["level"]], [3.0, 0.5], rtol=0.06)
+
+
+def test_a_critic_sees_wasserstein_distance():
+    """Of constants with the deviations 1 and 3, whose best plan stretches: 2 E|z| √points.
+
+    The penalty lets slopes exceed 1 by distance / (20 norms of the draws): 4 % here."""
+    three = lambda key, x: 3 * jax.random.normal(key) * jnp.ones(len(x))  # noqa: E731
+    level = bayes.prior({"level": jnp.zeros(())})
+    found = bayes.match_prior(
+        jax.random.key(0), lambda p, x: p["level"], level, three, X,
+        steps=100, learning_rate=1e-9, distance=bayes.critic(30),
+    )  # fmt: skip
+    exact = 2 * np.sqrt(2 / np.pi) * np.sqrt(len(X))
+    np.testing.assert_allclose(found.distances[50:].mean(), exact, rtol=0.08)
+
+
+@pytest.mark.slow
+def test_a_critic_has_no_unit():
+    """All of it is in units of the draws: other units change the distances by their factor."""
+
+    @jax.jit
+    def distances(scale):
+        target = lambda key, x: scale * 3 * jax.random.normal(key) * x[:, 0]  # noqa: E731
+        start = bayes.prior({"level": jnp.zeros(()), "slope": jnp.zeros(())}, scales=scale)
+        distance = bayes.critic(8, steps=2)
+        key = jax.random.key(0)
+        return (
+            bayes.match_prior(key, line, start, target, X, steps=5, distance=distance).distances
+            / scale
+        )
+
+    for scale in (1e-3, 1e3):
+        np.testing.assert_allclose(distances(scale), distances(1.0), rtol=1e-3)
+
+
 def test_points_that_are_drawn_and_an_infinite_network_as_target():
     infinite = jsci.ntk.infinite
     net = infinite.serial(infinite.Dense(8), infinite.Erf(), infinite.Dense(1))
@@ -103,7 +148,8 @@ def test_points_that_are_drawn_and_an_infinite_network_as_target():
 
 
 @pytest.mark.slow
-def test_a_matched_network_has_the_kernel_that_was_asked_for():
+@pytest.mark.parametrize("distance", [bayes.energy_distance, bayes.critic()])
+def test_a_matched_network_has_the_kernel_that_was_asked_for(distance):
     """Of a smooth process in eight dimensions, which the initialised network does not have."""
     key = jax.random.key(0)
     x = jax.random.normal(key, (400, 8))
@@ -115,7 +161,9 @@ def test_a_matched_network_has_the_kernel_that_was_asked_for():
         where, shift = jax.random.split(key)
         return jax.random.choice(where, x, (40,)) + 0.3 * jax.random.normal(shift, (40, 8))
 
-    found = bayes.match_prior(key, f, start, bayes.gaussian_process(kernel), points)
+    found = bayes.match_prior(
+        key, f, start, bayes.gaussian_process(kernel), points, distance=distance
+    )
     at, wanted = x[:60], kernel(x[:60], x[:60])
 
     @jax.jit
@@ -153,6 +201,11 @@ def test_bad_input():
             bayes.match_prior(key, line, START, target, X, **change)
     with pytest.raises(ValueError, match="learning_rate must be positive, got -1"):
         bayes.match_prior(key, line, START, target, X, learning_rate=-1.0)
+    for change in ({"width": 0}, {"width": 2.5}, {"steps": 0}):
+        with pytest.raises(ValueError, match="width and steps must be at least 1, and whole"):
+            bayes.critic(**change)
+    with pytest.raises(ValueError, match="learning_rate must be positive, got nan"):
+        bayes.critic(learning_rate=np.nan)
     with pytest.raises(ValueError, match="There are no points"):
         bayes.match_prior(key, line, START, lambda key, x: x[:, 0], X[:0])
     with pytest.raises(ValueError, match="draws of one size"):

@@ -273,6 +273,18 @@ def test_bad_input(change, message):
         jsci.laplace(model, regression.params, regression.x, **options)
 
 
+@pytest.mark.parametrize(
+    ("values", "numbers", "message"),
+    [(400_000, 500_000, "kernel of 400000 values"), (6, 400_000, "covariance of 400000 param")],
+)
+def test_a_matrix_that_does_not_fit_is_refused(values, numbers, message):
+    """A terabyte, before it is asked for: in samples, and in parameters under a flat prior."""
+    f = lambda p, x: p[0] * x + p[-1]  # noqa: E731
+    with pytest.raises(ValueError, match=message):
+        prior = 1.0 if values > 6 else 0.0
+        jsci.laplace(f, jnp.zeros(numbers), jnp.ones(values), prior=prior, noise=1.0)
+
+
 def test_under_jit_what_is_not_determined_is_a_flag():
     x = jnp.ones((3, 2))  # the two slopes cannot be told apart
     bound = jax.jit(

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsci as jsci
 from jaxsci.dft._learned.atom_features import AtomFeatures, Nuclei
 
 WATER = [8, 1, 1]
@@ -65,7 +66,7 @@ def test_every_weight_of_a_pair_that_was_not_trained_is_shared():
 
     slope = jax.jit(jax.grad(size))(features)
     assert all((leaf != 0).any(axis=tuple(range(1, leaf.ndim))).all() for leaf in
-               (slope.seen_as, slope.centre, slope.alone, slope.near))  # fmt: skip
+               (*slope.seen_as.values(), slope.centre, slope.alone, slope.near))  # fmt: skip
     assert (slope.near != 0).all()
 
 
@@ -77,6 +78,28 @@ def test_pairs_that_no_example_has_are_named():
     assert jnp.isfinite(found).all()
     apart = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 9.0], [0.0, 0.0, 4.5]])
     assert jnp.isfinite(features(nuclei([6, 8, 1], apart))).all()  # beyond the cutoff
+
+
+def test_a_charge_that_no_example_has_is_named():
+    features = made([nuclei(WATER), nuclei(WATER, charge=-1.0)])
+    features(nuclei(WATER, charge=-1.0))
+    with pytest.warns(UserWarning, match=r"charge \+1, only those of \[-1, 0\]"):
+        assert jnp.isfinite(features(nuclei(WATER, charge=1.0))).all()
+
+
+@pytest.mark.parametrize(
+    ("example", "cutoff"),
+    [
+        (nuclei([7, 1, 1]), 8.0),
+        (nuclei(WATER), 7.0),
+        (nuclei(WATER)._replace(charges=jnp.array([6.0, 1.0, 1.0])), 8.0),
+    ],
+)
+def test_weights_for_others_do_not_load(tmp_path, example, cutoff):
+    """With the same shapes."""
+    jsci.save(tmp_path / "weights", made([example], cutoff=cutoff))
+    with pytest.raises(ValueError, match=r"seen_as.* where .*seen_as\['H O within 8 Bohr'\]"):
+        jsci.load(tmp_path / "weights", made([nuclei(WATER)]))
 
 
 def test_other_elements_and_core_potentials_are_nan():

@@ -59,6 +59,22 @@ def test_all_declared_values_are_missing_and_a_state_without_values_is_no_mask(t
         data.read(path)
 
 
+@pytest.mark.parametrize(("last", "boundary"), [(330, "periodic"), (300, "unknown")])
+def test_longitudes_around_the_globe(tmp_path, last, boundary):
+    def write(last):
+        longitudes = np.arange(0, last + 1, 30.0)
+        with io.netcdf_file(tmp_path / f"{last}.nc", "w") as file:
+            file.createDimension("time", 1)
+            file.createDimension("lon", len(longitudes))
+            file.createVariable("lon", "f8", ("lon",))[:] = longitudes
+            file.createVariable("u", "f8", ("time", "lon"))[:] = np.cos(np.deg2rad(longitudes))
+        return tmp_path / f"{last}.nc"
+
+    assert data.read(write(last)).boundary == (boundary,)
+    with pytest.warns(UserWarning, match="from 0 to 360 degrees, the same meridian twice"):
+        data.read(write(360))
+
+
 @pytest.mark.parametrize("times", [[3, 2, 1, 0], [0, 1, 1, 2], [0, 1, np.nan, 3]])
 def test_times_that_do_not_ascend_are_refused(tmp_path, times):
     path = write_netcdf(tmp_path / "u.nc", WHOLE, np.array(times, float))

@@ -136,6 +136,25 @@ def test_channels_of_unlike_size_are_warned_of_once(tmp_path, key):
     alike.batch(key, 2, normaliser=alike.normaliser())
 
 
+def test_ends_that_count_twice_are_warned_of_once(tmp_path, key):
+    """Along axes that the file or the caller says are periodic; walls may have equal values."""
+    x = np.linspace(0, 1, 33)
+    u = np.sin(2 * np.pi * (x - np.linspace(0, 0.4, 10).reshape(2, 5, 1)))
+    path = written(tmp_path, velocity=u)
+
+    def batch(boundary, steps=1):
+        found = data.read(path, fields="velocity", axes="ntx", boundary=boundary)
+        found.batch(key, 2, steps=steps)
+        return found
+
+    with pytest.warns(UserWarning, match="by the boundary that is stated.*it counts twice"):
+        found = batch("periodic")
+    found.batch(key, 2)
+    batch("wall")
+    whole = written(tmp_path, "without.npz", u=u[..., :-1])
+    data.read(whole, fields="u", axes="ntx", boundary="periodic").batch(key, 2)
+
+
 def test_fit_reads_its_batches(tmp_path, key):
     """A map u -> g u + nu, from the file, with noise and a validation set."""
     g, nu = 0.9, RNG.standard_normal((6, 1, 3))

@@ -52,6 +52,11 @@ def test_a_grid_of_another_kind_is_flagged(key, told, true):
     SphericalConv(1, 1, degree=3, grid=true, key=key)(field)
     zonal = jnp.asarray(np.cos(theta)[:, None] * np.ones(24))[..., None]
     SphericalConv(1, 1, degree=3, grid=told, key=key)(zonal)
+    options = {"width": 2, "modes": 3, "depth": 1, "basis": "sphere", "key": key}
+    with pytest.warns(UserWarning, match=f"grid='{told}', but this one has") as seen:
+        FNO(1, 1, grid=told, **options)(field)
+    assert "FNO takes" in str(seen[0].message)
+    FNO(1, 1, grid=true, **options)(field)
 
 
 @pytest.mark.parametrize("grid", ["equiangular", "cells"])

@@ -84,7 +84,7 @@ def _case(name: str, title: str, tda: bool, functional: str) -> Case:
         "dft",
         title,
         lambda size: make_excitations(tda, functional, size),
-        "quick",
+        "full",
         reference="PySCF, one by one",
         tolerance=1.0,
         error_name="share of 1e-6 Hartree and 1e-4 in strength",

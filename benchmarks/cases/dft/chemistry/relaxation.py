@@ -89,7 +89,7 @@ CASES = [
         "dft",
         "Distorted molecules of several kinds, relaxed",
         make_relaxed,
-        "quick",
+        "full",
         reference="PySCF with geomeTRIC, one by one",
         tolerance=1.0,
         error_name="share of 1e-3 ångström and 1e-6 Hartree",

@@ -78,7 +78,7 @@ CASES = [
         "dft",
         "Frequencies and free energies of relaxed molecules",
         make_vibrations,
-        "quick",
+        "full",
         reference="PySCF's analytic Hessians on the same geometries",
         tolerance=1.0,
         error_name="share of 0.5 1/cm and 1e-5 Hartree",

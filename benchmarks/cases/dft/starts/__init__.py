@@ -1,1 +1,1 @@
-"""What chemists compute: relaxed geometries, vibrations, excited states."""
+"""Learned initial guesses: densities and Kohn-Sham matrices."""

@@ -11,10 +11,12 @@ import scipy.linalg
 
 import jaxsci as jsci
 from benchmarks.cases.dft._problems import FAMILIES, TRAINED, distorted, one_grid, solve, trained
+from benchmarks.cases.dft.starts._training import some
 from benchmarks.runner.case import Case, Run, Size
 
 # Fraction of tensor products that are kept: the 70 % sparsity of Luo et al., ICML 2025.
 KEEP = 0.3
+_BATCH = 8  # of each family
 
 
 @eqx.filter_jit
@@ -52,11 +54,7 @@ def _train(model, samples, key, steps):
     )
 
     def draw(key):
-        def some(batch):
-            chosen = jax.random.choice(key, batch[1].shape[0], (min(8, batch[1].shape[0]),))
-            return jax.tree.map(lambda x: x[chosen], batch)
-
-        drawn = {name: some(batch) for name, batch in samples.items()}
+        drawn = {name: some(key, batch, _BATCH) for name, batch in samples.items()}
         return {f"{kind} {name}": drawn[name] for kind in both for name in samples}
 
     return trained(loss, params, draw, key, steps, 1e-2)

@@ -3,9 +3,7 @@
 import itertools
 import time
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
@@ -16,7 +14,12 @@ from benchmarks.cases.dft._problems import (
     distorted,
     one_grid,
     solve,
-    trained,
+)
+from benchmarks.cases.dft.starts._training import (
+    on_densities,
+    steps_from,
+    through_the_field,
+    without_orbitals,
 )
 from benchmarks.runner.case import Case, Run, Size
 
@@ -30,8 +33,6 @@ LARGER = {
     "H .591 1.056 -.881; H -.458 -1.092 .81; H -.458 -1.092 -.81",
 }
 UNSEEN = (("6-31g*", "blyp"), ("cc-pvdz", "pbe"), ("def2-tzvp", "pbe"), ("def2-svp", "b3lyp"))
-# For a hybrid, the initial potential is that of a functional without exact exchange.
-START = {"b3lyp": "blyp"}
 
 
 def _samples(geometries, basis):
@@ -43,52 +44,18 @@ def _samples(geometries, basis):
         yield aux, jsci.dft.fit_density(aux, solve(m, pbe, m.guess)[2])
 
 
-def _train(samples, key, steps):
-    aux = jsci.dft.stack_auxiliary([a for a, _ in samples])
-    # The integrals with orbitals are not needed once the densities are fitted.
-    aux = eqx.tree_at(lambda a: a.repulsion, aux, jnp.zeros((len(samples), aux.charge.shape[1], 1)))
-    size = aux.charge.shape[1]
-    known = jnp.stack([jnp.pad(c, (0, size - c.size)) for _, c in samples])
-    model = jsci.dft.DensityModel([a for a, _ in samples], key=key)
-    f, params = jsci.pure(jsci.dft.set_means(model, aux, known))
+def _steps(f, models, geometries, basis: str, functional: str):
+    """Mean SCF steps from "minao", from each model's density, and from its exact density.
 
-    def draw(key):
-        chosen = jax.random.choice(key, len(samples), (min(32, len(samples)),), replace=False)
-        return {"density": jax.tree.map(lambda x: x[chosen], (aux, known))}
-
-    loss = jsci.objective({"density": jsci.dft.coefficient_error(f)})
-    return f, trained(loss, params, draw, key, steps)
-
-
-def _train_through_the_field(f, params, geometries, key, steps):
-    """Train on the orbital gradient at the initial guess, which the SCF has to bring to zero."""
-    molecules = [one_grid(atoms, TRAINED[0], grid=0) for atoms in geometries]
-    batch = jsci.dft.stack(molecules)
-    aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in molecules])
-
-    def draw(key):
-        chosen = jax.random.choice(key, len(molecules), (4,), replace=False)
-        return {"field": jax.tree.map(lambda x: x[chosen], (batch, aux))}
-
-    error = jsci.dft.guess_error(f, jsci.dft.xc(TRAINED[1]))
-    loss = jsci.objective({"field": error}, batch_size=1)
-    return trained(loss, params, draw, key, steps, 3e-4)
-
-
-def _steps(f, models, geometries, basis: str, name: str):
-    """Mean SCF steps from "minao", from each model's density, and from its exact density."""
-    # The density is that of PBE for every functional; its potential is that of the functional.
-    functional, start = jsci.dft.xc(name), jsci.dft.xc(START.get(name) or name)
+    The density is that of PBE for every functional; its potential is that of the functional.
+    """
     exact = (known for _, known in _samples(geometries, TRAINED[0]))
     counts = []
     for atoms, known in zip(geometries, exact, strict=True):
         m = one_grid(atoms, basis)
         aux = jsci.dft.auxiliary(m)
         densities = *(f(params, aux) for params in models), known
-        found = [jsci.dft.density_guess(m, aux, c, functional=start) for c in densities]
-        solved = [solve(m, functional, g) for g in ("minao", *found)]
-        assert all(converged for _, converged, _ in solved)
-        counts.append([int(steps) for steps, *_ in solved])
+        counts.append(steps_from(m, aux, densities, functional))
     return np.mean(counts, axis=0)
 
 
@@ -102,10 +69,13 @@ def make_guess(size: Size) -> Run:
     def learn():
         start = time.process_time()
         learned = itertools.chain(*(g[:train] for g in geometries.values()))
-        f, params = _train(list(_samples(learned, TRAINED[0])), jax.random.key(0), steps)
+        aux, known = zip(*_samples(learned, TRAINED[0]), strict=True)
+        parts = [without_orbitals(a) for a in aux]
+        f, params = on_densities(parts, known, jax.random.key(0), steps, batch=32)
         marks = [time.process_time() - start]
-        some = itertools.chain(*(g[: train // 4] for g in geometries.values()))
-        better = _train_through_the_field(f, params, some, jax.random.key(1), further)
+        few = itertools.chain(*(g[: train // 4] for g in geometries.values()))
+        few = [one_grid(atoms, TRAINED[0], grid=0) for atoms in few]
+        better = through_the_field(f, params, few, jax.random.key(1), further, terms=1)
         marks.append(time.process_time() - start)
         row = _steps(f, (params, better), tests, *TRAINED)
         curve = [(mark, steps / row[0]) for mark, steps in zip(marks, row[1:3], strict=True)]

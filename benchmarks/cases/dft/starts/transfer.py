@@ -4,23 +4,22 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 import jaxsci as jsci
-from benchmarks.cases.dft._problems import DISTORTION, TRAINED, solve, trained
-from benchmarks.cases.dft.starts._learned_set import batches, build, densities, learned
+from benchmarks.cases.dft._problems import DISTORTION, TRAINED
+from benchmarks.cases.dft.starts._learned_set import auxiliary, build, densities, learned
 from benchmarks.cases.dft.starts._organic import LARGEST_LEARNED, Structure, g2, tested
+from benchmarks.cases.dft.starts._training import on_densities, steps_from, through_the_field
 from benchmarks.runner.case import Case, Run, Size
 
 _GRID = 1
 _GROUPS = 3  # of training molecules by size
 _SHAPES = 4  # of tested molecules
 _BATCH = 16
-# For a hybrid, the initial potential is that of a functional without exact exchange.
-_START = {"b3lyp": "blyp"}
 _FEW = 6  # tested in other bases and functionals
 _UNSEEN = (("def2-svp", "b3lyp"), ("def2-tzvp", "pbe"))
 _GUESS_BUILDS = 1  # the learned guess costs one potential, of an auxiliary density
@@ -31,49 +30,26 @@ def _known(structures: Sequence[Structure]):
 
 
 def _train(structures, key, steps):
-    examples, groups = batches(structures, _known(structures), min(_GROUPS, len(structures)))
-    model = jsci.dft.DensityModel(examples, key=key)
-    # The largest molecules have all elements.
-    f, params = jsci.pure(jsci.dft.set_means(model, *groups[-1]))
-    counts = [len(known) for _, known in groups]
-    drawn = [max(1, round(_BATCH * n / sum(counts))) for n in counts]
-    weights = {str(i): n / sum(drawn) for i, n in enumerate(drawn)}
-    loss = jsci.objective(dict.fromkeys(weights, jsci.dft.coefficient_error(f)), weights=weights)
-
-    def draw(key):
-        keys = jax.random.split(key, len(groups))
-        chosen = [
-            jax.random.choice(k, count, (min(n, count),), replace=False)
-            for k, count, n in zip(keys, counts, drawn, strict=True)
-        ]
-        return {str(i): jax.tree.map(lambda x, c=c: x[c], groups[i]) for i, c in enumerate(chosen)}
-
-    return f, trained(loss, params, draw, key, steps)
-
-
-@eqx.filter_jit
-def _guess(m, aux, coefficients, functional):
-    return jsci.dft.density_guess(m, aux, coefficients, functional=functional)
+    parts = [auxiliary(s) for s in structures]
+    groups = min(_GROUPS, len(structures))
+    return on_densities(parts, _known(structures), key, steps, batch=_BATCH, groups=groups)
 
 
 def _steps(f, params, structures, basis: str, functional: str) -> np.ndarray:
     """SCF steps of each from "minao", from the learned density, and from the exact one of PBE."""
-    xc, start = jsci.dft.xc(functional), jsci.dft.xc(_START.get(functional, functional))
     exact = _known(structures)
     counts = np.zeros((len(structures), 3), int)
     order = np.argsort([c.size for c in exact], kind="stable")
-    for part in np.array_split(order, min(_SHAPES, len(order))):
-        made = [build(structures[i].atoms, basis, _GRID) for i in part]
-        aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in made])
-        batch = jsci.dft.stack([_on_one_grid(m) for m in made])
-        for k, i in enumerate(part):
-            m, a = jax.tree.map(lambda x, k=k: x[k], (batch, aux))
-            size = a.charge.size
-            known = jnp.pad(exact[i], (0, size - exact[i].size))
-            guesses = [_guess(m, a, c, start) for c in (f(params, a), known)]
-            solved = [solve(m, xc, g) for g in (m.guess, *guesses)]
-            assert all(bool(converged) for _, converged, _ in solved), structures[i].name
-            counts[i] = [int(steps) for steps, *_ in solved]
+    with tqdm(total=len(order), desc=f"{functional}/{basis}", delay=2.0) as bar:
+        for part in np.array_split(order, min(_SHAPES, len(order))):
+            made = [build(structures[i].atoms, basis, _GRID) for i in part]
+            aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in made])
+            batch = jsci.dft.stack([_on_one_grid(m) for m in made])
+            for k, i in enumerate(part):
+                m, a = jax.tree.map(lambda x, k=k: x[k], (batch, aux))
+                known = jnp.pad(exact[i], (0, a.charge.size - exact[i].size))
+                counts[i] = steps_from(m, a, (f(params, a), known), functional)
+                bar.update()
     return counts
 
 
@@ -95,21 +71,6 @@ def _row(counts: np.ndarray) -> str:
     )
 
 
-def _through_the_field(f, params, structures, key, steps):
-    """Train on the orbital gradients of the first three SCF steps."""
-    made = [build(s.atoms, TRAINED[0], 0) for s in structures]
-    aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in made])
-    batch = jsci.dft.stack([_on_one_grid(m) for m in made])
-
-    def draw(key):
-        chosen = jax.random.choice(key, len(made), (min(4, len(made)),), replace=False)
-        return {"field": jax.tree.map(lambda x: x[chosen], (batch, aux))}
-
-    error = jsci.dft.guess_error(f, jsci.dft.xc(TRAINED[1]), steps=3)
-    loss = jsci.objective({"field": error}, batch_size=1)
-    return trained(loss, params, draw, key, steps, 3e-4)
-
-
 def make_transfer(size: Size) -> Run:
     small = size == "smoke"
     steps, further = (20, 1) if small else (3000, 60)
@@ -126,8 +87,9 @@ def make_transfer(size: Size) -> Run:
     def learn():
         start = time.process_time()
         f, params = _train(structures, jax.random.key(0), steps)
-        few = [s for s in structures if 1 < s.heavy <= 2]
-        params = _through_the_field(f, params, few, jax.random.key(1), further)
+        few = [build(s.atoms, TRAINED[0], 0) for s in structures if 1 < s.heavy <= 2]
+        few = [_on_one_grid(m) for m in few]
+        params = through_the_field(f, params, few, jax.random.key(1), further, terms=3)
         spent = time.process_time() - start
         counts = _steps(f, params, tests, *TRAINED)
         return (f, params, counts), [(spent, float(_effective(counts, 1).mean()))]

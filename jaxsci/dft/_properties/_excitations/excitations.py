@@ -22,7 +22,7 @@ from ..._scf.projector import projectors
 from ..._scf.result import SCFResult
 from ..._scf.solved import known
 from ..._scf.solvers.occupied import occupied_at
-from ..._system.molecule import Molecule, check_one
+from ..._system.molecule import Molecule, check_one, check_whole
 from ..._xc import Functional, as_functional
 from ..solution import converged_result, focks_of
 from .response import Orbitals, energies_at, orbitals, response
@@ -137,6 +137,7 @@ def excitations(
     require_x64("jsci.dft.excitations")
     functional = as_functional(functional)
     check_one(molecule, "excitations(m, functional, result=r, nstates=n)")
+    check_whole(molecule, "excitations()")
     if not isinstance(nstates, numbers.Integral) or nstates < 1:
         raise ValueError(f"nstates is a whole number from 1, got {nstates!r}.")
     settings = _Settings(int(nstates), bool(tda), bool(triplet), tolerance, max_steps)

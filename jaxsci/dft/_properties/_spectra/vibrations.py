@@ -19,7 +19,7 @@ from ..._basis.units import (
 )
 from ..._scf.result import SCFResult
 from ..._scf.solvers.options import DIIS, Newton, first_of
-from ..._system.molecule import Molecule, check_one
+from ..._system.molecule import Molecule, check_one, check_whole
 from ..._xc import Functional, as_functional
 from .._geometry.surface import Job, Surface
 from ..forces import check_forces, forces
@@ -179,6 +179,7 @@ def vibrations(
     require_x64("jsci.dft.vibrations")
     functional = as_functional(functional)
     check_one(molecule, "vibrations(m, functional)")
+    check_whole(molecule, "vibrations()")
     check_forces(molecule, functional, "vibrations")
     check_nuclei(molecule, "vibrations")
     found = masses_of(molecule, masses)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Num
 
 from ..equations import Equations, explicit_change
 from ..kohn_sham import Density
@@ -20,7 +20,7 @@ _SAME = 1e-4  # energies this close, in temperatures, share the derivative at th
 
 @eqx.filter_custom_jvp
 def occupations(
-    energies: Float[Array, " n"], count: Int[Array, ""], *, temperature: float
+    energies: Float[Array, " n"], count: Num[Array, ""], *, temperature: float
 ) -> Float[Array, " n"]:
     """f_i = 1/(1 + exp((ε_i - μ)/T)) with μ such that Σ f_i is the number of electrons."""
 
@@ -60,7 +60,7 @@ def entropy(occupations: Float[Array, "*spin n"]) -> Float[Array, ""]:
 
 @eqx.filter_custom_jvp
 def fermi_operator(
-    fock: Float[Array, "n n"], count: Int[Array, ""], *, temperature: float
+    fock: Float[Array, "n n"], count: Num[Array, ""], *, temperature: float
 ) -> Float[Array, "n n"]:
     """Γ = Σ_i f_i u_i u_iᵀ, the occupations of a symmetric matrix as an operator.
 
@@ -108,7 +108,7 @@ def _not_a_number(primals, tangents):
     return primals[0], jnp.nan * tangents[0]
 
 
-def fermi_operators(fock: Density, counts: Int[Array, " spins"], temperature: float) -> Density:
+def fermi_operators(fock: Density, counts: Num[Array, " spins"], temperature: float) -> Density:
     """The occupation operator of each spin channel."""
     return jax.vmap(lambda f, n: fermi_operator(f, n, temperature=temperature))(fock, counts)
 
@@ -144,7 +144,7 @@ def _converged_fermi_operators_jvp(primals, tangents, *, temperature):
 
 
 def refilled_operators(
-    counts: Int[Array, " spins"],
+    counts: Num[Array, " spins"],
     focks: Density,
     linear: Callable[[Density], Density],
     change: Density,

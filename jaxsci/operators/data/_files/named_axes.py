@@ -1,5 +1,7 @@
 """Files whose axes have names, as NetCDF and zarr follow the CF conventions."""
 
+import warnings
+
 import numpy as np
 
 from .container import Container, Leaf
@@ -53,7 +55,7 @@ def named_layout(container: Container) -> Layout:
         container.path, tuple(fields), tuple(constants), {}, extent.get("n", 1),
         _times(container, of_time, extent["t"]),
         tuple(_coordinate(container, a, extent[g]) for a, g in zip(grid, GRID, strict=False)),
-        tuple("periodic" if _is_global(container, a) else "unknown" for a in grid),
+        tuple(_boundary(container, a) for a in grid),
     )  # fmt: skip
 
 
@@ -114,10 +116,20 @@ def _coordinate(container, axis, size):
     return packing(leaf.attributes).unpacked(np.asarray(leaf.array[:]))
 
 
-def _is_global(container, axis):
-    """Whether an axis is of longitudes around the globe, without its end."""
+def _boundary(container, axis):
+    """Periodic for longitudes around the globe; a meridian that is there twice is warned of."""
     if axis.lower() not in ("lon", "longitude") or axis not in container.arrays:
-        return False
+        return "unknown"
     degrees = _coordinate(container, axis, *container.arrays[axis].array.shape).astype(float)
-    steps = np.diff(degrees)
-    return len(steps) > 0 and bool(np.isclose(len(degrees) * steps.mean(), 360, rtol=1e-3))
+    if len(degrees) < 2:
+        return "unknown"
+    step = np.diff(degrees).mean()
+    if np.isclose(abs(degrees[-1] - degrees[0]), 360, rtol=1e-5):
+        warnings.warn(
+            f"{container.path}: {axis!r} goes from {degrees[0]:g} to {degrees[-1]:g} degrees, the "
+            "same meridian twice: it would count twice, and the length is off by one spacing. "
+            "Leave the end out of the file.",
+            stacklevel=6,
+        )
+        return "periodic"
+    return "periodic" if np.isclose(len(degrees) * abs(step), 360, rtol=1e-3) else "unknown"

@@ -69,7 +69,9 @@ def _silicon(size):
         counts, seconds, memory, forces = [], [], [], []
         for repeat in repeats:
             atoms = _crystal(np.concatenate([_FACES, _FACES + 0.25]), _A, "Si", repeat)
-            nearby = jsci.atoms.NeighbourList(atoms, energy.cutoff, angle_cutoff=energy.cutoff)
+            nearby = jsci.atoms.NeighbourList(
+                atoms, energy.cutoff, angle_cutoff=energy.cutoff, skin=0.05
+            )
             whole = jax.jit(lambda a, nearby=nearby: f(params, a, nearby(a)))
             compiled = whole.lower(atoms).compile()
             found = jax.block_until_ready(compiled(atoms))

@@ -79,7 +79,7 @@ def listed(
     vectors = positions[j] - positions[i] + (0.0 if cell is None else shift @ cell)
     lengths = np.linalg.norm(vectors, axis=1)
     _check_distances(atoms, i, j, lengths)
-    _warn_of_short(atoms, i, j, lengths)
+    _warn_of_fractions(atoms, i, j, lengths)
     near = lengths < (angle_cutoff or 0.0)
     degrees = np.bincount(i[near], minlength=len(real))
     count = int(np.sum(degrees * np.maximum(degrees - 1, 0)))
@@ -131,16 +131,18 @@ def check_cutoffs(cutoff: float, angle_cutoff: float | None) -> None:
         )
 
 
-def _warn_of_short(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
-    numbers = np.asarray(atoms.numbers)
+def _warn_of_fractions(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:
+    numbers, positions = np.asarray(atoms.numbers), np.asarray(atoms.positions)
+    if atoms.cell is None or positions.min(initial=0.0) < 0 or positions.max(initial=0.0) > 1:
+        return
     heavy = np.minimum(numbers[i], numbers[j]) > 2
     short = np.flatnonzero(lengths < np.where(heavy, _SHORT_HEAVY, _SHORT))
     if len(short):
         e = int(short[np.argmin(lengths[short])])
         warnings.warn(
             f"atoms {_name(atoms, i[e])} and {_name(atoms, j[e])} are {lengths[e]:.3g} Å apart, "
-            "shorter than any bond between such atoms: positions are in Å, not fractions of the "
-            "cell.",
+            "shorter than any bond between such atoms, and all positions are between 0 and 1: they "
+            "are in Å, not fractions of the cell.",
             stacklevel=4,
         )
 

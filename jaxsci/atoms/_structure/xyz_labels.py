@@ -72,7 +72,7 @@ def _stress(stress: Any, virial: Any, atoms: Atoms) -> np.ndarray | None:
     if stress is None:
         return by_virial
     stress = _matrix(stress, "stress")
-    if np.abs(stress).max() > _HUGE:
+    if by_virial is None and np.abs(stress).max() > _HUGE:
         warnings.warn(
             f"the stress reaches {np.abs(stress).max():.4g}, which is taken for eV/Å³: if it is in "
             "GPa, divide it by 160.21766.",

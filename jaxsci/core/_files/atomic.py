@@ -54,10 +54,12 @@ def resolved(path: str | os.PathLike) -> pathlib.Path:
 
 
 def _is_being_written(suffix: str) -> bool:
-    number = suffix.split("-")[0]
-    if _THIS_PROCESS in suffix or not number.isdecimal():
+    number, _, name = suffix.partition("-")
+    if not number.isdecimal():
         return True
-    if int(number) == os.getpid() or os.name != "posix":
+    if int(number) == os.getpid():  # forked processes share the name, not the number
+        return _THIS_PROCESS in name
+    if os.name != "posix":
         return False
     try:
         os.kill(int(number), 0)

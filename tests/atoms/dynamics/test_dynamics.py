@@ -122,15 +122,15 @@ def test_a_run_that_continues_is_the_same_and_writes_its_way(tmp_path):
     assert frames[-1].energy == float(whole.found.energy)
     # Killed between a frame and its checkpoint, or in the middle of a frame.
     text = files["trajectory"].read_text()
-    for broken in (text + text[-len(text) // 4 :], text + text[-300:-150]):
-        files["trajectory"].write_text(broken)
-        jsci.atoms.simulate(dynamics, params, state, 25, **options, **files)
+    for end, steps in ((None, 25), (-150, 30)):
+        files["trajectory"].write_text(text + text[-len(text) // 4 : end])
+        jsci.atoms.simulate(dynamics, params, state, steps, **options, **files)
         frames = jsci.atoms.read(files["trajectory"])
-        assert [frame.info["time"] for frame in frames] == [20, 40, 60, 80, 100]
+        assert [frame.info["time"] for frame in frames] == [4.0 * n for n in range(5, steps + 1, 5)]
         text = files["trajectory"].read_text()
     files["trajectory"].write_text(text[:-10])
     with pytest.raises(ValueError, match="when the checkpoint was written"):
-        jsci.atoms.simulate(dynamics, params, state, 30, **options, **files)
+        jsci.atoms.simulate(dynamics, params, state, 35, **options, **files)
 
 
 @pytest.mark.slow

@@ -281,11 +281,11 @@ def test_the_calculator_names_what_has_no_energy():
     gold.calc = jsci.atoms.calculator(jsci.atoms.properties(energy), params, 4.0)
     with pytest.raises(ValueError, match="the elements of the potential know no Au"):
         gold.get_potential_energy()
-    copper = build.bulk("Cu")
+    f, params, cutoffs = lennard_jones()
     lost = jax.tree.map(lambda leaf: jnp.nan * leaf, params)
-    copper.calc = jsci.atoms.calculator(jsci.atoms.properties(energy), lost, 4.0)
-    with pytest.raises(FloatingPointError, match="whose shortest distance is 2.55 Å"):
-        copper.get_forces()
+    gold.calc = jsci.atoms.calculator(f, lost, **cutoffs)
+    with pytest.raises(FloatingPointError, match="whose shortest distance is 2.88 Å"):
+        gold.get_forces()
 
 
 @pytest.mark.filterwarnings("ignore:Warning. Point group symmetries:UserWarning")

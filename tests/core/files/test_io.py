@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.core._files.atomic import remove_partial
+from jaxsci.core._files.atomic import _THIS_PROCESS, remove_partial
 from jaxsci.core._files.io import read_metadata
 
 
@@ -269,7 +269,9 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
     gone = [f"a.partial-{dead.pid}-1f2e", f"a.partial-{dead.pid}", f"a.partial-{os.getpid()}-1f"]
+    gone += [f"a.partial-{dead.pid}-{_THIS_PROCESS}-2d"]  # a fork of this process, killed
     kept = [f"a.partial-{os.getppid()}-1f2e", "a.partial-mine", "ab.partial-1"]
+    kept += [f"a.partial-{os.getpid()}-{_THIS_PROCESS}-2d"]
     for name in (*gone, *kept):
         (tmp_path / name).touch()
     remove_partial(tmp_path / "a")

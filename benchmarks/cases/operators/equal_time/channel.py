@@ -84,8 +84,9 @@ def network(**options):
     return Candidate(make, rate=4e-3, batch=10)
 
 
-NETWORKS = {  # of as many modes: a sine axis has one function a mode, a Fourier axis has two
+NETWORKS = {  # of as many functions: across, a Fourier axis has two a mode, and others have one
     "Fourier x sine": network(basis=("fourier", "sine"), modes=(6, 12)),
+    "Fourier x cosine": network(basis=("fourier", "cosine"), modes=(6, 12)),
     "Fourier, padded across": network(padding=(0.0, 0.25), modes=(6, 6)),
     "Fourier, padded along both": network(padding=0.25, modes=(6, 6)),
 }

@@ -88,7 +88,9 @@ def check_weights(weights, grid: Sequence[int], name: str):
         )
     given = known(weights)
     if given is not None and not given.min() >= 0:
-        raise ValueError(f"{name} needs weights >= 0; got a smallest one of {given.min()}.")
+        raise ValueError(
+            f"{name} needs weights that are finite and >= 0; got a smallest one of {given.min()}."
+        )
 
 
 def check_counted(a, weights, name: str, field: str):

@@ -172,7 +172,7 @@ def test_normalise_takes_floats():
 @pytest.mark.parametrize("loss", [relative_l2, h1])
 def test_weights_below_zero_are_refused(loss):
     u = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)[:, None]
-    with pytest.raises(ValueError, match="weights >= 0; got a smallest one of -1"):
+    with pytest.raises(ValueError, match="finite and >= 0; got a smallest one of -1"):
         loss(1.1 * u, u, weights=-jnp.ones(16))
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.fields import check_floating, check_real_and_filled, check_weights
+from .._fields.fields import check_floating, check_real_and_filled, check_weights, known
 
 AnyArray = Array | np.ndarray  # a target may come from a file
 
@@ -49,6 +49,9 @@ def checked_pair(
         check_real_and_filled(field, f"{name}()")
         check_floating(field, f"{name}()")  # differences of unsigned integers wrap around
     check_weights(weights, target.shape[:-1], f"{name}()")
+    given = None if weights is None else known(weights)
+    if given is not None and not given.sum() > 0:
+        raise ValueError(f"{name}() needs weights that are not all zero.")
     if weights is None:
         return prediction, target
     # Zero where nothing counts, so that no derivative is NaN there either.

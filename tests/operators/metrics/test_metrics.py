@@ -198,7 +198,7 @@ def test_gradients_are_finite_where_masked_points_have_no_values():
     [
         (lambda: metrics.nrmse(P[:3], U), "on one grid"),
         (lambda: metrics.nrmse(P, U, weights=WEIGHTS[:3]), "one weight for each point"),
-        (lambda: metrics.nrmse(P, U, weights=-WEIGHTS), "weights >= 0"),
+        (lambda: metrics.nrmse(P, U, weights=-WEIGHTS), "finite and >= 0"),
         (
             lambda: metrics.latitude_weighted_rmse(
                 jnp.ones((4, 8, 1)), jnp.ones((4, 8, 1)), jnp.linspace(-1.5, 1.5, 4)

@@ -200,7 +200,8 @@ def test_a_materials_user_has_a_cif_file(tmp_path):
     print(relaxed.atoms.cell, frequencies.min(), frequencies.max())
     assert relaxed.converged and len(relaxed.atoms.numbers) == 8
     assert abs(relaxed.atoms.volume ** (1 / 3) - 5.46) < 0.03
-    assert frequencies.min() > 0 and 13 < frequencies.max() < 17  # THz; measured 15.5
+    # THz; 15.5 measured, and CHGNet's crystals are known to be too soft.
+    assert frequencies.min() > 0 and 12 < frequencies.max() < 16
 
 
 CUBE = (("a", "alpha"), ("b", "beta"), ("c", "gamma"))

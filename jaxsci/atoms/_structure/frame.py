@@ -76,6 +76,6 @@ def _check_stress(frame: Frame, number: int) -> None:
     stress = np.asarray(frame.stress)
     if np.abs(stress - stress.T).max() > _SYMMETRY * np.abs(stress).max():
         raise ValueError(
-            f"the stress of structure {number} is not symmetric: {stress.tolist()}. The energy "
-            "does not change under rotations, so that its stress is."
+            f"the stress of structure {number} is not symmetric, as every stress is: "
+            f"{stress.tolist()}."
         )

@@ -267,7 +267,7 @@ def _gap(energies, count, size):
 
     An orbital that is filled in part counts as occupied.
     """
-    if jnp.issubdtype(count.dtype, jnp.inexact):
+    if jnp.issubdtype(jnp.result_type(count), jnp.inexact):
         count = jnp.ceil(count).astype(int)
     exists = (count > 0) & (count < size)
     lumo = jnp.where(exists, count, 1)

@@ -91,6 +91,6 @@ CASES = [
         "full",
         reference="fourth-order finite differences",
         tolerance=1e-6,
-        error_name="largest relative error of a molecule",
+        error_name="relative, maximum over molecules",
     ),
 ]

@@ -163,7 +163,7 @@ def _case(
         tier=tier,
         reference="naive Jacobian in float64, 8 examples",
         tolerance=1e-4,
-        error_name="relative, largest entry",
+        error_name="relative, maximum over entries",
         peers=tuple(_peer(peer, i, at, traced) for i in _implementations(peer)),
     )
 

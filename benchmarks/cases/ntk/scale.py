@@ -157,7 +157,7 @@ CASES = [
         "full",
         reference="naive Jacobian in float64, 8 examples",
         tolerance=1e-4,
-        error_name="relative, largest entry",
+        error_name="relative, maximum over entries",
     ),
     _step_case(1000),
     _step_case(5000),

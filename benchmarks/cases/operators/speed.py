@@ -363,7 +363,7 @@ def _fno_cases():
         yield Case(
             name.replace("fno", "fno_gradient"), "operators",
             f"FNO {title} loss and gradient, {grid}", partial(fno_gradient, which), tier,
-            reference="FFT form in float64", tolerance=1e-4, error_name="relative L2 of a leaf",
+            reference="FFT form in float64", tolerance=1e-4, error_name="relative L2, worst parameter array",
             peers=(NEURALOPERATOR.peer(
                 "neuraloperator", partial(neuraloperator_fno, which, "gradient")),),
         )  # fmt: skip
@@ -389,6 +389,6 @@ CASES = [
         for which in DEEPONETS
     ),
     Case("operators.kan", "operators", "KAN layers, loss and gradient", kan_gradient, "full",
-         reference="float64", tolerance=1e-4, error_name="relative L2 of a leaf",
+         reference="float64", tolerance=1e-4, error_name="relative L2, worst parameter array",
          peers=(JAXKAN.peer("jaxKAN", jaxkan_gradient),)),
 ]  # fmt: skip

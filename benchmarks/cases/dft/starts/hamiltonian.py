@@ -196,6 +196,6 @@ CASES = [
         "full",
         reference="self-consistent PBE of geometries held out",
         tolerance=1e-3,
-        error_name="mean |error| of an entry in Hartree",
+        error_name="mean |error| per matrix entry, Hartree",
     ),
 ]

@@ -363,7 +363,8 @@ def _fno_cases():
         yield Case(
             name.replace("fno", "fno_gradient"), "operators",
             f"FNO {title} loss and gradient, {grid}", partial(fno_gradient, which), tier,
-            reference="FFT form in float64", tolerance=1e-4, error_name="relative L2, worst parameter array",
+            reference="FFT form in float64", tolerance=1e-4,
+            error_name="relative L2, worst parameter array",
             peers=(NEURALOPERATOR.peer(
                 "neuraloperator", partial(neuraloperator_fno, which, "gradient")),),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Kohn-Sham solutions from coordinates to energies and forces beside PySCF: rates, sizes, memory."""
+"""Kohn-Sham DFT from coordinates to energies and forces beside PySCF: rates, sizes, memory."""
 
 import concurrent.futures
 import os

@@ -1,4 +1,4 @@
-"""How often intervals of 90 % hold on Burgers' equation: of the parameters' posterior, and conformal.
+"""How often intervals of 90 % hold on Burgers' equation: those of a posterior, and conformal ones.
 
 An FNO is trained by Adam. Its posterior is that of `jsci.laplace` at the trained parameters, from
 training samples, with the prior and the noise of the largest evidence; `conformal_width` takes

@@ -83,6 +83,12 @@ def _grown(weight):
     return jsci.operators.grow_modes(small, large).weight
 
 
+def _grown_levels(weight):
+    small, large = (jsci.operators.VCycle(1, 1, dim=1, levels=n, key=KEY) for n in (1, 2))
+    small = eqx.tree_at(lambda cycle: cycle.levels[0].operator, small, weight)
+    return jsci.operators.grow_levels(small, large).levels[1].operator
+
+
 def _loss(x):
     return jsci.objective({"a": LINEAR, "b": SQUARES}), {"a": x, "b": jnp.ones((2, 3))}
 
@@ -370,6 +376,7 @@ OPERATORS = [
         _rows(3, 4, 1),
     ),
     Entry("operators.grow_modes", _grown, _rows(3, 1, 2, 1)),
+    Entry("operators.grow_levels", _grown_levels, _rows(3, 1, 1)),
     Entry(
         "operators.unrolled_loss",
         lambda x: jsci.operators.unrolled_loss(lambda _, u: u**2, 2)(None, x),

@@ -1,5 +1,8 @@
 """The V-cycle layer: with the classical stencils it is the classical method."""
 
+from collections.abc import Callable
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -170,8 +173,10 @@ def test_bad_input(key, call, message):
 @pytest.mark.parametrize(("dim", "added", "smooth"), [(1, 1, 1), (1, 2, 2), (2, 1, 1)])
 def test_a_grown_cycle_is_the_coarse_one_between_its_transfers(key, dim, added, smooth):
     """Fields restricted by full weighting, mapped by the coarse cycle, at the coarse points."""
-    options = dict(dim=dim, before=smooth, after=smooth - 1, boundary="periodic", key=key)
-    coarse, fine = (VCycle(2, 3, levels=n, **options) for n in (1, 1 + added))
+    make = partial(
+        VCycle, 2, 3, dim=dim, before=smooth, after=smooth - 1, boundary="periodic", key=key
+    )
+    coarse, fine = make(levels=1), make(levels=1 + added)
     f = jax.random.normal(key, (*(8,) * dim, 2))
     restricted = f
     for _ in range(added):
@@ -198,11 +203,11 @@ def test_a_grown_network_learns_on_its_new_grid(key):
 
 
 def test_only_levels_can_be_added(key):
-    make = lambda **o: VCycle(1, 1, **(dict(dim=1, levels=2, key=key) | o))  # noqa: E731
+    make: Callable = partial(VCycle, 1, 1, dim=1, levels=2, key=key)
     with pytest.raises(ValueError, match="cannot turn 2 into 1"):
         grow_levels(make(), make(levels=1))
-    for other in ({"boundary": "periodic"}, {"before": 2}, {"dim": 2}):
+    for other in (make(levels=3, boundary="periodic"), make(levels=3, before=2), make(dim=2)):
         with pytest.raises(ValueError, match="differ in their levels alone"):
-            grow_levels(make(), make(levels=3, **other))
+            grow_levels(make(), other)
     with pytest.raises(ValueError, match="differ in their levels alone"):
         grow_levels([make()], [make(levels=3), jnp.ones(2)])

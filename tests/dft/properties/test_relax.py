@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -124,6 +125,22 @@ def test_one_that_fails_stops_no_other(batch_size):
     assert np.isnan(ours.energy[1]) and np.isnan(ours.forces[1]).all()
     alone = relax(good, xc("hf"), progress=False)
     np.testing.assert_allclose(ours.positions[0], alone.positions, atol=1e-8)
+
+
+def test_it_ends_before_geometries_without_an_energy():
+    """Steps are shortened in front of them, and the nearest geometry with an energy is kept."""
+    wall = 0.70 * ANGSTROM  # of HF in STO-3G the minimum is at 0.712 ångström
+
+    def term(m):
+        return jnp.where(jnp.linalg.norm(m.coordinates[1] - m.coordinates[0]) > wall, jnp.nan, 0.0)
+
+    walled = dataclasses.replace(xc("hf"), nuclear_terms=((1.0, term),))
+    hydrogen = molecule("H 0 0 0; H 0 0 .6", "sto-3g", grid=0)
+    with pytest.warns(UserWarning, match="molecule 0: the SCF did not converge at a geometry"):
+        ours = relax(hydrogen, walled, progress=False)
+    assert not ours.converged and not ours.solved
+    np.testing.assert_allclose(distances(ours.positions)[0, 1], wall, atol=2e-3)
+    assert ours.result.converged and np.isfinite(ours.energy)
 
 
 def test_slopes_of_internal_coordinates_equal_differences():

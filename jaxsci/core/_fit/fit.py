@@ -38,6 +38,7 @@ from .warnings import (
     unequal_terms,
     warn_of_few_residuals,
     warn_of_no_progress,
+    warn_of_overfitting,
     warn_of_unequal_terms,
 )
 
@@ -145,7 +146,8 @@ def fit(
 
     **Notes:** warns if nothing can be learned. With a second-order optimiser it also warns if a
     fixed batch has fewer residuals than parameters and there is no validation (except for the
-    quadrature of `eigenproblem`, which checks its own), or if the gradients of the terms differ by
+    quadrature of `eigenproblem`, which checks its own), if the loss on the validation samples ends
+    100 times above that on the samples trained on, or if the gradients of the terms differ by
     orders of magnitude.
 
     ```python
@@ -187,8 +189,10 @@ def fit(
         carry, history, status = _train(
             objective, advance, data, key, carry, history, steps, report_every, store, reports
         )
+    joined, checks = _join(history, objective), reports.columns()
+    warn_of_overfitting(joined["loss"], checks.get("loss", ()), carry.state, stacklevel=2)
     where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
-    return _report(carry, _join(history, objective), reports.columns(), status, steps, where)
+    return _report(carry, joined, checks, status, steps, where)
 
 
 def _train(objective, advance, data, key, carry, history, steps, report_every, store, reports):

@@ -12,7 +12,7 @@ from .._train.second_order import SecondOrderState
 
 # Beyond this ratio of traces, damping and rounding that suit one term are out of scale for others.
 _UNEQUAL = 3e4
-# A loss on other samples that is larger by this factor, ten in the residual, is not the one trained.
+# A loss on other samples that is larger by this factor, ten in the residual, is another one.
 _OVERFITTED = 100.0
 # Fewest steps from which a trend is read.
 _TREND = 20

@@ -271,7 +271,7 @@ def test_few_residuals_are_said_and_so_is_a_loss_between_them():
     with pytest.warns(UserWarning, match="fewer residuals, 2, than parameters, 3: .*validation="):
         fit(data=few, **change)
     fit(data=more, **change)
-    with pytest.warns(UserWarning, match="on the validation samples: the solution is wrong between"):
+    with pytest.warns(UserWarning, match="validation samples: the solution is wrong between"):
         fit(data=few, validation=more, **change)
     fit(data=more, validation=few, **change)
     fit(data=few, validation=more, **(change | {"optimizer": SGD}))

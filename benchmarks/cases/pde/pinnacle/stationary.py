@@ -286,6 +286,35 @@ def navier_stokes2d_cavity(full):
     return Posed(solved(result), *cavity_stream_function(32 if full else 10, 0.01))
 
 
+def smooth_cavity(full, reynolds):
+    """The cavity under a lid of speed 16x²(1 - x)², which begins without a jump of any slope."""
+    box, lid = pde.Box((0.0, 0.0), (1.0, 1.0)), lambda x: 16 * (x * (1 - x)) ** 2
+    n, factor = (
+        (20 if reynolds <= 100 else 24) if full else 5,
+        lambda x: 256 * jnp.prod(x - x**2) ** 2,
+    )
+    lift = lambda x: lid(x[0]) * x[1] ** 2 * (x[1] - 1)
+    trial = lambda f: pde.hard(f, lift=lift, factor=factor)
+    features, guess = pde.polynomial_features(box, [n, n]), None
+    points = pde.graded(box, 2 * n * n)
+    for viscosity in np.geomspace(0.01, 1 / reynolds, 1 if reynolds <= 100 else 4):
+        op = pde.stream_function(viscosity)
+        result = pde.least_squares(op, trial, features, points, guess=guess, tolerance=np.inf)
+        guess = result.params
+    nodes = (32 if reynolds <= 100 else 48) if full else 10
+    return Posed(solved(result), *cavity_stream_function(nodes, 1 / reynolds, lid))
+
+
+def smooth_cavity100(full):
+    """At Reynolds number 100."""
+    return smooth_cavity(full, 100)
+
+
+def smooth_cavity1000(full):
+    """At Reynolds number 1000, by way of three slower flows."""
+    return smooth_cavity(full, 1000)
+
+
 def _under_lid(x, y):
     """Over the r⁴ of the factor: r⁴ g(θ), r⁴ log r g(θ), r⁵ g(θ), and r^(3.74 + 1.12 i) g(θ)."""
     r2, turn = x**2 + y**2, jnp.arctan2(y, x) ** jnp.arange(5)
@@ -332,5 +361,18 @@ CASES = [
     case(poisson2d_many, "Poisson 2d-MS, 25 materials", "manufactured"),
     case(poisson_nd, "Poisson 5d", "analytic"),
     case(navier_stokes2d_cavity, "Navier-Stokes 2d-C, cavity", "Chebyshev, Newton"),
+    case(
+        smooth_cavity100,
+        "Cavity at 100 under a smooth lid",
+        "Chebyshev, Newton",
+        tolerance=1e-5,
+        published=False,
+    ),
+    case(
+        smooth_cavity1000,
+        "Cavity at 1000 under a smooth lid",
+        "Chebyshev, Newton",
+        published=False,
+    ),
     case(navier_stokes2d_step, "Navier-Stokes 2d-CG, step", "manufactured"),
 ]

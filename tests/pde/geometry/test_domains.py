@@ -213,7 +213,7 @@ def _cube():
 def test_a_mesh_from_an_stl_file_is_a_domain(tmp_path, key):
     meshio = pytest.importorskip("meshio")
     vertices, faces = _cube()
-    meshio.Mesh(vertices, [("triangle", faces)]).write(tmp_path / "part.stl")
+    meshio.Mesh(vertices, [("triangle", faces)]).write(tmp_path / "part.stl", binary=True)
     part = meshio.read(tmp_path / "part.stl")
     cube = pde.PointCloud.from_mesh(part.points, part.cells_dict["triangle"], 1500)
     np.testing.assert_allclose(cube.measure, 1.0, rtol=0.03)

@@ -215,7 +215,7 @@ def test_a_mesh_from_an_stl_file_is_a_domain(tmp_path, key):
     vertices, faces = _cube()
     meshio.Mesh(vertices, [("triangle", faces)]).write(tmp_path / "part.stl", binary=True)
     part = meshio.read(tmp_path / "part.stl")
-    cube = pde.PointCloud.from_mesh(part.points, part.cells_dict["triangle"], 1500)
+    cube = pde.PointCloud.from_mesh(part.points, part.cells_dict["triangle"], 800)
     np.testing.assert_allclose(cube.measure, 1.0, rtol=0.03)
     np.testing.assert_allclose(cube.boundary["surface"].measure, 6.0, rtol=0.05)
     inside = np.asarray(pde.uniform(cube, 100)(key))

@@ -278,7 +278,7 @@ def navier_stokes2d_cavity(full):
     smooth = pde.polynomial_features(box, [n, n])
     ends = lambda x: [_under_lid(x[0], 1 - x[1]), _under_lid(1 - x[0], 1 - x[1])]
     features, guess = lambda x: jnp.concatenate([smooth(x), *ends(x)]), None
-    points = pde.graded(box, 900 if full else 200)
+    points = pde.sobol(box, 1200 if full else 200)
     for viscosity in (0.3, 0.03, 0.01):  # a slow flow is the guess for a faster one
         op = pde.stream_function(viscosity)
         result = pde.least_squares(op, trial, features, points, guess=guess, tolerance=np.inf)
@@ -287,21 +287,24 @@ def navier_stokes2d_cavity(full):
 
 
 def smooth_cavity(full, reynolds):
-    """The cavity under a lid of speed 16x²(1 - x)², which begins without a jump of any slope."""
+    """The cavity under a lid of speed 16x²(1 - x)², which begins without a jump of any slope.
+
+    The points are uniform: the eddies in the corners are r^(3.74 + 1.12 i) g(θ), whose residual
+    those of `graded`, dense along the walls, would count before that of the flow.
+    """
     box, lid = pde.Box((0.0, 0.0), (1.0, 1.0)), lambda x: 16 * (x * (1 - x)) ** 2
-    n, factor = (
-        (20 if reynolds <= 100 else 24) if full else 5,
-        lambda x: 256 * jnp.prod(x - x**2) ** 2,
-    )
+    n, slower = (24, 2) if reynolds <= 100 else (32, 5)
+    n = n if full else 5
     lift = lambda x: lid(x[0]) * x[1] ** 2 * (x[1] - 1)
-    trial = lambda f: pde.hard(f, lift=lift, factor=factor)
+    trial = lambda f: pde.hard(f, lift=lift, factor=lambda x: (16 * jnp.prod(x - x**2)) ** 2)
     features, guess = pde.polynomial_features(box, [n, n]), None
-    points = pde.graded(box, 2 * n * n)
-    for viscosity in np.geomspace(0.01, 1 / reynolds, 1 if reynolds <= 100 else 4):
+    points = pde.sobol(box, 4 * n * n)
+    # A slow flow is the guess for a faster one.
+    for viscosity in np.geomspace(0.03 if reynolds <= 100 else 0.01, 1 / reynolds, slower):
         op = pde.stream_function(viscosity)
         result = pde.least_squares(op, trial, features, points, guess=guess, tolerance=np.inf)
         guess = result.params
-    nodes = (32 if reynolds <= 100 else 48) if full else 10
+    nodes = (36 if reynolds <= 100 else 48) if full else 10
     return Posed(solved(result), *cavity_stream_function(nodes, 1 / reynolds, lid))
 
 
@@ -311,7 +314,7 @@ def smooth_cavity100(full):
 
 
 def smooth_cavity1000(full):
-    """At Reynolds number 1000, by way of three slower flows."""
+    """At Reynolds number 1000."""
     return smooth_cavity(full, 1000)
 
 

@@ -127,7 +127,8 @@ class PointCloud(Domain):
     def from_mesh(cls, vertices: ArrayLike, faces: ArrayLike, n: int) -> "PointCloud":
         """The domain inside a closed surface of triangles, as files of the format STL have it.
 
-        The points are spread over the triangles by area, with the normals of these.
+        The points are spread over the triangles by area, with the normals of these. Of a mesh that
+        `meshio.read` returns, give `points` and `cells_dict["triangle"]`.
 
         **Arguments:**
 
@@ -144,8 +145,9 @@ class PointCloud(Domain):
         **Good values:** 1,000 to 10,000 points.
 
         ```python
-        part = meshio.read("part.stl")
-        domain = jsci.pde.PointCloud.from_mesh(part.points, part.cells_dict["triangle"], 4000)
+        vertices = jnp.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        faces = jnp.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+        domain = jsci.pde.PointCloud.from_mesh(vertices, faces, 400)
         ```
         """
         return cls(*_spread(*_triangles(vertices, faces), n))

@@ -16,7 +16,7 @@ def parabolic_lid(x):
 
 
 def cavity_stream_function(n: int, viscosity: float, lid=parabolic_lid) -> Grid:
-    """ψ at Chebyshev points of the unit square, by Newton's method from slower flows.
+    """ψ at Chebyshev points of the unit square, by Newton's method.
 
     The equation holds two points away from the walls; beside them the slopes are given instead.
     """
@@ -34,19 +34,18 @@ def cavity_stream_function(n: int, viscosity: float, lid=parabolic_lid) -> Grid:
     deep_along, deep_up = (m[deep][:, unknown] for m in (along, up))
     third_along, third_up = ((m[deep] @ bend)[:, unknown] for m in (along, up))
     psi = np.zeros(len(unknown))
-    for now in np.geomspace(max(viscosity, 0.01), viscosity, 1 if viscosity >= 0.01 else 5):
-        for _ in range(12):
-            u, v = deep_up @ psi, -deep_along @ psi
-            turned = third_along @ psi, third_up @ psi
-            residual = -u * turned[0] - v * turned[1] + now * deep_bend @ psi
-            jacobian = now * deep_bend - u[:, None] * third_along - v[:, None] * third_up
-            jacobian += -turned[0][:, None] * deep_up + turned[1][:, None] * deep_along
-            step = np.linalg.solve(
-                np.vstack([jacobian, slopes]), -np.append(residual, slopes @ psi - given)
-            )
-            psi = psi + step
-            if np.abs(step).max() < 1e-11:
-                break
+    for _ in range(12):
+        u, v = deep_up @ psi, -deep_along @ psi
+        turned = third_along @ psi, third_up @ psi
+        residual = -u * turned[0] - v * turned[1] + viscosity * deep_bend @ psi
+        jacobian = viscosity * deep_bend - u[:, None] * third_along - v[:, None] * third_up
+        jacobian += -turned[0][:, None] * deep_up + turned[1][:, None] * deep_along
+        step = np.linalg.solve(
+            np.vstack([jacobian, slopes]), -np.append(residual, slopes @ psi - given)
+        )
+        psi = psi + step
+        if np.abs(step).max() < 1e-11:
+            break
     points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
     return points[unknown], psi
 

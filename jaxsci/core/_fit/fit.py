@@ -147,8 +147,8 @@ def fit(
     **Notes:** warns if nothing can be learned. With a second-order optimiser it also warns if a
     fixed batch has fewer residuals than parameters and there is no validation (except for the
     quadrature of `eigenproblem`, which checks its own), if the loss on the validation samples ends
-    100 times above that on the samples trained on, or if the gradients of the terms differ by
-    orders of magnitude.
+    1,000 times above that on at least as many residuals as parameters, or if the gradients of the
+    terms differ by orders of magnitude.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "bc": f})
@@ -190,7 +190,8 @@ def fit(
             objective, advance, data, key, carry, history, steps, report_every, store, reports
         )
     joined, checks = _join(history, objective), reports.columns()
-    warn_of_overfitting(joined["loss"], checks.get("loss", ()), carry.state, stacklevel=2)
+    other = checks.get("loss", ())
+    warn_of_overfitting(count, params, joined["loss"], other, carry.state, stacklevel=2)
     where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
     return _report(carry, joined, checks, status, steps, where)
 

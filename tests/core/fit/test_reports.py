@@ -271,10 +271,12 @@ def test_few_residuals_are_said_and_so_is_a_loss_between_them():
     with pytest.warns(UserWarning, match="fewer residuals, 2, than parameters, 3: .*validation="):
         fit(data=few, **change)
     fit(data=more, **change)
+    fit(data=few, validation=more, **change)
+    far = {"line": jnp.array([10.0])}
     with pytest.warns(UserWarning, match="validation samples: the solution is wrong between"):
-        fit(data=few, validation=more, **change)
+        fit(data=more, validation=far, **change)
     fit(data=more, validation=few, **change)
-    fit(data=few, validation=more, **(change | {"optimizer": SGD}))
+    fit(data=more, validation=far, **(change | {"optimizer": SGD}))
     fit(data=lambda key: few, key=jax.random.key(0), **change)
     fit(data=few, **(change | {"optimizer": SGD}))
 

@@ -59,6 +59,7 @@ EQUATIONS = [
         lambda x: jsci.pde.kuramoto_sivashinsky()(_field, x),
         _rows(2),
     ),
+    Entry("pde.caputo", lambda x: jsci.pde.caputo(_field, 0.5)(x), _rows(2)),
     Entry("pde.schroedinger", lambda x: jsci.pde.schroedinger(1.0)(_field, x), _rows(2)),
     Entry("pde.navier_stokes", lambda x: jsci.pde.navier_stokes(0.1)(_powers(3), x), _rows(2)),
     Entry("pde.stream_function", lambda x: jsci.pde.stream_function(0.1)(_field, x), _rows(2)),

@@ -14,7 +14,7 @@ import jaxsci as jsci
 from jaxsci import analysis, atoms, bayes, dft, nn, ntk, operators, pde
 
 LINE = pde.Interval(0.0, 1.0)
-PLATE = pde.SpaceTime(LINE, 0.0, 0.2)
+PLATE = pde.SpaceTime(LINE, 0.0, 1.0)  # times as shares of a slab
 
 
 def bump(x):
@@ -88,10 +88,11 @@ def posterior(seed, c):
 
 
 def kernel_recursion(seed, c):
-    activation = lambda z: jnp.tanh(c * z)  # noqa: E731
-    kernels = ntk.kernel_recursion(activation, 1.0 + seed, depth=4, weight_variance=1.5 + seed)
-    four_point = ntk.four_point_recursion(activation, 1.0 + seed, depth=4, weight_variance=1.5)
-    return kernels, four_point
+    slope, variance, first = jnp.array(c), jnp.array(1.5 + seed), 1.0 + seed
+    activation = lambda z: jnp.tanh(slope * z)  # noqa: E731
+    options = {"depth": 4, "weight_variance": variance}
+    kernels = ntk.kernel_recursion(activation, first, **options)
+    return kernels, ntk.four_point_recursion(activation, first, **options)
 
 
 def deep_kernel(seed, c):
@@ -100,7 +101,8 @@ def deep_kernel(seed, c):
 
 
 def log_density(c):
-    return lambda p: -c * jnp.sum(p["w"] ** 4)
+    strength = jnp.array(c)  # chains() takes a number of Python as part of its program
+    return lambda p: -strength * jnp.sum(p["w"] ** 4)
 
 
 def chains(seed, c):
@@ -109,7 +111,7 @@ def chains(seed, c):
     key = jax.random.key(seed)
     return bayes.chains(
         key, sampler, log_density(c), start, steps=100, count=2, progress=False
-    ).draws.params  # fmt: skip
+    ).params  # fmt: skip
 
 
 def distances(seed, c):

@@ -14,11 +14,6 @@ import jaxsci as jsci
 from jaxsci import analysis, atoms, bayes, dft, nn, ntk, operators, pde
 
 LINE = pde.Interval(0.0, 1.0)
-PLATE = pde.SpaceTime(LINE, 0.0, 1.0)  # times as shares of a slab
-
-
-def bump(x):
-    return jnp.sin(jnp.pi * x[0])
 
 
 def zero_at_ends(f):
@@ -30,21 +25,6 @@ def least_squares(seed, c):
     points = jax.random.uniform(jax.random.key(seed), (40, 1))
     op = pde.poisson(lambda x: c * x[0])
     return pde.least_squares(op, zero_at_ends, features, points).params
-
-
-def march(seed, c):
-    features = pde.polynomial_features(PLATE, [10, 8])
-    points = pde.uniform(PLATE, 200)(jax.random.key(seed))
-
-    def op(u, x):
-        return pde.heat(0.1)(u, x) - c
-
-    def at_rest(f):
-        return pde.hard(f, lift=bump, factor=lambda x: x[0] * (1 - x[0]) * x[1])
-
-    return pde.march(
-        op, at_rest, features, points, [0.0, 0.2, 0.4], key=jax.random.key(0)
-    ).residuals
 
 
 def eigenpairs(seed, c):
@@ -98,20 +78,6 @@ def kernel_recursion(seed, c):
 def deep_kernel(seed, c):
     correlation = jnp.array([0.1, 0.3 + 0.1 * seed])
     return ntk.deep_kernel(lambda z: jnp.tanh(c * z), correlation, depth=3)
-
-
-def log_density(c):
-    strength = jnp.array(c)  # chains() takes a number of Python as part of its program
-    return lambda p: -strength * jnp.sum(p["w"] ** 4)
-
-
-def chains(seed, c):
-    start = {"w": jax.random.normal(jax.random.key(seed), (3,))}
-    sampler = bayes.langevin(adapt=4)
-    key = jax.random.key(seed)
-    return bayes.chains(
-        key, sampler, log_density(c), start, steps=100, count=2, progress=False
-    ).params  # fmt: skip
 
 
 def distances(seed, c):
@@ -190,7 +156,6 @@ def conformal_width(seed, c):
 
 VERBS = [
     least_squares,
-    march,
     eigenpairs,
     sobolev_gradient,
     averaged,
@@ -199,7 +164,6 @@ VERBS = [
     posterior,
     kernel_recursion,
     deep_kernel,
-    chains,
     distances,
     pytest.param(properties, marks=pytest.mark.slow),
     pytest.param(elastic_constants, marks=pytest.mark.slow),

@@ -98,7 +98,7 @@ def _waves(cell, longest: float) -> np.ndarray:
 
 
 def point_charges(
-    charges: Mapping[str | int, float], atoms: Atoms, *, cutoff: float
+    charges: Mapping[str, float] | Mapping[int, float], atoms: Atoms, *, cutoff: float
 ) -> tuple[PointCharges, ChargeParams]:
     """The Coulomb energy of one charge per element, with all periodic images.
 

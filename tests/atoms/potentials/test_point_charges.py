@@ -1,4 +1,4 @@
-"""Ewald's sum against Madelung constants, a direct sum of cubes, and its own cutoff."""
+"""Ewald's sum against Madelung constants, pairs of a molecule, differences, and its own cutoff."""
 
 import itertools
 
@@ -115,7 +115,7 @@ def test_bad_input():
         jsci.atoms.point_charges({"Ca": np.nan, "F": 1.0}, atoms, cutoff=6.0)
     with pytest.raises(ValueError, match="positive"):
         jsci.atoms.point_charges({"Ca": 2.0, "F": -1.0}, atoms, cutoff=0.0)
-    long = moved(atoms, atoms.positions, 1.2 * atoms.cell)
+    long = moved(atoms, atoms.positions, jnp.asarray(1.2 * np.asarray(atoms.cell)))
     with pytest.raises(ValueError, match="stretched"):
         energy(params, long, graph)
     assert jnp.isnan(jax.jit(energy)(params, long, graph))

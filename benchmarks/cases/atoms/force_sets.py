@@ -13,7 +13,7 @@ from benchmarks.cases.atoms._problems import SINGLE, in_single
 from benchmarks.runner.case import Case, Run, Size
 
 REPEATS = (2, 2, 2)
-STEPS, RATE = 36_000, 1e-2
+STEPS, RATE = 13_000, 1e-2
 ENERGY = 1e4  # weight of the energy per atom
 CUTOFF, ANGLES = 6.8, 3.8  # Å, of the network
 FAR = 8.0  # Å, of the edges of Ewald's sum

@@ -557,6 +557,11 @@ def _line_graph_potential():
     return jsci.pure(model)
 
 
+def _charges():
+    molecule = jsci.atoms.Atoms([[0.0, 0.0, 0.0]], ["Si"])
+    return jsci.atoms.point_charges({"Si": 0.5}, molecule, cutoff=5.0)
+
+
 def _potential(name, made):
     """The energy of four silicon atoms, of which the second to fourth are where the input says."""
     energy, params = made
@@ -573,6 +578,7 @@ def _potential(name, made):
 ATOMS = [
     _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
     _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
+    _potential("atoms.point_charges", _charges()),
     _potential("atoms.GraphPotential", _graph_potential()),
     _potential("atoms.LineGraphPotential", _line_graph_potential()),
     Entry("atoms.select", lambda x: jsci.atoms.select(x @ x.T, 2), _rows(4, 3)),

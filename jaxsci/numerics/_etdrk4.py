@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, Shaped
 
+from ..core import compiled_call
+
 
 def etdrk4(
     linear: Shaped[np.ndarray, "*modes"],
@@ -56,7 +58,7 @@ def etdrk4(
         c = half * a + q * (2 * nb - nv)
         return full * v + f1 * nv + 2 * f2 * (na + nb) + f3 * nonlinear(c), None
 
-    return jax.lax.scan(step, v0, length=steps)[0]
+    return compiled_call(lambda v: jax.lax.scan(step, v, length=steps)[0], v0)
 
 
 def _coefficients(z, h, points=32):

@@ -215,7 +215,8 @@ def _as_array(c):
     """An array that nobody else can change, where `jnp.asarray` would compile for each shape."""
     if isinstance(c, jax.Array):
         return c
-    return jax.device_put(c if isinstance(c, float) else np.array(c))
+    with jax.ensure_compile_time_eval():  # a value also where this is traced into a program
+        return jax.device_put(c if isinstance(c, float) else np.array(c))
 
 
 def _constants_as_inputs(closed):
@@ -227,11 +228,18 @@ def _constants_as_inputs(closed):
         variables.append(core.Var(aval))
         return variables[-1]
 
+    def lifted(inner):
+        """What a jaxpr inside becomes, and its further inputs here."""
+        inner, held = _constants_as_inputs(inner)
+        return inner, [as_input(v, a) for v, a in zip(held, inner.in_avals, strict=False)]
+
     for e in closed.jaxpr.eqns:
         if e.primitive.name == "jit" and e.params["jaxpr"].consts:
-            inner, held = _constants_as_inputs(e.params["jaxpr"])
-            inputs = [as_input(v, a) for v, a in zip(held, inner.in_avals, strict=False)]
-            e = e.replace(invars=[*inputs, *e.invars], params=_with_inputs(e.params, inner, held))
+            inner, inputs = lifted(e.params["jaxpr"])
+            e = e.replace(invars=[*inputs, *e.invars], params=_with_inputs(e.params, inner, inputs))
+        elif e.primitive.name == "scan":
+            inner, inputs = lifted(e.params["jaxpr"])
+            e = e.replace(invars=[*inputs, *e.invars], params=_scanned(e.params, inner, inputs))
         elif coefficient := _coefficient(e):
             inputs = [as_input(v.val, v.aval) if v is coefficient else v for v in e.invars]
             e = e.replace(invars=inputs)
@@ -242,10 +250,10 @@ def _constants_as_inputs(closed):
     return core.ClosedJaxpr(jaxpr, []), values
 
 
-def _with_inputs(params, inner, held):
+def _with_inputs(params, inner, inputs):
     """The parameters of a jitted call with more inputs in front."""
     more = {
-        name: (value,) * len(held) + params[name]
+        name: (value,) * len(inputs) + params[name]
         for name, value in (
             ("in_shardings", params["in_shardings"][0] if params["in_shardings"] else None),
             ("in_layouts", None),
@@ -253,6 +261,11 @@ def _with_inputs(params, inner, held):
         )
     }
     return params | more | {"jaxpr": inner}
+
+
+def _scanned(params, inner, inputs):
+    """The parameters of a scan with more inputs in front, the same at each of its steps."""
+    return params | {"jaxpr": inner, "num_consts": params["num_consts"] + len(inputs)}
 
 
 def _coefficient(equation):

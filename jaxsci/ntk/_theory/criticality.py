@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...core import compiled_call, require_x64
 from ...numerics import bisect
-from .._gaussian import expectation, real_number
+from .._gaussian import as_data, expectation, real_number
 
 UniversalityClass = Literal["scale-invariant", "K* = 0", "half-stable", "none"]
 _SCAN = np.logspace(-2, 3, 251)
@@ -105,10 +105,12 @@ def kernel_recursion(
     if depth < 1:
         raise ValueError(f"depth must be 1 or more, got {depth}.")
 
-    def layer(k, _):
-        return bias_variance + weight_variance * expectation(lambda z: activation(z) ** 2, k), k
-
     first = real_number("kernel", kernel)
+    weight, bias = (as_data(v, first) for v in (weight_variance, bias_variance))
+
+    def layer(k, _):
+        return bias + weight * expectation(lambda z: activation(z) ** 2, k), k
+
     return compiled_call(lambda k: jax.lax.scan(layer, k, length=depth)[1], first)
 
 

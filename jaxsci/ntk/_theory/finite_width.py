@@ -8,7 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from ...core import compiled_call
-from .._gaussian import expectation, real_number
+from .._gaussian import as_data, expectation, real_number
 from .criticality import susceptibilities
 
 
@@ -51,6 +51,9 @@ def four_point_recursion(
     if depth < 1:
         raise ValueError(f"depth must be 1 or more, got {depth}.")
 
+    first = real_number("kernel", kernel)
+    weight, bias = (as_data(v, first) for v in (weight_variance, bias_variance))
+
     def layer(state, _):
         k, v = state
 
@@ -59,11 +62,10 @@ def four_point_recursion(
             return jnp.stack([square, square**2])
 
         square, fourth = expectation(moments, k)
-        growth = susceptibilities(activation, k, weight_variance=weight_variance).parallel
-        spread = weight_variance**2 * (fourth - square**2)
-        return (bias_variance + weight_variance * square, growth**2 * v + spread), state
+        growth = susceptibilities(activation, k, weight_variance=weight).parallel
+        spread = weight**2 * (fourth - square**2)
+        return (bias + weight * square, growth**2 * v + spread), state
 
-    first = real_number("kernel", kernel)
     begin = first, jnp.zeros_like(first)
     return compiled_call(lambda state: jax.lax.scan(layer, state, length=depth)[1], begin)
 

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._grf import grf
-from ._sampling import generate, stride
+from ._sampling import as_data, generate, stride
 
 
 def burgers(
@@ -55,9 +55,10 @@ def burgers(
             f"{viscosity}, {amplitude}, {time} and {steps}."
         )
     step = stride("burgers", resolution, fine)
+    size = as_data(amplitude)
 
     def sample(key):
-        u0 = amplitude * grf(key, fine, tau=5.0, modes=32)
+        u0 = size * grf(key, fine, tau=5.0, modes=32)
         u = solve_burgers(u0, viscosity=viscosity, time=time, steps=steps)
         return u0[::step, None], u[::step, None]
 

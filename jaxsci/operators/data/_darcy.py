@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ...core import compiled_call
 from .._fields.products import along_axis
 from ._grf import grf_at
 from ._sampling import generate, stride
@@ -94,20 +95,24 @@ def solve_darcy(
             f"solve_darcy() needs f at the interior nodes: a of shape {a.shape} goes with f of "
             f"shape {(cells - 1, cells - 1)}, got {f.shape}."
         )
-    operator = partial(_apply, *_faces(a))
-    return jax.lax.custom_linear_solve(
-        operator,
-        f,
-        lambda matvec, b: _conjugate_gradients(matvec, b, tolerance),
-        symmetric=True,
-    )
+
+    def solve(a, f):
+        operator = partial(_apply, *_faces(a))
+        return jax.lax.custom_linear_solve(
+            operator,
+            f,
+            lambda matvec, b: _conjugate_gradients(matvec, b, tolerance),
+            symmetric=True,
+        )
+
+    return compiled_call(solve, a, f)
 
 
 def _sample(key, *, fine, step, low, high, tau, tolerance):
     nodes = np.arange(fine + 1) / fine
     # 32 modes on any grid: the interface depends only on the key.
     g = grf_at(key, [nodes, nodes], boundary="neumann", alpha=2.0, tau=tau, modes=32)
-    a = jnp.where(g >= 0, high, low).astype(g.dtype)
+    a = jnp.where(g >= 0, *jnp.asarray([high, low], g.dtype))
     u = solve_darcy(a, jnp.ones((fine - 1, fine - 1), g.dtype), tolerance=tolerance)
     u = jnp.pad(u, ((1, 0), (1, 0)))
     return a[:-1:step, :-1:step, None], u[::step, ::step, None]

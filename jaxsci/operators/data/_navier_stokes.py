@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import generate, stride
+from ._sampling import as_data, generate, stride
 
 
 def navier_stokes(
@@ -56,12 +56,13 @@ def navier_stokes(
             f"{viscosity}, {amplitude}, {time} and {steps}."
         )
     step = stride("navier_stokes", resolution, fine)
+    size = as_data(amplitude)
     x, y = np.meshgrid(*[np.arange(fine) / fine] * 2, indexing="ij")
     phase = 2 * np.pi * (x + y)
     forcing = 0.1 * (np.sin(phase) + np.cos(phase))
 
     def sample(key):
-        w0 = amplitude * grf(key, (fine, fine), alpha=2.5, tau=7.0, modes=min(20, fine // 3))
+        w0 = size * grf(key, (fine, fine), alpha=2.5, tau=7.0, modes=min(20, fine // 3))
         force = jnp.asarray(forcing, w0.dtype)
         w = solve_navier_stokes(w0, force, viscosity=viscosity, time=time, steps=steps)
         return w0[::step, ::step, None], w[::step, ::step, None]

@@ -5,7 +5,9 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ...core import compiled_call
 
 Sample = TypeVar("Sample")
 
@@ -19,8 +21,12 @@ def generate(
     """
     if n < 1:
         raise ValueError(f"A data set needs n >= 1 samples, got n={n}.")
-    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n))
-    return jax.lax.map(sample, keys, batch_size=min(chunk, n))
+
+    def samples(key):
+        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n))
+        return jax.lax.map(sample, keys, batch_size=min(chunk, n))
+
+    return compiled_call(samples, key)
 
 
 def stride(name: str, resolution: int, fine: int) -> int:
@@ -32,3 +38,8 @@ def stride(name: str, resolution: int, fine: int) -> int:
             f"one of {divisors}; got {resolution}. Or choose another fine."
         )
     return fine // resolution
+
+
+def as_data(value: float) -> Float[Array, ""]:
+    """A setting as an array, of which another value is no other program, not even a round one."""
+    return jnp.asarray(value, float)

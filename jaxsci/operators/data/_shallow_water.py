@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import generate, stride
+from ._sampling import as_data, generate, stride
 
 
 def shallow_water(
@@ -60,9 +60,10 @@ def shallow_water(
             f"{amplitude}, {time}, {steps} and {viscosity}."
         )
     step = stride("shallow_water", resolution, fine)
+    size = as_data(amplitude)
 
     def sample(key):
-        start = _random_start(key, fine, amplitude)
+        start = _random_start(key, fine, size)
         end = solve_shallow_water(
             start, coriolis=coriolis, viscosity=viscosity, time=time, steps=steps
         )
@@ -122,6 +123,8 @@ def solve_shallow_water(
     rows, columns = start.shape[:2]
     to_x, to_y, square, keep = wave_vectors(rows, columns, start.dtype)
 
+    turning = jnp.asarray(coriolis, start.dtype)
+
     def field(waves):
         return jnp.fft.irfft2(keep * waves, (rows, columns))
 
@@ -132,7 +135,7 @@ def solve_shallow_water(
         depth, u, v = state
         h, vx, vy = field(depth), field(u), field(v)
         # Vector-invariant form: (v·∇) v = ζ (-v_y, v_x) + ∇ |v|²/2.
-        rotation = field(to_x * v - to_y * u) + coriolis
+        rotation = field(to_x * v - to_y * u) + turning
         head = waves_of(0.5 * (vx**2 + vy**2)) + depth
         flux_x, flux_y = waves_of((1 + h) * vx), waves_of((1 + h) * vy)
         return jnp.stack(

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ....numerics import etdrk4
 from ..._spectral.sphere import Sphere
 from ..._spectral.spherical_conv import SphereGrid
-from .._sampling import generate
+from .._sampling import as_data, generate
 from .flow import (
     RADIUS,
     ROTATION,
@@ -73,10 +73,12 @@ def barotropic_sphere(
     inside = solving_sphere(degree, RADIUS)
     outside = Sphere(latitudes, longitudes, degree=degree, grid=grid, radius=RADIUS)
 
+    speeds = as_data(jet), as_data(eddies)
+
     def sample(key):
         flow, tracer = jax.random.split(key)
         first = [
-            random_vorticity(flow, inside, jet, eddies),
+            random_vorticity(flow, inside, *speeds),
             random_coefficients(tracer, inside, slope=0),
         ]
         linear, nonlinear = _system(inside, ROTATION, damping, first[0].dtype)

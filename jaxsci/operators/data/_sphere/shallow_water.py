@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ....numerics import etdrk4
 from ..._spectral.sphere import Sphere
 from ..._spectral.spherical_conv import SphereGrid
-from .._sampling import generate
+from .._sampling import as_data, generate
 from .flow import (
     GRAVITY,
     RADIUS,
@@ -86,8 +86,10 @@ def shallow_water_sphere(
     inside = solving_sphere(degree, RADIUS)
     outside = Sphere(latitudes, longitudes, degree=degree, grid=grid)
 
+    speeds = as_data(jet), as_data(eddies)
+
     def sample(key):
-        vorticity = random_vorticity(key, inside, jet, eddies)
+        vorticity = random_vorticity(key, inside, *speeds)
         height = balanced_height(inside.synthesis(vorticity)[..., 0], sphere=inside, depth=depth)
         height = jnp.where(jnp.min(height) > 0, height, jnp.nan)
         height = inside.analysis(height[..., None])

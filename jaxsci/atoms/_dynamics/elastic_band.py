@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from ...core import compiled_call
 from .._properties.properties import Properties
 from .._structure.atoms import Atoms, moved
 from .._structure.neighbour_list import NeighbourList
@@ -103,31 +104,36 @@ def elastic_band(
     _check(path, spring, fmax, steps)
     fire, relist = METHODS["fire"], jax.vmap(nearby)
 
-    def images(x):
-        return moved(path, path.positions.at[1:-1].set(x.reshape(path.positions[1:-1].shape)))
+    def search(params, path, graphs):
+        def images(x):
+            return moved(path, path.positions.at[1:-1].set(x.reshape(path.positions[1:-1].shape)))
 
-    def evaluate(now, graphs):
-        found = jax.vmap(f, (None, 0, 0))(params, now, graphs)
-        pull = _band_forces(now.positions, found.energy, found.forces, spring, climb)
-        return found.energy, pull
+        def evaluate(now, graphs):
+            found = jax.vmap(f, (None, 0, 0))(params, now, graphs)
+            pull = _band_forces(now.positions, found.energy, found.forces, spring, climb)
+            return found.energy, pull
 
-    def done(s: _Search):
-        return jnp.all(jnp.sum(s.forces**2, axis=-1) < fmax**2)
+        def done(s: _Search):
+            return jnp.all(jnp.sum(s.forces**2, axis=-1) < fmax**2)
 
-    def going(s: _Search):
-        return ~done(s) & (s.step < steps) & jnp.all(jnp.isfinite(s.energies))
+        def going(s: _Search):
+            return ~done(s) & (s.step < steps) & jnp.all(jnp.isfinite(s.energies))
 
-    def step(s: _Search):
-        x, memory = fire.step(s.memory, s.x, s.forces[1:-1].reshape(-1, 3))
-        now = images(x)
-        stale = jnp.any(jax.vmap(nearby.stale)(now, s.built))
-        graphs, built = jax.lax.cond(stale, lambda: (relist(now), now), lambda: (s.graphs, s.built))
-        return _Search(x, memory, graphs, built, *evaluate(now, graphs), s.step + 1)
+        def step(s: _Search):
+            x, memory = fire.step(s.memory, s.x, s.forces[1:-1].reshape(-1, 3))
+            now = images(x)
+            stale = jnp.any(jax.vmap(nearby.stale)(now, s.built))
+            new, old = lambda: (relist(now), now), lambda: (s.graphs, s.built)
+            graphs, built = jax.lax.cond(stale, new, old)
+            return _Search(x, memory, graphs, built, *evaluate(now, graphs), s.step + 1)
 
-    x, graphs = path.positions[1:-1].reshape(-1, 3), relist(path)
-    begin = _Search(x, fire.start(x), graphs, path, *evaluate(path, graphs), jnp.array(0))
-    end = jax.lax.while_loop(going, step, begin)
-    return Band(images(end.x), end.energies, end.forces, done(end), end.step)
+        x = path.positions[1:-1].reshape(-1, 3)
+        found = evaluate(path, graphs)
+        begin = _Search(x, fire.start(x), graphs, path, *found, jnp.array(0))
+        end = jax.lax.while_loop(going, step, begin)
+        return Band(images(end.x), end.energies, end.forces, done(end), end.step)
+
+    return compiled_call(search, params, path, relist(path))
 
 
 def interpolate(first: Atoms, last: Atoms, images: int) -> Atoms:

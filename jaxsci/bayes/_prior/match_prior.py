@@ -86,7 +86,8 @@ def match_prior(
     """
     _check(prior, draws, steps, learning_rate)
     sample = points if callable(points) else lambda key: points
-    schedule = optax.cosine_decay_schedule(learning_rate, steps, 0.01)
+    # As an array it is data, of which another value compiles nothing.
+    schedule = optax.cosine_decay_schedule(jnp.asarray(learning_rate, float), steps, 0.01)
     # With momentum scales and critic would run after each other in circles.
     momentum = 0.0 if isinstance(distance, Critic) else 0.9
     optimizer = optax.adam(schedule, b1=momentum)

@@ -237,9 +237,8 @@ def _constants_as_inputs(closed):
         if e.primitive.name == "jit" and e.params["jaxpr"].consts:
             inner, inputs = lifted(e.params["jaxpr"])
             e = e.replace(invars=[*inputs, *e.invars], params=_with_inputs(e.params, inner, inputs))
-        elif e.primitive.name == "scan":
-            inner, inputs = lifted(e.params["jaxpr"])
-            e = e.replace(invars=[*inputs, *e.invars], params=_scanned(e.params, inner, inputs))
+        elif e.primitive.name in _LOOPS:
+            e = _LOOPS[e.primitive.name](e, lifted)
         elif coefficient := _coefficient(e):
             inputs = [as_input(v.val, v.aval) if v is coefficient else v for v in e.invars]
             e = e.replace(invars=inputs)
@@ -263,9 +262,29 @@ def _with_inputs(params, inner, inputs):
     return params | more | {"jaxpr": inner}
 
 
-def _scanned(params, inner, inputs):
-    """The parameters of a scan with more inputs in front, the same at each of its steps."""
-    return params | {"jaxpr": inner, "num_consts": params["num_consts"] + len(inputs)}
+def _scan(e, lifted):
+    """A scan with more inputs in front, the same at each of its steps."""
+    inner, inputs = lifted(e.params["jaxpr"])
+    more = {"jaxpr": inner, "num_consts": e.params["num_consts"] + len(inputs)}
+    return e.replace(invars=[*inputs, *e.invars], params=e.params | more)
+
+
+def _while(e, lifted):
+    """A loop until a condition, with more inputs in front of those of each."""
+    count = e.params["cond_nconsts"]
+    condition, tested = lifted(e.params["cond_jaxpr"])
+    body, used = lifted(e.params["body_jaxpr"])
+    more = {
+        "cond_jaxpr": condition,
+        "cond_nconsts": count + len(tested),
+        "body_jaxpr": body,
+        "body_nconsts": e.params["body_nconsts"] + len(used),
+    }
+    inputs = [*tested, *e.invars[:count], *used, *e.invars[count:]]
+    return e.replace(invars=inputs, params=e.params | more)
+
+
+_LOOPS = {"scan": _scan, "while": _while}
 
 
 def _coefficient(equation):

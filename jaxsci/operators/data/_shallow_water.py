@@ -60,12 +60,12 @@ def shallow_water(
             f"{amplitude}, {time}, {steps} and {viscosity}."
         )
     step = stride("shallow_water", resolution, fine)
-    size = as_data(amplitude)
+    size, turning = as_data(amplitude), as_data(coriolis)
 
     def sample(key):
         start = _random_start(key, fine, size)
         end = solve_shallow_water(
-            start, coriolis=coriolis, viscosity=viscosity, time=time, steps=steps
+            start, coriolis=turning, viscosity=viscosity, time=time, steps=steps
         )
         return start[::step, ::step], end[::step, ::step]
 
@@ -88,7 +88,7 @@ def _random_start(key, fine, amplitude):
 def solve_shallow_water(
     start: Float[Array, "..."],
     *,
-    coriolis: float,
+    coriolis: Float[Array, ""] | float,
     viscosity: float,
     time: float,
     steps: int,

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ...core import fit
+from ...core import fit, program
 from ...nn import MLP
 from .._geometry.domains import Box, Domain, SpaceTime
 from .splines import spline, spline_parameters
@@ -152,7 +152,6 @@ def adversarial(
         v = (x - lower) / (upper - lower)
         return jnp.exp(flow.log_density(v)) / jnp.prod(upper - lower)
 
-    @eqx.filter_jit
     def reward(key, flow, params):
         """Points of the current flow with their r² and density, on which the flow is trained."""
         v = unit_points(key, flow)
@@ -176,8 +175,9 @@ def adversarial(
     def train(key, flow, params):
         # Importance weights become unreliable as the flow moves, so it is resampled ten times.
         rounds = min(10, steps)
+        traced = program(reward, key, flow, params)
         for k in jax.random.split(key, rounds):
-            batch = reward(k, flow, params)
+            batch = _call(traced, k, flow, params)
             result = fit(loss, flow, batch, optimizer, steps=steps // rounds, progress=False)
             if result.status == "interrupted":  # end all of the short training runs
                 raise KeyboardInterrupt
@@ -186,6 +186,11 @@ def adversarial(
 
     start = Flow(domain.dim, depth=depth, width=width, bins=bins, key=key)
     return Adversarial(start, sample, density, train)
+
+
+@eqx.filter_jit
+def _call(f, *args):
+    return f(*args)
 
 
 def _halves(dim: int, layer: int):

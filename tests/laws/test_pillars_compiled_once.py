@@ -13,7 +13,7 @@ from atoms._crystals import argon
 import jaxsci as jsci
 from jaxsci import analysis, atoms, bayes, dft, nn, ntk, operators, pde
 
-LINE = pde.Interval(0.0, 1.0)
+LINE, data = pde.Interval(0.0, 1.0), operators.data
 
 
 def zero_at_ends(f):
@@ -32,6 +32,28 @@ def eigenpairs(seed, c):
     points = jax.random.uniform(jax.random.key(seed), (64, 1))
     op = pde.schroedinger(lambda x: c * x[0])
     return pde.eigenpairs(op, zero_at_ends, features, points, states=2).values
+
+
+def march(seed, c):
+    slab = LINE.during(0.0, 1.0)
+    features = pde.random_features(slab, 60, key=jax.random.key(seed), scale=2.0)
+    points = jax.random.uniform(jax.random.key(seed), (200, 2))
+
+    def trial(f):
+        return pde.hard(
+            f, lift=lambda x: jnp.sin(jnp.pi * x[0]), factor=lambda x: x[0] * (1 - x[0])
+        )
+
+    times = [0.0, 0.3 + 0.1 * c, 0.9]
+    return pde.march(pde.heat(0.1 * c), trial, features, points, times).params
+
+
+def adversarial(seed, c):
+    key = jax.random.key(seed)
+    f, params = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=key))
+    options = {"steps": 2, "width": 4, "depth": 2}
+    points = pde.adversarial(LINE, 16, lambda p, x: f(p, x) - c, key=key, **options)
+    return points.sample(key, points.train(key, points.flow, params))
 
 
 def sobolev_gradient(seed, c):
@@ -68,11 +90,16 @@ def posterior(seed, c):
 
 
 def kernel_recursion(seed, c):
-    slope, variance, first = jnp.array(c), jnp.array(1.5 + seed), 1.0 + seed
-    activation = lambda z: jnp.tanh(slope * z)  # noqa: E731
-    options = {"depth": 4, "weight_variance": variance}
-    kernels = ntk.kernel_recursion(activation, first, **options)
-    return kernels, ntk.four_point_recursion(activation, first, **options)
+    activation = lambda z: jnp.tanh(c * z)  # noqa: E731
+    variances = {"weight_variance": 1.5 + seed, "bias_variance": c * seed}
+    kernels = ntk.kernel_recursion(activation, 1.0 + seed, depth=4, **variances)
+    return kernels, ntk.four_point_recursion(activation, 1.0 + seed, depth=4, **variances)
+
+
+def susceptibilities(seed, c):
+    activation = lambda z: jnp.tanh(c * z)  # noqa: E731
+    moments = ntk.moment_map(activation, 0.1 * c, 1.0 + seed)
+    return moments, ntk.susceptibilities(activation, 1.0 + seed, weight_variance=1.0 + seed)
 
 
 def deep_kernel(seed, c):
@@ -83,6 +110,22 @@ def deep_kernel(seed, c):
 def distances(seed, c):
     x, y = jax.random.normal(jax.random.key(seed), (2, 10, 3))
     return bayes.energy_distance(c * x, y), bayes.sinkhorn_distance(c * x, y)
+
+
+def chains(seed, c):
+    start = lambda key: 3.0 * jax.random.normal(key, (2,))  # noqa: E731
+    log_density = lambda p: -c * jnp.sum((p - 1.0) ** 2)  # noqa: E731
+    options = {"steps": 16, "keep_every": 2, "progress": False}
+    sampler = bayes.langevin(adapt=4)
+    return bayes.chains(jax.random.key(seed), sampler, log_density, start, **options).params
+
+
+def match_prior(seed, c):
+    target = lambda key, x: 3.0 * c * jax.random.normal(key) * x[:, 0]  # noqa: E731
+    start, at = bayes.prior({"a": jnp.zeros(())}), jnp.ones((2, 1))
+    options = {"steps": 3, "draws": 4, "learning_rate": 0.1 * c}
+    key = jax.random.key(seed)
+    return bayes.match_prior(key, lambda p, x: c * p["a"] * x[0], start, target, at, **options)
 
 
 def crystal(seed, c):
@@ -105,6 +148,19 @@ def elastic_constants(seed, c):
     f, params, structure = crystal(seed, c)
     graph = atoms.neighbours(structure, 5.0, edges=400)
     return atoms.elastic_constants(f, params, structure, graph, relaxed=False)
+
+
+def phonons(seed, c):
+    f, params, structure = crystal(seed, c)
+    constants = atoms.force_constants(f, params, structure, 5.0, supercell=(1, 1, 1))
+    return atoms.phonons(constants, jnp.array([[0.0, 0.0, 0.1 + 0.1 * seed]]))
+
+
+def elastic_band(seed, c):
+    f, params, first = crystal(seed, c)
+    path = atoms.interpolate(first, crystal(seed + 5, c)[2], 3)
+    nearby = atoms.NeighbourList(argon(), 5.0)
+    return atoms.elastic_band(f, params, path, nearby, steps=3).atoms.positions
 
 
 def relax(seed, c):
@@ -154,20 +210,72 @@ def conformal_width(seed, c):
     return operators.conformal_width(c * x, y, 0.8)
 
 
+def periodic_data(seed, c):
+    key = jax.random.key(seed)
+    found = data.burgers(key, 2, 8, viscosity=c, amplitude=1.0 + seed, time=c, fine=16, steps=3)
+    chaos = {"length": 10 * c, "settle": 1.0, "time": 1.0, "fine": 16, "step": 0.5}
+    return found, data.kuramoto_sivashinsky(key, 2, 8, **chaos), data.grf(key, 8, tau=5 * c)
+
+
+def darcy(seed, c):
+    key = jax.random.key(seed)
+    pairs = data.darcy(key, 2, 8, fine=16, low=1.0 + seed, high=6 + c)
+    permeability = c + jax.random.uniform(key, (9, 9))
+    return pairs, data.solve_darcy(permeability, jnp.ones((7, 7)))
+
+
+def linear_data(seed, c):
+    key = jax.random.key(seed)
+    return data.antiderivative(key, 3, 8, tau=5 * c), data.advection(key, 3, 8, speed=c)
+
+
+def navier_stokes(seed, c):
+    key = jax.random.key(seed)
+    options = {"viscosity": c, "steps": 3}
+    pairs = data.navier_stokes(key, 2, 8, amplitude=1.0 + seed, fine=16, **options)
+    start = jax.random.normal(key, (8, 8))
+    return pairs, data.solve_navier_stokes(start, c * start, time=0.1 * c, **options)
+
+
+def shallow_water(seed, c):
+    options = {"coriolis": 1.0 + seed, "viscosity": c, "amplitude": 1.0 + seed}
+    return data.shallow_water(jax.random.key(seed), 2, 8, fine=16, steps=3, **options)
+
+
+def on_the_sphere(seed, c):
+    options = {"degree": 7, "settle": 3600.0, "times": 1, "jet": 20.0 + seed, "damping": 1e-4 * c}
+    both = data.barotropic_sphere, data.shallow_water_sphere
+    return [f(jax.random.key(seed), 2, 12, 24, **options) for f in both]
+
+
+def units(seed, c):
+    f, params = jsci.pure(nn.MLP(2, "scalar", width=4, depth=2, key=jax.random.key(seed)))
+    other = jax.tree.map(lambda a: a + c, params)
+    found = analysis.units(jax.vmap(f, (None, 0)), params, c * jnp.ones((5, 2)))
+    return analysis.permute(other, found, analysis.match(params, other, found).permutations)
+
+
 VERBS = [
     least_squares,
     eigenpairs,
+    pytest.param(march, marks=pytest.mark.slow),
+    pytest.param(adversarial, marks=pytest.mark.slow),
     sobolev_gradient,
     averaged,
     gradient_descent,
     spectrum,
     posterior,
     kernel_recursion,
+    susceptibilities,
     deep_kernel,
     distances,
+    chains,
+    match_prior,
     pytest.param(properties, marks=pytest.mark.slow),
     pytest.param(elastic_constants, marks=pytest.mark.slow),
     pytest.param(relax, marks=pytest.mark.slow),
+    phonons,
+    pytest.param(elastic_band, marks=pytest.mark.slow),
     dynamics,
     factorise,
     pytest.param(block_model, marks=pytest.mark.slow),
@@ -175,6 +283,13 @@ VERBS = [
     consensus,
     rollout,
     conformal_width,
+    periodic_data,
+    darcy,
+    linear_data,
+    navier_stokes,
+    shallow_water,
+    pytest.param(on_the_sphere, marks=pytest.mark.slow),
+    units,
 ]
 
 
@@ -199,7 +314,51 @@ def polarisability(seed, c):
     return dft.polarisability(*hydrogen(seed, c))
 
 
-DFT_VERBS = [scf, forces, polarisability]
+def hessian(seed, c):
+    return dft.hessian(*hydrogen(seed, c)), dft.vibrations(*hydrogen(seed, c)).hessian
+
+
+def relaxed_geometry(seed, c):
+    relaxed = dft.relax(*hydrogen(seed, c), max_steps=2, progress=False)
+    return relaxed.positions, relaxed.energy
+
+
+def scan(seed, c):
+    bond = {"coordinate": (0, 1), "values": [0.8 + 0.1 * seed, 0.9], "relaxed": False}
+    return dft.scan(*hydrogen(seed, c), **bond, progress=False).energies
+
+
+def excitations(seed, c):
+    result = dft.scf(*hydrogen(seed, c))
+    return dft.excitations(*hydrogen(seed, c), result=result, nstates=1).energies
+
+
+def stability(seed, c):
+    return dft.stability(*hydrogen(seed, c), result=dft.scf(*hydrogen(seed, c))).internal
+
+
+def fit_through_the_scf(seed, c):
+    molecule, functional, params = hydrogen(seed, c)
+    batch = {"energy": dft.training_batch([molecule], energies=[-1.0 - 0.1 * seed])}
+    loss = jsci.objective({"energy": dft.energy_error(functional)})
+    found = jsci.fit(loss, params, batch, optax.adam(1e-3), steps=2, progress=False)
+    own, energy = {"energy": jax.tree.map(lambda x: x[None], molecule)}, dft.energy(functional)
+    loss = jsci.objective({"energy": lambda p, m: energy(p, m) + c})
+    other = jsci.fit(loss, params, own, optax.adam(1e-3), steps=2, progress=False)
+    return found.history["loss"], other.history["loss"]
+
+
+DFT_VERBS = [
+    scf,
+    forces,
+    polarisability,
+    hessian,
+    relaxed_geometry,
+    scan,
+    excitations,
+    stability,
+    fit_through_the_scf,
+]
 
 
 def compiles_nothing_again(verb, compilations):
@@ -218,6 +377,7 @@ def test_another_seed_and_coefficient_compile_nothing(verb, compilations):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the geometry is not stationary", "ignore:.* are not relaxed")
 @pytest.mark.parametrize("verb", DFT_VERBS, ids=lambda verb: verb.__name__)
 def test_another_geometry_and_network_compile_nothing(verb, compilations):
     compiles_nothing_again(verb, compilations)

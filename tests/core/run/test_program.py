@@ -51,6 +51,41 @@ def test_coefficients_are_constants(other):
     assert jnp.allclose(program(scaled(other), X)(X), scaled(other)(X), rtol=1e-15)
 
 
+def looping(c):
+    """Numbers and arrays in loops: of a known length, until a condition, and one in another."""
+    held = c * jnp.arange(5.0)
+
+    def f(x):
+        def inner(y, i):
+            return jnp.sin(c * y) + held.astype(y.dtype) * i, y
+
+        def outer(y, _):
+            y, all_ = jax.lax.scan(inner, y / (1 + c), jnp.arange(3, dtype=x.dtype))
+            return y, jnp.sum(all_) + c
+
+        y, sums = jax.lax.scan(outer, x, length=2)
+        last = jax.lax.while_loop(lambda s: s[0] * c < 2, lambda s: s + (0.1 + c), y + c)
+        return last, sums
+
+    return f
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64], ids=["float32", "float64"])
+def test_numbers_inside_loops_are_constants(dtype):
+    x = X.astype(dtype)
+    assert equal(looping(0.3), looping(0.7), x)
+    tolerance = 50 * float(jnp.finfo(dtype).eps)
+    for c in (0.3, 0.7):
+        f, p = looping(c), program(looping(c), x)
+        assert eqx.tree_equal(p(x), f(x), rtol=tolerance)
+        for transform in (jax.jacfwd, jax.vmap):
+            rows = jnp.stack([x, 2 * x]) if transform is jax.vmap else x
+            assert eqx.tree_equal(transform(p)(rows), transform(f)(rows), rtol=tolerance)
+        # Backwards, through the loops of a known length.
+        slope, expected = (jax.grad(lambda x, g=g: jnp.sum(g(x)[1]))(x) for g in (p, f))
+        assert jnp.allclose(slope, expected, rtol=tolerance, atol=tolerance)
+
+
 def test_networks_of_other_seeds_and_held_arrays_are_one_program():
     def network(seed):
         held = jax.random.normal(jax.random.key(seed), (5,))
@@ -68,8 +103,12 @@ DIFFERENT = {
     "a power, not a coefficient": (lambda x: x**0.3, lambda x: x**0.7),
     "a bound, not a coefficient": (lambda x: jnp.minimum(x, 0.3), lambda x: jnp.minimum(x, 0.7)),
     "a round number": (lambda x: 2.0 * x, lambda x: 3.0 * x),
-    "a number inside a loop": tuple(
-        lambda x, c=c: jax.lax.fori_loop(0, 3, lambda i, y: c * y, x) for c in (0.3, 0.7)
+    "a round number inside a loop": tuple(
+        lambda x, c=c: jax.lax.fori_loop(0, 3, lambda i, y: c * y, x) for c in (2.0, 3.0)
+    ),
+    "a number that a loop is compared with": tuple(
+        lambda x, c=c: jax.lax.while_loop(lambda y: y[0] < c, lambda y: y + 0.1, x)
+        for c in (0.3, 0.7)
     ),
     "more steps": tuple(
         lambda x, n=n: jax.lax.fori_loop(0, n, lambda i, y: 0.3 * y, x) for n in (3, 4)

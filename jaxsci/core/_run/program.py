@@ -245,6 +245,7 @@ def _constants_as_inputs(closed):
         equations.append(e)
     inputs = [*variables, *closed.jaxpr.invars]
     names = closed.jaxpr.debug_info.with_unknown_names()
+    names = names._replace(arg_names=("",) * len(inputs))  # a derivative of `while` adds to them
     jaxpr = closed.jaxpr.replace(constvars=[], invars=inputs, eqns=equations, debug_info=names)
     return core.ClosedJaxpr(jaxpr, []), values
 

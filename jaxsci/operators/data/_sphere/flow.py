@@ -49,7 +49,7 @@ def damping_rates(sphere: Sphere, damping: float) -> Float[np.ndarray, " degrees
 
 
 def random_vorticity(
-    key: PRNGKeyArray, sphere: Sphere, jet: float, eddies: float
+    key: PRNGKeyArray, sphere: Sphere, jet: Float[Array, ""], eddies: Float[Array, ""]
 ) -> Float[Array, "orders degrees 1"]:
     """Coefficients of the vorticity of a westerly jet in each hemisphere and of random eddies."""
     keys = jax.random.split(key, 4)

@@ -131,7 +131,9 @@ def powers(
     pairs = [jnp.einsum("pmij,aic,ajc->apmc", table, x, x) for table in _pairs(lmax)]
     result = []
     for l, (one, two, _) in enumerate(weights):
-        result.append(one[None] * x[:, l**2 : (l + 1) ** 2] + jnp.einsum("apmc,pc->amc", pairs[l], two))
+        result.append(
+            one[None] * x[:, l**2 : (l + 1) ** 2] + jnp.einsum("apmc,pc->amc", pairs[l], two)
+        )
     for t in _triples(lmax):
         w = weights[t.last][2][t.rows].reshape(pairs[t.middle].shape[1], len(t.table), -1)
         weighted = jnp.einsum("apmc,ptc->atmc", pairs[t.middle], w)

@@ -168,7 +168,9 @@ class _State:
         return width, channels, lmax
 
     def left(self) -> list[str]:
-        return [name for name in self._arrays if name not in self._taken and not _TABLES.search(name)]
+        return [
+            name for name in self._arrays if name not in self._taken and not _TABLES.search(name)
+        ]
 
     def check_radial_widths(self, channels: int) -> None:
         """2 σ², where the file has them."""
@@ -197,5 +199,7 @@ class _State:
                     raise self.error(f"its tables of products have the shape {table.shape}")
                 coupled = np.asarray(table, float).reshape(2 * l + 1, len(product), len(w))
                 theirs += np.einsum("mip,i,pc->mc", coupled, product, np.asarray(w))
-            if not np.allclose(theirs, ours[l**2 : (l + 1) ** 2], rtol=_CHECKED_TO, atol=_CHECKED_TO):
+            if not np.allclose(
+                theirs, ours[l**2 : (l + 1) ** 2], rtol=_CHECKED_TO, atol=_CHECKED_TO
+            ):
                 raise self.error(f"its products of vectors of momentum {l} couple them otherwise")

@@ -15,6 +15,7 @@ from ._potentials.graph_potential import GraphPotential
 from ._potentials.lennard_jones import lennard_jones
 from ._potentials.line_graph.potential import LineGraphPotential
 from ._potentials.minibatches import minibatches
+from ._potentials.point_charges import point_charges
 from ._potentials.property_errors import property_errors
 from ._potentials.published.ani import ani
 from ._potentials.published.chgnet import chgnet
@@ -51,7 +52,7 @@ __all__ = [
     "relax", "Relaxed", "verlet", "langevin", "nose_hoover", "langevin_cell", "thermal_velocities",
     "simulate", "Dynamics", "State", "elastic_band", "interpolate", "Band",
     # Potentials
-    "lennard_jones", "stillinger_weber", "composition_energies", "with_references",
+    "lennard_jones", "stillinger_weber", "point_charges", "composition_energies", "with_references",
     "GraphPotential", "LineGraphPotential", "chgnet", "ani", "dpa3",
     # Training
     "property_errors", "minibatches", "frozen", "select", "Selection",

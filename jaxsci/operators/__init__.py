@@ -25,7 +25,7 @@ from ._networks.gino import GINO
 from ._networks.gno import GNO
 from ._networks.local_no import LocalNO
 from ._networks.meta_mixer import MetaMixer
-from ._networks.mgno import MgNO, VCycle
+from ._networks.mgno import MgNO, VCycle, grow_levels
 from ._networks.slice_transformer import SliceTransformer
 from ._networks.transformer import Transformer
 from ._networks.unet import UNet
@@ -53,7 +53,7 @@ __all__ = [
     # Layers
     "SpectralConv", "BasisConv", "SphericalConv", "KernelConv", "DifferentialConv", "BallIntegral",
     "Attention", "attention", "SliceAttention", "normalise", "FiLM",
-    "grow_modes",
+    "grow_modes", "grow_levels",
     # Bases
     "FourierBasis", "SineBasis", "CosineBasis", "ChebyshevBasis", "ProductBasis",
     "SphereBasis", "Basis",

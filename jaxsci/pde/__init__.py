@@ -22,6 +22,7 @@ from ._equations.equations import (
     wave,
 )
 from ._equations.exact_conditions import dirichlet, hard
+from ._equations.fractional import caputo
 from ._equations.residual_conditions import integral, interface, periodic, robin
 from ._equations.smoothness import require_smooth
 from ._equations.systems import (
@@ -60,7 +61,7 @@ __all__ = [
     "graded", "adversarial", "Adversarial", "random_directions", "with_directions",
     # Equations
     "poisson", "helmholtz", "heat", "wave", "advection", "burgers", "allen_cahn", "schroedinger",
-    "kuramoto_sivashinsky",
+    "kuramoto_sivashinsky", "caputo",
     # Systems of equations
     "navier_stokes", "stream_function", "elasticity", "maxwell", "time_harmonic_maxwell",
     "reaction_diffusion",

@@ -59,6 +59,7 @@ EQUATIONS = [
         lambda x: jsci.pde.kuramoto_sivashinsky()(_field, x),
         _rows(2),
     ),
+    Entry("pde.caputo", lambda x: jsci.pde.caputo(_field, 0.5)(x), _rows(2)),
     Entry("pde.schroedinger", lambda x: jsci.pde.schroedinger(1.0)(_field, x), _rows(2)),
     Entry("pde.navier_stokes", lambda x: jsci.pde.navier_stokes(0.1)(_powers(3), x), _rows(2)),
     Entry("pde.stream_function", lambda x: jsci.pde.stream_function(0.1)(_field, x), _rows(2)),
@@ -81,6 +82,12 @@ def _grown(weight):
     small, large = (jsci.operators.SpectralConv(1, 1, modes=m, key=KEY) for m in (2, 4))
     small = eqx.tree_at(lambda layer: layer.weight, small, weight)
     return jsci.operators.grow_modes(small, large).weight
+
+
+def _grown_levels(weight):
+    small, large = (jsci.operators.VCycle(1, 1, dim=1, levels=n, key=KEY) for n in (1, 2))
+    small = eqx.tree_at(lambda cycle: cycle.levels[0].operator, small, weight)
+    return jsci.operators.grow_levels(small, large).levels[1].operator
 
 
 def _loss(x):
@@ -370,6 +377,7 @@ OPERATORS = [
         _rows(3, 4, 1),
     ),
     Entry("operators.grow_modes", _grown, _rows(3, 1, 2, 1)),
+    Entry("operators.grow_levels", _grown_levels, _rows(3, 1, 1)),
     Entry(
         "operators.unrolled_loss",
         lambda x: jsci.operators.unrolled_loss(lambda _, u: u**2, 2)(None, x),
@@ -549,6 +557,11 @@ def _line_graph_potential():
     return jsci.pure(model)
 
 
+def _charges():
+    molecule = jsci.atoms.Atoms([[0.0, 0.0, 0.0]], ["Si"])
+    return jsci.atoms.point_charges({"Si": 0.5}, molecule, cutoff=5.0)
+
+
 def _potential(name, made):
     """The energy of four silicon atoms, of which the second to fourth are where the input says."""
     energy, params = made
@@ -565,6 +578,7 @@ def _potential(name, made):
 ATOMS = [
     _potential("atoms.lennard_jones", jsci.atoms.lennard_jones(epsilon=0.1, sigma=2.0, cutoff=5.0)),
     _potential("atoms.stillinger_weber", jsci.atoms.stillinger_weber()),
+    _potential("atoms.point_charges", _charges()),
     _potential("atoms.GraphPotential", _graph_potential()),
     _potential("atoms.LineGraphPotential", _line_graph_potential()),
     Entry("atoms.select", lambda x: jsci.atoms.select(x @ x.T, 2), _rows(4, 3)),

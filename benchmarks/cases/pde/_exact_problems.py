@@ -12,7 +12,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from benchmarks.cases.pde._problems import grid
-from jaxsci import nn, pde
+from jaxsci import derivative, nn, pde
 
 SEEDS = 3
 
@@ -127,13 +127,13 @@ def allen_cahn_reference(x, t, diffusivity, n=400):
     return jax.vmap(at_time)(values)
 
 
-def kuramoto_sivashinsky():
-    """u_t + 100/16 u u_x + 100/16² u_xx + 100/16⁴ u_xxxx = 0 from cos x (1 + sin x), to t = 0.2.
+def kuramoto_sivashinsky(end=0.2):
+    """u_t + 100/16 u u_x + 100/16² u_xx + 100/16⁴ u_xxxx = 0 from cos x (1 + sin x).
 
     Three points a parameter: with half of them the error is ten times larger and restless."""
     coefficients = 100 / 16, 100 / 16**2, 100 / 16**4
-    period = pde.Interval(0.0, 2 * np.pi).during(0.0, 0.2)
-    n, times = 256, 20
+    period = pde.Interval(0.0, 2 * np.pi).during(0.0, end)
+    n, times = 256, round(100 * end)
     x = 2 * np.pi / n * np.arange(n)
     points, values = [], []
     u = jnp.cos(x) * (1 + jnp.sin(x))
@@ -145,10 +145,10 @@ def kuramoto_sivashinsky():
             lambda u, d: -a * u * d(u),
             u,
             length=2 * np.pi,
-            time=0.2 / times,
+            time=end / times,
             steps=50,
         )
-        points.append(np.stack([x, np.full(n, 0.2 * i / times)], axis=-1))
+        points.append(np.stack([x, np.full(n, end * i / times)], axis=-1))
         values.append(u)
     return Problem(
         pde.kuramoto_sivashinsky(*coefficients),
@@ -193,10 +193,49 @@ def _corner(trial, outputs):
 
 def _singular(x):
     """r^(2/3) sin(2θ/3) (1 - x²)(1 - y²): zero on all walls of the L, harmonic but for a factor."""
-    # θ is taken from the middle of the domain, where arctan2 has no jump.
+    return jnp.sum(x**2) ** (1 / 3) * jnp.sin(2 * _corner_angle(x) / 3) * jnp.prod(1 - x**2)
+
+
+def _corner_angle(x):
+    """θ, from the middle of the domain, where arctan2 has no jump."""
     along, across = (-x[0] + x[1]) / np.sqrt(2), (-x[0] - x[1]) / np.sqrt(2)
-    angle = jnp.arctan2(across, along) + 3 * np.pi / 4
-    return jnp.sum(x**2) ** (1 / 3) * jnp.sin(2 * angle / 3) * jnp.prod(1 - x**2)
+    return jnp.arctan2(across, along) + 3 * np.pi / 4
+
+
+def stretched_corner():
+    """The first on (log r, θ), in which r^(2/3) is smooth as any other power is. The equation is
+    multiplied by r², as derivatives by log r are those by r times r."""
+
+    def trial(f):
+        def u(params, x):
+            turn = _corner_angle(x)
+            return turn * (1.5 * np.pi - turn) * jnp.prod(1 - x**2) * f(params, x)
+
+        return u
+
+    p = _corner(trial, "scalar")
+    return p._replace(op=lambda u, x: jnp.sum(x**2) * p.op(u, x))
+
+
+def log_polar(x):
+    """(log r, θ), scaled to 0 … 1 for r from 1e-5 on."""
+    low, high = np.log(1e-5), np.log(2) / 2
+    share = (jnp.log(jnp.sum(x**2)) / 2 - low) / (high - low)
+    return jnp.stack([share, _corner_angle(x) / (1.5 * np.pi)])
+
+
+def in_log_polar(n):
+    """n points of the L, equally many for each factor of r."""
+
+    def sample(key):
+        s = pde.sobol(pde.Box((0.0, 0.0), (1.0, 1.0)), 2 * n)(key)
+        low, high = np.log(1e-5), np.log(2) / 2
+        r, t = jnp.exp(low + (high - low) * s[:, 0]), 1.5 * np.pi * s[:, 1]
+        x = r[:, None] * jnp.stack([jnp.cos(t), jnp.sin(t)], axis=-1)
+        inside = np.abs(np.asarray(x)).max(axis=1) < 1
+        return x[inside][:n]
+
+    return sample
 
 
 def poisson3d():
@@ -208,3 +247,21 @@ def poisson3d():
 
     op = pde.poisson(lambda x: 3 * jnp.pi**2 * exact(x))
     return Problem(op, cube, lambda f: pde.dirichlet(f, cube), grid(cube, 15), exact)
+
+
+def many_scales():
+    """-u_xx - 10⁻⁴ u_yy = f on the square, with waves of 1, 4 and 16 half-lengths."""
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+    waves, ratio = np.array([1.0, 4.0, 16.0]), 1e-4
+
+    def exact(x):
+        return jnp.sum(jnp.prod(jnp.sin(jnp.pi * waves[:, None] * x), axis=1))
+
+    def source(x):
+        squares = (jnp.pi * waves) ** 2 * (1 + ratio)
+        return jnp.sum(squares * jnp.prod(jnp.sin(jnp.pi * waves[:, None] * x), axis=1))
+
+    def op(u, x):
+        return -derivative(u, 0, 0)(x) - ratio * derivative(u, 1, 1)(x) - source(x)
+
+    return Problem(op, square, lambda f: pde.dirichlet(f, square), grid(square, 101), exact)

@@ -19,9 +19,13 @@ from benchmarks.cases.pde._exact_problems import (
     Problem,
     enriched_corner,
     helmholtz,
+    in_log_polar,
+    log_polar,
+    many_scales,
     poisson1d,
     poisson2d,
     poisson3d,
+    stretched_corner,
 )
 from benchmarks.cases.pde._problems import walls
 from benchmarks.runner.case import Case, Run
@@ -127,6 +131,54 @@ def _square() -> _Eigenproblem:
     exact = (np.pi**2 * np.array([2, 5, 5, 8, 10, 10])).tolist()
     features = pde.polynomial_features(_SQUARE, [16, 16])
     return _Eigenproblem(lambda u, x: -jsci.laplacian(u)(x), _SQUARE, features, 640, exact)
+
+
+def _polynomial_make(problem, sizes, features_of, sampler_of):
+    """Of one set of features: `features_of(problem, sizes)` and `sampler_of(problem, points)`."""
+
+    def make(size):
+        p, seconds = problem(), []
+        features = features_of(p, sizes if size == "full" else (6, 6))
+        count = len(features(jnp.full(2, 0.5)))
+        expected = jax.vmap(p.exact)(p.points)
+
+        def step():
+            start = time.process_time()
+            result = pde.least_squares(
+                p.op, p.trial, features, sampler_of(p, 2 * count), tolerance=np.inf
+            )
+            found = jax.vmap(lambda x: result.field(result.params, x))(p.points)
+            seconds.append(time.process_time() - start)
+            return float(jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected))
+
+        return Run(
+            step,
+            (),
+            error=float,
+            host=True,
+            note=f"{count} polynomials, {2 * count} points; float64",
+            figures=lambda _: {"CPU-s": f"{seconds[-1]:.1f}"},
+        )
+
+    return make
+
+
+def _polynomial_case(problem, title, tolerance, *how):
+    return Case(
+        f"pde.solved-{problem.__name__}",
+        "pde",
+        f"{title}, solved",
+        _polynomial_make(problem, *how),
+        "full",
+        reference="analytic",
+        tolerance=tolerance,
+        error_name="relative L2",
+    )
+
+
+def _in_log_polar(_, sizes):
+    smooth = pde.polynomial_features(_SQUARE, sizes)
+    return lambda x: smooth(log_polar(x))
 
 
 def _sum_make(dim: int, degree: int):
@@ -249,6 +301,22 @@ CASES = [
     _sum_case(10, 10, 1e-8),
     _sum_case(100, 8, 1e-4),
     _case(enriched_corner, "corner", "Corner of an L, enriched", 1e-9, 300, 1800, (3.0,)),
+    _polynomial_case(
+        stretched_corner,
+        "Corner of an L in log r and the angle",
+        1e-4,
+        (30, 16),
+        _in_log_polar,
+        lambda _, n: in_log_polar(n),
+    ),
+    _polynomial_case(
+        many_scales,
+        "Poisson of scales 1 to 16, ratio 10⁴",
+        1e-4,
+        (40, 40),
+        lambda p, sizes: pde.polynomial_features(p.domain, sizes),
+        lambda p, n: pde.graded(p.domain, n),
+    ),
     _eigen_case(
         "finite_well",
         "Finite quantum well",

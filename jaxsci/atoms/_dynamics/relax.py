@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from ...core import compiled_call
 from .._properties.properties import Properties
 from .._structure.atoms import Atoms, moved
 from .._structure.neighbour_list import NeighbourList
@@ -101,28 +102,31 @@ def relax(
     if method not in METHODS:
         raise ValueError(f"method must be 'fire' or 'lbfgs', got {method!r}.")
     descent = METHODS[method]
-    space = _Space(atoms, cell, pressure / EV_PER_CUBIC_ANGSTROM_IN_GPA, fmax, smax)
 
-    def evaluate(x, graph, built):
-        now = space.atoms_at(x)
-        stale = nearby.stale(now, built)
-        graph, built = jax.lax.cond(stale, lambda: (nearby(now), now), lambda: (graph, built))
-        return graph, built, f(params, now, graph)
+    def search(params, atoms, graph):
+        space = _Space(atoms, cell, pressure / EV_PER_CUBIC_ANGSTROM_IN_GPA, fmax, smax)
 
-    def going(s: _Search):
-        return ~space.done(s) & (s.step < steps) & jnp.isfinite(s.found.energy)
+        def evaluate(x, graph, built):
+            now = space.atoms_at(x)
+            stale = nearby.stale(now, built)
+            graph, built = jax.lax.cond(stale, lambda: (nearby(now), now), lambda: (graph, built))
+            return graph, built, f(params, now, graph)
 
-    def step(s: _Search):
-        x, memory = descent.step(s.memory, s.x, space.force(s))
-        graph, built, found = evaluate(x, s.graph, s.built)
-        return _Search(x, memory, graph, built, found, s.step + 1)
+        def going(s: _Search):
+            return ~space.done(s) & (s.step < steps) & jnp.isfinite(s.found.energy)
 
-    graph, x = nearby(atoms), space.start()
-    found = f(params, atoms, graph)
-    begin = _Search(x, descent.start(x), graph, atoms, found, jnp.array(0))
-    end = jax.lax.while_loop(going, step, begin)
-    energy, forces, stress, _ = end.found
-    return Relaxed(space.atoms_at(end.x), energy, forces, stress, space.done(end), end.step)
+        def step(s: _Search):
+            x, memory = descent.step(s.memory, s.x, space.force(s))
+            graph, built, found = evaluate(x, s.graph, s.built)
+            return _Search(x, memory, graph, built, found, s.step + 1)
+
+        x, found = space.start(), f(params, atoms, graph)
+        begin = _Search(x, descent.start(x), graph, atoms, found, jnp.array(0))
+        end = jax.lax.while_loop(going, step, begin)
+        energy, forces, stress, _ = end.found
+        return Relaxed(space.atoms_at(end.x), energy, forces, stress, space.done(end), end.step)
+
+    return compiled_call(search, params, atoms, nearby(atoms))
 
 
 class _Space(NamedTuple):

@@ -1,16 +1,17 @@
 """Runs of a simulation, with a trajectory, progress and checkpoints."""
 
-import functools
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import PyTree
 from tqdm import tqdm
 
-from ...core import load, read_metadata, save
+from ...core import load, program, read_metadata, save
 from .._structure.extxyz import write
 from .._structure.frame import Frame
 from .state import Dynamics, State
@@ -67,9 +68,14 @@ def simulate(
         _cut(trajectory, read_metadata(checkpoint))
     elif checkpoint is not None and trajectory is not None:
         save(checkpoint, (state, np.array(0)), metadata=_length(trajectory))
+
+    def steps_of_report(params: PyTree, state: State) -> State:
+        return jax.lax.fori_loop(0, every, lambda _, s: dynamics.step(params, s), state)
+
+    several = program(steps_of_report, params, state)
     with tqdm(total=steps, initial=done, disable=not progress, delay=2.0, unit="step") as bar:
         while done < steps:
-            state = _several(dynamics.step, every, params, state)
+            state = _advanced(several, params, state)
             done += every
             _require_finite(state)
             if trajectory is not None:
@@ -103,9 +109,9 @@ def _cut(trajectory: str | os.PathLike[str] | None, known: dict[str, Any]) -> No
         os.truncate(trajectory, known["bytes"])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _several(step, count: int, params: PyTree, state: State) -> State:
-    return jax.lax.fori_loop(0, count, lambda _, s: step(params, s), state)
+@eqx.filter_jit
+def _advanced(several: Callable[[PyTree, State], State], params: PyTree, state: State) -> State:
+    return several(params, state)
 
 
 def _require_finite(state: State) -> None:

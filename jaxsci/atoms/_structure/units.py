@@ -9,3 +9,4 @@ ACCELERATION = ELECTRONVOLT / DALTON * 1e-10
 EV_PER_CUBIC_ANGSTROM_IN_GPA = ELECTRONVOLT * 1e21
 # The frequency in THz of an eigenvalue of one eV/(Å² dalton).
 FREQUENCY = (ELECTRONVOLT / DALTON) ** 0.5 * 1e10 / (2 * 3.141592653589793) * 1e-12
+COULOMB = 14.399645478  # e²/4πε₀, eV Å

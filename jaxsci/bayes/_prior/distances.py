@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
+from ...core import compiled_call
+
 
 def energy_distance(x: Float[Array, "n d"], y: Float[Array, "m _"]) -> Float[Array, ""]:
     """The energy distance of two distributions from their draws.
@@ -72,13 +74,17 @@ def sinkhorn_distance(
         raise ValueError(
             f"blur and steps must be positive, and steps whole, got {blur} and {steps}."
         )
-    between = _distances(x, y)
-    width = jnp.maximum(blur * jnp.mean(between), jnp.finfo(between.dtype).tiny)
 
-    def moved(costs):
-        return _transport(costs, width, steps)
+    def divergence(x, y):
+        between = _distances(x, y)
+        width = jnp.maximum(blur * jnp.mean(between), jnp.finfo(between.dtype).tiny)
 
-    return moved(between) - 0.5 * moved(_distances(x, x)) - 0.5 * moved(_distances(y, y))
+        def moved(costs):
+            return _transport(costs, width, steps)
+
+        return moved(between) - 0.5 * moved(_distances(x, x)) - 0.5 * moved(_distances(y, y))
+
+    return compiled_call(divergence, x, y)
 
 
 def _transport(costs, width, steps):

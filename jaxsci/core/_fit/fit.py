@@ -38,6 +38,7 @@ from .warnings import (
     unequal_terms,
     warn_of_few_residuals,
     warn_of_no_progress,
+    warn_of_overfitting,
     warn_of_unequal_terms,
 )
 
@@ -145,8 +146,9 @@ def fit(
 
     **Notes:** warns if nothing can be learned. With a second-order optimiser it also warns if a
     fixed batch has fewer residuals than parameters and there is no validation (except for the
-    quadrature of `eigenproblem`, which checks its own), or if the gradients of the terms differ by
-    orders of magnitude.
+    quadrature of `eigenproblem`, which checks its own), if the loss on the validation samples ends
+    1,000 times above that on at least as many residuals as parameters, or if the gradients of the
+    terms differ by orders of magnitude.
 
     ```python
     loss = jsci.objective({"pde": jsci.residual(burgers, f), "bc": f})
@@ -187,8 +189,11 @@ def fit(
         carry, history, status = _train(
             objective, advance, data, key, carry, history, steps, report_every, store, reports
         )
+    joined, checks = _join(history, objective), reports.columns()
+    other = checks.get("loss", ())
+    warn_of_overfitting(count, params, joined["loss"], other, carry.state, stacklevel=2)
     where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
-    return _report(carry, _join(history, objective), reports.columns(), status, steps, where)
+    return _report(carry, joined, checks, status, steps, where)
 
 
 def _train(objective, advance, data, key, carry, history, steps, report_every, store, reports):

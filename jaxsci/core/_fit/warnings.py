@@ -12,6 +12,8 @@ from .._train.second_order import SecondOrderState
 
 # Beyond this ratio of traces, damping and rounding that suit one term are out of scale for others.
 _UNEQUAL = 3e4
+# A loss on other samples that is larger by this factor, thirty in the residual, is another one.
+_OVERFITTED = 1e3
 # Fewest steps from which a trend is read.
 _TREND = 20
 
@@ -71,6 +73,26 @@ def warn_of_no_progress(objective, params, batch, value_and_grad, stacklevel):
     else:
         return
     warnings.warn(message, stacklevel=stacklevel + 1)
+
+
+def warn_of_overfitting(count, params, loss, validation, state, stacklevel):
+    """Warn where a second-order method has fitted its samples and not what lies between them.
+
+    With fewer residuals than parameters this is expected, and other samples are given to see it.
+    """
+    size = sum(jnp.size(leaf) for leaf in jax.tree.leaves(params))
+    enough = count is not None and count >= size
+    if not enough or not len(loss) or not len(validation) or _imbalance(state) is None:
+        return
+    own, other = float(loss[-1]), float(validation[-1])
+    # Where both are as good as zero, rounding decides which is smaller.
+    if other > max(_OVERFITTED * own, float(jnp.finfo(loss.dtype).eps * loss[0])):
+        warnings.warn(
+            f"The loss is {own:.1e} on the samples trained on and {other:.1e} on the validation "
+            "samples: the solution is wrong between the former. Take more samples, or a new batch "
+            "every step (data as a function of a key).",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def trend(loss) -> str:

@@ -109,7 +109,7 @@ def kernel_recursion(
         return bias_variance + weight_variance * expectation(lambda z: activation(z) ** 2, k), k
 
     first = real_number("kernel", kernel)
-    return jax.lax.scan(layer, first, length=depth)[1]
+    return compiled_call(lambda k: jax.lax.scan(layer, k, length=depth)[1], first)
 
 
 def criticality(activation: Callable) -> Criticality:

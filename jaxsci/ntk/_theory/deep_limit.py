@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
-from ...core import require_x64
+from ...core import compiled_call, require_x64
 from ...numerics import bisect
 from .._gaussian import expectation
 from ..infinite import Elementwise, Polynomial
@@ -230,7 +230,7 @@ def deep_kernel(
     def layer(_, k):
         return _snapped(hermite.series(c, c, k))
 
-    return jax.lax.fori_loop(0, depth, layer, correlation)
+    return compiled_call(lambda k: jax.lax.fori_loop(0, depth, layer, k), correlation)
 
 
 def _known_correlation(rho: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
+from ...core import compiled_call
 from .._gaussian import expectation, real_number
 from .criticality import susceptibilities
 
@@ -63,7 +64,8 @@ def four_point_recursion(
         return (bias_variance + weight_variance * square, growth**2 * v + spread), state
 
     first = real_number("kernel", kernel)
-    return jax.lax.scan(layer, (first, jnp.zeros_like(first)), length=depth)[1]
+    begin = first, jnp.zeros_like(first)
+    return compiled_call(lambda state: jax.lax.scan(layer, state, length=depth)[1], begin)
 
 
 def linear_kernel_variance(depth: Int[Array, "..."] | int, width: int) -> Float[Array, "..."]:

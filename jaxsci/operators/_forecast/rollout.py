@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from ...core import compiled_call
 from .._fields.losses import relative_l2
 
 
@@ -66,15 +67,19 @@ def rollout(
     ```
     """
     _check_steps(steps, "rollout")
-    step = _step(f, inputs)
     u0 = jnp.asarray(u0)
-    _check_same(jax.eval_shape(step, params, u0), u0, "rollout")
+    _check_same(jax.eval_shape(_step(f, inputs), params, u0), u0, "rollout")
 
-    def advance(u, _):
-        u = step(params, u)
-        return u, u
+    def states(params, u0, inputs):
+        step = _step(f, inputs)
 
-    return jax.lax.scan(advance, u0, length=steps)[1]
+        def advance(u, _):
+            u = step(params, u)
+            return u, u
+
+        return jax.lax.scan(advance, u0, length=steps)[1]
+
+    return compiled_call(states, params, u0, inputs)
 
 
 def unrolled_loss(

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._fields.fields import check_field
 from .._fields.pointwise import Pointwise, gelu
@@ -215,7 +216,7 @@ class MgNO(eqx.Module):
     - `key`: PRNG key of the weights.
 
     Called with one sample `(*grid, in_channels)`; returns `(*grid, out_channels)`. The stencils are
-    tied to the spacing: evaluate on the training grid.
+    tied to the spacing: evaluate on the training grid, and go on on a finer one by `grow_levels`.
 
     **Raises:** `ValueError` as `VCycle` does.
 
@@ -270,6 +271,100 @@ class MgNO(eqx.Module):
         for cycle, skip in zip(self.cycles, self.skips, strict=True):
             v = gelu(cycle(v) + skip(v))
         return self.project(v)
+
+
+def grow_levels(params: PyTree, into: PyTree) -> PyTree:
+    """Parameters of V-cycles for a finer grid: all former grids become the coarse ones.
+
+        B f = P B' R f
+
+    B' is the cycle as it was, R and P full weighting and linear interpolation, and the new
+    smoothing steps are zero. To train on a coarse grid first, where steps are cheap, and to finish
+    on a fine one.
+
+    **Arguments:**
+
+    - `params`: what `jsci.pure` gives for an `MgNO`, or another network with `VCycle` in it,
+        trained on the coarse grid. It is every second point of the fine one from the second on,
+        `a[1::2, 1::2]`.
+    - `into`: the same of a network with more `levels`, one for each halving of the spacing,
+        otherwise made alike. Its operators A of the new grids are used.
+
+    **Returns:** a tree like `into`.
+
+    **Raises:** `ValueError` for another network, and for fewer levels than `params` has.
+
+    **Notes:** fields that are smooth on the coarse grid are mapped as before, to the second order
+    of the spacing. Begin with a new state of the optimiser.
+
+    **Good values:** the coarse grid for 80 % of the time.
+
+    **Source:** full multigrid, from coarse to fine, as in Briggs, Henson and McCormick, "A
+    Multigrid Tutorial", chapter 3.
+
+    ```python
+    options = dict(width=8, depth=2, dim=2, key=key)
+    _, coarse = jsci.pure(jsci.operators.MgNO(1, 1, levels=3, **options))
+    f, fine = jsci.pure(jsci.operators.MgNO(1, 1, levels=4, **options))
+    u = f(jsci.operators.grow_levels(coarse, fine), jnp.ones((32, 32, 1)))  # (32, 32, 1)
+    ```
+    """
+    old, new = (jax.tree.leaves(tree, is_leaf=_is_cycle) for tree in (params, into))
+    if len(old) != len(new):
+        raise ValueError(
+            "grow_levels() needs two networks that differ in their levels alone; got one of "
+            f"{len(old)} and one of {len(new)} V-cycles and other arrays."
+        )
+    structure = jax.tree.structure(into, is_leaf=_is_cycle)
+    return jax.tree.unflatten(structure, map(_grown, old, new))
+
+
+def _is_cycle(node: Any) -> bool:
+    return isinstance(node, VCycle)
+
+
+def _grown(old, new):
+    """A cycle of more levels, or what is no V-cycle as it was."""
+    cycles = _is_cycle(old) and _is_cycle(new)
+    added = len(new.levels) - len(old.levels) if cycles else 0
+    if added < 0:
+        raise ValueError(
+            f"grow_levels() adds levels: it cannot turn {len(old.levels)} into {len(new.levels)}."
+        )
+    kept = new.levels[added:] if cycles else new
+    former = old.levels if cycles else old
+    shapes = [jax.tree.map(jnp.shape, tree) for tree in (former, kept)]
+    if shapes[0] != shapes[1] or (cycles and old.boundary != new.boundary):
+        raise ValueError(
+            "grow_levels() needs two networks that differ in their levels alone; got others of "
+            "the same place: channels, width, smoothing steps or boundary differ."
+        )
+    if not cycles:
+        return old
+    first = [_transfer(level, new.dim) for level in new.levels[:added]]
+    return eqx.tree_at(lambda cycle: cycle.levels, new, [*first, *former])
+
+
+def _transfer(level, dim):
+    """The level as one that only restricts and prolongs."""
+    weighting = np.ones(())
+    for _ in range(dim):
+        weighting = np.multiply.outer(weighting, [0.25, 0.5, 0.25])
+
+    def alike(stencil, scale):
+        eye = np.eye(stencil.shape[-1])
+        return jnp.asarray(scale * weighting[..., None, None] * eye, stencil.dtype)
+
+    return eqx.tree_at(
+        lambda x: (x.before, x.after, x.restrict, x.prolong),
+        level,
+        (
+            jax.tree.map(jnp.zeros_like, level.before),
+            jax.tree.map(jnp.zeros_like, level.after),
+            alike(level.restrict, 1),
+            alike(level.prolong, 2**dim),
+        ),
+    )
 
 
 def _tap(stencil, shift: Sequence[int], phase: Sequence[int]):

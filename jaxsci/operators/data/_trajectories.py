@@ -19,6 +19,7 @@ from ._files.layout import Layout, check_alike
 from ._normaliser import Normaliser, moments
 
 _CHUNK = 2**22  # numbers that the normaliser holds at once
+_UNEVEN = 0.02  # relative difference of spacings; those of Gauss's latitudes differ by one per cent
 _UNLIKE = 30.0  # ratio of the sizes of two channels, above which one of them hardly counts
 
 
@@ -60,7 +61,7 @@ class Trajectories:
         arrays = [v.array.dtype for own in layouts for v in (*own.fields, *own.constants)]
         self.dtype = np.result_type(np.float32, *arrays)
         self._first = 0
-        self._warned = self._ends_checked = self._uneven_warned = False
+        self._warned = self._ends_checked = self._uneven_warned = self._points_checked = False
         self.mask = self._missing_at_first() if mask is None else _as_mask(mask, self.grid)
         held = None if self.mask is None else self.mask.tobytes()
         self._source = (*(layout.source() for layout in layouts), self.dtype, held)
@@ -192,9 +193,9 @@ class Trajectories:
 
         **Raises:** `ValueError` for more steps than the data have; for a value that is not finite
         outside the mask, JAX's error of a callback, which ends with the one that names the point.
-        It warns of channels of unlike size without a normaliser, of steps of unequal length, and of
-        fields that are not periodic along an axis whose boundary says so, such as those with both
-        ends in the file.
+        It warns of channels of unlike size without a normaliser, of steps of unequal length, of
+        points that are not evenly spaced along an axis, and of fields that are not periodic along
+        one whose boundary says so, such as those with both ends in the file.
 
         ```python
         np.savez("waves.npz", u=np.ones((5, 8, 16)))
@@ -207,6 +208,7 @@ class Trajectories:
         if normaliser is None:
             self._warn_of_unlike_channels()
         self._warn_of_repeated_ends()
+        self._warn_of_uneven_points()
         if steps:
             self._warn_of_uneven_times()
         of_trajectory, of_time, of_noise = jax.random.split(key, 3)
@@ -367,6 +369,22 @@ class Trajectories:
                 "Give batch(normaliser=training.normaliser()).",
                 stacklevel=3,
             )
+
+    def _warn_of_uneven_points(self):
+        """Most networks take the points of an axis for evenly spaced."""
+        if self._points_checked:
+            return
+        self._points_checked = True
+        for axis, x in zip("xyz", self.coordinates, strict=False):
+            gaps = np.abs(np.diff(x))
+            if len(gaps) and gaps.max() > (1 + _UNEVEN) * gaps.min():
+                warnings.warn(
+                    f"The points along the axis {axis!r} are not evenly spaced: spacings are "
+                    f"between {gaps.min():.4g} and {gaps.max():.4g}. Networks on a grid take them "
+                    "for equal, but for basis='chebyshev' or 'sphere' on the points of these "
+                    "bases. Interpolate to even points, or take a network for scattered points.",
+                    stacklevel=3,
+                )
 
     def _warn_of_uneven_times(self):
         """A model of one step would learn a mixture of steps."""

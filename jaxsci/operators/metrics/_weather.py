@@ -1,5 +1,7 @@
 """Scores of weather forecasts on a grid of latitudes and longitudes, and of ensembles."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,7 +13,10 @@ from ._averages import AnyArray, average, checked_pair
 def latitude_weights(latitude: Float[AnyArray, " latitudes"]) -> Float[np.ndarray, " latitudes"]:
     """The areas of the cells around latitudes, of mean one.
 
-        wᵢ ∝ sin φᵢ₊½ - sin φᵢ₋½,   φᵢ₊½ = (φᵢ + φᵢ₊₁)/2, and the poles at the ends
+        wᵢ ∝ sin φᵢ₊½ - sin φᵢ₋½,   φᵢ₊½ = (φᵢ + φᵢ₊₁)/2
+
+    The cell at an end reaches to the pole if that is less than one spacing away, as on every global
+    grid; otherwise, of a region, as far beyond its latitude as towards the next.
 
     **Arguments:**
 
@@ -20,9 +25,10 @@ def latitude_weights(latitude: Float[AnyArray, " latitudes"]) -> Float[np.ndarra
     **Returns:** one weight per latitude. As quadrature weights of a grid they are
     `jnp.broadcast_to(w[:, None], (latitudes, longitudes))`.
 
-    **Raises:** `ValueError` for latitudes that are not in order or beyond the poles.
+    **Raises:** `ValueError` for latitudes that are not in order or beyond the poles, or are those
+    of a global grid in radians. It warns of others that may be in radians.
 
-    **Source:** Rasp et al., "WeatherBench 2", JAMES 2024, section 3.
+    **Source:** Rasp et al., "WeatherBench 2", JAMES 2024, section 3, for global grids.
 
     ```python
     w = jsci.operators.metrics.latitude_weights(np.linspace(-90, 90, 5))
@@ -38,15 +44,41 @@ def latitude_weights(latitude: Float[AnyArray, " latitudes"]) -> Float[np.ndarra
             f"latitude is in degrees between -90 and 90; got {degrees.min()} to {degrees.max()}. "
             "A colatitude θ in radians is np.rad2deg(np.pi / 2 - θ)."
         )
-    if max(abs(degrees)) <= np.pi / 2 + 1e-4 and np.ptp(degrees) > 2:
-        raise ValueError(
-            f"latitude is in degrees, and {degrees.min():.4g} to {degrees.max():.4g} look like "
-            "radians: np.rad2deg(latitude)."
-        )
-    pole = np.sign(steps[0]) * 90
-    bounds = np.deg2rad([-pole, *(degrees[1:] + degrees[:-1]) / 2, pole])
+    _check_unit(np.sort(degrees))
+    between = (degrees[1:] + degrees[:-1]) / 2
+    ends = _end(degrees[0], -steps[0]), _end(degrees[-1], steps[-1])
+    bounds = np.deg2rad([ends[0], *between, ends[1]])
     areas = np.abs(np.diff(np.sin(bounds)))
     return areas / areas.mean()
+
+
+def _end(latitude, step):
+    """Where the outermost cell ends, `step` being outwards."""
+    pole = np.sign(step) * 90
+    return pole if abs(pole - latitude) < abs(step) else latitude + step / 2
+
+
+def _check_unit(rising):
+    """Refuses the points of a global grid in radians, and warns of others that may be such."""
+    if max(abs(rising)) > np.pi / 2 + 1e-4 or np.ptp(rising) <= 2:
+        return
+    span, n = f"{rising[0]:.4g} to {rising[-1]:.4g}", len(rising)
+    half, spacing = np.pi / 2, np.pi / n
+    grids = (
+        np.linspace(-half, half, n),
+        spacing * (np.arange(n) + 0.5) - half,
+        np.arcsin(np.polynomial.legendre.leggauss(n)[0]),
+    )
+    if any(np.abs(rising - grid).max() < 0.01 * spacing for grid in grids):
+        raise ValueError(
+            f"latitude is in degrees, and {span} are those of a global grid in radians: "
+            "np.rad2deg(latitude)."
+        )
+    warnings.warn(
+        f"latitude is in degrees: {span} is taken as a strip along the equator. If it is in "
+        "radians, give np.rad2deg(latitude).",
+        stacklevel=3,
+    )
 
 
 def latitude_weighted_rmse(

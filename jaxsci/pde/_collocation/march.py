@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...core import require_x64, residual
-from .._equations.time_order import require_order, time_responses
+from .._equations.time_order import evolving, require_order, time_responses
 from .relinearisation import minimise, warn_of_interpolation
 from .rows import (
     Equations,
@@ -27,7 +27,7 @@ from .rows import (
     weighted,
 )
 from .slab_file import SlabFile
-from .slabs import State, initial_state, next_state, slab_function
+from .slabs import Evolves, State, initial_state, next_state, slab_function
 from .truncated_svd import ReusedFactors
 
 
@@ -70,7 +70,9 @@ def march(
 
     Where a solution needs thousands of features over all times, a few hundred do over a short one.
     The state at the end of a slab is handed over exactly, as a sum of coefficients, and so is its
-    slope in time for equations of second order. All slabs of equal shapes are one program.
+    slope in time for equations of second order. All slabs of equal shapes are one program. A
+    component of which no equation has a derivative in time, such as a pressure, is no state: each
+    slab solves for it anew, without the factor t - t_k, whatever `trial` has at the initial time.
 
     **Arguments:**
 
@@ -131,10 +133,12 @@ def march(
     training, others = (drawn(points, equations, named, k) for k in (now, later))
     _require_shares(training)
     shape = count(features, next(iter(training.values()))[0], outputs)
-    free = slab_function(features, order)
     state, lengths = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.diff(bounds)
     start = np.zeros(shape)
+    free = slab_function(features, order)
     _check_equations(equations, trial, free, start, state, training, order)
+    evolves = _evolving(equations, trial, start, training, bounds)
+    free = slab_function(features, order, evolves)
     rows, values = _rows(equations, trial, free, weights, training, start, state)
 
     def share_left(state: State, params: np.ndarray) -> float:
@@ -164,7 +168,8 @@ def march(
             if callback is not None:
                 callback(k, relative)
         start = np.asarray(solved[k][1])
-        state = next_state(*solved[k], lengths[min(k + 1, len(lengths) - 1)], order)
+        following = lengths[min(k + 1, len(lengths) - 1)]
+        state = next_state(*solved[k], following, order, evolves)
     if not solved:
         raise ValueError(
             "march() could not solve its first slab: see the warning, and take shorter slabs, more "
@@ -184,6 +189,14 @@ def _check_equations(equations, trial, free, start, state, points, order) -> Non
     responses = time_responses(equations, resting, _at_times(points, state))
     require_numbers(responses, "An equation")
     require_order(order, responses)
+
+
+def _evolving(equations, trial, start, points, bounds) -> Evolves:
+    """Which components of a system have a derivative in time, at points of all slabs."""
+    if start.ndim == 1:
+        return True
+    whole = initial_state(bounds[0], bounds[-1] - bounds[0], start.shape)
+    return evolving(equations, trial, jnp.asarray(start), _at_times(points, whole))
 
 
 def _rows(equations, trial, free, weights, training, start, state) -> tuple[Callable, Callable]:

@@ -8,6 +8,8 @@ In slab k, from t_k on for h_k, the local time is τ = (t - t_k) / h_k. With fea
 where P and V, the value and the slope at t_k, are again φ(x, 1) and its slope ∂φ/∂τ(x, 1) times
 sums of earlier coefficients. So nothing is fitted when a state is handed over, and a slab costs as
 much after a thousand others as at the beginning.
+
+A component without a derivative in time, such as a pressure, is no state: it is c_k·φ(x, τ) alone.
 """
 
 from collections.abc import Callable
@@ -15,7 +17,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+Evolves = bool | Bool[np.ndarray, "*outputs"]
 
 
 class State(eqx.Module):
@@ -41,9 +46,11 @@ def initial_state(time: float, length: float, shape: tuple[int, ...]) -> State:
     return State(jnp.asarray(time), jnp.asarray(length), zero, zero, zero, zero)
 
 
-def next_state(state: State, coefficients: Array, length: float, order: int) -> State:
-    """The state after a slab of these coefficients."""
-    h, c = state.length, coefficients
+def next_state(
+    state: State, coefficients: Array, length: float, order: int, evolves: Evolves = True
+) -> State:
+    """The state after a slab of these coefficients, of the components that evolve."""
+    h, c = state.length, jnp.where(jnp.asarray(evolves)[..., None], coefficients, 0.0)
     value, slope_value = state.value, state.slope_value
     rate, slope_rate = state.rate, state.slope_rate
     if order == 1:
@@ -56,7 +63,7 @@ def next_state(state: State, coefficients: Array, length: float, order: int) -> 
     return State(state.time + h, new_length, value, slope_value, rate, slope_rate)
 
 
-def slab_function(features: Callable, order: int) -> Callable:
+def slab_function(features: Callable, order: int, evolves: Evolves = True) -> Callable:
     """F(state, coefficients, (x, t)) of one slab."""
 
     def free(state: State, coefficients: Array, point: Float[Array, " dim"]) -> Array:
@@ -65,10 +72,10 @@ def slab_function(features: Callable, order: int) -> Callable:
         own = coefficients @ features(jnp.append(x, since / state.length))
         one = jnp.ones((), point.dtype)
         if order == 1:
-            return state.value @ at_end(one) + since * own
+            return state.value @ at_end(one) + jnp.where(evolves, since, 1.0) * own
         phi, slope = jax.jvp(at_end, (one,), (one,))
         begin = state.value @ phi + state.slope_value @ slope
         rate = state.rate @ phi + state.slope_rate @ slope
-        return begin + since * rate + since**2 * own
+        return begin + since * rate + jnp.where(evolves, since**2, 1.0) * own
 
     return free

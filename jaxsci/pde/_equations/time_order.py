@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ...core import compiled_call
 
@@ -63,3 +63,36 @@ def time_responses(equations: Equations, u: Callable, points: Points) -> list[Fl
         ]
 
     return compiled_call(all_of, {name: x[:_SOME] for name, x in points.items()})
+
+
+def evolving(
+    equations: Equations, trial: Callable, params: Float[Array, "*outputs n"], points: Points
+) -> Bool[np.ndarray, "*outputs"]:
+    """Which components of F(params, x) the equations for trial(F) differentiate in time.
+
+    Seen as in `time_responses`, at zero and at another F, since a coefficient may vanish at one.
+    """
+    shape = params.shape[:-1]
+
+    def response(op: Callable, x: Float[Array, " dim"], size: float) -> Array:
+        def residual(a: Float[Array, "*outputs orders"]) -> Array:
+            def free(_, y: Float[Array, " dim"]) -> Array:
+                since = y - x
+                slopes = jnp.sin(1.0 + jnp.arange(len(since) - 1))
+                powers = jnp.cumprod(since[-1] / jnp.arange(1, _HIGHEST + 1))
+                other = jnp.sin(jnp.sum(y) + jnp.arange(1.0, 1 + np.prod(shape))).reshape(shape)
+                return size * other + jnp.exp(slopes @ since[:-1]) * (a @ powers)
+
+            return jnp.ravel(op(lambda y: trial(free)(params, y), x))
+
+        return jax.jacrev(residual)(jnp.zeros((*shape, _HIGHEST), x.dtype))
+
+    def seen(points: Points) -> Array:
+        found = [
+            jax.vmap(lambda x, op=op, size=size: response(op, x, size))(points[name])
+            for name, op in equations.items()
+            for size in (0.0, 1.0)
+        ]
+        return jnp.any(jnp.stack([jnp.any(r != 0, (0, 1, -1)) for r in found]), 0)
+
+    return np.asarray(compiled_call(seen, points))

@@ -262,7 +262,7 @@ def test_the_factor_of_unequal_terms_is_that_of_the_step_that_showed_it():
         fit(objective=loss, optimizer=jsci.gauss_newton(), **change)
 
 
-def test_fewer_residuals_than_parameters_are_said():
+def test_few_residuals_are_said_and_so_is_a_loss_between_them():
     """Two points and three parameters: second order can meet both and be wrong between them."""
     loss = jsci.objective({"line": lambda p, x: p["w"] @ jnp.array([1.0, x, x**2]) - jnp.sin(x)})
     few, more = {"line": jnp.arange(2.0)}, {"line": jnp.arange(3.0)}
@@ -272,6 +272,11 @@ def test_fewer_residuals_than_parameters_are_said():
         fit(data=few, **change)
     fit(data=more, **change)
     fit(data=few, validation=more, **change)
+    far = {"line": jnp.array([10.0])}
+    with pytest.warns(UserWarning, match="validation samples: the solution is wrong between"):
+        fit(data=more, validation=far, **change)
+    fit(data=more, validation=few, **change)
+    fit(data=more, validation=far, **(change | {"optimizer": SGD}))
     fit(data=lambda key: few, key=jax.random.key(0), **change)
     fit(data=few, **(change | {"optimizer": SGD}))
 

@@ -4,10 +4,12 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsci.dft import Criteria, forces, molecule, relax, stack, xc
+from jaxsci.dft._properties._geometry.optimiser import Optimiser
 from jaxsci.dft._properties._geometry.primitives import Primitives
 from jaxsci.dft._properties._geometry.rebuilt import one_of, rebuilt
 
@@ -124,6 +126,32 @@ def test_one_that_fails_stops_no_other(batch_size):
     assert np.isnan(ours.energy[1]) and np.isnan(ours.forces[1]).all()
     alone = relax(good, xc("hf"), progress=False)
     np.testing.assert_allclose(ours.positions[0], alone.positions, atol=1e-8)
+
+
+def test_it_ends_before_geometries_without_an_energy():
+    """Steps are shortened in front of them, and the nearest geometry with an energy is kept."""
+    wall = 0.70 * ANGSTROM  # of HF in STO-3G the minimum is at 0.712 ångström
+
+    def term(m):
+        return jnp.where(jnp.linalg.norm(m.coordinates[1] - m.coordinates[0]) > wall, jnp.nan, 0.0)
+
+    walled = dataclasses.replace(xc("hf"), nuclear_terms=((1.0, term),))
+    hydrogen = molecule("H 0 0 0; H 0 0 .6", "sto-3g", grid=0)
+    with pytest.warns(UserWarning, match="molecule 0: the SCF did not converge at a geometry"):
+        ours = relax(hydrogen, walled, progress=False)
+    assert not ours.converged and not ours.solved
+    np.testing.assert_allclose(distances(np.asarray(ours.positions))[0, 1], wall, atol=2e-3)
+    assert ours.result.converged and np.isfinite(ours.energy)
+
+
+def test_a_retreat_goes_half_way_back():
+    """It halved the trust radius: a step that was shorter than that was tried again as it was."""
+    start, slope = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.3]]), np.array([[0, 0, -0.01]])
+    optimiser = Optimiser(start, np.array([1, 1]), Criteria())
+    optimiser.tell(-1.0, np.concatenate([-slope, slope]))
+    whole = distances(optimiser.position)[0, 1] - 1.3
+    assert optimiser.retreat() and 0 < whole < 0.25
+    np.testing.assert_allclose(distances(optimiser.position)[0, 1] - 1.3, 0.5 * whole, rtol=1e-5)
 
 
 def test_slopes_of_internal_coordinates_equal_differences():

@@ -85,6 +85,8 @@ def test_a_z_matrix_is_that_of_pyscf():
         ("H 0 0 0 H 0 0 1;", "atom 0: expected 'symbol x y z', got 'H 0 0 0 H 0 0 1'"),
         ("H 0 0 0; H 0 0 one", "atom 1: expected 'symbol x y z'"),
         ("H 0 0 0; Q 0 0 1", "atom 1: unknown element 'Q'"),
+        ("H 0 0 0; ghost-Q 0 0 1", "atom 1: the ghost 'ghost-Q' needs a known element"),
+        ("H 0 0 0; @Xx 0 0 1", "atom 1: the ghost '@Xx' needs a known element"),
         ("O; H 1 r", "line 2 of the Z-matrix: expected 'symbol bond r'"),
         ("O; H 1 .96; H 1 .96 2", "line 3 of the Z-matrix: expected 'symbol bond r angle a'"),
         ("O; H 2 .96", "line 2 of the Z-matrix: its atoms are different ones above it"),

@@ -1,5 +1,7 @@
 """What files say of their numbers, times and coordinates, and what is refused of it."""
 
+import warnings
+
 import jax
 import numpy as np
 import pytest
@@ -126,9 +128,53 @@ def test_a_file_that_is_cut_short_is_named(tmp_path, kind):
         data.read(path, fields=["u"], axes="ntx")
 
 
+@pytest.mark.parametrize("name", ["tensor", "t0_fields/psi"])
+def test_a_field_of_complex_numbers_is_named(tmp_path, name):
+    """In a file of a known layout; of The Well it is not left out."""
+    with h5py.File(tmp_path / "psi.hdf5", "w") as file:
+        file[name] = U + 1j
+        file["x-coordinate"], file["t-coordinate"] = np.arange(6.0), np.arange(4.0)
+        if name != "tensor":
+            file.create_group("dimensions").attrs["spatial_dims"] = ["x"]
+            file["dimensions/x"], file["dimensions/time"] = np.arange(6.0), np.arange(4.0)
+    with pytest.raises(ValueError, match=f"'{name}' is not an array of real numbers"):
+        data.read(tmp_path / "psi.hdf5")
+
+
+def test_coordinates_without_fields_say_what_to_pass(tmp_path):
+    path = write_hdf5(tmp_path / "1d.hdf5", wave=U, **{"x-coordinate": np.arange(6.0)})
+    with pytest.raises(ValueError, match="none of the fields 'tensor'.*wave .*axes='ntx'"):
+        data.read(path)
+
+
+def test_uneven_points_are_warned_of_once_and_those_of_gauss_are_not(tmp_path, key):
+    """Networks on a grid take points for evenly spaced."""
+    rows = {
+        "uneven": np.cos(np.pi * np.arange(6) / 5),
+        "even": np.linspace(-1, 1, 6, dtype=np.float32),
+        "gauss": np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(6)[0])),
+    }
+    found = {
+        name: data.read(
+            write_hdf5(
+                tmp_path / f"{name}.h5",
+                tensor=U,
+                **{"x-coordinate": x, "t-coordinate": np.arange(4.0)},
+            )
+        )
+        for name, x in rows.items()
+    }
+    with pytest.warns(UserWarning, match="along the axis 'x' are not evenly spaced: .* 0.191 and"):
+        found["uneven"].batch(key, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for trajectories in found.values():
+            trajectories.batch(key, 2)
+
+
 def test_complex_numbers_are_refused_and_files_have_their_common_dtype(tmp_path):
     np.save(tmp_path / "u.npy", U + 1j)
-    with pytest.raises(ValueError, match="complex ones are read as two real arrays"):
+    with pytest.raises(ValueError, match="Save complex ones as two real arrays"):
         data.read(tmp_path / "u.npy", fields=["u"], axes="ntx")
     paths = [tmp_path / "0.npz", tmp_path / "1.npz"]
     for path, dtype in zip(paths, (np.float32, np.float64), strict=True):

@@ -258,7 +258,7 @@ def test_a_file_of_objects_is_refused_not_unpickled(tmp_path):
         with pytest.raises(ValueError, match="object"):
             data.read(tmp_path / name, fields=["u"], axes="n")
     io.savemat(tmp_path / "o.mat", {"u": objects, "v": U})
-    with pytest.raises(ValueError, match="no array 'u'. It is not an array of numbers"):
+    with pytest.raises(ValueError, match="'u' is not an array of real numbers"):
         data.read(tmp_path / "o.mat", fields=["u"], axes="nx")
 
 

@@ -12,6 +12,7 @@ RNG = np.random.default_rng(0)
 P, U = RNG.standard_normal((2, 12, 10, 2))
 WEIGHTS = RNG.uniform(0.5, 2, (12, 10))
 LATITUDE = np.linspace(-80, 80, 12)
+GAUSS = np.polynomial.legendre.leggauss(9)[0]
 PER_POINT = [metrics.nrmse, metrics.vrmse, metrics.conservation_error]
 
 
@@ -89,6 +90,27 @@ def test_latitude_weights_are_the_areas_of_cells():
     weights = metrics.latitude_weights(LATITUDE)
     np.testing.assert_allclose(weights, areas / areas.mean(), rtol=1e-13)
     np.testing.assert_allclose(metrics.latitude_weights(LATITUDE[::-1]), weights[::-1], rtol=1e-13)
+
+
+def test_latitude_weights_of_a_region_end_half_a_spacing_beyond_it():
+    """A strip along the equator is no grid in radians, though its numbers are as small."""
+    region = np.arange(30.0, 61, 5)
+    bounds = np.deg2rad(np.arange(27.5, 63, 5))
+    areas = np.diff(np.sin(bounds))
+    np.testing.assert_allclose(metrics.latitude_weights(region), areas / areas.mean(), rtol=1e-13)
+    with pytest.warns(UserWarning, match="taken as a strip along the equator"):
+        strip = metrics.latitude_weights(np.arange(-1.5, 1.6, 0.25))
+    np.testing.assert_allclose(strip, 1, atol=1e-3)  # cos 1.5 degrees is 0.9997
+    with pytest.warns(UserWarning, match="in radians, give np.rad2deg"):
+        metrics.latitude_weights(np.deg2rad(LATITUDE))
+
+
+def test_gauss_latitudes_have_their_weights():
+    """The cells of a Gauss grid, poles included, to the second order of its spacing."""
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    found = metrics.latitude_weights(np.rad2deg(np.arcsin(nodes)))
+    assert abs(found / found.sum() * 2 - weights).max() < 0.1 * weights.max()
+    assert found.sum() == pytest.approx(60)
 
 
 def test_rmse_and_acc_are_those_of_weatherbench():
@@ -201,9 +223,14 @@ def test_gradients_are_finite_where_masked_points_have_no_values():
         (lambda: metrics.nrmse(P, U, weights=-WEIGHTS), "finite and >= 0"),
         (
             lambda: metrics.latitude_weighted_rmse(
-                jnp.ones((4, 8, 1)), jnp.ones((4, 8, 1)), jnp.linspace(-1.5, 1.5, 4)
+                jnp.ones((4, 8, 1)), jnp.ones((4, 8, 1)), jnp.linspace(-jnp.pi / 2, jnp.pi / 2, 4)
             ),
-            "look like radians",
+            "global grid in radians",
+        ),
+        (lambda: metrics.latitude_weights(np.arcsin(GAUSS)), "global grid in radians"),
+        (
+            lambda: metrics.latitude_weights(np.pi * (np.arange(9) - 4) / 9),
+            "global grid in radians",
         ),
         (lambda: metrics.vrmse(P, U, epsilon=-1), "epsilon >= 0"),
         (lambda: metrics.spectral_error(P, U, edges=(0, 1, 1)), "that rise"),

@@ -1,5 +1,8 @@
 """The V-cycle layer: with the classical stencils it is the classical method."""
 
+from collections.abc import Callable
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.operators import MgNO, VCycle
+from jaxsci.operators import MgNO, VCycle, grow_levels
 from jaxsci.operators._networks.mgno import Boundary
 
 LAPLACIAN = np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
@@ -165,3 +168,46 @@ def test_mgno_gradient_against_finite_differences(key):
 def test_bad_input(key, call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call(key)
+
+
+@pytest.mark.parametrize(("dim", "added", "smooth"), [(1, 1, 1), (1, 2, 2), (2, 1, 1)])
+def test_a_grown_cycle_is_the_coarse_one_between_its_transfers(key, dim, added, smooth):
+    """Fields restricted by full weighting, mapped by the coarse cycle, at the coarse points."""
+    make = partial(
+        VCycle, 2, 3, dim=dim, before=smooth, after=smooth - 1, boundary="periodic", key=key
+    )
+    coarse, fine = make(levels=1), make(levels=1 + added)
+    f = jax.random.normal(key, (*(8,) * dim, 2))
+    restricted = f
+    for _ in range(added):
+        for axis in range(dim):
+            odd, even = (
+                restricted.take(np.arange(i, restricted.shape[axis], 2), axis) for i in (1, 0)
+            )
+            restricted = odd / 2 + even / 4 + jnp.roll(even, -1, axis) / 4
+    u = eqx.filter_jit(grow_levels(coarse, fine))(f)
+    for _ in range(added):
+        u = u[(slice(1, None, 2),) * dim]
+    np.testing.assert_allclose(u, eqx.filter_jit(coarse)(restricted), atol=1e-12)
+
+
+def test_a_grown_network_learns_on_its_new_grid(key):
+    (_, small), (f, large) = (
+        jsci.pure(MgNO(1, 1, width=2, depth=1, dim=1, levels=n, key=key)) for n in (1, 2)
+    )
+    grown = grow_levels(small, large)
+    a = jnp.sin(jnp.arange(8.0))[:, None]
+    slope = jax.jit(jax.grad(lambda p: jnp.sum(f(p, a) ** 2)))(grown)
+    assert jnp.all(slope.cycles[0].levels[0].before[0] != 0)
+    np.testing.assert_array_equal(grown.project.weight, small.project.weight)
+
+
+def test_only_levels_can_be_added(key):
+    make: Callable = partial(VCycle, 1, 1, dim=1, levels=2, key=key)
+    with pytest.raises(ValueError, match="cannot turn 2 into 1"):
+        grow_levels(make(), make(levels=1))
+    for other in (make(levels=3, boundary="periodic"), make(levels=3, before=2), make(dim=2)):
+        with pytest.raises(ValueError, match="differ in their levels alone"):
+            grow_levels(make(), other)
+    with pytest.raises(ValueError, match="differ in their levels alone"):
+        grow_levels([make()], [make(levels=3), jnp.ones(2)])

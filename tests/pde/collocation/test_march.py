@@ -85,6 +85,26 @@ def test_the_state_is_that_of_the_slab_before_whatever_its_coefficients(order):
         state = then
 
 
+def test_what_has_no_derivative_in_time_is_solved_anew_in_each_slab():
+    """u_t = p with p = cos(3t) sin(pi x) - 2 u: p does not begin where the trial function does, and
+    an error of one slab's end is not handed to the next."""
+
+    def op(w, x):
+        u, p = w(x)
+        forced = jnp.cos(3 * x[1]) * rest(x)
+        return jnp.stack([jsci.derivative(w, 1, component=0)(x) - p, p - forced + 2 * u])
+
+    trial = lambda f: pde.hard(f, lift=lambda x: 0 * x, factor=lambda x: 1.0)  # noqa: E731
+    result = pde.march(op, trial, FEATURES, POINTS, [0.0, 0.5, 1.0, 1.5], outputs=2)
+
+    def exact(x):  # u' + 2 u = cos 3t from zero
+        wave = (2 * jnp.cos(3 * x[1]) + 3 * jnp.sin(3 * x[1]) - 2 * jnp.exp(-2 * x[1])) / 13
+        return rest(x) * jnp.stack([wave, jnp.cos(3 * x[1]) - 2 * wave])
+
+    assert result.completed
+    assert error(result, exact) < 1e-9
+
+
 def test_times_that_were_not_solved_have_no_value(wave):
     result, _ = wave
     at = jnp.array([[0.5, -0.1], [0.5, 0.0], [0.5, 3.0], [0.5, 3.1]])

@@ -203,6 +203,41 @@ def test_a_point_cloud_is_the_domain_that_was_scanned(key):
     np.testing.assert_allclose(jax.vmap(lambda x: u(None, x))(drawn), 0.0, atol=1e-8)
 
 
+def _cube():
+    """The unit cube as twelve triangles, counterclockwise from outside."""
+    corners = np.array([[x, y, z] for x in (0.0, 1) for y in (0.0, 1) for z in (0.0, 1)])
+    squares = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
+    return corners, np.array([t for a, b, c, d in squares for t in ([a, b, c], [a, c, d])])
+
+
+def test_a_mesh_from_an_stl_file_is_a_domain(tmp_path, key):
+    meshio = pytest.importorskip("meshio")
+    vertices, faces = _cube()
+    meshio.Mesh(vertices, [("triangle", faces)]).write(tmp_path / "part.stl", binary=True)
+    part = meshio.read(tmp_path / "part.stl")
+    cube = pde.PointCloud.from_mesh(part.points, part.cells_dict["triangle"], 800)
+    np.testing.assert_allclose(cube.measure, 1.0, rtol=0.03)
+    np.testing.assert_allclose(cube.boundary["surface"].measure, 6.0, rtol=0.05)
+    inside = np.asarray(pde.uniform(cube, 100)(key))
+    assert inside.min() > -0.02 and inside.max() < 1.02
+    level = [float(cube.level(jnp.array([0.5, 0.5, z]))) for z in (0.95, 1.0, 1.05)]
+    np.testing.assert_allclose(level, [0.05, 0.0, -0.05], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v, f: (v, f[:-1]), "do not close a surface"),
+        (lambda v, f: (v, f[:, ::-1]), "must point outward"),
+        (lambda v, f: (v[:-1], f), "there are 7 vertices"),
+        (lambda v, f: (v, f[:, :2]), "vertices .v, 3. and triangles"),
+    ],
+)
+def test_meshes_that_are_none(change, message):
+    with pytest.raises(ValueError, match=message):
+        pde.PointCloud.from_mesh(*change(*_cube()), 200)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -15,15 +15,16 @@ KINDS = ["H2", "H2O", "HF", "NH3", "CH4", "N2", "CO", "C2H2", "HCN", "CH2O"]
 WAVENUMBER, ENERGY = 0.5, 1e-5
 
 
-def by_pyscf(atoms: Any, basis: str, functional: str, grid: int) -> tuple[np.ndarray, float]:
-    """Wavenumbers and the free energy on the same geometry, without the response of the grid."""
+def by_pyscf(atoms: Any, basis: str, functional: str, grid: int) -> tuple[np.ndarray, float, int]:
+    """Wavenumbers, free energy and its symmetry number, without the response of the grid."""
     from pyscf.hessian import thermo
 
     field = pyscf_field(atoms, basis, functional, grid, 1e-12)
     field.kernel()
     modes = thermo.harmonic_analysis(field.mol, field.Hessian().kernel())
     found = thermo.thermo(field, modes["freq_au"], 298.15, 101325)
-    return np.sort(modes["freq_wavenumber"].real), float(found["G_tot"][0])
+    turns = int(thermo.rotational_symmetry_number(field.mol))
+    return np.sort(modes["freq_wavenumber"].real), float(found["G_tot"][0]), turns
 
 
 def make_vibrations(size: Size) -> Run:
@@ -42,8 +43,7 @@ def make_vibrations(size: Size) -> Run:
     figures: dict[str, Any] = {}
 
     def ours():
-        found = [jsci.dft.vibrations(m, exc) for m in molecules]
-        return [(np.asarray(v.frequencies), v.thermochemistry().free_energy) for v in found]
+        return [jsci.dft.vibrations(m, exc) for m in molecules]
 
     def theirs():
         return [by_pyscf(a, basis, functional, grid) for a in places]
@@ -51,12 +51,22 @@ def make_vibrations(size: Size) -> Run:
     def step():
         found, reference = both(ours, theirs, len(kinds), figures)
         pairs = list(zip(found, reference, strict=True))
-        wavenumbers = max(np.abs(a[0] - b[0]).max() for a, b in pairs)
-        energies = max(abs(a[1] - b[1]) for a, b in pairs)
+        wavenumbers = max(np.abs(np.asarray(v.frequencies) - r[0]).max() for v, r in pairs)
+        # With PySCF's symmetry numbers: it may miss some where a geometry is relaxed, not exact.
+        energies = max(
+            abs(v.thermochemistry(symmetry_number=r[2]).free_energy - r[1]) for v, r in pairs
+        )
+        own = [v.thermochemistry().symmetry_number for v in found]
+        others = [
+            f"{kind} {n}, PySCF {r[2]}"
+            for kind, n, r in zip(kinds, own, reference, strict=True)
+            if n != r[2]
+        ]
         figures.update(
             {
                 "frequencies": f"{wavenumbers:.1e} 1/cm",
                 "free energies": f"{energies:.1e} Hartree",
+                "other symmetry numbers": ", ".join(others) or "none",
             }
         )
         return max(wavenumbers / WAVENUMBER, energies / ENERGY)

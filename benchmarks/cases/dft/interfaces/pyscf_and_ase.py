@@ -1,12 +1,16 @@
 """Doors to other programs: what goes through them keeps its energy."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 import jaxsci as jsci
+from benchmarks.cases.dft.chemistry._beside_pyscf import TIGHT
 from benchmarks.runner.case import Case, Run, Size
+from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 
 DIMER = (
     "O -1.551007 -.11452 0; H -1.934259 .762503 0; H -.599677 .040712 0; ",
@@ -83,29 +87,54 @@ def make_round_trip(size: Size) -> Run:
     )
 
 
+def water_for_ase(basis: str, grid: int) -> Any:
+    import ase
+
+    atoms = ase.Atoms("OH2", [(0, 0, 0.1173), (0, 0.7572, -0.4692), (0, -0.7572, -0.4692)])
+    atoms.calc = jsci.dft.calculator(jsci.dft.xc("pbe"), basis=basis, grid=grid)
+    return atoms
+
+
+@contextlib.contextmanager
+def compilations() -> Iterator[list[str]]:
+    """A list that grows with each program that is compiled in this context."""
+    compiled: list[str] = []
+
+    def listen(event: str, duration_secs: float, **kwargs: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
 def make_trajectory(_: Size) -> Run:
     """Water at constant energy through ASE, from 300 K."""
-    import ase
     from ase import units
     from ase.md.verlet import VelocityVerlet
 
     basis, grid, steps = "6-31g", 1, 500
-    atoms = ase.Atoms("OH2", [(0, 0, 0.1173), (0, 0.7572, -0.4692), (0, -0.7572, -0.4692)])
-    atoms.calc = jsci.dft.calculator(jsci.dft.xc("pbe"), basis=basis, grid=grid)
+    atoms = water_for_ase(basis, grid)
     thermal = np.random.default_rng(0).normal(size=(3, 3)) * np.sqrt(300 * units.kB)
     velocities = thermal / np.sqrt(atoms.get_masses())[:, None]
 
     def step():
         atoms.set_velocities(velocities - velocities.mean(axis=0))
         dynamics = VelocityVerlet(atoms, timestep=0.25 * units.fs)
+        dynamics.run(1)
         energies = []
-        for _ in range(steps):
-            dynamics.run(1)
-            energies.append(atoms.get_total_energy() / units.Hartree)
-        return np.array(energies)
+        with compilations() as compiled:
+            for _ in range(steps):
+                dynamics.run(1)
+                energies.append(atoms.get_total_energy() / units.Hartree)
+        return np.array(energies), len(compiled)
 
-    def drift(energies):
+    def drift(found):
         """The slope of a straight line, over the whole trajectory."""
+        energies, _ = found
         return float(abs(np.polyfit(np.arange(steps), energies, 1)[0]) * steps)
 
     return Run(
@@ -114,7 +143,51 @@ def make_trajectory(_: Size) -> Run:
         error=drift,
         host=True,
         note=f"PBE, {basis}, grid {grid}, {steps} steps of 0.25 fs",
-        figures=lambda e: {"oscillation of Verlet": f"{np.ptp(e):.1e} Hartree"},
+        figures=lambda found: {
+            "oscillation of Verlet": f"{np.ptp(found[0]):.1e} Hartree",
+            "compiled after the first step": found[1],
+        },
+    )
+
+
+def make_held(size: Size) -> Run:
+    """One bond of water is held, the other and the angle relax: by ASE, and by `relax`."""
+    from ase.constraints import FixBondLength
+    from ase.optimize import BFGS
+
+    basis, grid = ("sto-3g", 0) if size == "smoke" else ("def2-svp", 3)
+
+    def by_ase():
+        atoms = water_for_ase(basis, grid)
+        atoms.set_constraint(FixBondLength(0, 1))
+        dynamics = BFGS(atoms, logfile=None)
+        dynamics.run(fmax=0.05, steps=1)
+        with compilations() as compiled:
+            dynamics.run(fmax=1e-3, steps=60)
+        return atoms.get_all_distances(), dynamics.nsteps, len(compiled)
+
+    def step():
+        water = jsci.dft.molecule(WATER, basis, grid=grid)
+        relaxed = jsci.dft.relax(
+            water,
+            jsci.dft.xc("pbe"),
+            held=[(0, 1)],
+            criteria=jsci.dft.Criteria(**TIGHT),
+            progress=False,
+        )
+        x = np.asarray(relaxed.positions) * BOHR_IN_ANGSTROM
+        return np.linalg.norm(x[:, None] - x, axis=-1), int(relaxed.steps), by_ase()
+
+    return Run(
+        step,
+        (),
+        error=lambda found: float(np.abs(found[0] - found[2][0]).max()),
+        host=True,
+        note=f"PBE, {basis}, grid {grid}; one bond of water held by FixBondLength, 1e-3 eV/Å",
+        figures=lambda found: {
+            "geometries": f"{found[1]}, BFGS of ASE {found[2][1]}",
+            "compiled after the first step": found[2][2],
+        },
     )
 
 
@@ -149,5 +222,15 @@ CASES = [
         tolerance=1e-5,
         error_name="drift, Hartree",
         item="steps",
+    ),
+    Case(
+        "dft.held_by_ase",
+        "dft",
+        "Water with a bond held, relaxed by ASE's BFGS through the calculator",
+        make_held,
+        "full",
+        reference="relax with the same bond held",
+        tolerance=1e-3,
+        error_name="ångström between any two atoms",
     ),
 ]

@@ -17,7 +17,7 @@ from benchmarks.runner.case import Case, Run
 from jaxsci.operators import FNO, data, metrics, rollout, unrolled_loss
 
 SECONDS = {"smoke": 0.5, "quick": 10.0, "full": 60.0}  # of CPU time, a network
-POINTS, STEP = 128, 1.0  # the domain is 32 long; nearby states separate by e in about 10
+POINTS, STEP = 128, 1.0  # the domain is 32 long; nearby states separate by e in about 25
 STATES, TRAINING = 21, {"smoke": 10, "quick": 200, "full": 200}
 HORIZON, TEST = {"smoke": 30, "quick": 150, "full": 150}, 50  # states and trajectories
 WIDTH, MODES, DEPTH, RATE, BATCH = 32, 16, 4, 2e-3, 20

@@ -105,8 +105,12 @@ def case(
     *,
     until: str = "",
     tolerance: float = BAR,
+    published: bool = True,
 ) -> Case:
-    """The case of a problem; `until` is the time to which two CPU-minutes get."""
+    """The case of a problem; `until` is the time to which two CPU-minutes get.
+
+    One that is not of PINNacle itself, but beside one that is, is not `published`.
+    """
 
     def make(size):
         full, seconds = size == "full", []
@@ -127,9 +131,9 @@ def case(
         )
 
     return Case(
-        f"pde.pinnacle-{problem.__name__}",
+        f"pde.{'pinnacle' if published else 'solved'}-{problem.__name__}",
         "pde",
-        f"PINNacle: {title}",
+        f"PINNacle: {title}" if published else title,
         make,
         "full",
         reference=reference,

@@ -10,8 +10,13 @@ from jaxsci import numerics, pde
 Grid = tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, " n"]]
 
 
-def cavity_stream_function(n: int, viscosity: float) -> Grid:
-    """ψ at Chebyshev points of the unit square, by Newton's method; the lid has 4x(1 - x).
+def parabolic_lid(x):
+    """Its speed is zero at its ends, and the slope of the speed is not."""
+    return 4 * x * (1 - x)
+
+
+def cavity_stream_function(n: int, viscosity: float, lid=parabolic_lid) -> Grid:
+    """ψ at Chebyshev points of the unit square, by Newton's method.
 
     The equation holds two points away from the walls; beside them the slopes are given instead.
     """
@@ -24,7 +29,7 @@ def cavity_stream_function(n: int, viscosity: float) -> Grid:
     ends = np.concatenate([index[0, inner], index[-1, inner]])
     caps = np.concatenate([index[2:-2, 0], index[2:-2, -1]])
     slopes = np.concatenate([along[ends], up[caps]])[:, unknown]
-    lid = np.concatenate([np.zeros(len(ends) + n - 3), 4 * x[2:-2] * (1 - x[2:-2])])
+    given = np.concatenate([np.zeros(len(ends) + n - 3), lid(x[2:-2])])
     deep_bend = (bend[deep] @ bend)[:, unknown]
     deep_along, deep_up = (m[deep][:, unknown] for m in (along, up))
     third_along, third_up = ((m[deep] @ bend)[:, unknown] for m in (along, up))
@@ -36,7 +41,7 @@ def cavity_stream_function(n: int, viscosity: float) -> Grid:
         jacobian = viscosity * deep_bend - u[:, None] * third_along - v[:, None] * third_up
         jacobian += -turned[0][:, None] * deep_up + turned[1][:, None] * deep_along
         step = np.linalg.solve(
-            np.vstack([jacobian, slopes]), -np.append(residual, slopes @ psi - lid)
+            np.vstack([jacobian, slopes]), -np.append(residual, slopes @ psi - given)
         )
         psi = psi + step
         if np.abs(step).max() < 1e-11:

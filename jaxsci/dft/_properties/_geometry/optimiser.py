@@ -115,7 +115,7 @@ class Optimiser:
 
     def retreat(self) -> bool:
         """Half-way back from a geometry without an energy; false where there is none to go to."""
-        self.radius *= 0.5
+        self.radius = 0.5 * min(self.radius, self.length)
         if self.best is None or self.radius < _SMALLEST_RADIUS:
             return False
         self._step()

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +65,16 @@ def open_container(path: Path) -> Container:
         f"{path} is no file of HDF5, NetCDF, zarr, .npz, .npy or .mat: it begins with "
         f"{start[:8]!r}. Convert it, or save arrays with numpy.savez."
     )
+
+
+def check_numeric(container: Container, names: Iterable[str]) -> None:
+    """`ValueError` if one of the names is that of something other than real numbers."""
+    for name in names:
+        if name in container.others:
+            raise ValueError(
+                f"{container.path}: {name!r} is not an array of real numbers. Save complex ones as "
+                f"two real arrays. {container.list()}"
+            )
 
 
 def needed(package: str, path: Path) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .container import Container, Leaf
+from .container import Container, Leaf, check_numeric
 from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
 
 _FIELDS = ("density", "pressure", "Vx", "Vy", "Vz", "velocity", "particles")
@@ -22,6 +22,7 @@ def pdebench_layout(container: Container) -> Layout:
     """Trajectories of one of the layouts of PDEBench."""
     if seeds := _seeds(container):
         return _by_seed(container, seeds)
+    check_numeric(container, ("tensor", *_FIELDS, *_CONSTANTS))
     arrays = container.arrays
     if _is_incompressible(arrays):
         fields = [_variable(n, arrays[n], "nt", 2) for n in _FIELDS if n in arrays]
@@ -35,6 +36,12 @@ def pdebench_layout(container: Container) -> Layout:
         ]
         dim = len(coordinates)
         names = [n for n in ("tensor", *_FIELDS) if n in arrays]
+        if not names:
+            raise ValueError(
+                f"{container.path} has coordinates as PDEBench, but none of the fields 'tensor', "
+                f"{', '.join(map(repr, _FIELDS))}. {container.list()} Say which arrays are fields "
+                "and what their axes are: read(path, fields=('u',), axes='ntx')."
+            )
         fields = [_variable(n, arrays[n], "nt", dim) for n in names]
         times = np.asarray(arrays["t-coordinate"].array[()]) if "t-coordinate" in arrays else [0.0]
     constants = [_variable(n, arrays[n], "n", len(coordinates)) for n in _CONSTANTS if n in arrays]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .container import Container
+from .container import Container, check_numeric
 from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
 from .packing import packing
 
@@ -32,9 +32,8 @@ def stated_layout(
 
 def _variable(container, name, choices):
     if name not in container.arrays:
-        other = " It is not an array of numbers; complex ones are read as two real arrays."
-        other = other if name in container.others else ""
-        raise ValueError(f"{container.path} has no array {name!r}.{other} {container.list()}")
+        check_numeric(container, [name])
+        raise ValueError(f"{container.path} has no array {name!r}. {container.list()}")
     array, _, attributes = container.arrays[name]
     ndim = len(array.shape)
     letters = next((c for c in choices if len(c) == ndim), None)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .container import Container
+from .container import Container, check_numeric
 from .layout import GRID, Layout, Variable, common, components, sizes
 
 _RANKS = ("t0_fields", "t1_fields", "t2_fields")
@@ -27,6 +27,7 @@ def well_layout(container: Container) -> Layout:
             f"{container.path} is laid out as The Well, but its group 'dimensions' lacks the "
             f"coordinates of 'time' and of its spatial_dims, {names}. {container.list()}"
         )
+    check_numeric(container, [n for n in container.others if n.startswith(_RANKS)])
     fields, constants = [], []
     for rank, group in enumerate(_RANKS):
         for name, leaf in container.arrays.items():

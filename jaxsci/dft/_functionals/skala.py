@@ -60,8 +60,8 @@ def skala(
     exchange of the spins, but not under reflections: the published network couples its vectors as
     if all were even. Dispersion is not in it; add `d3(...)`.
 
-    **Good values:** the defaults are those of the published functional, of 385,000 parameters. A
-    small one of width 32, 4 channels, lmax 1 and one layer trains within minutes.
+    **Good values:** the defaults are those of the published functional, of 301,441 parameters. A
+    small one has a width of 32, 4 channels, lmax 1 and one layer.
 
     **Source:** Luise et al., arXiv 2506.14665; its implementation, github.com/microsoft/skala.
 

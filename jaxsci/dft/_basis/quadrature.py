@@ -166,8 +166,8 @@ def quadrature(
 
         arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
         points, weights = jax.lax.map(of_block, tuple(arrays))
-    own = map(in_blocks, (grid.owner, grid.quadrature))
-    return Quadrature(points, weights, *own, basis, coordinates, None, level, size)
+    owner, own_weights = map(in_blocks, (grid.owner, grid.quadrature))
+    return Quadrature(points, weights, owner, own_weights, basis, coordinates, None, level, size)
 
 
 def block_size(rows: int, grid: Grid) -> int:

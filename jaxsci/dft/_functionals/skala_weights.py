@@ -188,9 +188,10 @@ class _State:
         channels = products[0][0].shape[1]
         ours = np.asarray(powers(products, jnp.tile(x[None, :, None], (1, 1, channels))))[0]
         for l, weights in enumerate(products):
-            tables = [self._arrays.get(f"{stem}{l}.u_matrix_{n}") for n in (1, 2, 3)]
-            if any(table is None for table in tables):
+            names = [f"{stem}{l}.u_matrix_{n}" for n in (1, 2, 3)]
+            if not all(map(self.has, names)):
                 continue
+            tables = [self._arrays[name] for name in names]
             theirs = np.zeros((2 * l + 1, channels))
             product = np.ones(1)
             for table, w in zip(tables, weights, strict=True):

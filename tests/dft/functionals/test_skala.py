@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dft.functionals._skala_files import state
 
 from jaxsci.dft import (
     fixed_density_energy,
@@ -123,34 +124,6 @@ def test_forces_are_slopes_and_batches_one_by_one():
     found = jax.vmap(lambda m: scf(m, functional, params).energy)(stack([at(3.0), hydrogen]))
     alone = [scf(m, functional, params).energy for m in (at(3.0), hydrogen)]
     np.testing.assert_allclose(found, jnp.stack(alone), atol=1e-9)
-
-
-def state(params):
-    """Parameters by the names of the published file."""
-    found = {}
-
-    def dense(name, parameters):
-        found[f"{name}.weight"], found[f"{name}.bias"] = parameters[0].T, parameters[1]
-
-    for i, name in enumerate(("0", "2")):
-        dense(f"input_model.{name}", params["encoder"][i])
-        dense(f"output_model.{name}", params["output"][i])
-    for i, layer in enumerate(params["layers"]):
-        stem = f"non_local_layers.{i}."
-        dense(f"{stem}pre_down_layer.0", layer["send"])
-        dense(f"{stem}post_up_layer.0", layer["read"])
-        dense(f"{stem}concat_layer.0", layer["join"])
-        found[f"{stem}tp_down._batched_W"] = layer["down"]
-        for l, weight in enumerate(layer["up"]):  # as older files have them
-            found[f"{stem}tp_up.weight_{l}_{l}_0"] = weight[:, None]
-        for l, weight in enumerate(layer["mix"]):
-            found[f"{stem}coarse_linear.weight_{l}_{l}"] = weight
-        for l, (one, two, three) in enumerate(layer["products"]):
-            contraction = f"{stem}symmetric_product.contractions.{l}."
-            found[f"{contraction}weights.1"] = one
-            found[f"{contraction}weights.0"] = two
-            found[f"{contraction}weights_max"] = three
-    return {name: np.asarray(x) for name, x in found.items()}
 
 
 def test_files_give_back_the_parameters(tmp_path):

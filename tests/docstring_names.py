@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import lineax
 import numpy as np
 import optax
-from atoms._ani_files import tiny
+from atoms import _ani_files
+from dft.functionals import _skala_files
 
 import jaxsci as jsci
 
@@ -200,7 +201,8 @@ def correction(params, features):
 def write_files(folder):
     """The files that examples read."""
     (folder / "train.xyz").write_text(CRYSTAL)
-    tiny(folder / "ani-1x_8x")
+    _ani_files.tiny(folder / "ani-1x_8x")
+    _skala_files.tiny(folder / "skala-1.1.npz")
     shutil.copy(pathlib.Path(__file__).parent / "atoms/data/dpa3-static.dp", folder / "model.dp")
     for name, molecule in (("water", WATER), ("n2", NITROGEN), ("trajectory", WATER)):
         lines = [f"{symbol} {x} {y} {z}" for symbol, (x, y, z) in molecule]

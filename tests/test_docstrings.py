@@ -85,6 +85,7 @@ SLOW = {
     "dft.scf",
     "dft.set_blocks",
     "dft.set_means",
+    "dft.skala",
     "dft.spin_populations",
     "dft.stability",
     "dft.stable_scf",

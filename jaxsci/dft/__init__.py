@@ -17,6 +17,8 @@ from ._functionals.nonlocal_functional import (
     nonlocal_functional,
     with_pair_potentials,
 )
+from ._functionals.skala import skala
+from ._functionals.skala_weights import read_skala
 from ._interfaces.calculator import calculator
 from ._interfaces.pyscf_field import from_pyscf, to_pyscf
 from ._interfaces.pyscf_xc import to_pyscf_xc
@@ -110,7 +112,8 @@ __all__ = [
     # Machine-learned functionals
     "neural_functional", "neural_exchange", "weighted_functional", "descriptors",
     "message_functional", "message_size", "dispersion_tail", "local_hybrid", "nonlocal_functional",
-    "feature_functional", "exchange_energy_density", "pair_potentials", "with_pair_potentials",
+    "feature_functional", "skala", "read_skala", "exchange_energy_density", "pair_potentials",
+    "with_pair_potentials",
     # Training
     "training_batch", "Sample", "reaction", "Reaction", "energy_error", "density_error",
     "force_error", "mixed_error", "reaction_error", "self_consistency_error", "training_report",

@@ -68,7 +68,7 @@ EXEMPT = {
         bayes.Critic bayes.Hierarchical bayes.White
     """,
     "no array comes in: names, sizes, a PRNG key, or functions": """
-        atoms.ani atoms.chgnet atoms.dpa3
+        atoms.ani atoms.chgnet atoms.dpa3 dft.skala
         check_platform compilation_cache machine_memory peak_memory require_x64 dft.Newton
         dft.Criteria
         dft.as_functional dft.functional_names dft.constraint_table dft.constraints.constraint_table
@@ -120,6 +120,9 @@ EXEMPT = {
     """,
     "files: what they hold is fuzzed in tests/core/files/test_io.py and by read_xyz": """
         load save dft.read_xyz_frames
+    """,
+    "a file of weights: what it refuses is tested in tests/dft/functionals/test_skala.py": """
+        dft.read_skala
     """,
     "data sets of files: what they refuse is tested in tests/operators/data": """
         operators.data.Normaliser operators.data.Trajectories operators.data.read

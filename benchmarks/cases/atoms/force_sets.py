@@ -140,6 +140,7 @@ def _forces(size: Size):
 
 CASES = [
     Case("atoms.force_sets", "atoms", "NaCl of PBEsol: forces and phonons", _forces, "full",
-         reference="VASP by phono3py's example; phonopy", tolerance=6.0,
+         # 0.93 in one training; another rounding of float32 leads to other parameters.
+         reference="VASP by phono3py's example; phonopy", tolerance=1.2,
          error_name="larger of force error over 3 %, mean frequency error over 0.1 THz"),
 ]  # fmt: skip

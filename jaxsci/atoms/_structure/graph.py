@@ -27,6 +27,11 @@ class Graph(eqx.Module):
     - `cutoff`, `angle_cutoff`: Å, within which the lists are complete.
 
     **Returns:** what `neighbours` and `NeighbourList` return.
+
+    **Notes:** lengths and angles are computed from the positions given, the pairs are those of the
+    structure it was built of. If atoms have moved since, pairs that have come within the cutoff
+    are missing, and energies are wrong without a flag: build it anew, or use a `NeighbourList`,
+    whose `skin` allows for motion and whose `stale` tells when it is used up.
     """
 
     i: Int[Array, "*b edges"]

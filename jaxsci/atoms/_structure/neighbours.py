@@ -50,6 +50,7 @@ def neighbours(
     edges or angles than places.
 
     **Notes:** it is built on the host and cannot be traced: under `jax.jit` use `NeighbourList`.
+    It is complete for these positions only, and nothing flags its use with others.
 
     ```python
     graph = jsci.atoms.neighbours(salt, 6.0, angle_cutoff=3.0)

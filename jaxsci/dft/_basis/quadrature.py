@@ -11,7 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ...core import one_copy
 from .functions import Basis, Rows, evaluate_rows, laplacian_rows
@@ -33,6 +33,7 @@ class Quadrature(eqx.Module):
     """Points and weights in blocks, and the basis from which to compute functions at them.
 
     - `points`, `weights`: in Bohr and Bohr³; the last block is padded with points of weight zero.
+    - `owner`, `atomic_weights`: the atom of each point, and its weight in that atom's own grid.
     - `basis`, `coordinates`: of the molecule.
     - `orbitals`: the basis functions in each block, if kept.
     - `level`: of the functional, which determines the derivatives needed.
@@ -41,6 +42,8 @@ class Quadrature(eqx.Module):
 
     points: Float[Array, "blocks block 3"]
     weights: Float[Array, "blocks block"]
+    owner: Int[Array, "blocks block"]
+    atomic_weights: Float[Array, "blocks block"]
     basis: Basis
     coordinates: Float[Array, "atoms 3"]
     orbitals: tuple[Float[Array, "blocks rows block"], ...] | None
@@ -98,9 +101,9 @@ class Quadrature(eqx.Module):
 
         return jax.tree.map(join, self.each(lambda rows, _: f(rows)))
 
-    def flat(self) -> tuple[Float[Array, "points 3"], Float[Array, " points"]]:
-        """All points and weights."""
-        return self.points.reshape(-1, 3)[: self.size], self.weights.reshape(-1)[: self.size]
+    def flat(self, *in_blocks: Array) -> list[Array]:
+        """Arrays in blocks, without the blocks and their padding."""
+        return [x.reshape(-1, *x.shape[2:])[: self.size] for x in in_blocks]
 
     def _rows(self, points) -> Rows:
         return rows_at(
@@ -163,7 +166,8 @@ def quadrature(
 
         arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
         points, weights = jax.lax.map(of_block, tuple(arrays))
-    return Quadrature(points, weights, basis, coordinates, None, level, size)
+    owner, own_weights = map(in_blocks, (grid.owner, grid.quadrature))
+    return Quadrature(points, weights, owner, own_weights, basis, coordinates, None, level, size)
 
 
 def block_size(rows: int, grid: Grid) -> int:

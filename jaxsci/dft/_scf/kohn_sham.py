@@ -126,7 +126,10 @@ def _block_energy_and_slope(functional, params, orbitals: Rows, weights, density
 
 def _whole_energy(functional, params, ops: Operators, density):
     features = density_features(ops, density, functional.level)
-    points, weights = ops.quadrature.flat()
+    grid = ops.quadrature
+    points, weights, owner, atomic_weights = grid.flat(
+        grid.points, grid.weights, grid.owner, grid.atomic_weights
+    )
     per_volume = jax.vmap(lambda f: functional(params, f))(features)
     # Where there is no density any will do, if it has finite derivatives: it gets no weight.
     present = features.rho > DENSITY_CUTOFF
@@ -134,9 +137,12 @@ def _whole_energy(functional, params, ops: Operators, density):
         features=jax.tree.map(lambda x: jnp.where(present, x, 1), features),
         points=points,
         weights=jnp.where(present, weights, 0),
-        orbitals=ops.quadrature.map(lambda rows: rows[0])[ops.quadrature.basis.row],
+        present=present,
+        owner=owner,
+        atomic_weights=atomic_weights,
+        orbitals=grid.map(lambda rows: rows[0])[grid.basis.row],
         density_matrix=both_spins(density),
-        coordinates=ops.quadrature.coordinates,
+        coordinates=grid.coordinates,
         charges=ops.charges,
         atom_mask=ops.atom_mask,
         extras=ops.extras,

@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .features import Features
 
@@ -18,6 +18,10 @@ class MolecularDensity(eqx.Module):
     - `features`: `Features` of shape (points,); ones where there is no density.
     - `points`: positions in Bohr, (points, 3).
     - `weights`: integration weights in Bohr³, (points,); ∫ f dr is `jnp.sum(weights * f)`.
+    - `present`: true where there is density, (points,).
+    - `owner`: the atom to whose own grid each point belongs, and with which it moves, (points,).
+    - `atomic_weights`: the weights in Bohr³ of that atom's own grid, which covers all space; unlike
+        `weights` also where there is no density, (points,).
     - `orbitals`: values of the basis functions χ at the points, (nao, points).
     - `density_matrix`: of α and β, (2, nao, nao), restricted or not.
     - `coordinates`: of the nuclei in Bohr, (atoms, 3).
@@ -34,6 +38,9 @@ class MolecularDensity(eqx.Module):
     features: Features
     points: Float[Array, "points 3"]
     weights: Float[Array, " points"]
+    present: Bool[Array, " points"]
+    owner: Int[Array, " points"]
+    atomic_weights: Float[Array, " points"]
     orbitals: Float[Array, "nao points"]
     density_matrix: Float[Array, "2 nao nao"]
     coordinates: Float[Array, "atoms 3"]

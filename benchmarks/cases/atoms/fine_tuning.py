@@ -8,8 +8,8 @@ import numpy as np
 import optax
 
 import jaxsci as jsci
+from benchmarks.cases.atoms._force_set import RMS, TRAIN, force_set
 from benchmarks.cases.atoms._problems import SINGLE, in_single
-from benchmarks.cases.atoms.force_sets import RMS, TRAIN, force_set
 from benchmarks.runner.case import Case, Run, Size
 
 FROZEN = ["elements", "bonds", "angles", "layers"]

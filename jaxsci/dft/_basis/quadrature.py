@@ -33,7 +33,8 @@ class Quadrature(eqx.Module):
     """Points and weights in blocks, and the basis from which to compute functions at them.
 
     - `points`, `weights`: in Bohr and Bohr³; the last block is padded with points of weight zero.
-    - `owner`, `atomic_weights`: the atom of each point, and its weight in that atom's own grid.
+    - `owner`, `atomic_weights`: the atom of each point, and its weight in that atom's own grid; not
+        in blocks, which few functionals need.
     - `basis`, `coordinates`: of the molecule.
     - `orbitals`: the basis functions in each block, if kept.
     - `level`: of the functional, which determines the derivatives needed.
@@ -42,8 +43,8 @@ class Quadrature(eqx.Module):
 
     points: Float[Array, "blocks block 3"]
     weights: Float[Array, "blocks block"]
-    owner: Int[Array, "blocks block"]
-    atomic_weights: Float[Array, "blocks block"]
+    owner: Int[Array, " padded"]
+    atomic_weights: Float[Array, " padded"]
     basis: Basis
     coordinates: Float[Array, "atoms 3"]
     orbitals: tuple[Float[Array, "blocks rows block"], ...] | None
@@ -101,9 +102,9 @@ class Quadrature(eqx.Module):
 
         return jax.tree.map(join, self.each(lambda rows, _: f(rows)))
 
-    def flat(self, *in_blocks: Array) -> list[Array]:
-        """Arrays in blocks, without the blocks and their padding."""
-        return [x.reshape(-1, *x.shape[2:])[: self.size] for x in in_blocks]
+    def flat(self) -> tuple[Float[Array, "points 3"], Float[Array, " points"]]:
+        """All points and weights."""
+        return self.points.reshape(-1, 3)[: self.size], self.weights.reshape(-1)[: self.size]
 
     def _rows(self, points) -> Rows:
         return rows_at(
@@ -166,8 +167,9 @@ def quadrature(
 
         arrays = map(in_blocks, (grid.displacement, grid.owner, grid.quadrature))
         points, weights = jax.lax.map(of_block, tuple(arrays))
-    owner, own_weights = map(in_blocks, (grid.owner, grid.quadrature))
-    return Quadrature(points, weights, owner, own_weights, basis, coordinates, None, level, size)
+    return Quadrature(
+        points, weights, grid.owner, grid.quadrature, basis, coordinates, None, level, size
+    )
 
 
 def block_size(rows: int, grid: Grid) -> int:

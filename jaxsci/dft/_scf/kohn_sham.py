@@ -127,9 +127,7 @@ def _block_energy_and_slope(functional, params, orbitals: Rows, weights, density
 def _whole_energy(functional, params, ops: Operators, density):
     features = density_features(ops, density, functional.level)
     grid = ops.quadrature
-    points, weights, owner, atomic_weights = grid.flat(
-        grid.points, grid.weights, grid.owner, grid.atomic_weights
-    )
+    points, weights = grid.flat()
     per_volume = jax.vmap(lambda f: functional(params, f))(features)
     # Where there is no density any will do, if it has finite derivatives: it gets no weight.
     present = features.rho > DENSITY_CUTOFF
@@ -138,8 +136,8 @@ def _whole_energy(functional, params, ops: Operators, density):
         points=points,
         weights=jnp.where(present, weights, 0),
         present=present,
-        owner=owner,
-        atomic_weights=atomic_weights,
+        owner=grid.owner[: grid.size],
+        atomic_weights=grid.atomic_weights[: grid.size],
         orbitals=grid.map(lambda rows: rows[0])[grid.basis.row],
         density_matrix=both_spins(density),
         coordinates=grid.coordinates,

@@ -129,8 +129,8 @@ def point_charges(
     **Returns:** `(energy, params)`, where `params["charges"]`, by atomic number, can be trained.
 
     **Raises:** `ValueError` for no charges, such that are not finite, a cutoff that is not
-    positive, elements without a charge, or with two; in a call for other elements, or a cell that is
-    stretched by more than 10 %. Under jit the energy is NaN.
+    positive, elements without a charge or with two; in a call for other elements, or a cell that
+    is stretched by more than 10 %. Under jit the energy is NaN.
 
     **Notes:** both sums are cut where their terms are 2e-10 of the first. A cell that is not
     neutral has a uniform background that makes it so. A molecule needs no edges.

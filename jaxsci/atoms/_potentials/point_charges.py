@@ -1,6 +1,8 @@
 """The electrostatic energy of point charges, by Ewald's sum in a crystal."""
 
+import operator
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -97,6 +99,16 @@ def _waves(cell, longest: float) -> np.ndarray:
     return n[lengths < longest]
 
 
+def _number(element: Any) -> int:
+    """The atomic number of a symbol or a number."""
+    if isinstance(element, str):
+        return atomic_number(element)
+    number = operator.index(element)
+    if not 0 < number < len(SYMBOLS):
+        raise ValueError(f"no element has the number {number}: 1 to {len(SYMBOLS) - 1}.")
+    return number
+
+
 def point_charges(
     charges: Mapping[str, float] | Mapping[int, float], atoms: Atoms, *, cutoff: float
 ) -> tuple[PointCharges, ChargeParams]:
@@ -117,8 +129,8 @@ def point_charges(
     **Returns:** `(energy, params)`, where `params["charges"]`, by atomic number, can be trained.
 
     **Raises:** `ValueError` for no charges, such that are not finite, a cutoff that is not
-    positive, and elements without a charge; in a call for other elements, or a cell that is
-    stretched by more than 10 %. Under jit the energy is NaN.
+    positive, elements without a charge or with two; in a call for other elements, or a cell that
+    is stretched by more than 10 %. Under jit the energy is NaN.
 
     **Notes:** both sums are cut where their terms are 2e-10 of the first. A cell that is not
     neutral has a uniform background that makes it so. A molecule needs no edges.
@@ -132,9 +144,9 @@ def point_charges(
     energy(params, salt, graph)
     ```
     """
-    table = {
-        key if isinstance(key, int) else atomic_number(key): value for key, value in charges.items()
-    }
+    table = {_number(key): value for key, value in charges.items()}
+    if len(table) < len(charges):
+        raise ValueError(f"an element has two charges, by symbol and by number: {dict(charges)}.")
     if not table or not np.isfinite(list(table.values())).all():
         raise ValueError(f"charges must be finite numbers by element, got {dict(charges)}.")
     if not 0 < cutoff < np.inf:

@@ -36,9 +36,12 @@ def latitude_weights(latitude: Float[AnyArray, " latitudes"]) -> Float[np.ndarra
     ```
     """
     degrees = np.asarray(latitude, float)
-    steps = np.diff(degrees)
+    steps = np.diff(np.atleast_1d(degrees))
     if degrees.ndim != 1 or len(degrees) < 2 or not (all(steps > 0) or all(steps < 0)):
-        raise ValueError(f"latitude is one axis in degrees, rising or falling; got {latitude!r}.")
+        raise ValueError(
+            "latitude is one axis of two or more values in degrees, rising or falling; got "
+            f"{latitude!r}."
+        )
     if max(abs(degrees)) > 90 + 1e-4:
         raise ValueError(
             f"latitude is in degrees between -90 and 90; got {degrees.min()} to {degrees.max()}. "
@@ -60,7 +63,7 @@ def _end(latitude, step):
 
 def _check_unit(rising):
     """Refuses the points of a global grid in radians, and warns of others that may be such."""
-    if max(abs(rising)) > np.pi / 2 + 1e-4 or np.ptp(rising) <= 2:
+    if max(abs(rising)) > np.pi / 2 + 1e-4:
         return
     span, n = f"{rising[0]:.4g} to {rising[-1]:.4g}", len(rising)
     half, spacing = np.pi / 2, np.pi / n

@@ -20,6 +20,8 @@ _WIDTH = 1.5
 _SHELL = 0.5
 # Projections of a point onto the surface; each squares its distance.
 _PROJECTIONS = 4
+# Places at which a mesh is examined, their distance from it in its sizes, and turns around them.
+_PLACES, _BESIDE, _TURNS = 16, 1e-6, 1e-2
 
 
 class Surface(Piece):
@@ -140,7 +142,7 @@ class PointCloud(Domain):
         **Returns:** a `PointCloud`.
 
         **Raises:** `ValueError` for faces that are no triangles of the vertices or have no area,
-        for a surface that is not closed, and as `PointCloud`.
+        for a surface that is not closed or encloses itself, and as `PointCloud`.
 
         **Good values:** 1,000 to 10,000 points.
 
@@ -150,7 +152,11 @@ class PointCloud(Domain):
         domain = jsci.pde.PointCloud.from_mesh(vertices, faces, 400)
         ```
         """
-        return cls(*_spread(*_triangles(vertices, faces), n))
+        corners, across = _triangles(vertices, faces)
+        points, normals = _spread(corners, across, n)
+        cloud = cls(points, normals)
+        _check_outside(corners, points, normals)
+        return cloud
 
     def _area(self, half: float) -> float:
         """The volume of a shell around the surface over its thickness."""
@@ -263,6 +269,32 @@ def _triangles(vertices: ArrayLike, faces: ArrayLike) -> tuple[np.ndarray, np.nd
             "zero. Repair the mesh."
         )
     return corners, across
+
+
+def _check_outside(corners: np.ndarray, points: np.ndarray, normals: np.ndarray) -> None:
+    """Refuse triangles that wind around places just outside of them.
+
+    So does a tube without ends, whose normals sum to zero, and a void that is oriented as a body.
+    """
+    beside = _BESIDE * np.ptp(corners.reshape(-1, 3), axis=0).max()
+    for k in np.linspace(0, len(points) - 1, _PLACES).astype(int):
+        place = points[k] + beside * normals[k] / np.linalg.norm(normals[k])
+        turns = _winding(corners - place)
+        if abs(turns) > _TURNS:
+            raise ValueError(
+                f"The triangles wind {turns:.2f} times around {place.round(4).tolist()}, just "
+                "outside of one of them, not 0 times: the surface has holes, crosses or covers "
+                "itself, or the triangles of a void do not face into it. Repair the mesh."
+            )
+
+
+def _winding(corners: np.ndarray) -> float:
+    """How often triangles enclose the origin: their solid angles over 4π (Van Oosterom, 1983)."""
+    a, b, c = np.moveaxis(corners, 1, 0)
+    u, v, w = (np.linalg.norm(x, axis=1) for x in (a, b, c))
+    ab, bc, ca = (np.sum(x * y, axis=1) for x, y in ((a, b), (b, c), (c, a)))
+    volume = np.sum(a * np.cross(b, c), axis=1)
+    return float(np.sum(np.arctan2(volume, u * v * w + ab * w + bc * u + ca * v)) / (2 * np.pi))
 
 
 def _spread(corners: np.ndarray, across: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

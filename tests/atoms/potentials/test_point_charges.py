@@ -60,6 +60,12 @@ def test_the_cutoff_does_not_matter():
     np.testing.assert_allclose(a, b, rtol=1e-8)
 
 
+def test_elements_by_number():
+    atoms = sheared()
+    by_symbol = energy_of(atoms, {"Ca": 2.0, "F": -1.0}, 5.0)
+    assert energy_of(atoms, {np.int64(20): 2.0, 9: -1.0}, 5.0) == by_symbol
+
+
 def test_a_molecule_is_the_sum_over_its_pairs():
     atoms = jsci.atoms.Atoms([[0, 0, 0], [2.0, 0, 0], [0, 0, 3.0]], ["Ca", "F", "F"])
     found = energy_of(atoms, {"Ca": 2.0, "F": -1.0}, 5.0)
@@ -111,6 +117,10 @@ def test_bad_input():
     energy, params = jsci.atoms.point_charges({"Ca": 2.0, "F": -1.0}, atoms, cutoff=6.0)
     with pytest.raises(ValueError, match="know no F"):
         jsci.atoms.point_charges({"Ca": 2.0}, atoms, cutoff=6.0)
+    with pytest.raises(ValueError, match="two charges, by symbol and by number"):
+        jsci.atoms.point_charges({"Ca": 2.0, 20: 3.0, "F": -1.0}, atoms, cutoff=6.0)
+    with pytest.raises(ValueError, match="no element has the number -1"):
+        jsci.atoms.point_charges({-1: 2.0, 20: 2.0, 9: -1.0}, atoms, cutoff=6.0)
     with pytest.raises(ValueError, match="finite"):
         jsci.atoms.point_charges({"Ca": np.nan, "F": 1.0}, atoms, cutoff=6.0)
     with pytest.raises(ValueError, match="positive"):

@@ -103,6 +103,10 @@ def test_latitude_weights_of_a_region_end_half_a_spacing_beyond_it():
     np.testing.assert_allclose(strip, 1, atol=1e-3)  # cos 1.5 degrees is 0.9997
     with pytest.warns(UserWarning, match="in radians, give np.rad2deg"):
         metrics.latitude_weights(np.deg2rad(LATITUDE))
+    with pytest.warns(UserWarning, match="in radians, give np.rad2deg"):
+        metrics.latitude_weights(np.deg2rad(region))
+    with pytest.raises(ValueError, match="two or more values"):
+        metrics.latitude_weights(np.array([30.0]))
 
 
 def test_gauss_latitudes_have_their_weights():

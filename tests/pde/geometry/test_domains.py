@@ -224,6 +224,15 @@ def test_a_mesh_from_an_stl_file_is_a_domain(tmp_path, key):
     np.testing.assert_allclose(level, [0.05, 0.0, -0.05], atol=0.01)
 
 
+def test_a_void_faces_into_itself():
+    vertices, faces = _cube()
+    both = np.concatenate([3 * vertices - 1, vertices])
+    shell = pde.PointCloud.from_mesh(both, np.concatenate([faces, faces[:, ::-1] + 8]), 1500)
+    inside = [bool(shell.keeps(jnp.array([x, 0.5, 0.5]))) for x in (0.5, 1.5, 2.5)]
+    assert inside == [False, True, False]
+    np.testing.assert_allclose(shell.measure, 26.0, rtol=0.03)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -231,6 +240,9 @@ def test_a_mesh_from_an_stl_file_is_a_domain(tmp_path, key):
         (lambda v, f: (v, f[:, ::-1]), "must point outward"),
         (lambda v, f: (v[:-1], f), "there are 7 vertices"),
         (lambda v, f: (v, f[:, :2]), "vertices .v, 3. and triangles"),
+        # Normals of a tube without ends, and of bodies within each other, sum to zero.
+        (lambda v, f: (v, f[:8]), r"wind -0\.[0-9]+ times around"),
+        (lambda v, f: (np.concatenate([3 * v - 1, v]), np.concatenate([f, f + 8])), "wind 1.00"),
     ],
 )
 def test_meshes_that_are_none(change, message):

@@ -80,7 +80,7 @@ class PointCharges(eqx.Module):
 
 
 def _of_pairs(charges: Array, atoms: Atoms) -> Array:
-    """Of a molecule, of every pair."""
+    """Σ q_i q_j / r_ij over all pairs of a molecule."""
     apart = ~np.eye(len(atoms.numbers), dtype=bool) & atoms.mask[:, None] & atoms.mask[None]
     vectors = atoms.positions[:, None] - atoms.positions[None]
     square = jnp.where(apart, jnp.sum(vectors**2, axis=-1), 1.0)

@@ -152,9 +152,9 @@ def laplace(
 
     **Returns:** a `Laplace`: `.variance(x)`, `.sample(key, x)`, `.log_evidence`, `.covariance`.
 
-    **Raises:** `ValueError` for a precision that is negative, a noise that is not positive, shapes
-    that do not fit, a matrix larger than the memory, or a flat prior on parameters that the values
-    do not determine (under `jax.jit` all numbers are then NaN).
+    **Raises:** `ValueError` for a precision that is negative, a noise that is not positive, targets
+    that are not finite, shapes that do not fit, a matrix larger than the memory, or a flat prior on
+    parameters that the values do not determine (under `jax.jit` all numbers are then NaN).
 
     **Notes:** a dense matrix of the values or of the parameters, whichever are fewer, is factored:
     there is no matrix-free form. Exact for a model that is linear in its parameters. Elsewhere the
@@ -254,10 +254,19 @@ def _of_model(f, one, x, noise, targets) -> tuple[BatchResiduals, Any]:
     shape = (jax.tree.leaves(x)[0].shape[0], *one.shape)
     if targets is not None and jnp.shape(targets) != shape:
         raise ValueError(f"targets must have the shape {shape}, got {jnp.shape(targets)}.")
+    if targets is not None and not is_traced(targets):
+        _check_finite(np.asarray(targets))
     s = _as_values("noise", noise, shape, one.dtype)
     y = _as_values("targets", 0.0 if targets is None else targets, shape, one.dtype)
     loss = objective({"f": _OverNoise(f)}, {"f": shape[0]})
     return loss.at({"f": (x, y, s)}), jnp.sum(jnp.log(s))
+
+
+def _check_finite(targets: np.ndarray) -> None:
+    wrong = np.argwhere(~np.isfinite(targets))
+    if len(wrong):
+        at = tuple(map(int, wrong[0]))
+        raise ValueError(f"targets must be finite, got {targets[at]} at {at}: leave it out.")
 
 
 def _as_values(name, value, shape, dtype):

@@ -263,6 +263,7 @@ def test_a_network_has_the_same_posterior_in_float32_and_by_its_jacobian():
         ({"noise": 0.0}, "noise must be positive, got 0.0"),
         ({"noise": jnp.ones(4)}, r"noise of shape \(4,\) does not fit values of shape \(5,\)"),
         ({"targets": jnp.ones((5, 1))}, r"targets must have the shape \(5,\)"),
+        ({"targets": jnp.ones(5).at[3].set(jnp.nan)}, r"targets must be finite, got nan at \(3,\)"),
         ({"prior": 0.0}, "5 values do not determine the posterior of 13 parameters"),
     ],
 )

@@ -77,11 +77,12 @@ def solve_darcy(
 
     **Arguments:**
 
-    - `a`: coefficient at the (N+1)² nodes xᵢ = i/N, positive.
+    - `a`: coefficient at the (N+1)² nodes xᵢ = i/N, positive. The scheme does not use the four
+      corners, but they must be positive too.
     - `f`: source at the (N-1)² interior nodes.
     - `tolerance`: relative error, in the energy norm, at which the iteration stops.
 
-    **Returns:** u at the (N-1)² interior nodes.
+    **Returns:** u at the (N-1)² interior nodes; NaN where a coefficient is not positive and finite.
 
     **Raises:** `ValueError` if the two shapes do not belong to one grid.
 
@@ -98,12 +99,13 @@ def solve_darcy(
 
     def solve(a, f):
         operator = partial(_apply, *_faces(a))
-        return jax.lax.custom_linear_solve(
+        u = jax.lax.custom_linear_solve(
             operator,
             f,
             lambda matvec, b: _conjugate_gradients(matvec, b, tolerance),
             symmetric=True,
         )
+        return jnp.where(jnp.all((a > 0) & (a < jnp.inf)), u, jnp.nan)
 
     return compiled_call(solve, a, f)
 

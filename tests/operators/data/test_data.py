@@ -63,6 +63,13 @@ def test_darcy_solver_gradient(key):
     np.testing.assert_allclose(jax.grad(loss)(a)[3, 5], numeric, rtol=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf, np.nan])
+@pytest.mark.parametrize("node", [(0, 0), (3, 5)])
+def test_a_coefficient_that_is_not_positive_and_finite_gives_nan(node, value):
+    a, f, _ = smooth_problem(8)
+    assert np.isnan(data.solve_darcy(a.at[node].set(value), f)).all()
+
+
 def test_darcy_resolutions_agree_and_the_boundary_is_zero(key):
     a, u = data.darcy(key, 3, 32, fine=32)
     coarse = data.darcy(key, 3, 16, fine=32)

@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._basis.functions import Rows, evaluate_rows
-from .._basis.grid import BESIDE, Grid, points_and_weights
+from .._basis.grid import BESIDE
 from .._basis.quadrature import block_size
 from .._scf.kernel import energy_of_numbers
 from .._scf.kohn_sham import Density
 from .._system.molecule import Molecule
 from .._xc import Functional
 from .._xc.features import Level
+from .weight_slopes import weight_slopes
 
 
 class OwnedBlocks(NamedTuple):
@@ -91,14 +92,16 @@ def _of_block(molecule, functional, params, density, of_row, block: OwnedBlocks)
     half = [density @ value for value in phi]
     numbers = _numbers(phi, half, level)
     value, slope, curvature = _functional_derivatives(functional, params, numbers)
-    weight, by_weight, weight_slopes, weight_hessian = _weights(molecule, block, value)
+    weight, weight_change, weight_hessian = weight_slopes(
+        *block, molecule.grid.size_adjustment, x, molecule.atom_mask, value
+    )
 
     own = jax.nn.one_hot(block.owner, len(x), dtype=x.dtype)
     moved = _number_slopes(slopes, half, of_row, level)  # (s, k, atoms, 3, points)
     moved = moved - own[None, None, :, None, None] * jnp.sum(moved, axis=2, keepdims=True)
     induced = jnp.einsum("p,sktlp,tlaxp->skaxp", weight, curvature, moved)
     by_numbers = jnp.einsum("skp,skaxp->axp", slope, moved)
-    crossed = jnp.einsum("axp,byp->axby", weight_slopes, by_numbers)
+    crossed = jnp.einsum("axp,byp->axby", weight_change, by_numbers)
     second = jnp.einsum("skaxp,skbyp->axby", moved, induced)
     second += crossed + crossed.transpose(2, 3, 0, 1) + weight_hessian
 
@@ -109,28 +112,10 @@ def _of_block(molecule, functional, params, density, of_row, block: OwnedBlocks)
     relative = jnp.eye(len(x)) - own[None]  # ∂s_B/∂R_C
     second += jnp.einsum("ba,bxcy,cd->axdy", relative, by_functions, relative)
     moving = _moving_potential(phi, slopes, field, level)
-    changed = induced + weight_slopes[None, None] * slope[:, :, None, None]
+    changed = induced + weight_change[None, None] * slope[:, :, None, None]
     potential = _changed_potential(phi, changed, level)
     potential = potential - own[:, None, None, None, None] * moving[None]
-    return by_weight + by_numbers @ weight, second, potential, moving
-
-
-def _weights(molecule, block: OwnedBlocks, value):
-    """w and Σ e ∇w, and for each coordinate the slopes of both, at fixed e."""
-    shape = molecule.coordinates.shape
-    owner = jnp.broadcast_to(block.owner, block.quadrature.shape)
-    grid = Grid(block.displacement, owner, block.quadrature, molecule.grid.size_adjustment)
-
-    def weighted(coordinates):
-        found, back = jax.vjp(
-            lambda x: points_and_weights(grid, x, molecule.atom_mask)[1], coordinates
-        )
-        return found, back(value)[0]
-
-    (weight, gradient), product = jax.linearize(weighted, molecule.coordinates)
-    directions = jnp.eye(molecule.coordinates.size).reshape(-1, *shape)
-    slopes, second = jax.lax.map(product, directions)
-    return weight, gradient, slopes.reshape(*shape, -1), second.reshape(*shape, *shape)
+    return weight_change @ value + by_numbers @ weight, second, potential, moving
 
 
 def _functional_derivatives(functional, params, numbers):

@@ -14,12 +14,13 @@ from .._scf.equations import Equations
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import density_matrix, electrons_per_orbital
 from .._scf.result import Guess, SCFResult
-from .._scf.solvers.occupied import occupied_at, occupied_response
+from .._scf.solvers.occupied import occupied_at
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton, first_of
 from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .block_slopes import OwnedBlocks, owned_blocks
+from .coupled_perturbed import has_coarse_equations, turned_by_coarse_grid, turned_on_full_grid
 from .fock_slopes import FockSlopes, fock_slopes
 from .grid_slopes import grid_slopes
 from .integral_gradients import integral_hessian
@@ -153,7 +154,11 @@ def hessian_and_slopes(
     share, density = functional.exact_exchange, np.asarray(result.density_matrix)
     density = density.reshape(-1, molecule.size, molecule.size)
     slopes, blocks = fock_slopes(molecule, share, density), owned_blocks(molecule)
-    found, by_overlap = _response(molecule, slopes, blocks, functional, params, result, temperature)
+    given = molecule, slopes, blocks, functional, params, result, temperature
+    found, by_overlap = _response(*given)
+    if bool(result.converged) and not bool(jnp.all(jnp.isfinite(found.hessian))):
+        # Perhaps since the coarse grid's response is too far from that of the full one.
+        found, by_overlap = _response(*given, coarse=False)
     fixed = integral_hessian(
         share,
         molecule.libcint,
@@ -169,7 +174,14 @@ def hessian_and_slopes(
 
 @announced_jit("compiling the response of the Hessian")
 def _response(
-    molecule, slopes: FockSlopes, blocks: OwnedBlocks, functional, params, result, temperature
+    molecule,
+    slopes: FockSlopes,
+    blocks: OwnedBlocks,
+    functional,
+    params,
+    result,
+    temperature,
+    coarse: bool = True,
 ):
     """All but the second derivatives of integrals, and the slope of the energy in the overlap.
 
@@ -191,12 +203,16 @@ def _response(
     explicit = change(slopes.fock + grid.potential).reshape(-1, *density.shape)
     followed = -0.5 * _both(overlap, occupied)
     linear = equations.response(occupied)
-    turn = occupied_response(equations, fock, focks, occupied, linear, temperature)
+    if coarse and has_coarse_equations(molecule, equations, temperature):
+        turn = turned_by_coarse_grid(molecule, equations, fock, focks, occupied, linear)
+    else:
+        turn = turned_on_full_grid(equations, fock, focks, occupied, linear, temperature)
 
     def moved(explicit, overlap, followed):
         """Of one direction: how the projectors turn, and what the Fock matrices see in all."""
-        turned = turn(explicit + linear(followed) - 0.5 * _both(overlap, focks))
-        return turned, linear(followed + turned)
+        seen = linear(followed)
+        turned, induced = turn(explicit + seen - 0.5 * _both(overlap, focks))
+        return turned, seen + induced
 
     turned, induced = _in_batches(moved, (explicit, overlap, followed))
     second = _coupled(occupied, focks, overlap, followed, explicit, turned, induced)

@@ -15,10 +15,10 @@ from .projector import occupied_orbitals, projectors, unoccupied
 from .solved import known
 
 TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
-_WORST = 1e-7  # relative residual of a solution that is still used
+WORST = 1e-7  # relative residual of a solution that is still used
 # Curvature of the energy along a response (Hartree) below which it counts as flat. Orbitals that
 # symmetry lets rotate freely measured below 1e-3 (OH, NO, B), all others above 1e-2.
-_FLATTEST = 1e-3
+FLATTEST = 1e-3
 SMALLEST_GAP = 1e-2  # in the preconditioner only (Hartree)
 
 
@@ -80,7 +80,7 @@ def turned_projectors(
     solution = jax.lax.custom_linear_solve(
         coupled_perturbed,
         -(virtual @ change @ occupied),
-        functools.partial(solve_or_nan, preconditioner=_by_gaps(fock, equations.ops.counts)),
+        functools.partial(solve_or_nan, preconditioner=by_gaps(fock, equations.ops.counts)),
         symmetric=True,
     )
     return solution + solution.transpose(0, 2, 1)
@@ -96,16 +96,16 @@ def solve_or_nan(operator: Callable, b: Array, *, preconditioner: Callable) -> A
         options={"preconditioner": lx.FunctionLinearOperator(preconditioner, structure, tag)},
         throw=False,
     ).value
-    curved = jnp.vdot(x, b) >= _FLATTEST * jnp.vdot(x, x)
+    curved = jnp.vdot(x, b) >= FLATTEST * jnp.vdot(x, x)
     return jnp.where(is_solution(operator, x, b) & curved, x, jnp.nan)
 
 
 def is_solution(operator: Callable, x: Array, b: Array) -> Bool[Array, ""]:
     """Whether A x = b as closely as derivatives are promised."""
-    return jnp.linalg.norm(operator(x) - b) <= _WORST * jnp.linalg.norm(b) + 1e-12
+    return jnp.linalg.norm(operator(x) - b) <= WORST * jnp.linalg.norm(b) + 1e-12
 
 
-def _by_gaps(fock, counts):
+def by_gaps(fock, counts):
     """Division by ε_a - ε_i in the virtual-occupied block: the inverse without coupling."""
     values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(fock))
     occupied = jax.vmap(occupied_orbitals, (None, 0))(fock.shape[-1], counts)

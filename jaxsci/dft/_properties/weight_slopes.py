@@ -79,16 +79,16 @@ def weight_slopes(
     mean = jnp.einsum("bp,bdxp->dxp", share, each)
     slope = each[owner] - mean
 
-    c = weight * values
-    second = jnp.einsum("p,axp,byp->axby", c, slope, slope)
-    second += jnp.einsum("p,axp,byp->axby", c, mean, mean)
+    c = (weight * values)[None]
+    second = jnp.einsum("axp,byp->axby", c[None] * slope, slope)
+    second += jnp.einsum("axp,byp->axby", c[None] * mean, mean)
     second -= jnp.einsum("dp,daxp,dbyp->axby", c * share, each, each)
     of_owner = jnp.zeros((n, 1)).at[owner].set(1.0)
     second += _pairs_hessian(pairs, c * (of_owner - share), distance, toward, line, inverse)
     relative = jnp.eye(n) - of_owner.T  # ∂(R_B - R_A)/∂R_C
     slope = jnp.einsum("ba,bxp->axp", relative, slope)
     second = jnp.einsum("ba,bxcy,cd->axdy", relative, second, relative)
-    return WeightSlopes(weight, weight * slope, second)
+    return WeightSlopes(weight, weight[None, None] * slope, second)
 
 
 def _pairs(distance, toward, line, inverse, adjustment, counts, real):
@@ -109,7 +109,7 @@ def _pairs(distance, toward, line, inverse, adjustment, counts, real):
     g, along = inverse[..., None, None], mu[:, :, None] * line[..., None]
     left = g * (toward[:, None] - along)
     right = g * (along - toward[None])
-    return _Pairs(first, second - first**2, left, right, mu), cell / jnp.sum(cell, axis=0)
+    return _Pairs(first, second - first**2, left, right, mu), cell / jnp.sum(cell, axis=0, keepdims=True)
 
 
 def _pairs_hessian(pairs: _Pairs, factor, distance, toward, line, inverse):
@@ -120,7 +120,7 @@ def _pairs_hessian(pairs: _Pairs, factor, distance, toward, line, inverse):
 
     # Of μ = (d_B - d_C)/R_BC, whose distances from the points and from each other change.
     g2, unit = inverse[..., None, None] ** 2, jnp.eye(3)
-    straight = g2 * (3 * line[..., :, None] * line[..., None, :] - unit)
+    straight = g2 * (3 * line[..., :, None] * line[..., None, :] - unit[None, None])
     straight *= jnp.sum(first * pairs.mu, axis=-1)[..., None, None]
     left = g2 * jnp.einsum("bcp,bxp->bcx", first, toward)[..., :, None] * line[..., None, :]
     right = g2 * jnp.einsum("bcp,cxp->bcx", first, toward)[..., :, None] * line[..., None, :]
@@ -132,7 +132,7 @@ def _pairs_hessian(pairs: _Pairs, factor, distance, toward, line, inverse):
 
     scaled = first * inverse[..., None]
     by_distance = (jnp.sum(scaled, axis=1) - jnp.sum(scaled, axis=0)) / distance
-    curved = jnp.sum(by_distance, axis=-1)[:, None, None] * unit
+    curved = jnp.sum(by_distance, axis=-1)[:, None, None] * unit[None]
     curved -= jnp.einsum("bp,bxp,byp->bxy", by_distance, toward, toward)
     alone = curved + jnp.sum(block[:, :, 0, :, 0], axis=1) + jnp.sum(block[:, :, 1, :, 1], axis=0)
     across = block[:, :, 0, :, 1]

@@ -1,11 +1,16 @@
 """Hessians against PySCF and against differences of forces."""
 
+import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsci.dft import forces, hessian, molecule, xc
+from jaxsci.dft import forces, hessian, molecule, scf, xc
+from jaxsci.dft._basis.grid import Grid, points_and_weights
+from jaxsci.dft._properties.weight_slopes import weight_slopes
 
 pytest.importorskip("pyscf")
 
@@ -42,6 +47,41 @@ def test_equal_to_differences_of_forces(atoms, spin, name):
     difference = (force(-2 * h) - 8 * force(-h) + 8 * force(h) - force(2 * h)) / (12 * h)
     np.testing.assert_allclose(ours[1, 2], -difference, atol=1e-8)
     np.testing.assert_allclose(ours.sum(0), 0, atol=1e-10)  # a translation costs nothing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("atoms", "spin", "name"), [(BENT, 0, "b3lyp"), (IMIDOGEN, 2, "pbe")])
+def test_equal_without_the_coarse_grid(atoms, spin, name):
+    functional = xc(name)
+    m = molecule(atoms, "6-31g", spin=spin, grid=2)
+    assert m.grid.coarse is not None
+    alone = dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
+    result = scf(m, functional, tolerance=1e-13)
+    with pytest.warns(UserWarning, match="not stationary"):
+        ours, expected = (hessian(each, functional, result=result) for each in (m, alone))
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=3e-8)
+
+
+@pytest.mark.parametrize("owner", [0, 2])
+def test_slopes_of_weights_are_those_of_automatic_differentiation(owner):
+    rng = np.random.default_rng(owner)
+    coordinates = jnp.array([[0, 0, 0.2], [0, 1.4, -0.9], [0.3, -1.3, -1], [2, 0.1, 3], [1, 1, 1]])
+    real = jnp.array([True] * 4 + [False])
+    adjustment = jnp.asarray(rng.uniform(-0.4, 0.4, (5, 5)))
+    places, weights = map(jnp.asarray, (rng.standard_normal((20, 3)), rng.uniform(1, 2, 20)))
+    grid = Grid(places, jnp.full(20, owner), weights, adjustment)
+    values = jnp.asarray(rng.standard_normal(20))
+
+    def by_becke(x):
+        return points_and_weights(grid, x, real)[1]
+
+    arrays = places, weights, jnp.asarray(owner), adjustment, coordinates, real, values
+    ours = jax.jit(weight_slopes)(*arrays)
+    np.testing.assert_allclose(ours.weight, by_becke(coordinates), rtol=1e-14)
+    slopes = jax.jacobian(by_becke)(coordinates)
+    np.testing.assert_allclose(ours.slopes, jnp.moveaxis(slopes, 0, -1), rtol=0, atol=1e-12)
+    second = jax.hessian(lambda x: values @ by_becke(x))(coordinates)
+    np.testing.assert_allclose(ours.hessian, second, rtol=0, atol=1e-11)
 
 
 def test_fits_are_refused():

@@ -109,7 +109,8 @@ def _pairs(distance, toward, line, inverse, adjustment, counts, real):
     g, along = inverse[..., None, None], mu[:, :, None] * line[..., None]
     left = g * (toward[:, None] - along)
     right = g * (along - toward[None])
-    return _Pairs(first, second - first**2, left, right, mu), cell / jnp.sum(cell, axis=0, keepdims=True)
+    share = cell / jnp.sum(cell, axis=0, keepdims=True)
+    return _Pairs(first, second - first**2, left, right, mu), share
 
 
 def _pairs_hessian(pairs: _Pairs, factor, distance, toward, line, inverse):

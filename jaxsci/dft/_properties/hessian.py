@@ -52,9 +52,9 @@ def hessian(
         H_AB = d²E/dR_A dR_B
 
     All terms are analytic. The orbitals respond by the coupled-perturbed equations, solved for many
-    coordinates at once. First and second derivatives of the integrals come from libcint and are
-    contracted with the density on the host. H is the derivative of `forces`, the response of the
-    grid included.
+    coordinates at once on the coarse grid and corrected until they are those of the full one. First
+    and second derivatives of the integrals come from libcint and are contracted with the density on
+    the host. H is the derivative of `forces`, the response of the grid included.
 
     **Arguments:**
 

@@ -17,6 +17,7 @@ from jaxsci.dft import (
     scf,
     xc,
 )
+from jaxsci.dft._scf.coulomb import exchange, symmetric_exchange
 from jaxsci.dft._scf.hamiltonian import operators
 from jaxsci.dft._scf.kohn_sham import fock_matrix, total_energy
 from jaxsci.dft._scf.scf import _gap
@@ -109,6 +110,23 @@ def test_density_fitting(name):
     theirs.kernel()
     ours = scf(molecule(WATER, "6-31g", grid=0, density_fit=auxiliary), xc(name))
     np.testing.assert_allclose(ours.energy, theirs.e_tot, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["orbitals", "indefinite", "none"])
+def test_fitted_exchange_by_orbitals(kind):
+    ops = operators(molecule(WATER, "sto-3g", grid=0, density_fit=True), xc("hf"))
+    z = np.random.default_rng(0).standard_normal((7, 3))
+    density = {"orbitals": z @ z.T, "indefinite": z @ z.T - 2 * np.eye(7), "none": np.zeros((7, 7))}
+    density = jnp.asarray(density[kind])
+
+    def along_direction(k):
+        return lambda p: jnp.sum(jnp.arange(49.0).reshape(7, 7) * k(p))
+
+    ours = along_direction(lambda p: symmetric_exchange(ops, None, p))
+    by_orbitals = jax.value_and_grad(ours)(density)
+    by_density = jax.value_and_grad(along_direction(lambda p: exchange(ops, p)))(density)
+    for found, expected in zip(by_orbitals, by_density, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_unrestricted_equals_restricted_for_a_closed_shell():

@@ -16,8 +16,9 @@ from .._scf.response import FLATTEST, WORST, by_gaps
 from .._scf.solvers.occupied import occupied_response
 from .._system.molecule import Molecule
 
-# Relative residual to which the coarse grid's equations are solved. Its own error is as large.
-_COARSE_TOLERANCE = 1e-4
+# Largest entry of the residual to which the coarse grid's equations are solved, for a b of norm
+# one. The grid's own error is as large.
+_COARSE_TOLERANCE = 1e-5
 # Corrections: each takes a residual to some 1e-3 of it on molecules whose bonds are not broken.
 _MOST_CORRECTIONS = 8
 
@@ -88,13 +89,18 @@ def turned_by_coarse_grid(
 
     def coarse_solution(b):
         structure, tag = jax.eval_shape(lambda: b), lx.positive_semidefinite_tag
-        return lx.linear_solve(
+        # Of norm one, since lineax measures each entry of a residual by that of b: what is zero
+        # in b would have to be zero to rounding.
+        size = jnp.linalg.norm(b)
+        size = jnp.where(size > 0, size, 1)
+        found = lx.linear_solve(
             lx.FunctionLinearOperator(coarse_operator, structure, tag),
-            b,
-            lx.CG(rtol=_COARSE_TOLERANCE, atol=1e-14),
+            b / size,
+            lx.CG(rtol=_COARSE_TOLERANCE, atol=_COARSE_TOLERANCE),
             options={"preconditioner": lx.FunctionLinearOperator(preconditioner, structure, tag)},
             throw=False,
         ).value
+        return size * found
 
     def turn(change):
         b = -between(change)

@@ -17,9 +17,13 @@ pytest.importorskip("pyscf")
 # At the minima of Hartree-Fock in STO-3G, to 1e-4 ångström.
 WATER = [("O", (0.0, 0.0, 0.0)), ("H", (0.0, 0.7581, 0.6351)), ("H", (0.0, -0.7581, 0.6351))]
 FLUORIDE = [("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 0.9556))]
+NITROGEN = [("N", (0.0, 0.0, 0.0)), ("N", (0.0, 0.0, 1.13385))]
+MONOXIDE = [("C", (0.0, 0.0, 0.0)), ("O", (0.0, 0.0, 1.14548))]
 
 
-@pytest.mark.parametrize(("atoms", "turns"), [(WATER, 2), (FLUORIDE, 1)])
+@pytest.mark.parametrize(
+    ("atoms", "turns"), [(WATER, 2), (FLUORIDE, 1), (NITROGEN, 2), (MONOXIDE, 1)]
+)
 def test_equal_to_pyscf(atoms, turns):
     from pyscf import gto
     from pyscf.hessian import thermo

@@ -12,7 +12,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int
 
 # One array (rows, points) for the values, three more for the x, y, z derivatives, and one for the
@@ -180,47 +179,17 @@ def _kind(shells, cartesian, coordinates, points, gradient) -> list[Float[Array,
     """Values of the functions of a kind, and with `gradient` their derivatives."""
     displacement = points.T[:, None] - coordinates[shells.atom].T[:, :, None]
     r2 = jnp.sum(displacement**2, axis=0)
-    radial = _radial(0, shells.exponents, shells.contraction, r2)[None]
+    primitives = jnp.exp(-shells.exponents[:, :, None] * r2[:, None])
+    radial = jnp.sum(shells.contraction[:, :, None] * primitives, axis=1)[None]
     value, *slopes = _polynomials(displacement, shells.l, cartesian, 4 if gradient else 1)
     rows = [radial * value]
     if gradient:
-        # The gradient of R is (r - R_A) times this.
-        slope = _radial(1, shells.exponents, shells.contraction, r2)
+        # ∂R/∂(r²): the gradient of R is 2 (r - R_A) times this
+        weights = -2 * shells.contraction * shells.exponents
+        slope = jnp.sum(weights[:, :, None] * primitives, axis=1)
         outer = [(slope * displacement[axis])[None] * value for axis in range(3)]
         rows += [o + radial * s if shells.l else o for o, s in zip(outer, slopes, strict=True)]
     return [row.reshape(-1, len(points)) for row in rows]
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _radial(k, exponents, contraction, r2) -> Float[Array, "shells points"]:
-    """R_k = Σ_p c_p (-2 α_p)^k exp(-α_p r²), with ∂R_k/∂(r²) = ½ R_(k+1).
-
-    By this rule a derivative in r² keeps one number for each shell and point, not for each
-    primitive.
-    """
-    return _contracted(k, exponents, contraction, r2)
-
-
-def _contracted(k, exponents, contraction, r2):
-    weights = contraction * (-2 * exponents) ** k
-    primitives = jnp.exp(-exponents[:, :, None] * r2[:, None])
-    return jnp.sum(weights[:, :, None] * primitives, axis=1)
-
-
-@functools.partial(_radial.defjvp, symbolic_zeros=True)
-def _radial_jvp(k, primals, tangents):
-    zero = [isinstance(t, SymbolicZero) for t in tangents]
-    dense = [jnp.zeros_like(x) if z else t for x, t, z in zip(primals, tangents, zero, strict=True)]
-    change = jnp.zeros_like(primals[2])
-    if not zero[2]:
-        change += 0.5 * _radial(k + 1, *primals) * dense[2]
-    if not (zero[0] and zero[1]):
-
-        def of_shells(exponents, contraction):
-            return _contracted(k, exponents, contraction, primals[2])
-
-        change += jax.jvp(of_shells, primals[:2], tuple(dense[:2]))[1]
-    return _radial(k, *primals), change
 
 
 def laplacians(

@@ -120,45 +120,19 @@ def points_and_weights(
 
     **Source:** Becke, J. Chem. Phys. 88, 2547 (1988), equations 13 to 22.
     """
-    n = coordinates.shape[0]
-    # Sums with zeros are faster than the scattered additions that indices would differentiate to.
-    owned = jnp.arange(n)[:, None] == grid.owner
-    points = grid.displacement + owned.T.astype(coordinates.dtype) @ coordinates
+    points = grid.displacement + coordinates[grid.owner]
     difference = points[:, None] - coordinates[None]
     distance = jnp.sqrt(jnp.sum(difference**2, axis=-1)).T  # (atoms, points)
+    n = coordinates.shape[0]
     off = ~jnp.eye(n, dtype=bool)
     separation2 = jnp.sum((coordinates[:, None] - coordinates[None]) ** 2, axis=-1)
     inverse = jnp.where(off, 1 / jnp.sqrt(jnp.where(off, separation2, 1)), 0)
     mu = (distance[:, None] - distance[None]) * inverse[..., None]
     nu = mu + grid.size_adjustment[..., None] * (1 - mu**2)
-    cell = jnp.where(real[:, None], _cells(nu, off & real[:, None] & real[None]), 0)
-    own = jnp.sum(jnp.where(owned, cell, 0), axis=0)
-    return points, grid.quadrature * own / jnp.sum(cell, axis=0)
-
-
-@jax.custom_jvp
-def _cells(
-    nu: Float[Array, "atoms atoms points"], counts: Bool[Array, "atoms atoms"]
-) -> Float[Array, "atoms points"]:
-    """Π_B s(ν_AB) over the pairs that count, s = ½ (1 - f(f(f(ν)))) with f(x) = (3x - x³)/2."""
-    return _cells_and_steps(nu, counts)[0]
-
-
-def _cells_and_steps(nu, counts):
-    """Also ν, f(ν) and f(f(ν))."""
-    steps = [nu]
     for _ in range(3):
-        steps.append(0.5 * steps[-1] * (3 - steps[-1] ** 2))
-    return jnp.prod(jnp.where(counts[..., None], 0.5 * (1 - steps.pop()), 1), axis=1), steps
-
-
-@_cells.defjvp
-def _cells_jvp(primals, tangents):
-    # As 1 - f(x) = ½ (1 - x)² (2 + x), d ln s/dν = -27/(1 - ν) Π_k (1 + x_k)/(2 + x_k) over the
-    # steps x_k. Where ν = 1, all derivatives of s are zero.
-    cells, steps = _cells_and_steps(*primals)
-    inside = primals[1][..., None] & (primals[0] < 1)
-    slope = -27 / jnp.where(inside, 1 - primals[0], 1)
-    for x in steps:
-        slope *= (1 + x) / (2 + x)
-    return cells, cells * jnp.sum(jnp.where(inside, slope, 0) * tangents[0], axis=1)
+        nu = 0.5 * nu * (3 - nu**2)
+    counts = off & real[:, None] & real[None]
+    cell = jnp.prod(jnp.where(counts[..., None], 0.5 * (1 - nu), 1), axis=1)
+    cell = jnp.where(real[:, None], cell, 0)
+    own = jnp.take_along_axis(cell, grid.owner[None], axis=0)[0]
+    return points, grid.quadrature * own / jnp.sum(cell, axis=0)

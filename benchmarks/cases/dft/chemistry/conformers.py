@@ -76,7 +76,8 @@ def make_conformers(kind: str, functional: str, size: Size) -> Run:
         error=lambda found: max(apart(found, 0) / ENERGY, apart(found, 1) / FORCE),
         host=True,
         note=f"{count} molecules of {len(conformers[0])} atoms distorted by .06 ångström, "
-        f"{functional}, {basis}, grid {grid}; building included, PySCF's forces with the response of its grid, in turns; quartiles",
+        f"{functional}, {basis}, grid {grid}; building included, "
+        "PySCF's forces with the response of its grid, in turns; quartiles",
         figures=figures,
     )
 

@@ -23,7 +23,6 @@ from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
 
 FUNCTIONALS = ("svwn", "pbe", "b3lyp", "tpss", "r2scan", "hse06", "cam-b3lyp", "wb97x")
 TOLERANCE = 1e-9  # Hartree
-BATCH = 25  # molecules whose dispersion is computed at once
 AUXILIARY = "def2-universal-jkfit"
 
 
@@ -266,11 +265,12 @@ def _structures(n: int) -> list[tuple[np.ndarray, np.ndarray]]:
 def _dispersion(method: str, size: Size) -> Run:
     reference = importlib.import_module(f"dft{method}.interface")
     of_name = {"d3": jsci.dft.d3, "d4": jsci.dft.d4}[method]
-    structures = sorted(_structures(10 if size == "smoke" else 100), key=lambda s: len(s[0]))
-    batches = [_padded(structures[i : i + BATCH]) for i in range(0, len(structures), BATCH)]
-
-    def ours(batches):
-        return [jax.vmap(jax.value_and_grad(of_name("pbe").of_atoms))(*b) for b in batches]
+    structures = _structures(10 if size == "smoke" else 100)
+    atoms = max(len(z) for z, _ in structures)
+    elements = jnp.array([np.pad(z, (0, atoms - len(z))) for z, _ in structures])
+    positions = np.full((len(structures), atoms, 3), 1e2) * np.arange(1, atoms + 1)[:, None]
+    for row, (z, x) in zip(positions, structures, strict=True):
+        row[: len(z)] = x
 
     def theirs():
         kind = reference.RationalDampingParam if method == "d3" else reference.DampingParam
@@ -282,29 +282,18 @@ def _dispersion(method: str, size: Size) -> Run:
 
     def error(out):
         """The largest error of an energy, or a tenth of that of a slope: the bars are 1 to 10."""
-        found = [pair for batch in out for pair in zip(*map(np.asarray, batch), strict=True)]
         return max(
             max(abs(float(e) - known), 0.1 * float(np.abs(g[: len(slopes)] - slopes).max()))
-            for (e, g), (known, slopes) in zip(found, exact, strict=True)
+            for e, g, (known, slopes) in zip(*map(np.asarray, out), exact, strict=True)
         )
 
     return Run(
-        ours,
-        (batches,),
+        jax.vmap(jax.value_and_grad(of_name("pbe").of_atoms)),
+        (jnp.asarray(positions), elements),
         error=error,
         baseline=Baseline(f"dft{method}, a loop", theirs, (), host=True, error=lambda _: 0.0),
-        note=f"energies and gradients of {len(structures)} molecules of 2 to "
-        f"{len(structures[-1][0])} atoms, in batches of {BATCH} by size",
+        note=f"energies and gradients of {len(structures)} molecules of 2 to {atoms} atoms",
     )
-
-
-def _padded(structures: list[tuple[np.ndarray, np.ndarray]]) -> tuple[jax.Array, jax.Array]:
-    """Positions and elements of some molecules, padded to the last, which is the largest."""
-    atoms = len(structures[-1][0])
-    elements = [np.pad(z, (0, atoms - len(z))) for z, _ in structures]
-    far = 1e2 * np.arange(1, atoms + 1)[:, None] * np.ones(3)
-    positions = [np.concatenate([x, far[len(x) :]]) for _, x in structures]
-    return jnp.array(positions), jnp.array(elements)
 
 
 CASES = [

@@ -22,7 +22,13 @@ MONOXIDE = [("C", (0.0, 0.0, 0.0)), ("O", (0.0, 0.0, 1.14548))]
 
 
 @pytest.mark.parametrize(
-    ("atoms", "turns"), [(WATER, 2), (FLUORIDE, 1), (NITROGEN, 2), (MONOXIDE, 1)]
+    ("atoms", "turns"),
+    [
+        (WATER, 2),
+        (FLUORIDE, 1),
+        pytest.param(NITROGEN, 2, marks=pytest.mark.slow),
+        pytest.param(MONOXIDE, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_equal_to_pyscf(atoms, turns):
     from pyscf import gto

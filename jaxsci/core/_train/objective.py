@@ -289,8 +289,9 @@ def objective(
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. If samples differ in cost, as with an iterative solver inside, `batch_size=1` keeps
         fast ones from waiting for slow ones. The kernel J Jᵀ of second-order methods uses the mesh.
-        `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with; `jax.grad` of
-        `.value` keeps what all samples computed.
+        `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with, and of Jᵀ J in
+        second-order steps with fewer parameters than residuals; `jax.grad` of `.value` keeps what
+        all samples computed.
 
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.

@@ -101,7 +101,9 @@ def levenberg_marquardt(
 
     **Raises:** `ValueError` in float32; `TypeError` for a plain loss.
 
-    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps.
+    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps. With
+    `scaled` parameters of little effect move far: fronts are found later, and a loss on too few
+    points is lowered between them as well, which `validation=` of `fit` shows.
 
     **Source:** Marquardt, "An algorithm for least-squares estimation" (1963); Transtrum & Sethna,
     "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization"

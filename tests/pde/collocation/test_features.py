@@ -202,7 +202,7 @@ def test_what_cannot_be_trained_is_refused():
         nn.MLP(2, 3, width=4, depth=1, key=KEY),
         nn.SIREN(2, "scalar", width=4, depth=2, key=KEY),
         nn.ModifiedMLP(2, 2, width=4, depth=2, key=KEY),
-        nn.PirateNet(2, "scalar", width=4, depth=1, key=KEY),
+        nn.PirateNet(2, "scalar", depth=1, embedding=nn.FourierFeatures(2, 2, key=KEY), key=KEY),
         eqx.nn.MLP(2, 3, 4, 2, jnp.tanh, key=KEY),
         eqx.nn.MLP(2, "scalar", 4, 2, jnp.tanh, use_final_bias=False, key=KEY),
     ],

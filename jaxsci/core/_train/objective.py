@@ -20,6 +20,9 @@ from .accumulation import sum_of_chunks, value_and_grad_of_sum
 from .objective_checks import Checked, check_name, check_weight, sizes_of
 from .weighted import Weighted
 
+# Numbers of a Jacobian that are made at once where they are only summed: 32 MiB.
+_AT_ONCE = 2**22
+
 
 class Objective(eqx.Module):
     """A weighted sum of mean squared residuals; made by `objective`.
@@ -200,19 +203,28 @@ class BatchResiduals(eqx.Module):
 
     def normal(self, params: PyTree) -> dict[str, Float[Array, "p p"]]:
         """Each term's part of Jᵀ J, of which J never has more than `batch_size` samples."""
+        return self._sums_over_rows(lambda jacobian: jacobian.T @ jacobian, params)
+
+    def squares_of_columns(self, params: PyTree) -> Float[Array, " p"]:
+        """diag(Jᵀ J), without forming J."""
+        sums = self._sums_over_rows(lambda jacobian: jnp.sum(jacobian**2, axis=0), params)
+        return jnp.stack(list(sums.values())).sum(axis=0)
+
+    def _sums_over_rows(self, f, params):
+        """The sum of `f(rows of J)` over chunks of samples, for each term, with its weight."""
         check_params(params)
         flat, o = ravel_pytree(params)[0], self.objective
         scales, sizes = o._scales(self.batch), o._sizes(self.batch)
+        batch_size = o.batch_size or max(1, _AT_ONCE // flat.size)
 
         def of_term(name, r):
             of_sample = _rows_of_sample(Checked(name, r), params)
 
             def of_chunk(x):
-                jacobian = jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size)
-                return jacobian.T @ jacobian
+                return f(jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size))
 
-            batch_size = min(o.batch_size or sizes[name], sizes[name])
-            return scales[name] ** 2 * sum_of_chunks(of_chunk, self.batch[name], batch_size)
+            sums = sum_of_chunks(of_chunk, self.batch[name], min(batch_size, sizes[name]))
+            return scales[name] ** 2 * sums
 
         return {name: of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)}
 

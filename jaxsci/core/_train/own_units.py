@@ -7,12 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
 from .objective import BatchResiduals
-
-# Of the mean squares that estimate the lengths; they are rounded to powers of two in any case.
-_PROBES = 8
 
 
 def in_own_units(step: Callable) -> Callable:
@@ -31,20 +29,9 @@ def in_own_units(step: Callable) -> Callable:
 
 
 def _lengths_of_columns(residuals: BatchResiduals, params: PyTree) -> PyTree:
-    """‖Jⱼ‖ for each parameter, by ‖Jⱼ‖² = E (Jᵀ z)ⱼ² for random signs z: J is not formed.
-
-    As powers of two, by which a parameter is multiplied and divided without rounding.
-    """
-    r, pullback = jax.vjp(residuals.vector, params)
-    signs = jax.random.rademacher(jax.random.key(0), (_PROBES, r.size), dtype=r.dtype)
-    squares = jax.lax.map(lambda z: jax.tree.map(jnp.square, pullback(z)[0]), signs)
-
-    def length(square):
-        mean = jnp.mean(square, axis=0)
-        exponent = jnp.round(jnp.log2(jnp.where(mean > 0, mean, 1.0)) / 2).astype(int)
-        return jnp.ldexp(jnp.ones_like(mean), exponent)
-
-    return jax.tree.map(length, squares)
+    """‖Jⱼ‖ for each parameter, and 1 for those of no effect."""
+    squares = residuals.squares_of_columns(params)
+    return ravel_pytree(params)[1](jnp.sqrt(jnp.where(squares > 0, squares, 1.0)))
 
 
 class _Scaled(eqx.Module):

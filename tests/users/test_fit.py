@@ -16,8 +16,7 @@ def test_two_materials_in_raw_units():
 
     Right, by hand: T = 293.15 + 200 y / 1.38 below and a slope of 200/400 above, so 365.61 and
     438.33 in the middles. In raw units the fluxes count 1e5 times as much as Laplace's equation
-    above, whose loss of 0.3 then is 150 degrees. In units of the inflow it is right, and in raw
-    units with steps that do not depend on them.
+    above, whose loss of 0.3 then is 150 degrees. In units of the inflow it is right.
     """
     f, below = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=jax.random.key(0)))
     _, above = jsci.pure(nn.MLP(1, "scalar", width=4, depth=1, key=jax.random.key(1)))
@@ -52,7 +51,7 @@ def test_two_materials_in_raw_units():
     )
     optimizer = jsci.levenberg_marquardt(acceleration=False)
 
-    def train(weight, steps, optimizer=optimizer, **units):
+    def train(weight, steps, **units):
         data = {
             name: (at[:, None], {unit: jnp.full(at.shape, value) for unit, value in units.items()})
             for name, at in x.items()
@@ -64,10 +63,6 @@ def test_two_materials_in_raw_units():
     raw = dict(lower=1.38, upper=400.0, bottom=293.15, inflow=200.0, base=0.0, unit=1.0)
     with pytest.warns(UserWarning, match="terms are unequal.*units.*weights={"):
         train(1.0, 1, **raw)
-
-    found = train(1.0, 200, jsci.levenberg_marquardt(acceleration=False, scaled=True), **raw)
-    middles = lower(found, jnp.array([0.5])), upper(found, jnp.array([1.5]), raw)
-    np.testing.assert_allclose(middles, [365.61, 438.33], atol=0.01)
 
     # Temperatures from 293.15 in units of 200 / 1.38; above, of what it rises by there.
     rise = 1.38 / 400.0

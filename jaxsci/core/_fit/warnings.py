@@ -46,8 +46,9 @@ def warn_of_unequal_terms(objective, params, batch, stacklevel):
     warnings.warn(
         f"The terms are unequal: the mean squares of their gradients differ by a factor of "
         f"{max(traces.values()) / smallest:.1e}, so the loss says little of the small ones. Write "
-        "the problem in units in which its fields and coefficients are near one, or balance the "
-        f"terms: jsci.objective(..., weights={{{weights}}}).",
+        "the problem in units in which its fields and coefficients are near one, take steps that "
+        "do not depend on units, levenberg_marquardt(scaled=True), or balance the terms: "
+        f"jsci.objective(..., weights={{{weights}}}).",
         stacklevel=stacklevel + 1,
     )
 

@@ -108,7 +108,7 @@ def residual_adaptive(
     *,
     power: float = 1.0,
     floor: float = 1.0,
-    candidates: int = 8,
+    candidates: int | None = None,
 ) -> Callable:
     """Points drawn where the residual is large.
 
@@ -121,7 +121,8 @@ def residual_adaptive(
     - `region`, `n`: as in `uniform`.
     - `residual`: `r(params, x)` for one point, a scalar or an array.
     - `power`, `floor`: k and c; a larger floor is closer to uniform.
-    - `candidates`: number of candidates per point drawn.
+    - `candidates`: number of candidates per point drawn; by default 64 in up to three dimensions,
+        where they find what is small, and 8 in more.
 
     **Returns:** `sample(key, params) -> (n, dim)`.
 
@@ -141,6 +142,8 @@ def residual_adaptive(
     points = sample(jax.random.key(0), params)
     ```
     """
+    if candidates is None:
+        candidates = 64 if region.unit_dim <= 3 else 8
     if power <= 0 or floor < 0 or candidates < 2:
         raise ValueError(
             "residual_adaptive needs power > 0, floor >= 0 and at least 2 candidates, got "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from ...core import derivative
 
@@ -51,7 +51,7 @@ def caputo(u: Callable, order: float) -> Callable:
         )
     shares, weights = _double_exponential(order)
 
-    def derivative_of_u(x: Float[Array, " dim"]) -> Array:
+    def derivative_of_u(x: Array) -> Array:
         if jnp.ndim(x) != 1 or not x.size:
             raise ValueError(
                 "caputo(u, order) is called at one point (x, t) or (t,), an array of shape (dim,) "

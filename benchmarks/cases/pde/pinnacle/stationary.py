@@ -293,8 +293,7 @@ def smooth_cavity100(full):
 
 def smooth_cavity1000(full):
     """The same at Reynolds number 1000."""
-    slower = (0.03, 0.01, 0.003, 0.0015, 0.001)
-    return _smooth_cavity(*((30, slower, 40) if full else (5, (0.03,), 10)))
+    return _smooth_cavity(*((28, (0.003, 0.001), 40) if full else (5, (0.03,), 10)))
 
 
 def _smooth_cavity(n, viscosities, reference):

@@ -14,8 +14,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ...core import vmap
 from .._geometry.regions import Region, kept_fraction
 from .lowdiscrepancy import LARGEST_DIMENSION, sobol_points
+
+_AT_ONCE = 8192  # candidates whose residuals are evaluated together
 
 Sampler = Callable[[PRNGKeyArray], Float[Array, "n dim"]]
 
@@ -154,7 +157,7 @@ def residual_adaptive(
     def sample(key, params):
         propose_key, choose_key = jax.random.split(key)
         points = propose(propose_key)
-        r = jax.vmap(residual, (None, 0))(params, points)
+        r = vmap(residual, (None, 0), batch_size=_AT_ONCE)(params, points)
         size = jnp.sqrt(jnp.sum(jnp.abs(r.reshape(len(points), -1)) ** 2, axis=1)) ** power
         size = jnp.where(jnp.isfinite(size), size, 0)
         density = size / jnp.maximum(jnp.mean(size), jnp.finfo(size.dtype).tiny) + floor

@@ -107,30 +107,20 @@ def _seen(m, p) -> MolecularDensity:
 
 
 def difference(molecules, solved, dimer: jsci.dft.data.Dimer) -> MolecularDensity:
-    """A dimer's atoms and, with negative weights, the dimer, as if they were one molecule."""
+    """A dimer's atoms and, with negative weights, the dimer, as if they were one molecule.
+
+    In NumPy, which compiles nothing for each shape, and without points that do not count.
+    """
     names = *dimer.elements, dimer.name
-    parts = [_seen(molecules[n], solved[n][1]) for n in names]
-    signs = 1.0, 1.0, -1.0
+    parts = [jax.tree.map(np.asarray, _seen(molecules[n], solved[n][1])) for n in names]
     before = np.cumsum([0, *(len(x.coordinates) for x in parts[:-1])])
     parts = [
-        dataclasses.replace(x, weights=s * x.weights, owner=x.owner + int(n))
-        for x, s, n in zip(parts, signs, before, strict=True)
+        dataclasses.replace(x, weights=sign * x.weights, owner=x.owner + n)
+        for x, sign, n in zip(parts, (1.0, 1.0, -1.0), before, strict=True)
     ]
-    joined = jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
-    return _without_rest(joined)
-
-
-def _without_rest(x: MolecularDensity) -> MolecularDensity:
-    """Only points that count."""
-    kept = np.flatnonzero(np.asarray(x.atomic_weights) != 0)
-    size = len(x.owner)
-    fields = {
-        f.name: jax.tree.map(
-            lambda a: a[kept] if a.ndim and len(a) == size else a, getattr(x, f.name)
-        )
-        for f in dataclasses.fields(x)
-    }
-    return dataclasses.replace(x, **fields)
+    joined = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+    kept, size = joined.atomic_weights != 0, len(joined.owner)
+    return jax.tree.map(lambda a: a[kept] if len(a) == size else a, joined)
 
 
 def padded(samples: list[MolecularDensity]) -> MolecularDensity:
@@ -142,11 +132,11 @@ def padded(samples: list[MolecularDensity]) -> MolecularDensity:
 
         def longer(a):
             extra = sizes.get(len(a), len(a)) - len(a)
-            return jnp.pad(a, [(0, extra)] + [(0, 0)] * (a.ndim - 1))
+            return np.pad(a, [(0, extra)] + [(0, 0)] * (a.ndim - 1))
 
         return jax.tree.map(longer, x)
 
-    return jax.tree.map(lambda *x: jnp.stack(x), *map(fill, samples))
+    return jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *map(fill, samples))
 
 
 def xc_energy(functional, params, density: MolecularDensity):

@@ -87,10 +87,13 @@ def make_broken_bond(size: Size) -> Run:
 
 
 def make_large(size: Size) -> Run:
+    if size == "smoke":
+        return beside_r2scan(1, "sto-3g", 0, SMALL)
+    return beside_r2scan(20, "def2-svp", 1, {})
+
+
+def beside_r2scan(carbons: int, basis: str, grid: int, sizes: dict[str, int]) -> Run:
     """A whole field beside one of r2SCAN, each as `scf` does it by default."""
-    carbons, basis, grid, sizes = (1, "sto-3g", 0, SMALL)
-    if size != "smoke":
-        carbons, basis, grid, sizes = 20, "def2-svp", 1, {}
     functional, params = _random(**sizes)
     m = jsci.dft.molecule(alkane(carbons), basis, grid=grid, density_fit=True)
     solve = eqx.filter_jit(lambda f, p, m: jsci.dft.scf(m, f, p, throw=False))

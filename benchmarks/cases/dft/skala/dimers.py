@@ -11,7 +11,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
-from benchmarks.cases.dft.skala.field import SMALL
+from benchmarks.cases.dft.skala._networks import SMALL, random
 from benchmarks.runner.case import Case, Run, Size
 from jaxsci.dft._basis.units import HARTREE_IN_KCAL_PER_MOL
 from jaxsci.dft._scf.hamiltonian import operators
@@ -35,7 +35,7 @@ class Correction(NamedTuple):
 
 def nonlocal_correction() -> Correction:
     """PBE and the difference between Skala and local exchange, which it starts from."""
-    f, params = jsci.dft.skala(key=jax.random.key(0), **SMALL)
+    f, params = random(**SMALL)
     params["output"][-1] = jax.tree.map(lambda x: 0.05 * x, params["output"][-1])
     return Correction(PBE + f + -1.0 * jsci.dft.xc("slater"), params)
 

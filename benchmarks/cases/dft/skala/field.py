@@ -10,18 +10,14 @@ import numpy as np
 
 import jaxsci as jsci
 from benchmarks.cases.dft._problems import alkane
+from benchmarks.cases.dft.skala._networks import SMALL, random
 from benchmarks.runner.case import Case, Run, Size
 from benchmarks.runner.measure.memory import peak_resident
 
 WATER = "O 0 0 .1173; H 0 .7572 -.4692; H 0 -.7572 -.4692"
 RADICAL = "N 0 0 0; H 0 .8 .65; H 0 -.8 .65"
-SMALL = {"width": 16, "channels": 4, "lmax": 1, "layers": 1}
 _DISTANCES = 2.0, 3.0, 4.0  # of H2, in ångström
 _TIGHT = 1e-11
-
-
-def _random(**sizes: int):
-    return jsci.dft.skala(key=jax.random.key(0), **sizes)
 
 
 def _difference(text: str, spin: int, basis: str, grid: int, functional, params) -> float:
@@ -40,7 +36,7 @@ def _difference(text: str, spin: int, basis: str, grid: int, functional, params)
 def make_in_pyscf(size: Size) -> Run:
     """Water and a radical, solved by PySCF with energies and potentials from here."""
     basis, grid, sizes = ("sto-3g", 0, SMALL) if size == "smoke" else ("def2-svp", 1, {})
-    functional, params = _random(**sizes)
+    functional, params = random(**sizes)
 
     def step():
         problems = {"H2O": (WATER, 0), "NH2": (RADICAL, 1)}
@@ -60,7 +56,7 @@ def make_broken_bond(size: Size) -> Run:
     """H2 pulled apart: each distance has to converge to a broken symmetry."""
     sizes = SMALL if size == "smoke" else {"width": 64, "channels": 8, "lmax": 2}
     distances = _DISTANCES[1:2] if size == "smoke" else _DISTANCES
-    functional, params = _random(**sizes)
+    functional, params = random(**sizes)
 
     def one(distance):
         atoms = [("H", (0, 0, 0)), ("H", (0, 0, distance))]
@@ -94,7 +90,7 @@ def make_large(size: Size) -> Run:
 
 def beside_r2scan(carbons: int, basis: str, grid: int, sizes: dict[str, int]) -> Run:
     """A whole field beside one of r2SCAN, each as `scf` does it by default."""
-    functional, params = _random(**sizes)
+    functional, params = random(**sizes)
     m = jsci.dft.molecule(alkane(carbons), basis, grid=grid, density_fit=True)
     solve = eqx.filter_jit(lambda f, p, m: jsci.dft.scf(m, f, p, throw=False))
 

@@ -174,7 +174,7 @@ def test_parameters_of_another_architecture_are_named():
     functional, params = small(layers=2)
     m = molecule("H 0 0 0; H 0 0 .74", "sto-3g", grid=0)
 
-    def refused(wrong, match, kind=ValueError):
+    def refused(wrong, match, kind: type[Exception] = ValueError):
         with pytest.raises(kind, match=match):
             fixed_density_energy(m, functional, wrong, density_matrix=m.guess)
 

@@ -58,25 +58,6 @@ def test_skala_has_the_same_energy_in_pyscf(text, spin):
     assert abs(held.energy_tot() - result.energy) < 1e-9
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("text", "spin"), [(WATER, 0), (RADICAL, 1)])
-def test_second_order_and_excited_states_are_those_from_here(text, spin):
-    functional, params = CONTACT + 0.8 * PBE + 0.2 * jsci.dft.xc("hf"), jnp.array(0.1)
-    m = jsci.dft.molecule(text, "sto-3g", spin=spin, grid=0)
-    result = jsci.dft.scf(m, functional, params, tolerance=1e-12)
-    mf = field(text, spin, functional, params, xc="hf").newton().run()
-    assert mf.converged
-    assert abs(mf.e_tot - result.energy) < 1e-8
-    kinds = {"singlet": False} if spin else {"singlet": False, "triplet": True}
-    for name, triplet in kinds.items():
-        there = mf.undo_newton().TDA() if hasattr(mf, "undo_newton") else mf.TDA()
-        there.singlet = name == "singlet"
-        here = jsci.dft.excitations(
-            m, functional, params, result=result, nstates=2, tda=True, triplet=triplet
-        )
-        np.testing.assert_allclose(there.run(nstates=2).e, here.energies, atol=1e-6)
-
-
 def test_several_density_matrices_are_taken_one_by_one():
     from pyscf.dft import numint
 
@@ -101,6 +82,35 @@ def test_several_density_matrices_are_taken_one_by_one():
     ends = [ni.nr_rks(*at, p[0, 0] + s * h * change)[1] for s in (1, -1)]
     slope = np.vdot(ni.nr_rks(*at, p[0, 0])[2], change)
     np.testing.assert_allclose(slope, (ends[0] - ends[1]) / (2 * h), rtol=1e-7)
+
+
+def test_responses_are_differences_of_potentials():
+    mf = field("H 0 0 0; He 0 0 .8", 1, CONTACT, jnp.array(0.3))
+    mf.grids.build()
+    ni, at = mf._numint, (mf.mol, mf.grids, "lda")
+    change, h = np.array([[0.2, 0.5], [0.5, -0.3]]), 1e-5
+
+    def difference(f, p, d):
+        ends = [f(*at, p + s * h * d)[2] for s in (1, -1)]
+        return (ends[0] - ends[1]) / (2 * h)
+
+    c, n = np.array([[0.6, 0.7], [0.5, -0.8]]), np.array([[1.0, 1.0], [1.0, 0.0]])
+    p = np.einsum("ik,sk,jk->sij", c, n, c)
+    both = np.stack([change, -0.4 * change])
+    kept = ni.cache_xc_kernel(*at, np.stack([c, c]), n, 1)
+    found = ni.nr_uks_fxc(*at, None, both, 0, 1, *kept)
+    np.testing.assert_allclose(found, difference(ni.nr_uks, p, both), rtol=1e-6)
+    kept = ni.cache_xc_kernel(*at, c, np.array([2.0, 0.0]), 0)
+    closed = 2 * np.outer(c[:, 0], c[:, 0])
+    found = ni.nr_rks_fxc(*at, None, change, 0, 1, *kept)
+    np.testing.assert_allclose(found, difference(ni.nr_rks, closed, change), rtol=1e-6)
+    # PySCF halves the factor and gives the change of both spins together.
+    rho, _, factor = ni.cache_xc_kernel(*at, c, np.array([2.0, 0.0]), 1)
+    for singlet, sign in ((True, 1), (False, -1)):
+        found = ni.nr_rks_fxc_st(*at, None, change, 1, singlet, rho, None, 0.5 * factor)
+        both = np.stack([change, sign * change]) / 2
+        expected = difference(ni.nr_uks, np.stack([closed, closed]) / 2, both)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_another_geometry_is_another_field():

@@ -10,6 +10,7 @@ from ._collocation.features import (
 )
 from ._collocation.least_squares import LeastSquares, least_squares
 from ._collocation.march import March, march
+from ._collocation.network_features import NetworkFeatures, network_features
 from ._equations.equations import (
     advection,
     allen_cahn,
@@ -71,7 +72,7 @@ __all__ = [
     "robin", "periodic", "interface", "integral",
     # Methods
     "least_squares", "LeastSquares", "march", "March", "random_features", "RandomFeatures",
-    "polynomial_features", "PolynomialFeatures",
+    "polynomial_features", "PolynomialFeatures", "network_features", "NetworkFeatures",
     "eigenpairs", "Eigenpairs", "eigenproblem", "Eigenproblem", "rayleigh_quotient", "ritz",
     "sobolev_gradient", "laplace_deviation", "require_smooth", "plot_solution",
     # Weights

@@ -60,7 +60,8 @@ EXEMPT = {
         dft.constraints.Verdict dft.data.Curve dft.data.Dimer ntk.Criticality ntk.DeepLimit
         ntk.Moments ntk.Posterior ntk.Spectrum ntk.Susceptibilities
         ntk.infinite.AbstractLayer ntk.infinite.Kernels pde.Adversarial pde.Eigenproblem
-         pde.Eigenpairs pde.LeastSquares pde.March pde.PolynomialFeatures pde.RandomFeatures
+         pde.Eigenpairs pde.LeastSquares pde.March pde.NetworkFeatures pde.PolynomialFeatures
+         pde.RandomFeatures
          operators.Neighbours operators.Window operators.data.Mesh pde.SelfAdaptive pde.SpaceTime
         bayes.Beliefs bayes.Filtered bayes.Gaussian bayes.GaussianRoot bayes.HGF bayes.Kalman
         bayes.Observation bayes.Chain bayes.Chains bayes.Draws bayes.Health bayes.Langevin
@@ -107,7 +108,7 @@ EXEMPT = {
         Anderson DIIS EarlyStopping averaged fit gauss_newton levenberg_marquardt natural_gradient
         dft.Validation dft.training_report pde.adversarial pde.residual_adaptive
         pde.self_adaptive pde.sobolev_gradient pde.eigenproblem pde.rayleigh_quotient
-        pde.least_squares pde.march pde.eigenpairs
+        pde.least_squares pde.march pde.eigenpairs pde.network_features
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
         dft.derivative_error dft.orbital_error

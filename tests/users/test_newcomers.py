@@ -95,7 +95,7 @@ def test_a_pinn_user_has_a_cavity():
         equations, lambda f: f, features, points, outputs=3, tolerance=0.05
     )
 
-    at, psi = cavity_stream_function(32, 0.01)
+    at, psi = cavity_stream_function(32, (0.01,))
     middle = np.abs(at[:, 0] - 0.5) < 1e-9
     y = jnp.linspace(0, 1, 201)
     u = jax.vmap(lambda y: flow.field(flow.params, jnp.array([0.5, y]))[0])(y)

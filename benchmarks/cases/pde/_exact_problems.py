@@ -203,8 +203,11 @@ def _corner_angle(x):
 
 
 def stretched_corner():
-    """The first on (log r, θ), in which r^(2/3) is smooth as any other power is. The equation is
-    multiplied by r², as derivatives by log r are those by r times r."""
+    """The first on (log r, θ), in which r^(2/3) is smooth as any other power is.
+
+    The equation is multiplied by r², as derivatives by log r are those by r times r. Its solutions
+    may grow like r^(-2/3) on the way to the corner, so that u = 0 is asked for at r = 1e-6.
+    """
 
     def trial(f):
         def u(params, x):
@@ -214,28 +217,31 @@ def stretched_corner():
         return u
 
     p = _corner(trial, "scalar")
-    return p._replace(op=lambda u, x: jnp.sum(x**2) * p.op(u, x))
+    op = {"pde": lambda u, x: jnp.sum(x**2) * p.op(u, x), "tip": lambda u, x: u(x)}
+    return p._replace(op=op)
+
+
+_FAR, _NEAR, _STRETCH = np.log(2) / 2, np.log(1e-6), np.expm1(2.0)
 
 
 def log_polar(x):
-    """(log r, θ), scaled to 0 … 1 for r from 1e-5 on."""
-    low, high = np.log(1e-5), np.log(2) / 2
-    share = (jnp.log(jnp.sum(x**2)) / 2 - low) / (high - low)
-    return jnp.stack([share, _corner_angle(x) / (1.5 * np.pi)])
+    """(log r, θ), scaled to 0 … 1 from the outermost r to 1e-6, and stretched at the outer end."""
+    share = (_FAR - jnp.log(jnp.sum(x**2)) / 2) / (_FAR - _NEAR)
+    return jnp.stack([jnp.log1p(_STRETCH * share) / 2, _corner_angle(x) / (1.5 * np.pi)])
 
 
 def in_log_polar(n):
-    """n points of the L, equally many for each factor of r."""
+    """Points of the L at equal distances in `log_polar`, n along each, and some at the tip."""
 
-    def sample(key):
-        s = pde.sobol(pde.Box((0.0, 0.0), (1.0, 1.0)), 2 * n)(key)
-        low, high = np.log(1e-5), np.log(2) / 2
-        r, t = jnp.exp(low + (high - low) * s[:, 0]), 1.5 * np.pi * s[:, 1]
-        x = r[:, None] * jnp.stack([jnp.cos(t), jnp.sin(t)], axis=-1)
-        inside = np.abs(np.asarray(x)).max(axis=1) < 1
-        return x[inside][:n]
+    middles = (jnp.arange(n) + 0.5) / n
 
-    return sample
+    def at(shares):
+        share, turn = (a.ravel() for a in jnp.meshgrid(shares, 1.5 * np.pi * middles))
+        r = jnp.exp(_FAR + (_NEAR - _FAR) * jnp.expm1(2 * share) / _STRETCH)
+        return r[:, None] * jnp.stack([jnp.cos(turn), jnp.sin(turn)], axis=-1)
+
+    x = at(middles)
+    return {"pde": x[np.abs(np.asarray(x)).max(axis=1) < 1], "tip": at(jnp.ones(1))}
 
 
 def poisson3d():

@@ -23,6 +23,31 @@ def grid(domain: Any, n: int) -> jax.Array:
     return jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(n**domain.dim, -1)
 
 
+def lines(space: pde.Interval, n: int, k: int) -> jax.Array:
+    """n equidistant places of an interval at each of k Chebyshev times of a slab.
+
+    For waves: from Sobol points, those that are left out spoil those that are there a thousand
+    times more.
+    """
+    (low,), (high,) = space.bounds
+    places = low + (high - low) * (jnp.arange(n) + 0.5) / n
+    times = (1 - jnp.cos(jnp.pi * (jnp.arange(k) + 0.5) / k)) / 2
+    return jnp.stack(jnp.meshgrid(places, times, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def odd_waves(space: pde.Interval, n: int, degrees: int) -> Callable:
+    """sin kπs times polynomials of the share of the slab, s the share of an interval, for k ≤ n."""
+    (low,), (high,) = space.bounds
+    in_time = pde.polynomial_features(pde.Interval(0.0, 1.0), [degrees])
+    waves = jnp.pi * jnp.arange(1, n + 1)
+
+    def features(x):
+        along = jnp.sin(waves * (x[0] - low) / (high - low))
+        return (along[:, None] * in_time(x[1:])).ravel()
+
+    return features
+
+
 def walls(box: pde.Box, n: int) -> Callable:
     """n points on the sides of a box of equal edges, `sample(key)`."""
     inside = pde.uniform(box, n)

@@ -133,20 +133,18 @@ def _square() -> _Eigenproblem:
     return _Eigenproblem(lambda u, x: -jsci.laplacian(u)(x), _SQUARE, features, 640, exact)
 
 
-def _polynomial_make(problem, sizes, features_of, sampler_of):
-    """Of one set of features: `features_of(problem, sizes)` and `sampler_of(problem, points)`."""
+def _polynomial_make(problem, sizes, features_of, points_of):
+    """Of one set of features: `features_of(problem, sizes)` and `points_of(problem, sizes)`."""
 
     def make(size):
         p, seconds = problem(), []
-        features = features_of(p, sizes if size == "full" else (6, 6))
-        count = len(features(jnp.full(2, 0.5)))
+        own = sizes if size == "full" else (6, 6)
+        features, points = features_of(p, own), points_of(p, own)
         expected = jax.vmap(p.exact)(p.points)
 
         def step():
             start = time.process_time()
-            result = pde.least_squares(
-                p.op, p.trial, features, sampler_of(p, 2 * count), tolerance=np.inf
-            )
+            result = pde.least_squares(p.op, p.trial, features, points, tolerance=np.inf)
             found = jax.vmap(lambda x: result.field(result.params, x))(p.points)
             seconds.append(time.process_time() - start)
             return float(jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected))
@@ -156,7 +154,7 @@ def _polynomial_make(problem, sizes, features_of, sampler_of):
             (),
             error=float,
             host=True,
-            note=f"{count} polynomials, {2 * count} points; float64",
+            note=f"{np.prod(own)} polynomials; float64",
             figures=lambda _: {"CPU-s": f"{seconds[-1]:.1f}"},
         )
 
@@ -305,9 +303,9 @@ CASES = [
         stretched_corner,
         "Corner of an L in log r and the angle",
         1e-4,
-        (30, 16),
+        (26, 26),
         _in_log_polar,
-        lambda _, n: in_log_polar(n),
+        lambda _, sizes: in_log_polar(int(1.5 * sizes[0])),
     ),
     _polynomial_case(
         many_scales,
@@ -315,7 +313,7 @@ CASES = [
         1e-4,
         (40, 40),
         lambda p, sizes: pde.polynomial_features(p.domain, sizes),
-        lambda p, n: pde.graded(p.domain, n),
+        lambda p, sizes: pde.graded(p.domain, 2 * int(np.prod(sizes))),
     ),
     _eigen_case(
         "finite_well",

@@ -34,8 +34,10 @@ from .steps import (
     strongly_typed,
 )
 from .warnings import (
+    first_bad_sample,
     trend,
     unequal_terms,
+    warn_of_failed_validation,
     warn_of_few_residuals,
     warn_of_no_progress,
     warn_of_overfitting,
@@ -144,7 +146,8 @@ def fit(
     complex parameters or a complex loss, an iterator as data, a number of steps that is not an
     integer, and inside `jit`, `vmap` or `grad`.
 
-    **Notes:** warns if nothing can be learned. With a second-order optimiser it also warns if a
+    **Notes:** warns if nothing can be learned, and if the loss on the validation samples is not
+    finite. With a second-order optimiser it also warns if a
     fixed batch has fewer residuals than parameters and there is no validation (except for the
     quadrature of `eigenproblem`, which checks its own), if the loss on the validation samples ends
     1,000 times above that on at least as many residuals as parameters, or if the gradients of the
@@ -192,7 +195,13 @@ def fit(
     joined, checks = _join(history, objective), reports.columns()
     other = checks.get("loss", ())
     warn_of_overfitting(count, params, joined["loss"], other, carry.state, stacklevel=2)
-    where = "" if bool(carry.finite) else _first_bad_sample(objective, data, key, carry)
+    where = ""
+    if bool(carry.finite):
+        warn_of_failed_validation(objective, carry.params, validation, checks, stacklevel=2)
+    else:
+        batch = data(jax.random.fold_in(key, carry.step - 1)) if callable(data) else data
+        # The parameters before the last step are the ones that failed.
+        where = first_bad_sample(objective, carry.previous, batch)
     return _report(carry, joined, checks, status, steps, where)
 
 
@@ -249,22 +258,6 @@ _equal = eqx.filter_jit(eqx.tree_equal)
 
 def _own(leaf):
     return jnp.array(leaf) if isinstance(leaf, np.ndarray) else leaf
-
-
-def _first_bad_sample(objective, data, key, carry):
-    """A sentence that names the first sample with a residual that is not finite, if any."""
-    if not isinstance(objective, Objective):
-        return ""
-    batch: Any = data(jax.random.fold_in(key, carry.step - 1)) if callable(data) else data
-    # `previous` holds the parameters before the last step: the ones that failed.
-    for name, r in objective.residuals(carry.previous, batch).items():
-        bad = ~jnp.isfinite(r.reshape(len(r), -1)).all(axis=1)
-        if bad.any():
-            i = int(jnp.argmax(bad))
-            sample = jax.tree.map(lambda leaf, i=i: leaf[i], batch[name])
-            shown = " ".join(f"{sample}".split())
-            return f"{int(bad.sum())} of {len(r)} samples of {name!r}, first {i}: {shown:.200}. "
-    return ""
 
 
 def _report(carry, history, validation, status, steps, where):

@@ -46,8 +46,9 @@ def warn_of_unequal_terms(objective, params, batch, stacklevel):
     warnings.warn(
         f"The terms are unequal: the mean squares of their gradients differ by a factor of "
         f"{max(traces.values()) / smallest:.1e}, so the loss says little of the small ones. Write "
-        "the problem in units in which its fields and coefficients are near one, or balance the "
-        f"terms: jsci.objective(..., weights={{{weights}}}).",
+        "the problem in units in which its fields and coefficients are near one, take steps that "
+        "do not depend on units, levenberg_marquardt(scaled=True), or balance the terms: "
+        f"jsci.objective(..., weights={{{weights}}}).",
         stacklevel=stacklevel + 1,
     )
 
@@ -95,6 +96,36 @@ def warn_of_overfitting(count, params, loss, validation, state, stacklevel):
         )
 
 
+def warn_of_failed_validation(objective, params, batch, checks, stacklevel):
+    """Warn of validation samples on which the loss is not finite: their loss says nothing."""
+    bad = ~np.isfinite(checks.get("loss", np.zeros(0)))
+    if not bad.any():
+        return
+    first = int(checks["step"][np.argmax(bad)])
+    terms = [repr(n) for n in checks if n not in ("step", "loss") and not _finite(checks[n])]
+    warnings.warn(
+        f"The loss on the validation samples is not finite at {int(bad.sum())} of {len(bad)} "
+        f"reports, first at step {first}{', in ' if terms else ''}{', '.join(terms)}. "
+        f"{first_bad_sample(objective, params, batch)}Training went on, as its own loss is finite: "
+        "the solution has no value between its samples, or those of the validation are wrong.",
+        stacklevel=stacklevel + 1,
+    )
+
+
+def first_bad_sample(objective, params, batch) -> str:
+    """A sentence that names the first sample with a residual that is not finite, if any."""
+    if not isinstance(objective, Objective):
+        return ""
+    for name, r in objective.residuals(params, batch).items():
+        bad = ~jnp.isfinite(r.reshape(len(r), -1)).all(axis=1)
+        if bad.any():
+            i = int(jnp.argmax(bad))
+            sample = jax.tree.map(lambda leaf, i=i: leaf[i], batch[name])
+            shown = " ".join(f"{sample}".split())
+            return f"{int(bad.sum())} of {len(r)} samples of {name!r}, first {i}: {shown:.200}. "
+    return ""
+
+
 def trend(loss) -> str:
     """A sentence about a loss that has stagnated or is still falling; otherwise empty."""
     loss = np.asarray(loss)
@@ -110,6 +141,10 @@ def trend(loss) -> str:
     if last < 0.5 * before:
         return f" The loss still falls: {last:.3g} over the last {quarter}, {before:.3g} before."
     return ""
+
+
+def _finite(values) -> bool:
+    return bool(np.isfinite(values).all())
 
 
 def _imbalance(state) -> float | None:

@@ -73,12 +73,11 @@ def describe(jaxpr: core.Jaxpr, reading: Reading = WHOLE) -> Hashable:
 
 def value_of(x: Any, reading: Reading = WHOLE) -> Hashable:
     """Anything that a jaxpr holds, as a value that can be compared."""
-    if isinstance(x, core.Jaxpr):
-        return describe(x, reading)
-    if isinstance(x, core.ClosedJaxpr):
-        if any(isinstance(c, np.ndarray) for c in x.consts) and not reading.partly:
+    if isinstance(x, core.Jaxpr | core.ClosedJaxpr):  # from JAX 0.11 on, one class
+        consts = getattr(x, "consts", ())
+        if any(isinstance(c, np.ndarray) for c in consts) and not reading.partly:
             raise Opaque  # memory that its user can change, whenever this is compiled again
-        return describe(x.jaxpr, reading), value_of(x.consts, reading)
+        return describe(getattr(x, "jaxpr", x), reading), value_of(consts, reading)
     if isinstance(x, dict):
         items = sorted(x.items(), key=lambda item: str(item[0]))
         return tuple((k, _entry(v, reading)) for k, v in items if k not in _IGNORED)

@@ -28,17 +28,25 @@ def _copied(x: Any, done: dict[int, Any]) -> Any:
 
 
 def _copy(x, done):
-    if isinstance(x, core.ClosedJaxpr):
-        inner, consts = _copied(x.jaxpr, done), [_copy_of_constant(c) for c in x.consts]
-        same = inner is x.jaxpr and all(a is b for a, b in zip(consts, x.consts, strict=True))
-        return x if same else core.ClosedJaxpr(inner, consts)
-    if isinstance(x, core.Jaxpr):
-        equations = [_with_copies(e, done) for e in x.eqns]
-        same = all(a is b for a, b in zip(equations, x.eqns, strict=True))
-        return x if same else x.replace(eqns=equations)
-    entries = [_copied(entry, done) for entry in x]
-    same = all(a is b for a, b in zip(entries, x, strict=True))
-    return x if same else type(x)(entries)
+    if type(x) in (tuple, list):
+        entries = [_copied(entry, done) for entry in x]
+        return x if _same(entries, x) else type(x)(entries)
+    # Before JAX 0.11, a closed jaxpr is one without constants and their values.
+    inner, consts = getattr(x, "jaxpr", x), getattr(x, "consts", ())
+    copy = _with_own_equations(x, done) if inner is x else _copied(inner, done)
+    copies = [_copy_of_constant(c) for c in consts]
+    if copy is inner and _same(copies, consts):
+        return x
+    return core.ClosedJaxpr(copy, copies) if isinstance(x, core.ClosedJaxpr) else copy
+
+
+def _with_own_equations(jaxpr, done):
+    equations = [_with_copies(e, done) for e in jaxpr.eqns]
+    return jaxpr if _same(equations, jaxpr.eqns) else jaxpr.replace(eqns=equations)
+
+
+def _same(copies, originals):
+    return all(a is b for a, b in zip(copies, originals, strict=True))
 
 
 def _with_copies(equation, done):

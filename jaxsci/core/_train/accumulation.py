@@ -1,4 +1,4 @@
-"""The gradient of a sum over samples, taken chunk by chunk."""
+"""Sums over samples and their gradients, taken chunk by chunk."""
 
 from collections.abc import Callable
 
@@ -39,20 +39,27 @@ def _in_chunks(f, params, samples, batch_size):
         x, counts = sample
         return jnp.where(counts, f(params, x), 0.0)
 
-    def add(sums, chunk):
-        return jax.tree.map(jnp.add, sums, jax.value_and_grad(of_chunk)(params, chunk)), None
-
     def of_chunk(params, chunk):
         if batch_size == 1:  # a plain loop: vmap would evaluate both sides of a branch
             return one(params, jax.tree.map(lambda a: a[0], chunk))
         return jnp.sum(jax.vmap(one, (None, 0))(params, chunk))
+
+    of_both = jax.value_and_grad(of_chunk)
+    return sum_of_chunks(lambda chunk: of_both(params, chunk), samples, batch_size)
+
+
+def sum_of_chunks(f: Callable, samples, batch_size: int):
+    """Σ f(chunk) over chunks of `batch_size` samples and the rest; at least one is whole."""
+
+    def add(sums, chunk):
+        return jax.tree.map(jnp.add, sums, f(chunk)), None
 
     count = jax.tree.leaves(samples)[0].shape[0]
     whole = count - count % batch_size
     chunks = jax.tree.map(
         lambda a: a[:whole].reshape(whole // batch_size, batch_size, *a.shape[1:]), samples
     )
-    shapes = jax.eval_shape(jax.value_and_grad(one), params, jax.tree.map(lambda a: a[0], samples))
+    shapes = jax.eval_shape(f, jax.tree.map(lambda a: a[0], chunks))
     sums = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     sums, _ = jax.lax.scan(add, sums, chunks)
     if whole < count:

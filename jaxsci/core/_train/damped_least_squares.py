@@ -54,6 +54,9 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
         else:
             space = "sample" if n <= flat.size else "parameter"
     make = {"sample": _sample, "parameter": _parameter, "matrix_free": _matrix_free}[space]
+    o = residuals.objective
+    if space == "parameter" and o.batch_size is not None and o.mesh is None:
+        make = _parameter_in_chunks
     return make(residuals, params, vector, flat)
 
 
@@ -81,6 +84,26 @@ def _parameter(residuals, params, *_):
         return lambda b: solve(jacobian.T @ b)
 
     return LinearModel(r, terms, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
+
+
+def _parameter_in_chunks(residuals, params, vector, flat):
+    """As `_parameter`, where J itself does not fit in memory: it is never whole."""
+    r, terms = vector(flat)
+    names, rows = residuals.objective.names, rows_of_terms(residuals, params)
+    parts = residuals.normal(params)
+    normal = sum(parts.values())
+    spread = imbalance(residuals, [jnp.trace(part) for part in parts.values()])
+
+    def damped(damping):
+        solve = _positive_solver(normal, damping)
+
+        def solution(b):
+            of_terms = {name: b[k] for name, k in zip(names, rows, strict=True)}
+            return solve(residuals.transpose(params, of_terms))
+
+        return solution
+
+    return LinearModel(r, terms, jnp.trace(normal), spread, _pushforward(vector, flat), damped)
 
 
 def _matrix_free(residuals, params, vector, flat):

@@ -16,9 +16,12 @@ from .._gram.dense import gram_of_terms
 from .._gram.operator import diagonal_of_one
 from .._run.program import as_pytree, compiled_call, program
 from .._run.vmap import vmap
-from .accumulation import value_and_grad_of_sum
+from .accumulation import sum_of_chunks, value_and_grad_of_sum
 from .objective_checks import Checked, check_name, check_weight, sizes_of
 from .weighted import Weighted
+
+# Numbers of a Jacobian that are made at once where they are only summed: 32 MiB.
+_AT_ONCE = 2**22
 
 
 class Objective(eqx.Module):
@@ -181,18 +184,12 @@ class BatchResiduals(eqx.Module):
     ) -> tuple[Float[Array, " n"], Float[Array, "n p"], dict[str, Float[Array, ""]]]:
         """`jacobian(params)`, and each term's mean square without its weight."""
         check_params(params)
-        flat, unravel = ravel_pytree(params)
+        flat = ravel_pytree(params)[0]
         scales = self.objective._scales(self.batch)
 
         def rows(name, r):
-            r = Checked(name, r)
-
-            def sample(flat, x):
-                y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
-                (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
-                return y, jacobian
-
-            y, jacobian = self.objective._map(sample)(flat, self.batch[name])
+            of_sample = _rows_of_sample(Checked(name, r), params)
+            y, jacobian = self.objective._map(of_sample)(flat, self.batch[name])
             return y.reshape(-1), jacobian.reshape(-1, flat.size)
 
         named = zip(self.objective.names, self.objective.functions, strict=True)
@@ -203,6 +200,51 @@ class BatchResiduals(eqx.Module):
         )
         raw = {name: block[0] for name, block in blocks.items()}
         return vector, jacobian, self.objective._mean_squares(raw, self.batch)
+
+    def normal(self, params: PyTree) -> dict[str, Float[Array, "p p"]]:
+        """Each term's part of Jᵀ J, of which J never has more than `batch_size` samples."""
+        return self._sums_over_rows(lambda jacobian: jacobian.T @ jacobian, params)
+
+    def squares_of_columns(self, params: PyTree) -> Float[Array, " p"]:
+        """diag(Jᵀ J), without forming J."""
+        sums = self._sums_over_rows(lambda jacobian: jnp.sum(jacobian**2, axis=0), params)
+        return jnp.stack(list(sums.values())).sum(axis=0)
+
+    def _sums_over_rows(self, f, params):
+        """The sum of `f(rows of J)` over chunks of samples, for each term, with its weight."""
+        check_params(params)
+        flat, o = ravel_pytree(params)[0], self.objective
+        scales, sizes = o._scales(self.batch), o._sizes(self.batch)
+        batch_size = o.batch_size or max(1, _AT_ONCE // flat.size)
+
+        def of_term(name, r):
+            of_sample = _rows_of_sample(Checked(name, r), params)
+
+            def of_chunk(x):
+                return f(jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size))
+
+            sums = sum_of_chunks(of_chunk, self.batch[name], min(batch_size, sizes[name]))
+            return scales[name] ** 2 * sums
+
+        return {name: of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)}
+
+    def transpose(self, params: PyTree, b: Mapping[str, Array]) -> Float[Array, " p"]:
+        """Jᵀ b, with b in parts of the terms, in the memory of `batch_size` samples."""
+        o, sizes = self.objective, self.objective._sizes(self.batch)
+        scales = o._scales(self.batch)
+
+        def of_term(name, r):
+            r = Checked(name, r)
+            samples = self.batch[name], b[name].reshape(sizes[name], -1)
+            batch_size = min(o.batch_size or sizes[name], sizes[name])
+
+            def product(params, sample):
+                return scales[name] * jnp.vdot(r(params, sample[0]), sample[1])
+
+            return value_and_grad_of_sum(product, params, samples, batch_size)[1]
+
+        parts = [of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)]
+        return ravel_pytree(jax.tree.map(lambda *g: sum(g[1:], g[0]), *parts))[0]
 
     def traces(self, params: PyTree) -> dict[str, Float[Array, ""]]:
         """Each term's mean square gradient, meanᵢ ‖∂rₖ(xᵢ)/∂params‖², without its weight.
@@ -259,8 +301,9 @@ def objective(
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. If samples differ in cost, as with an iterative solver inside, `batch_size=1` keeps
         fast ones from waiting for slow ones. The kernel J Jᵀ of second-order methods uses the mesh.
-        `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with; `jax.grad` of
-        `.value` keeps what all samples computed.
+        `batch_size` bounds the memory of `.value_and_grad`, which `fit` trains with, and of Jᵀ J in
+        second-order steps with fewer parameters than residuals; `jax.grad` of `.value` keeps what
+        all samples computed.
 
     **Returns:** an `Objective` with `.value(params, batch)` for first-order and
     `.residuals(params, batch)` for second-order methods.
@@ -296,6 +339,18 @@ def objective(
         batch_size=batch_size,
         mesh=mesh,
     )
+
+
+def _rows_of_sample(r: Callable, params: PyTree) -> Callable:
+    """`(flat, x) -> (r, J)` of one sample, J by one reverse pass per residual."""
+    unravel = ravel_pytree(params)[1]
+
+    def of_sample(flat, x):
+        y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
+        (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
+        return y, jacobian
+
+    return of_sample
 
 
 def _samples(x):

@@ -1,6 +1,5 @@
 """Skala: a functional whose points talk, via their atom, to the other points of that atom."""
 
-import math
 from typing import Any
 
 import jax
@@ -15,13 +14,13 @@ from .._xc import Functional
 from .._xc.density import MolecularDensity
 from .._xc.features import Features
 from .._xc.slater import slater
-from .couplings import powers, weight_counts
+from .couplings import powers
 from .nonlocal_functional import nonlocal_functional
+from .skala_parameters import check, random
 
 # The least and the largest σ of the radial functions in Bohr, with the published Bohr per Ångström.
 RADIAL_WIDTHS = 0.16 * 1.88973, 1.16 * 1.88973
 _SMALLEST = 1e-5  # is added to each input before the logarithm
-_INPUTS = 7
 _BESIDE = 3e-20  # is added to squared distances, in Bohr²
 _BLOCK = 1024  # points, whose hidden features fit into the processor's cache
 
@@ -76,47 +75,12 @@ def skala(
     for name, size in sizes.items():
         if size < smallest[name]:
             raise ValueError(f"{name} must be at least {smallest[name]}, got {size}.")
-    return functional(), _random(key, **sizes)
+    return functional(), random(key, **sizes)
 
 
 def functional() -> Functional:
     """The functional of any parameters, whose sizes are those of their arrays."""
     return nonlocal_functional(_energy, level="mgga", name="skala")
-
-
-def _random(key, width, channels, lmax, layers) -> dict[str, Any]:
-    """Uniform weights of unit gain, biases of zero."""
-    keys = iter(jax.random.split(key, 6 + layers * (5 + 2 * (lmax + 1))))
-
-    def uniform(shape):
-        bound = math.sqrt(6 / (shape[-2] + shape[-1]))
-        return jax.random.uniform(next(keys), shape, float, -bound, bound)
-
-    def dense(inputs, outputs):
-        return uniform((inputs, outputs)), jnp.zeros(outputs)
-
-    def products(counts):
-        one, two, three = counts
-        both = jax.random.normal(next(keys), (two + three, channels))
-        both = both / jnp.where(jnp.arange(two + three) < two, two, three)[:, None]
-        return jax.random.normal(next(keys), (one, channels)), both[:two], both[two:]
-
-    def layer():
-        return {
-            "send": dense(width, channels),
-            "down": uniform((lmax + 1, channels, channels)),
-            "mix": jnp.tile(jnp.eye(channels), (lmax + 1, 1, 1)),
-            "products": [products(counts) for counts in weight_counts(lmax)],
-            "up": uniform((lmax + 1, channels, channels)),
-            "read": dense(channels, channels),
-            "join": dense(width + channels, width),
-        }
-
-    return {
-        "encoder": [dense(_INPUTS, width), dense(width, width)],
-        "layers": [layer() for _ in range(layers)],
-        "output": [dense(width, width), dense(width, 1)],
-    }
 
 
 def _energy(params: Any, density: MolecularDensity) -> Float[Array, ""]:
@@ -125,6 +89,7 @@ def _energy(params: Any, density: MolecularDensity) -> Float[Array, ""]:
     Each pass computes the features of its points anew from those of the density, so that no array
     of size points × width exists.
     """
+    check(params)
     blocks = _blocks(params, density)
     atoms = len(density.coordinates)
     messages: list[Array] = []

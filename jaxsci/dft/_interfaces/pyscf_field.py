@@ -41,8 +41,8 @@ def to_pyscf(
     `converged` are those of `result`. It writes no checkpoint until `chkfile` is set.
 
     **Raises:** `ValueError` as `to_pyscf_xc`, for a batch, GTH pseudopotentials, a core Hamiltonian
-    with an electric field, or a result of another molecule or geometry; `TypeError` for something
-    that is not a result.
+    with an electric field, extras that a functional of the whole density may need, or a result of
+    another molecule or geometry; `TypeError` for something that is not a result.
 
     ```python
     mf = jsci.dft.to_pyscf(water, pbe, result)
@@ -113,7 +113,13 @@ def _empty_field(mol: Any, molecule: Molecule, functional: Functional, params: A
     field = (dft.RKS, dft.UKS, dft.ROKS)[kinds](mol, xc="hf" if exact else "lda")
     field.grids.level = _level(mol, molecule)
     definition: Any = to_pyscf_xc(functional, params)
-    return field.define_xc_(*definition)
+    if not functional.nonlocal_terms:
+        return field.define_xc_(*definition)
+    if molecule.extras:
+        names = ", ".join(map(repr, molecule.extras))
+        raise ValueError(f"PySCF has no place for the molecule's extras ({names}).")
+    field._numint = definition
+    return field
 
 
 def _level(mol: Any, molecule: Molecule) -> int:

@@ -13,29 +13,38 @@ from jaxtyping import Array, Float
 from ...core import require_x64
 from .._xc import Functional, as_functional
 from .._xc.features import DENSITY_CUTOFF, Features
+from .pyscf_names import check_name
+from .pyscf_whole import integrator
 
 Definition = tuple[Callable, str, float, tuple[float, float, float]]
 
 
-def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Definition:
-    """A functional as PySCF's `define_xc_` takes it, so that it runs on what is too large here.
+def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Definition | Any:
+    """A functional as PySCF takes it, so that it runs on what is too large here.
 
         E_xc = ∫ ρ ε(ρ, σ, τ) dr,   v = ∂(ρε)/∂(ρ, σ, τ),   f = ∂²(ρε)/∂(ρ, σ, τ)²
 
     The derivatives are exact, by JAX. PySCF's energies, gradients, Hessians, stability and TDDFT
     need no more; what needs third derivatives (gradients of TDDFT) is refused.
 
+    A functional of the whole density, such as `skala`, is given all points of PySCF's grid at once,
+    with the atoms that they belong to. PySCF's energies, second-order SCF, stability and TDDFT take
+    it; gradients and Hessians, for which PySCF would need it point by point, are refused.
+
     **Arguments:**
 
     - `functional`: `xc(name)`, `neural_functional(...)`, or a pure `exc(params, features)`, of
-        level "lda", "gga" or "mgga", with any share of exact exchange.
+        level "lda", "gga" or "mgga", with any share of exact exchange; or a functional of the whole
+        density, `skala(...)` or `nonlocal_functional(...)`.
     - `params`: the functional's parameters.
 
     **Returns:** (evaluation, type, fraction of exact exchange, (ω, long-range fraction, short less
-    long)), to be unpacked: `mf.define_xc_(*to_pyscf_xc(functional, params))`.
+    long)), to be unpacked: `mf.define_xc_(*to_pyscf_xc(functional, params))`. Of the whole density,
+    a `NumInt` instead, to be assigned: `mf._numint = to_pyscf_xc(functional, params)`.
 
-    **Raises:** `ValueError` for a functional of the Laplacian or of the whole density, which PySCF
-    cannot evaluate; when PySCF calls it, for `mf.xc` that contradicts it.
+    **Raises:** `ValueError` for a functional of the Laplacian, which PySCF does not give point by
+    point, or with a dispersion energy; when PySCF calls it, for `mf.xc` that contradicts it, a
+    functional that needs a molecule's extras, or a grid whose points have no atoms.
 
     **Notes:** PySCF decides by the name `mf.xc` whether it builds exact exchange and nonlocal
     correlation. Give it xc="hf" if the functional has exact exchange, and "lda" otherwise.
@@ -50,19 +59,16 @@ def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Defini
     """
     require_x64("jsci.dft.to_pyscf_xc")
     functional = as_functional(functional)
+    require_no_dispersion(functional)
+    a, b = functional.exact_exchange, functional.long_range_exchange
+    separation = (float(functional.omega or 0.0), a + b, -b) if b else (0.0, 0.0, 0.0)
+    if functional.nonlocal_terms:
+        return integrator(functional, params, a, separation)
     if functional.level == "laplacian":
         raise ValueError(
             f"PySCF gives no Laplacian of the density, and {functional!r} needs it: use the "
             "levels lda, gga or mgga."
         )
-    require_no_dispersion(functional)
-    if functional.nonlocal_terms:
-        raise ValueError(
-            f"PySCF evaluates functionals point by point, and {functional!r} has terms of the "
-            "whole density. Leave them out, and let PySCF add its own dispersion (mf.nlc, mf.disp)."
-        )
-    a, b = functional.exact_exchange, functional.long_range_exchange
-    separation = (float(functional.omega or 0.0), a + b, -b) if b else (0.0, 0.0, 0.0)
     return _Evaluation(functional, params), functional.level.upper(), a, separation
 
 
@@ -85,7 +91,9 @@ class _Evaluation(NamedTuple):
         self, xc_code: Any, rho: Any, spin: int = 0, *_: Any, deriv: int = 1, **__: Any
     ) -> tuple:
         """(energies per electron, first, second and third derivatives) in the layout of libxc."""
-        self._check(xc_code, deriv)
+        if deriv > 2:
+            raise ValueError("third derivatives of a functional of jsci.dft are not to be had.")
+        check_name(self.functional, xc_code)
         level, polarised = self.functional.level, bool(spin)
         points = _variables(np.asarray(rho), level, polarised)
         count = points.shape[1]
@@ -104,23 +112,6 @@ class _Evaluation(NamedTuple):
             _second(slopes[1], level, polarised) if deriv > 1 else None,
             None,
         )
-
-    def _check(self, xc_code: Any, deriv: int) -> None:
-        from pyscf.dft import libxc
-
-        if deriv > 2:
-            raise ValueError("third derivatives of a functional of jsci.dft are not to be had.")
-        exact = self.functional.exact_exchange or self.functional.long_range_exchange
-        if exact and not libxc.is_hybrid_xc(xc_code):
-            raise ValueError(
-                "the functional has exact exchange, which PySCF leaves out where mf.xc names none, "
-                f"as {xc_code!r}: set mf.xc = 'hf' before the calculation."
-            )
-        if libxc.is_nlc(xc_code):
-            raise ValueError(
-                f"PySCF would add the nonlocal correlation of mf.xc = {xc_code!r} to the "
-                "functional: set mf.xc to 'hf' or 'lda'."
-            )
 
 
 def _kinds(level: str, polarised: bool) -> list[list[int]]:

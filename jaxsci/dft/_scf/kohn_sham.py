@@ -1,15 +1,16 @@
 """The Kohn-Sham energy of a density matrix, and its derivative, the Fock matrix."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ...core import one_copy
 from .._basis.functions import Rows
 from .._basis.long_range import LongRange, check_range
+from .._basis.quadrature import Quadrature
 from .._xc import Functional
 from .._xc.density import MolecularDensity, both_spins
 from .._xc.features import DENSITY_CUTOFF, Features, Level
@@ -23,6 +24,19 @@ Density = Float[Array, "spins nao nao"]
 Parts = tuple[Array, Array, Array, Array]
 
 
+class Surroundings(Protocol):
+    """What a functional on the grid sees of a molecule besides its density matrix."""
+
+    @property
+    def quadrature(self) -> Quadrature: ...
+    @property
+    def charges(self) -> Float[Array, " atoms"]: ...
+    @property
+    def atom_mask(self) -> Bool[Array, " atoms"]: ...
+    @property
+    def extras(self) -> dict[str, Array]: ...
+
+
 def electrons_per_orbital(channels: Array) -> float:
     """2 if one channel stands for both spins, else 1."""
     return 2.0 if channels.shape[0] == 1 else 1.0
@@ -34,7 +48,7 @@ def density_matrix(ops: Operators, occupied: Density) -> Density:
     return electrons_per_orbital(occupied) * (x @ occupied @ x.T)
 
 
-def density_features(ops: Operators, density: Density, level: Level) -> Features:
+def density_features(ops: Surroundings, density: Density, level: Level) -> Features:
     """Densities, gradients and kinetic energy densities at the grid points.
 
     ρ = Σ_ij P_ij χ_i χ_j,   ∇ρ = 2 Σ_ij P_ij χ_i ∇χ_j,   τ = ½ Σ_ij P_ij ∇χ_i·∇χ_j,
@@ -98,7 +112,7 @@ def block_energy(functional, params, orbitals: Rows, weights, density) -> Float[
 
 
 def xc_energy_and_potential(
-    functional: Functional, params: Any, ops: Operators, density: Density
+    functional: Functional, params: Any, ops: Surroundings, density: Density
 ) -> tuple[Float[Array, ""], Density]:
     """`xc_energy` and its symmetric derivative, in one pass."""
     if functional.nonlocal_terms:
@@ -124,14 +138,20 @@ def _block_energy_and_slope(functional, params, orbitals: Rows, weights, density
     )
 
 
-def _whole_energy(functional, params, ops: Operators, density):
-    features = density_features(ops, density, functional.level)
+def _whole_energy(functional, params, ops: Surroundings, density):
+    whole = molecular_density(ops, density, functional.level)
+    per_volume = jax.vmap(lambda f: functional(params, f))(whole.features)
+    return jnp.sum(whole.weights * per_volume) + functional.nonlocal_energy(params, whole)
+
+
+def molecular_density(ops: Surroundings, density: Density, level: Level) -> MolecularDensity:
+    """All that a functional of the whole density may use."""
+    features = density_features(ops, density, level)
     grid = ops.quadrature
     points, weights = grid.flat()
-    per_volume = jax.vmap(lambda f: functional(params, f))(features)
     # Where there is no density any will do, if it has finite derivatives: it gets no weight.
-    present = features.rho > DENSITY_CUTOFF
-    whole = MolecularDensity(
+    present = ~(features.rho <= DENSITY_CUTOFF)  # NaN propagates
+    return MolecularDensity(
         features=jax.tree.map(lambda x: jnp.where(present, x, 1), features),
         points=points,
         weights=jnp.where(present, weights, 0),
@@ -145,7 +165,6 @@ def _whole_energy(functional, params, ops: Operators, density):
         atom_mask=ops.atom_mask,
         extras=ops.extras,
     )
-    return jnp.sum(weights * per_volume) + functional.nonlocal_energy(params, whole)
 
 
 def total_energy(

@@ -7,6 +7,14 @@ from jaxtyping import Array, Bool, Float, Int
 from .features import Features
 
 
+class MissingExtra(ValueError):
+    """A functional needs an array that the molecule does not have."""
+
+    def __init__(self, message: str, name: str):
+        super().__init__(message)
+        self.name = name
+
+
 class MolecularDensity(eqx.Module):
     """The density of a molecule on its grid: the input of a `nonlocal_functional`.
 
@@ -51,9 +59,11 @@ class MolecularDensity(eqx.Module):
     def extra(self, name: str, advice: str) -> Array:
         """An array of the molecule, or a `ValueError` that says how to add it."""
         if name not in self.extras:
-            raise ValueError(
-                f"this functional needs the extra {name!r} of the molecule, which has "
-                f"{', '.join(map(repr, sorted(self.extras))) or 'no extras'}: {advice}"
+            has = ", ".join(map(repr, sorted(self.extras))) or "no extras"
+            raise MissingExtra(
+                f"this functional needs the extra {name!r} of the molecule, which has {has}: "
+                f"{advice}",
+                name,
             )
         return self.extras[name]
 

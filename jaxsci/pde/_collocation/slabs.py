@@ -9,18 +9,20 @@ where P and V, the value and the slope at t_k, are again φ(x, 1) and its slope 
 sums of earlier coefficients. So nothing is fitted when a state is handed over, and a slab costs as
 much after a thousand others as at the beginning.
 
-A component without a derivative in time, such as a pressure, is no state: it is c_k·φ(x, τ) alone.
+Each component has the order of its own highest derivative in time. One without any, such as a
+pressure, is no state: it is c_k·φ(x, τ) alone.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Int
 
-Evolves = bool | Bool[np.ndarray, "*outputs"]
+Orders = int | Int[np.ndarray, " outputs"]  # in time: 0, 1 or 2, of all components or of each
 
 
 class State(eqx.Module):
@@ -46,36 +48,39 @@ def initial_state(time: float, length: float, shape: tuple[int, ...]) -> State:
     return State(jnp.asarray(time), jnp.asarray(length), zero, zero, zero, zero)
 
 
-def next_state(
-    state: State, coefficients: Array, length: float, order: int, evolves: Evolves = True
-) -> State:
-    """The state after a slab of these coefficients, of the components that evolve."""
-    h, c = state.length, jnp.where(jnp.asarray(evolves)[..., None], coefficients, 0.0)
-    value, slope_value = state.value, state.slope_value
+def next_state(state: State, coefficients: Array, length: float, orders: Orders) -> State:
+    """The state after a slab of these coefficients."""
+    h, c = state.length, coefficients
+    value, slope_value = state.value + h * state.rate, state.slope_value + h * state.slope_rate
     rate, slope_rate = state.rate, state.slope_rate
-    if order == 1:
-        value = value + h * c
-    else:
-        # (t - t_k)² c·φ has at τ = 1 the value h² c·φ and the slope h (2 c·φ + c·φ_τ).
-        value, slope_value = value + h * rate + h**2 * c, slope_value + h * slope_rate
-        rate, slope_rate = rate + 2 * h * c, slope_rate + h * c
+    # (t - t_k) c·φ has at τ = 1 the value h c·φ. (t - t_k)² c·φ has the value h² c·φ and the slope
+    # h (2 c·φ + c·φ_τ).
+    value = value + _of_order(orders, 0.0, h, h**2) * c
+    rate = rate + _of_order(orders, 0.0, 0.0, 2 * h) * c
+    slope_rate = slope_rate + _of_order(orders, 0.0, 0.0, h) * c
     new_length = jnp.asarray(length)
     return State(state.time + h, new_length, value, slope_value, rate, slope_rate)
 
 
-def slab_function(features: Callable, order: int, evolves: Evolves = True) -> Callable:
+def slab_function(features: Callable, orders: Orders) -> Callable:
     """F(state, coefficients, (x, t)) of one slab."""
 
     def free(state: State, coefficients: Array, point: Float[Array, " dim"]) -> Array:
         x, since = point[:-1], point[-1] - state.time
         at_end = lambda tau: features(jnp.append(x, tau))  # noqa: E731
         own = coefficients @ features(jnp.append(x, since / state.length))
+        own = _of_order(orders, 1.0, since, since**2)[..., 0] * own
         one = jnp.ones((), point.dtype)
-        if order == 1:
-            return state.value @ at_end(one) + jnp.where(evolves, since, 1.0) * own
+        if np.max(orders) < 2:
+            return state.value @ at_end(one) + own
         phi, slope = jax.jvp(at_end, (one,), (one,))
         begin = state.value @ phi + state.slope_value @ slope
         rate = state.rate @ phi + state.slope_rate @ slope
-        return begin + since * rate + jnp.where(evolves, since**2, 1.0) * own
+        return begin + since * rate + own
 
     return free
+
+
+def _of_order(orders: Orders, *choices: Any) -> Float[Array, "*outputs 1"]:
+    """The choice of each component's order, to multiply its coefficients."""
+    return jnp.stack(list(map(jnp.asarray, choices)))[np.asarray(orders)][..., None]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from ...core import derivative
 
@@ -29,7 +29,8 @@ def caputo(u: Callable, order: float) -> Callable:
 
     **Returns:** `D(x)`, the derivative at one point, in units of u / time^α.
 
-    **Raises:** `ValueError` for another order; on use, `TypeError` for a u that is no number.
+    **Raises:** `ValueError` for another order; on use, `ValueError` for an x that is no
+        point and `TypeError` for a u that is no number.
 
     **Notes:** about a hundred derivatives of u for one point. It sees all earlier times, so that
     `march`, whose slabs know their own alone, does not apply: `least_squares` does, best with
@@ -50,7 +51,12 @@ def caputo(u: Callable, order: float) -> Callable:
         )
     shares, weights = _double_exponential(order)
 
-    def derivative_of_u(x: Float[Array, " dim"]) -> Array:
+    def derivative_of_u(x: Array) -> Array:
+        if jnp.ndim(x) != 1 or not x.size:
+            raise ValueError(
+                "caputo(u, order) is called at one point (x, t) or (t,), an array of shape (dim,) "
+                f"with the time last, got shape {jnp.shape(x)}: jnp.array([t]) is a time alone."
+            )
         slope, time = derivative(u, x.size - 1), x[-1]
         slopes = jax.vmap(lambda share: slope(x.at[-1].set(share * time)))(
             jnp.asarray(shares, x.dtype)

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Int
 
-from ...core import compiled_call
+from ...core import compiled_call, vmap
 
 Equations = Mapping[str, Callable]
 Points = Mapping[str, Float[Array, "_ dim"]]
 
-_SOME = 16  # points: a coefficient may vanish at one
 _HIGHEST = 4
+_AT_ONCE = 1024  # points; all are looked at, as a coefficient may vanish in most of the domain
 
 
 def require_order(order: int, responses: Sequence[Float[Array, "..."]]) -> None:
@@ -58,17 +58,17 @@ def time_responses(equations: Equations, u: Callable, points: Points) -> list[Fl
 
     def all_of(points: Points) -> list[Array]:
         return [
-            jax.vmap(lambda x, op=op: response(op, x))(points[name])
+            vmap(lambda x, op=op: response(op, x), batch_size=_AT_ONCE)(points[name])
             for name, op in equations.items()
         ]
 
-    return compiled_call(all_of, {name: x[:_SOME] for name, x in points.items()})
+    return compiled_call(all_of, dict(points))
 
 
-def evolving(
-    equations: Equations, trial: Callable, params: Float[Array, "*outputs n"], points: Points
-) -> Bool[np.ndarray, "*outputs"]:
-    """Which components of F(params, x) the equations for trial(F) differentiate in time.
+def orders_in_time(
+    equations: Equations, trial: Callable, params: Float[Array, "outputs n"], points: Points
+) -> Int[np.ndarray, " outputs"]:
+    """The highest derivative in time of each component of F(params, x), in equations for trial(F).
 
     Seen as in `time_responses`, at zero and at another F, since a coefficient may vanish at one.
     """
@@ -89,10 +89,11 @@ def evolving(
 
     def seen(points: Points) -> Array:
         found = [
-            jax.vmap(lambda x, op=op, size=size: response(op, x, size))(points[name])
+            vmap(lambda x, op=op, s=size: response(op, x, s), batch_size=_AT_ONCE)(points[name])
             for name, op in equations.items()
             for size in (0.0, 1.0)
         ]
-        return jnp.any(jnp.stack([jnp.any(r != 0, (0, 1, -1)) for r in found]), 0)
+        return jnp.any(jnp.stack([jnp.any(r != 0, (0, 1)) for r in found]), 0)
 
-    return np.asarray(compiled_call(seen, points))
+    present = np.asarray(compiled_call(seen, dict(points)))
+    return np.max(present * np.arange(1, _HIGHEST + 1), axis=-1)

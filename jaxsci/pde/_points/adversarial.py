@@ -65,7 +65,7 @@ class Adversarial(NamedTuple):
 
     - `flow`: the initial flow, uniform over the domain.
     - `sample`: `sample(key, flow) -> (n, dim)`, a pure function.
-    - `density`: `density(flow, x)`, per unit volume of the domain.
+    - `density`: `density(flow, x)` of the samples, per unit volume of the domain.
     - `train`: `train(key, flow, params) -> flow`, a few steps against the residual at `params`.
     """
 
@@ -82,6 +82,7 @@ def adversarial(
     *,
     key: PRNGKeyArray,
     smoothness: float = 1e-2,
+    share: float = 0.1,
     depth: int = 4,
     width: int = 24,
     bins: int = 8,
@@ -104,6 +105,7 @@ def adversarial(
     - `residual`: `r(params, x)`; its square is scaled to mean one over each batch.
     - `key`: PRNG key of the flow's weights.
     - `smoothness`: β; smaller values give sharper densities.
+    - `share`: of the samples that are uniform, so that no part of the domain is forgotten.
     - `depth`, `width`, `bins`: number of couplings, hidden units per coupling, and pieces per
         spline.
     - `steps`, `learning_rate`: of Adam in each call of `train`.
@@ -111,7 +113,7 @@ def adversarial(
     **Returns:** an `Adversarial`.
 
     **Raises:** `TypeError` for a domain that is not a box; `ValueError` for options that are not
-    positive.
+    positive, or a share that is not from 0 to 1.
 
     **Good values:** β = 1e-3 to 1e-1. In one or two dimensions `residual_adaptive` is as good or
     better in an eighth of the time. The flow pays off if few uniform candidates would hit the
@@ -139,6 +141,8 @@ def adversarial(
             f"learning_rate > 0, got {n}, {depth}, {width}, {bins}, {steps}, {smoothness} and "
             f"{learning_rate}."
         )
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be from 0, no uniform points, to 1, got {share}.")
     lower, upper = (jnp.asarray(b) for b in domain.bounds)
     optimizer = optax.adam(learning_rate)
 
@@ -146,11 +150,14 @@ def adversarial(
         return jax.vmap(flow.push)(jax.random.uniform(key, (n, domain.dim)))
 
     def sample(key, flow):
-        return jax.vmap(domain.from_unit)(unit_points(key, flow))
+        of_flow, of_rest = jax.random.split(key)
+        rest = jax.random.uniform(of_rest, (round(share * n), domain.dim))
+        v = jnp.concatenate([unit_points(of_flow, flow)[len(rest) :], rest])
+        return jax.vmap(domain.from_unit)(v)
 
     def density(flow, x):
         v = (x - lower) / (upper - lower)
-        return jnp.exp(flow.log_density(v)) / jnp.prod(upper - lower)
+        return (share + (1 - share) * jnp.exp(flow.log_density(v))) / jnp.prod(upper - lower)
 
     def reward(key, flow, params):
         """Points of the current flow with their r² and density, on which the flow is trained."""

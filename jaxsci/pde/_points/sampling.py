@@ -14,8 +14,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ...core import vmap
 from .._geometry.regions import Region, kept_fraction
 from .lowdiscrepancy import LARGEST_DIMENSION, sobol_points
+
+_AT_ONCE = 8192  # candidates whose residuals are evaluated together
 
 Sampler = Callable[[PRNGKeyArray], Float[Array, "n dim"]]
 
@@ -108,7 +111,7 @@ def residual_adaptive(
     *,
     power: float = 1.0,
     floor: float = 1.0,
-    candidates: int = 8,
+    candidates: int | None = None,
 ) -> Callable:
     """Points drawn where the residual is large.
 
@@ -121,7 +124,8 @@ def residual_adaptive(
     - `region`, `n`: as in `uniform`.
     - `residual`: `r(params, x)` for one point, a scalar or an array.
     - `power`, `floor`: k and c; a larger floor is closer to uniform.
-    - `candidates`: number of candidates per point drawn.
+    - `candidates`: number of candidates per point drawn; by default 64 in up to three dimensions,
+        where they find what is small, and 8 in more.
 
     **Returns:** `sample(key, params) -> (n, dim)`.
 
@@ -141,6 +145,8 @@ def residual_adaptive(
     points = sample(jax.random.key(0), params)
     ```
     """
+    if candidates is None:
+        candidates = 64 if region.unit_dim <= 3 else 8
     if power <= 0 or floor < 0 or candidates < 2:
         raise ValueError(
             "residual_adaptive needs power > 0, floor >= 0 and at least 2 candidates, got "
@@ -151,7 +157,7 @@ def residual_adaptive(
     def sample(key, params):
         propose_key, choose_key = jax.random.split(key)
         points = propose(propose_key)
-        r = jax.vmap(residual, (None, 0))(params, points)
+        r = vmap(residual, (None, 0), batch_size=_AT_ONCE)(params, points)
         size = jnp.sqrt(jnp.sum(jnp.abs(r.reshape(len(points), -1)) ** 2, axis=1)) ** power
         size = jnp.where(jnp.isfinite(size), size, 0)
         density = size / jnp.maximum(jnp.mean(size), jnp.finfo(size.dtype).tiny) + floor

@@ -69,6 +69,17 @@ def test_validation_drawn_from_the_sampler_of_the_training_is_another_draw(key):
     assert all((used["line"][0] != x).all() for x in steps)
 
 
+def test_validation_samples_without_a_loss_are_named():
+    """Training goes on, and would say nothing."""
+    bad = X[:3].at[1, 0].set(jnp.nan)
+    match = r"not finite at 3 of 3 reports, first at step 2, in 'line'\. 1 of 3 samples of 'line'"
+    with pytest.warns(UserWarning, match=match):
+        result = fit(validation={"line": (bad, X[:3, 1])})
+    assert result.status == "completed"
+    with pytest.warns(UserWarning, match="at 3 of 3 reports, first at step 2. Training went on"):
+        fit(objective=LOSS.value, validation={"line": (bad, X[:3, 1])})
+
+
 def test_a_plain_loss_is_validated():
     result = fit(objective=LOSS.value, validation=BATCH)
     np.testing.assert_allclose(result.validation["loss"][:2], result.history["loss"][2::2])

@@ -1,5 +1,7 @@
 """Second-order optimisers: the three spaces agree, quadratic convergence, clear refusals."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +53,36 @@ def test_damped_solution_matches_numpy(space):
     np.testing.assert_allclose(model.apply(flat), j @ flat, rtol=1e-11, atol=1e-12)
     if space != "matrix_free":
         np.testing.assert_allclose(model.trace, np.sum(j**2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 50])
+def test_a_jacobian_in_chunks_takes_the_same_steps(batch_size):
+    """Of 12 and 3 samples in two terms, one weighted: JᵀJ and Jᵀb are sums over them."""
+    weighted = {"fit": jsci.Weighted(BATCH["fit"], jnp.linspace(0.0, 0.1, 12)), "small": X[:3]}
+    pair = jsci.objective(
+        {"fit": lambda p, xy: jnp.stack([f(p, xy[0]) - xy[1], f(p, xy[0])]), "small": f},
+        {"small": 1e-2},
+        batch_size=batch_size,
+    )
+    whole = dataclasses.replace(pair, batch_size=None)
+    optimizer = jsci.levenberg_marquardt(space="parameter")
+    one, two = (
+        jsci.fit(loss, make_params(), weighted, optimizer, steps=4) for loss in (pair, whole)
+    )
+    np.testing.assert_allclose(one.history["loss"], two.history["loss"], rtol=1e-9)
+
+
+def test_a_jacobian_in_chunks_is_never_whole():
+    """4,000 residuals of 1,185 parameters are 36 MiB; JᵀJ and its factor 11 each."""
+    net, params = jsci.pure(jsci.nn.MLP(2, "scalar", width=32, depth=2, key=jax.random.key(0)))
+    points = jax.random.normal(jax.random.key(1), (4000, 2))
+
+    def memory(batch_size):
+        loss = jsci.objective({"r": net}, batch_size=batch_size)
+        step = lambda p, x: linear_model(loss.at({"r": x}), p, "parameter").damped(1.0)(x[:, 0])  # noqa: E731
+        return jsci.peak_memory(step, params, points)
+
+    assert memory(None) - memory(50) > 30 * 2**20
 
 
 def test_linear_problem_is_solved_in_one_step():
@@ -124,6 +156,29 @@ def test_a_training_step_traces_the_residuals_thrice_at_most(space):
     carry = start_of_training(make_params(), optimizer)
     program = jax.make_jaxpr(lambda carry: one_step(loss, optimizer, carry, {"r": X}))(carry)
     assert str(program).count("= tanh ") <= (3 if space == "sample" else 2)
+
+
+@pytest.mark.parametrize("space", ["sample", "parameter", "matrix_free"])
+def test_scaled_steps_do_not_depend_on_the_units_of_a_parameter(space):
+    """Powers of two round nothing, so that the losses are the same but for rounding in a product.
+
+    Damped by the identity the steps are other ones, as the loss of the last line says.
+    """
+    units = {"w": 2.0**10, "b": 1.0, "v": 2.0**-5}
+    raw = {name: make_params()[name] / unit for name, unit in units.items()}
+
+    def in_units(r):
+        return lambda p, x: r({name: p[name] * unit for name, unit in units.items()}, x)
+
+    named = zip(LOSS.names, LOSS.functions, strict=True)
+    other = jsci.objective({name: in_units(r) for name, r in named}, {"small": 1e-2})
+    scaled = jsci.levenberg_marquardt(scaled=True, space=space)
+    one = jsci.fit(LOSS, make_params(), BATCH, scaled, steps=5).history["loss"]
+    two = jsci.fit(other, raw, BATCH, scaled, steps=5).history["loss"]
+    # Conjugate gradients stop at a relative 1e-6.
+    np.testing.assert_allclose(two, one, rtol=1e-4 if space == "matrix_free" else 1e-9)
+    plain = jsci.fit(other, raw, BATCH, jsci.levenberg_marquardt(space=space), steps=5)
+    assert abs(plain.history["loss"][-1] / one[-1] - 1) > 1e-2
 
 
 def test_singular_kernel_gives_no_nan():

@@ -168,3 +168,27 @@ def test_files_of_another_architecture_are_refused(tmp_path):
         read_skala(tmp_path / "nothing.npz")
     with pytest.raises(ValueError, match="channels must be at least 2, got 1"):
         skala(key=jax.random.key(0), channels=1)
+
+
+def test_parameters_of_another_architecture_are_named():
+    functional, params = small(layers=2)
+    m = molecule("H 0 0 0; H 0 0 .74", "sto-3g", grid=0)
+
+    def refused(wrong, match, kind: type[Exception] = ValueError):
+        with pytest.raises(kind, match=match):
+            fixed_density_energy(m, functional, wrong, density_matrix=m.guess)
+
+    refused(None, "params=None: if it has parameters, give them", TypeError)
+    refused({}, r"not of skala, which has params\['encoder'\]")
+    refused(params["layers"], "not of skala")
+    refused(params | {"layers": []}, "not of skala")
+    shorter = params | {"output": params["output"][:1]}
+    refused(shorter, r"params\['output'\]\[1\]\[0\] is missing, and should be of shape \(8, 1\)")
+    refused({k: x for k, x in params.items() if k != "output"}, r"\['output'\].* is missing")
+    layer = dict(params["layers"][0], extra=jnp.ones(3))
+    refused(params | {"layers": [layer]}, r"'extra'\] is of shape \(3,\), and should be left out")
+    other = small(channels=3, layers=2)[1]
+    mixed = params | {"layers": [params["layers"][0], other["layers"][0]]}
+    refused(mixed, r"params\['layers'\]\[1\].* is of shape .* and should be of shape")
+    both = fixed_density_energy(m, functional, params | {"mine": 1.0}, density_matrix=m.guess)
+    assert both == fixed_density_energy(m, functional, params, density_matrix=m.guess)

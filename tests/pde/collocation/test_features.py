@@ -6,12 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxsci as jsci
-from jaxsci import pde
+from jaxsci import nn, pde
 from jaxsci.pde._geometry.partition import partition
 
+KEY = jax.random.key(0)
 LINE = pde.Interval(0.0, 1.0)
 SLAB = LINE.during(0.0, 1.0)
 WRONG: dict[str, Any] = {"sizes": [3.7], "number": 2, "flat": [0.5], "train": (-1, 1.5, "2")}
@@ -191,3 +193,50 @@ def test_what_cannot_be_trained_is_refused():
             trained(Roots(jnp.array([4.0])), train)
     with pytest.raises(ValueError, match="real arrays"):
         trained(Roots(jnp.array([4.0 + 1j])))
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.MLP(2, "scalar", width=5, depth=2, key=KEY),
+        nn.MLP(2, 3, width=4, depth=1, key=KEY),
+        nn.SIREN(2, "scalar", width=4, depth=2, key=KEY),
+        nn.ModifiedMLP(2, 2, width=4, depth=2, key=KEY),
+        nn.PirateNet(2, "scalar", depth=1, embedding=nn.FourierFeatures(2, 2, key=KEY), key=KEY),
+        eqx.nn.MLP(2, 3, 4, 2, jnp.tanh, key=KEY),
+        eqx.nn.MLP(2, "scalar", 4, 2, jnp.tanh, use_final_bias=False, key=KEY),
+    ],
+    ids=["MLP", "several outputs", "SIREN", "ModifiedMLP", "PirateNet", "Equinox", "no bias"],
+)
+def test_a_network_is_a_sum_of_its_own_features(net):
+    f, params = jsci.pure(net)
+    features, coefficients = pde.network_features(f, params)
+    x = jnp.array([0.3, -0.8])
+    np.testing.assert_allclose(coefficients @ features(x), f(params, x), rtol=1e-13)
+
+
+def test_the_last_layer_of_a_trained_network_is_solved():
+    """Of all last layers, least squares takes the best: the residual of training is no smaller."""
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+    op = pde.poisson(lambda x: 2 * jnp.pi**2 * jnp.prod(jnp.sin(jnp.pi * x)))
+    f, params = jsci.pure(nn.MLP(2, "scalar", width=16, depth=1, key=KEY))
+    loss = jsci.objective({"pde": jsci.residual(op, pde.dirichlet(f, square))})
+    points = pde.sobol(square, 200)(KEY)
+    trained = jsci.fit(loss, params, {"pde": points}, optax.adam(1e-2), steps=50, progress=False)
+    features, start = pde.network_features(f, trained.params)
+    trial = lambda g: pde.dirichlet(g, square)  # noqa: E731
+    solved = pde.least_squares(op, trial, features, points, fresh=points, tolerance=np.inf)
+    before = float(loss.value(trained.params, {"pde": points}))
+    assert solved.residuals["equation"] ** 2 < 0.1 * before
+    further = pde.least_squares(
+        op, trial, features, points, fresh=points, guess=start, train=3, tolerance=np.inf
+    )
+    assert further.residuals["equation"] < solved.residuals["equation"]
+
+
+@pytest.mark.parametrize(
+    "params", [{"w": jnp.ones(2)}, jsci.pure(nn.KAN(2, "scalar", width=3, depth=1, key=KEY))[1]]
+)
+def test_a_network_without_an_affine_last_layer(params):
+    with pytest.raises(TypeError, match="no affine last layer.*give least_squares"):
+        pde.network_features(lambda p, x: x[0], params)

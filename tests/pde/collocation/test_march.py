@@ -105,6 +105,33 @@ def test_what_has_no_derivative_in_time_is_solved_anew_in_each_slab():
     assert error(result, exact) < 1e-9
 
 
+def test_each_component_has_the_order_of_its_own_highest_derivative():
+    """u_tt = Δu, p_t = u and q = u - p in one march of second order: p has no slope of its own at
+    the beginning, and q none of its values there."""
+
+    def op(w, x):
+        u, p, q = w(x)
+        accelerated = jsci.derivative(w, 1, 1, component=0)(x) - jsci.derivative(
+            w, 0, 0, component=0
+        )(x)
+        return jnp.stack([accelerated, jsci.derivative(w, 1, component=1)(x) - u, q - u + p])
+
+    def trial(f):
+        return pde.hard(
+            f, lift=lambda x: rest(x) * jnp.array([1.0, 0.0, 0.0]), factor=lambda x: 1.0
+        )
+
+    features = lambda x: jnp.sin(jnp.pi * x[0]) * x[1] ** jnp.arange(10)  # noqa: E731
+    result = pde.march(op, trial, features, POINTS, [0.0, 0.4, 0.7, 1.2], outputs=3, order=2)
+
+    def exact(x):
+        u, p = jnp.cos(jnp.pi * x[1]), jnp.sin(jnp.pi * x[1]) / jnp.pi
+        return rest(x) * jnp.stack([u, p, u - p])
+
+    assert result.completed
+    assert error(result, exact) < 1e-8
+
+
 def test_times_that_were_not_solved_have_no_value(wave):
     result, _ = wave
     at = jnp.array([[0.5, -0.1], [0.5, 0.0], [0.5, 3.0], [0.5, 3.1]])
@@ -142,6 +169,43 @@ def test_the_order_in_time_is_that_of_the_equations():
         march(lambda u, x: jsci.derivative(u, 1, 1, 1)(x), 1)
     with pytest.raises(ValueError, match="order must be 1 or 2, got 3"):
         march(pde.heat(0.1), 3)
+
+
+def test_a_derivative_in_time_is_found_wherever_it_is():
+    """In a tenth of the domain, which the first points are not in."""
+    points = jnp.asarray(sorted(map(tuple, np.asarray(POINTS(jax.random.key(0))).tolist())))
+    op = lambda u, x: jnp.where(  # noqa: E731
+        x[0] > 0.9, jsci.derivative(u, 1, 1)(x), jsci.derivative(u, 0, 0)(x)
+    )
+    with pytest.raises(ValueError, match="a derivative of order 2 in time: give order=2"):
+        pde.march(op, at_rest, FEATURES, points, [0.0, 0.5])
+
+
+@pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_finer_march_estimates_the_error(order):
+    """Of features that are a little too few, in each slab."""
+    space = lambda n: lambda x: jnp.sin(jnp.pi * x[0]) * x[1] ** jnp.arange(n)  # noqa: E731
+    op, rate = (pde.heat(0.5), 0.5 * jnp.pi**2) if order == 1 else (pde.wave(1.0), jnp.pi)
+    trial = lambda f: pde.hard(f, lift=rest, factor=lambda x: 1.0)  # noqa: E731
+    result = pde.march(
+        op,
+        trial,
+        space(3),
+        POINTS,
+        [0.0, 0.5, 1.1, 1.4],
+        order=order,
+        finer=space(8),
+        tolerance=0.1,
+    )
+    exact = lambda x: (jnp.exp(-rate * x[1]) if order == 1 else jnp.cos(rate * x[1])) * rest(x)  # noqa: E731
+    for k in range(3):
+        at = pde.uniform(LINE.during(*result.times[k : k + 2]), 500)(jax.random.key(3))
+        found, expected = (
+            jax.vmap(u)(at) for u in (lambda x: result.field(result.params, x), exact)
+        )
+        true = jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected)
+        assert 1e-5 < true < 0.1
+        np.testing.assert_allclose(result.errors[k], true, rtol=0.1)
 
 
 @pytest.mark.parametrize("end", [0.1, 3.0])

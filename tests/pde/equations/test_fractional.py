@@ -48,3 +48,9 @@ def test_an_operator_of_space_beside_it():
 def test_other_orders_are_refused(order):
     with pytest.raises(ValueError, match="between 0.1 and 0.9"):
         pde.caputo(lambda x: x[0], order)
+
+
+@pytest.mark.parametrize("x", [1.0, [], [[1.0, 2.0]]])
+def test_what_is_no_point_is_refused(x):
+    with pytest.raises(ValueError, match=r"one point \(x, t\) or \(t,\)"):
+        pde.caputo(lambda x: x[0], 0.5)(jnp.array(x))

@@ -12,7 +12,7 @@ from jaxsci import pde
 def test_density_is_that_of_the_samples(dim, key):
     """p(push(z)) = 1/|det ∂push/∂z| for uniform z, whatever the weights."""
     box = pde.Box((-1.0,) * dim, (3.0,) * dim)
-    points = pde.adversarial(box, 10, lambda p, x: x[0], key=key, depth=2, width=5)
+    points = pde.adversarial(box, 10, lambda p, x: x[0], key=key, share=0.2, depth=2, width=5)
     leaves, tree = jax.tree.flatten(points.flow)
     keys = jax.random.split(key, len(leaves))
     noise = [0.3 * jax.random.normal(k, w.shape) for k, w in zip(keys, leaves, strict=True)]
@@ -21,7 +21,7 @@ def test_density_is_that_of_the_samples(dim, key):
     def one(z):
         log_det = jnp.linalg.slogdet(jax.jacfwd(flow.push)(z))[1]
         x = box.from_unit(flow.push(z))
-        return points.density(flow, x) * 4.0**dim, jnp.exp(-log_det)
+        return points.density(flow, x) * 4.0**dim, 0.2 + 0.8 * jnp.exp(-log_det)
 
     density, expected = jax.vmap(one)(jax.random.uniform(key, (20, dim)))
     np.testing.assert_allclose(density, expected, rtol=1e-8)
@@ -36,6 +36,19 @@ def test_it_starts_uniform_and_inside(key):
     np.testing.assert_allclose(x.mean(axis=0), [0.0, 1.0], atol=0.06)
 
 
+def test_a_share_of_the_samples_is_uniform(key):
+    line = pde.Interval(0.0, 2.0)
+    of = lambda share: pde.adversarial(line, 1000, lambda p, x: x[0], key=key, share=share)  # noqa: E731
+    start = of(0.0).flow
+    flow = jax.tree.map(lambda w: w + jnp.linspace(-2.0, 2.0, w.size).reshape(w.shape), start)
+    whole, part = (of(share).sample(key, flow) for share in (0.0, 0.3))
+    np.testing.assert_array_equal(part[:700], whole[300:])
+    assert np.abs(whole - of(0.0).sample(key, start)).max() > 0.1
+    np.testing.assert_allclose(part[700:], of(0.3).sample(key, start)[700:])
+    with pytest.raises(ValueError, match="share must be from 0"):
+        of(1.5)
+
+
 @pytest.mark.parametrize("smoothness", [pytest.param(0.05, marks=pytest.mark.slow), 0.2])
 def test_the_maximum_is_that_of_euler_and_lagrange(smoothness, key):
     """r² + 2β p″ = constant, so r² = 1 + cos(πx)/2 gives p = 1 + cos(πx)/(4βπ²)."""
@@ -46,6 +59,7 @@ def test_the_maximum_is_that_of_euler_and_lagrange(smoothness, key):
         lambda p, x: p * jnp.sqrt(1 + jnp.cos(jnp.pi * x[0]) / 2),
         key=key,
         smoothness=smoothness,
+        share=0.0,
         width=4,
         depth=1,
         bins=5,

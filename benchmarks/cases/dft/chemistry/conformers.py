@@ -14,6 +14,13 @@ ETHANOL = (
     "C 1.1879 -.3829 0; C 0 .5526 0; O -1.1867 -.2472 0; H -1.9237 .3850 0; H 2.0985 .2306 0; "
     "H 1.1184 -1.0093 .8869; H 1.1184 -1.0093 -.8869; H -.0227 1.1812 .8852; H -.0227 1.1812 -.8852"
 )
+PROPANOL = (
+    "C 0 0 0; C 1.2647 0 .8611; C 2.5294 0 0; O 3.7114 0 .8048; H 4.5049 0 .2645; "
+    "H 0 .8762 -.6484; H 0 -.8762 -.6484; H -.9010 0 .6135; H 1.2647 .8762 1.5094; "
+    "H 1.2647 -.8762 1.5094; H 2.5294 .8762 -.6484; H 2.5294 -.8762 -.6484"
+)
+# What a case is named after, and its molecule: of nine atoms, and of twelve.
+KINDS = {"conformers": ETHANOL, "conformers_of_propanol": PROPANOL}
 # Hartree and Hartree/Bohr that are allowed between the two, each converged to 1e-9 Hartree.
 ENERGY, FORCE = 1e-8, 1e-4
 
@@ -30,9 +37,10 @@ def by_pyscf(atoms: Any, basis: str, functional: str, grid: int) -> list[tuple[f
     return [(solved - start, energy), (time.process_time() - start, forces)]
 
 
-def make_conformers(functional: str, size: Size) -> Run:
+def make_conformers(kind: str, functional: str, size: Size) -> Run:
     basis, grid, count = ("sto-3g", 0, 1) if size == "smoke" else ("def2-svp", 1, 20)
-    conformers, exc = distorted(ETHANOL, np.random.default_rng(0), count), jsci.dft.xc(functional)
+    conformers = distorted(KINDS[kind], np.random.default_rng(0), count)
+    exc = jsci.dft.xc(functional)
 
     def ours(atoms: Any) -> list[tuple[float, Any]]:
         start = time.process_time()
@@ -67,22 +75,24 @@ def make_conformers(functional: str, size: Size) -> Run:
         (),
         error=lambda found: max(apart(found, 0) / ENERGY, apart(found, 1) / FORCE),
         host=True,
-        note=f"{count} ethanols distorted by .06 ångström, {functional}, {basis}, grid {grid}; "
-        "building included, PySCF's forces with the response of its grid, in turns; quartiles",
+        note=f"{count} molecules of {len(conformers[0])} atoms distorted by .06 ångström, "
+        f"{functional}, {basis}, grid {grid}; building included, "
+        "PySCF's forces with the response of its grid, in turns; quartiles",
         figures=figures,
     )
 
 
 CASES = [
     Case(
-        f"dft.conformers_{functional}",
+        f"dft.{kind}_{functional}",
         "dft",
-        f"Energies and forces of conformers from coordinates ({functional.upper()})",
-        lambda size, functional=functional: make_conformers(functional, size),
+        f"Energies and forces of {kind.replace('_', ' ')} from coordinates ({functional.upper()})",
+        lambda size, kind=kind, functional=functional: make_conformers(kind, functional, size),
         "full",
         reference="PySCF, in turns",
         tolerance=1.0,
         error_name="share of 1e-8 Hartree and 1e-4 Hartree/Bohr",
     )
+    for kind in KINDS
     for functional in ("pbe", "b3lyp")
 ]

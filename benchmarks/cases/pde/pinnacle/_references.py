@@ -1,5 +1,7 @@
 """Solutions by other methods: Chebyshev collocation on whole grids, in NumPy."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,8 +17,10 @@ def parabolic_lid(x):
     return 4 * x * (1 - x)
 
 
-def cavity_stream_function(n: int, viscosity: float, lid=parabolic_lid) -> Grid:
-    """ψ at Chebyshev points of the unit square, by Newton's method.
+def cavity_stream_function(n: int, viscosities: Sequence[float], lid=parabolic_lid) -> Grid:
+    """ψ at Chebyshev points of the unit square at the last viscosity, by Newton's method.
+
+    Each viscosity begins with the flow at the one before.
 
     The equation holds two points away from the walls; beside them the slopes are given instead.
     """
@@ -34,18 +38,19 @@ def cavity_stream_function(n: int, viscosity: float, lid=parabolic_lid) -> Grid:
     deep_along, deep_up = (m[deep][:, unknown] for m in (along, up))
     third_along, third_up = ((m[deep] @ bend)[:, unknown] for m in (along, up))
     psi = np.zeros(len(unknown))
-    for _ in range(12):
-        u, v = deep_up @ psi, -deep_along @ psi
-        turned = third_along @ psi, third_up @ psi
-        residual = -u * turned[0] - v * turned[1] + viscosity * deep_bend @ psi
-        jacobian = viscosity * deep_bend - u[:, None] * third_along - v[:, None] * third_up
-        jacobian += -turned[0][:, None] * deep_up + turned[1][:, None] * deep_along
-        step = np.linalg.solve(
-            np.vstack([jacobian, slopes]), -np.append(residual, slopes @ psi - given)
-        )
-        psi = psi + step
-        if np.abs(step).max() < 1e-11:
-            break
+    for viscosity in viscosities:
+        for _ in range(12):
+            u, v = deep_up @ psi, -deep_along @ psi
+            turned = third_along @ psi, third_up @ psi
+            residual = -u * turned[0] - v * turned[1] + viscosity * deep_bend @ psi
+            jacobian = viscosity * deep_bend - u[:, None] * third_along - v[:, None] * third_up
+            jacobian += -turned[0][:, None] * deep_up + turned[1][:, None] * deep_along
+            step = np.linalg.solve(
+                np.vstack([jacobian, slopes]), -np.append(residual, slopes @ psi - given)
+            )
+            psi = psi + step
+            if np.abs(step).max() < 1e-11:
+                break
     points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
     return points[unknown], psi
 

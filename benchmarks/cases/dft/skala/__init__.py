@@ -1,0 +1,1 @@
+"""The nonlocal functional Skala: in other programs, of large molecules, and trained small."""

@@ -172,7 +172,8 @@ class BatchResiduals(eqx.Module):
     def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
         """The residual vector r and its Jacobian J in the order of `ravel_pytree(params)`.
 
-        One reverse pass per residual and sample, never one per residual over the whole batch.
+        For each sample one reverse pass per residual, or one forward pass per parameter where there
+        are fewer of these; never one per residual over the whole batch.
         """
         return self.jacobian_and_terms(params)[:2]
 
@@ -188,9 +189,7 @@ class BatchResiduals(eqx.Module):
             r = Checked(name, r)
 
             def sample(flat, x):
-                y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
-                (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
-                return y, jacobian
+                return _value_and_jacobian(lambda w: r(unravel(w), x).reshape(-1), flat)
 
             y, jacobian = self.objective._map(sample)(flat, self.batch[name])
             return y.reshape(-1), jacobian.reshape(-1, flat.size)
@@ -235,6 +234,15 @@ class BatchResiduals(eqx.Module):
         scales = self.objective._scales(self.batch)
         mesh = self.objective.mesh
         return gram_of_terms(terms, params, self.batch, scales, mesh=mesh)
+
+
+def _value_and_jacobian(f, x: Float[Array, " p"]) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
+    """f(x) and its Jacobian, in the mode that takes fewer passes."""
+    if jax.eval_shape(f, x).size > x.size:
+        y, pushforward = jax.linearize(f, x)
+        return y, jax.vmap(pushforward, out_axes=1)(jnp.eye(x.size, dtype=x.dtype))
+    y, pullback = jax.vjp(f, x)
+    return y, jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))[0]
 
 
 def objective(

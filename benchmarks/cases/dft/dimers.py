@@ -20,46 +20,68 @@ BASIS, GRID, BUCKETS = "def2-svp", 0, 3
 # The prior keeps the parameters near their initial values, as half of the dimers are few.
 PRIOR, STEPS, WIDTH = 1.6e-2, 40, 8
 DAMPED = jsci.dft.DIIS(damping=0.2)
-OTHERS = {"LDA": "svwn", "B3LYP": "b3lyp"}
+PBE, OTHERS = jsci.dft.xc("pbe"), {"LDA": "svwn", "B3LYP": "b3lyp"}
 NOISE = 0.0, 3.0, 10.0, 30.0  # kcal/mol
 Dimers = list[jsci.dft.data.Dimer]
 # One after another until one converges.
 SOLVERS = DAMPED, jsci.dft.DIIS(level_shift=0.4), jsci.dft.Newton()
 
 
+class Found(NamedTuple):
+    """Energy (NaN if unconverged), density matrix, and what a correction sees of the density."""
+
+    energy: jax.Array
+    density: jax.Array
+    seen: tuple[jax.Array, jax.Array]
+
+
 class Solved(NamedTuple):
-    """Of each species by name: energy (NaN if unconverged), and what a correction sees of it."""
+    """The same of many species, by name."""
 
     energies: dict[str, float]
+    densities: dict[str, jax.Array]
     seen: dict[str, tuple[jax.Array, jax.Array]]
 
 
 @eqx.filter_jit
-def _solve(m, functional, params, solver):
-    r = jsci.dft.scf(m, functional, params, max_steps=150, solver=solver, throw=False)
-    ops = operators(m, functional)
+def _solve(m, functional, params, guess, solver) -> Found:
+    r = jsci.dft.scf(m, functional, params, guess=guess, max_steps=150, solver=solver, throw=False)
+    ops = operators(m, PBE)
     found = density_features(ops, r.density_matrix, "gga")
     present = (found.rho > 1e-10) & (ops.quadrature.flat()[1] != 0)
     safe = jax.tree.map(lambda x: jnp.where(present, x, 1), found)
     inputs = jax.vmap(lambda f: jsci.dft.descriptors(f, "gga"))(safe)
     local = jnp.where(present, ops.quadrature.flat()[1] * slater(safe), 0)
-    return jnp.where(r.converged, r.energy, jnp.nan), (inputs, local)
+    energy = jnp.where(r.converged, r.energy, jnp.nan)
+    return Found(energy, r.density_matrix, (inputs, local))
 
 
-def solve_one(m, functional, params=None):
-    """Energy, NaN if no solver converges, and what a correction sees of the density."""
+def solve_one(m, functional, params=None, other_start=None) -> Found:
+    """From the usual start; where another leads to a lower energy, from that."""
+    starts = ["minao"] if other_start is None else ["minao", other_start]
+    found = [_converged(m, functional, params, guess) for guess in starts]
+    return min(found, key=lambda x: float(jnp.nan_to_num(x.energy, nan=jnp.inf)))
+
+
+def _converged(m, functional, params, guess) -> Found:
+    """By the first solver that converges."""
     for solver in SOLVERS:
-        energy, seen = _solve(m, functional, params, solver)
-        if jnp.isfinite(energy):
+        found = _solve(m, functional, params, guess, solver)
+        if jnp.isfinite(found.energy):
             break
-    return float(energy), seen
+    return found
 
 
-def solve_all(species, functional, params=None, buckets=BUCKETS) -> Solved:
-    """Every species by itself, in a few shapes."""
+def solve_all(species, functional, params=None, buckets=BUCKETS, other_starts=None) -> Solved:
+    """Every species by itself, in a few shapes, also from densities of the same shapes."""
     padded = jsci.dft.pad_to_buckets(list(species.values()), buckets)
-    found = {k: solve_one(m, functional, params) for k, m in zip(species, padded, strict=True)}
-    return Solved({k: e for k, (e, _) in found.items()}, {k: s for k, (_, s) in found.items()})
+    starts = other_starts or {}
+    found = {
+        k: solve_one(m, functional, params, starts.get(k))
+        for k, m in zip(species, padded, strict=True)
+    }
+    energies, densities, seen = ({k: x[i] for k, x in found.items()} for i in range(3))
+    return Solved({k: float(e) for k, e in energies.items()}, densities, seen)
 
 
 def errors(energies, dimers):
@@ -168,7 +190,7 @@ def at_fixed_densities(pbe: Solved, dimers, params):
 
 def learned_functional():
     """PBE with the correction."""
-    return jsci.dft.neural_functional(network()[0], base=jsci.dft.xc("pbe"))
+    return jsci.dft.neural_functional(network()[0], base=PBE)
 
 
 def mae(energies, dimers):
@@ -188,15 +210,15 @@ def make_dimers(size: Size) -> Run:
 
     def step() -> Any:
         clock = time.process_time()
-        pbe = solve_all(species, jsci.dft.xc("pbe"))
+        pbe = solve_all(species, PBE)
         params = learn(pbe, learned)
-        own = solve_all(species, functional, params)
+        own = solve_all(species, functional, params, other_starts=pbe.densities)
         return (params, pbe, own), [(time.process_time() - clock, mae(own.energies, held_out))]
 
     def figures(result):
         params, pbe, own = result
         rows = {"PBE": pbe, "learned": own}
-        rows |= {n: solve_all(species, jsci.dft.xc(x)) for n, x in OTHERS.items()}
+        rows |= others(species, pbe)
         text = {
             f"MAE {name} (learned from, held out, unconverged)": (
                 f"{mae(x.energies, learned):.2f}, {mae(x.energies, held_out):.2f}, "
@@ -206,8 +228,7 @@ def make_dimers(size: Size) -> Run:
         }
         for curve in ("H2", "N2"):
             text[f"{curve} non-parallelity (PBE, learned)"] = ", ".join(
-                f"{curve_error(curve, *f):.1f}"
-                for f in ((jsci.dft.xc("pbe"), None), (functional, params))
+                f"{curve_error(curve, *f):.1f}" for f in ((PBE, None), (functional, params))
             )
         found = [d for d in held_out if not failed(pbe.energies, [d])]
         for noise in NOISE:
@@ -232,20 +253,25 @@ def make_metals(size: Size) -> Run:
     """Dimers with a 3d metal: by a functional that has seen none, and by one that has."""
     main, _ = choose(size, metals=False)
     learned, held_out = choose(size, metals=True)
-    metals = learned + held_out
-    known, species = species_of(main), species_of(metals)
+    known, species = species_of(main), species_of(learned + held_out)
     functional = learned_functional()
 
     def step() -> Any:
-        pbe = solve_all(known | species, jsci.dft.xc("pbe"))
+        pbe = solve_all(species, PBE)
+        of_main = solve_all(known, PBE)
+        both = Solved(*(x | y for x, y in zip(of_main, pbe, strict=True)))
+        params = {
+            "learned without metals": learn(of_main, main),
+            "learned with metals": learn(both, main + learned),
+        }
         own = {
-            "learned without metals": solve_all(species, functional, learn(pbe, main)),
-            "learned with metals": solve_all(species, functional, learn(pbe, main + learned)),
+            k: solve_all(species, functional, p, other_starts=pbe.densities)
+            for k, p in params.items()
         }
         return {"PBE": pbe} | own
 
     def figures(found):
-        rows = found | {n: solve_all(species, jsci.dft.xc(x)) for n, x in OTHERS.items()}
+        rows = found | others(species, found["PBE"])
         return metal_rows({k: x.energies for k, x in rows.items()}, learned, held_out)
 
     return Run(
@@ -258,6 +284,14 @@ def make_metals(size: Size) -> Run:
         figures=figures if size != "smoke" else {},
         host=True,
     )
+
+
+def others(species, pbe: Solved) -> dict[str, Solved]:
+    """LDA and B3LYP."""
+    return {
+        name: solve_all(species, jsci.dft.xc(x), other_starts=pbe.densities)
+        for name, x in OTHERS.items()
+    }
 
 
 def metal_rows(energies, learned, held_out):

@@ -14,7 +14,7 @@ from benchmarks.runner.case import Case, Run, Size
 from jaxsci.dft._basis.units import HARTREE_IN_KCAL_PER_MOL
 
 BASIS, GRID, HEAVY, LEARNED = "6-31g", 0, 3, 20
-DEGREE, ROTATIONS = 3, 4
+DEGREE, ROTATIONS = 3, 2
 B3LYP = jsci.dft.xc("b3lyp")
 POWERS = [k for k in itertools.product(range(DEGREE + 1), repeat=3) if sum(k) <= DEGREE]
 
@@ -41,63 +41,63 @@ def split(size: Size):
     return order[:LEARNED], order[LEARNED:]
 
 
-def in_two(structures):
-    """The smaller and the larger molecules: each half in one shape."""
-    made = [one_grid(s.atoms, BASIS, GRID) for s in structures]
-    made.sort(key=lambda m: (m.size, m.grid.owner.shape[0]))
-    half = len(made) // 2
-    return {"small": made[:half], "large": made[half:]}
+def molecules(size: Size):
+    """Those to learn from, and the others, in one shape."""
+    learned, held_out = split(size)
+    made = [one_grid(s.atoms, BASIS, GRID) for s in learned + held_out]
+    padded = jsci.dft.pad_to_buckets(made, 1)
+    return padded[: len(learned)], padded[len(learned) :]
 
 
-def from_derivatives(parts, steps=2):
-    """The residuals are linear in the parameters: the second step mends the first one's damping."""
-    data = {
-        name: jsci.dft.reference_derivatives(m, B3LYP, rotations=ROTATIONS, key=jax.random.key(0))
-        for name, m in parts.items()
-    }
-    return _fit(jsci.dft.derivative_error(FUNCTIONAL), data, steps)
+def from_derivatives(learned):
+    """One step, as the residuals are linear in the parameters."""
+    key = jax.random.key(0)
+    data = jsci.dft.reference_derivatives(learned, B3LYP, rotations=ROTATIONS, key=key)
+    return _fit(jsci.dft.derivative_error(FUNCTIONAL), data, 1)
 
 
-def from_densities(parts, steps=6):
+def from_densities(learned, steps=6):
     """Self-consistent energies and densities."""
-    data = {}
-    for name, m in parts.items():
-        solved = field(jsci.dft.stack(m), B3LYP)
-        data[name] = jsci.dft.training_batch(m, solved.energy, densities=solved.density_matrix)
+    solved = [field(m, B3LYP) for m in learned]
+    energies = [r.energy for r in solved]
+    data = jsci.dft.training_batch(learned, energies, densities=solved)
     return _fit(jsci.dft.mixed_error(FUNCTIONAL, energy=1.0, density=1.0), data, steps)
 
 
 def _fit(error, data, steps):
-    loss = jsci.objective(dict.fromkeys(data, error), batch_size=1)
+    loss = jsci.objective({"b3lyp": error}, batch_size=1)
     optimizer = jsci.levenberg_marquardt(1e-8, acceleration=False, space="parameter")
-    return jsci.fit(loss, START, data, optimizer, steps=steps, progress=False).params
+    return jsci.fit(loss, START, {"b3lyp": data}, optimizer, steps=steps, progress=False).params
+
+
+def field(m, functional, params=None, guess=None):
+    """The result of an SCF."""
+    return _field(m, functional, params, m.guess if guess is None else guess)
 
 
 @eqx.filter_jit
-def field(molecules, functional, params=None, guess=None):
-    """Results of the SCF of a stack."""
-
-    def one(args):
-        m, p = args
-        return jsci.dft.scf(m, functional, params, guess=p, throw=False)
-
-    return jax.lax.map(one, (molecules, molecules.guess if guess is None else guess))
+def _field(m, functional, params, guess):
+    return jsci.dft.scf(m, functional, params, guess=guess, throw=False)
 
 
-def tested(parts, params):
-    """Of B3LYP and of a functional (PBE without parameters), per molecule: errors and steps."""
+def tested(found, params):
+    """Of a functional (PBE without parameters): errors, B3LYP's steps, and those from its density.
+
+    One row for each molecule.
+    """
     functional = jsci.dft.xc("pbe") if params is None else FUNCTIONAL
-    found = []
-    for m in map(jsci.dft.stack, parts.values()):
+    rows = []
+    for m in found:
         known, own = field(m, B3LYP), field(m, functional, params)
         after = field(m, B3LYP, guess=own.density_matrix)
-        wrong = np.where(known.converged & own.converged, own.energy - known.energy, np.nan)
-        found.append(np.stack([wrong, known.steps, after.steps], axis=1))
-    return np.concatenate(found)
+        sound = known.converged & own.converged & after.converged
+        wrong = jnp.where(sound, own.energy - known.energy, jnp.nan)
+        rows.append([float(wrong), int(known.steps), int(after.steps)])
+    return np.array(rows)
 
 
 def make_distillation(size: Size) -> Run:
-    learned, held_out = map(in_two, split(size))
+    learned, held_out = molecules(size)
 
     def learn():
         return {"derivatives": from_derivatives(learned), "densities": from_densities(learned)}
@@ -121,9 +121,9 @@ def make_distillation(size: Size) -> Run:
         learn,
         (),
         error=error,
-        note=f"{sum(map(len, learned.values()))} molecules of g2 learned from, "
-        f"{sum(map(len, held_out.values()))} held out, {BASIS}, grid {GRID}; PBE and "
-        f"{START.size} coefficients of local exchange; self-consistent total energies",
+        note=f"{len(learned)} molecules of g2 learned from, {len(held_out)} held out, {BASIS}, "
+        f"grid {GRID}; PBE and {START.size} coefficients of local exchange; self-consistent total "
+        "energies",
         figures=figures if size != "smoke" else {},
         host=True,
     )

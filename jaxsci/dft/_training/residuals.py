@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from ...core import memoised
 from .._basis.orthonormal import to_orthonormal
+from .._properties.forces import check_forces
 from .._properties.integral_tangents import moved
 from .._scf.equations import Equations
 from .._scf.fixed_density import fixed_density_energy, harris_energy
@@ -409,6 +410,7 @@ def _found(solve, functional, params, sample: Sample, with_forces) -> _Found:
 
     at_rest = jnp.zeros_like(molecule.coordinates)
     if with_forces:
+        check_forces(molecule, functional, "force_error")
         (_, result), slope = jax.value_and_grad(energy, has_aux=True)(at_rest)
     else:
         (_, result), slope = energy(at_rest), at_rest

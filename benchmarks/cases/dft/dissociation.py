@@ -101,7 +101,7 @@ def seen_one(m, *, atom: bool) -> list[Seen]:
 
 def see_all(species) -> dict[str, list[Seen]]:
     """Of dimers and atoms by name, one after the other, with orbitals for each spin."""
-    both = [dataclasses.replace(m, restricted=False) for m in species.values()]
+    both = [dataclasses.replace(m, spins="unrestricted") for m in species.values()]
     padded = jsci.dft.pad_to_buckets(both, dimers.BUCKETS)
     return {
         k: seen_one(m, atom=int(m.atom_mask.sum()) == 1)
@@ -148,11 +148,13 @@ def samples(seen, learned, curves=None):
 
 def see_curves(pulled):
     """What is seen of the molecules of `pulled_apart`, and their energies."""
-    found = {}
-    for name, (molecules, energies) in pulled.items():
-        seen = see_all(dict(enumerate(molecules)))
-        found[name] = [s[0] for s in seen.values()], energies
-    return found
+    seen = see_all(
+        {(k, i): m for k, (molecules, _) in pulled.items() for i, m in enumerate(molecules)}
+    )
+    return {
+        k: ([seen[k, i][0] for i in range(len(molecules))], energies)
+        for k, (molecules, energies) in pulled.items()
+    }
 
 
 def learn(data):

@@ -56,7 +56,7 @@ def from_derivatives(learned):
     return _fit(jsci.dft.derivative_error(FUNCTIONAL), data, 1)
 
 
-def from_densities(learned, steps=6):
+def from_densities(learned, steps=4):
     """Self-consistent energies and densities."""
     solved = [field(m, B3LYP) for m in learned]
     energies = [r.energy for r in solved]

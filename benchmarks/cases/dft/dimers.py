@@ -80,8 +80,11 @@ def solve_all(species, functional, params=None, buckets=BUCKETS, other_starts=No
         k: solve_one(m, functional, params, starts.get(k))
         for k, m in zip(species, padded, strict=True)
     }
-    energies, densities, seen = ({k: x[i] for k, x in found.items()} for i in range(3))
-    return Solved({k: float(e) for k, e in energies.items()}, densities, seen)
+    return Solved(
+        {k: float(x.energy) for k, x in found.items()},
+        {k: x.density for k, x in found.items()},
+        {k: x.seen for k, x in found.items()},
+    )
 
 
 def errors(energies, dimers):
@@ -259,7 +262,11 @@ def make_metals(size: Size) -> Run:
     def step() -> Any:
         pbe = solve_all(species, PBE)
         of_main = solve_all(known, PBE)
-        both = Solved(*(x | y for x, y in zip(of_main, pbe, strict=True)))
+        both = Solved(
+            of_main.energies | pbe.energies,
+            of_main.densities | pbe.densities,
+            of_main.seen | pbe.seen,
+        )
         params = {
             "learned without metals": learn(of_main, main),
             "learned with metals": learn(both, main + learned),

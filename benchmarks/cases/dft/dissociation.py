@@ -1,7 +1,7 @@
 """Bonds pulled apart by a local hybrid that learns well depths and exact conditions of atoms."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -99,7 +99,7 @@ def seen_one(m, *, atom: bool) -> list[Seen]:
     return [_seen(m, p) for p in densities]
 
 
-def see_all(species) -> dict[str, list[Seen]]:
+def see_all(species) -> dict[Any, list[Seen]]:
     """Of dimers and atoms by name, one after the other, with orbitals for each spin."""
     both = [dataclasses.replace(m, spins="unrestricted") for m in species.values()]
     padded = jsci.dft.pad_to_buckets(both, dimers.BUCKETS)
@@ -123,8 +123,11 @@ def _full_ci(atoms, core: int) -> float:
     from pyscf import gto, mcscf, scf
 
     mol = gto.M(atom=atoms, basis="6-31g", verbose=0)
-    field = scf.RHF(mol).newton().run()
-    return mcscf.CASCI(field, mol.nao - core, mol.nelectron - 2 * core).run().e_tot
+    field: Any = scf.RHF(mol).newton()
+    field.kernel()
+    active: Any = mcscf.CASCI(field, mol.nao - core, mol.nelectron - 2 * core)
+    active.kernel()
+    return active.e_tot
 
 
 def samples(seen, learned, curves=None):

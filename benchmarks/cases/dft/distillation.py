@@ -59,7 +59,7 @@ def from_derivatives(learned):
 def from_densities(learned, steps=4):
     """Self-consistent energies and densities."""
     solved = [field(m, B3LYP) for m in learned]
-    energies = [r.energy for r in solved]
+    energies = jnp.stack([r.energy for r in solved])
     data = jsci.dft.training_batch(learned, energies, densities=solved)
     return _fit(jsci.dft.mixed_error(FUNCTIONAL, energy=1.0, density=1.0), data, steps)
 

@@ -12,6 +12,7 @@ from jaxsci.dft import (
     dispersion_tail,
     feature_functional,
     fixed_density_energy,
+    force_error,
     forces,
     local_hybrid,
     message_functional,
@@ -20,6 +21,7 @@ from jaxsci.dft import (
     nonlocal_functional,
     scf,
     stack,
+    training_batch,
     weighted_functional,
     with_pair_potentials,
     xc,
@@ -135,6 +137,9 @@ def test_bad_input_is_explained():
         local_hybrid(lambda p, d: d, ranges=())
     with pytest.raises(ValueError, match="mixes one or more semilocal functionals"):
         weighted_functional(lambda p, d: d, [EXACT])
+    still = training_batch([with_pair_potentials(m, RANGES)], [0.0], forces=[np.zeros((2, 3))])
+    with pytest.raises(ValueError, match="force_error cannot know how the molecule's extras"):
+        force_error(EXACT)(jnp.array(0.0), jax.tree.map(lambda x: x[0], still))
     with pytest.raises(ValueError, match="different extras"):
         stack([m, m.with_extras(one=jnp.ones(1))])
 

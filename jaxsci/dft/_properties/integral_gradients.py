@@ -96,7 +96,7 @@ def integral_hessian(
     one, both, _ = rhf.get_ovlp(mol)
     one = np.einsum("xyij,ij->xyi", one, by_overlap)
     both = both * by_overlap
-    slices: Sequence[Any] = mol.aosliceby_atom()[:, 2:]
+    slices: Sequence[Any] = mol.aoslice_by_atom()[:, 2:]
     for a, (i, j) in enumerate(slices):
         found[a, :, a] += 2 * one[..., i:j].sum(-1)
         for b, (k, l) in enumerate(slices):
@@ -141,7 +141,7 @@ def _two_electron(mol, coulomb, share, spins) -> np.ndarray:
     screened.q_cond = rhf._calc_q_cond(mol, screened)
     tables, edges = (mol._atm, mol._bas, mol._env), mol.ao_loc_nr()
     last = dearest_atom(mol)
-    start, stop = mol.aosliceby_atom()[last][:2]
+    start, stop = mol.aoslice_by_atom()[last][:2]
     by_function = np.zeros((3, mol.nao))
     for shells in ((0, start), (stop, mol.nbas)):
         if shells[0] == shells[1]:
@@ -271,7 +271,7 @@ def _square_root(density: np.ndarray) -> np.ndarray:
 
 def by_atom(mol, by_function: np.ndarray) -> np.ndarray:
     """(3, functions) summed over the functions of each atom."""
-    slices: Sequence[Any] = mol.aosliceby_atom()
+    slices: Sequence[Any] = mol.aoslice_by_atom()
     return np.array([by_function[:, start:stop].sum(1) for _, _, start, stop in slices])
 
 

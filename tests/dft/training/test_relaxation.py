@@ -77,12 +77,13 @@ def test_nothing_is_lost_at_a_solution(water):
 
 
 @pytest.mark.slow
-def test_it_estimates_what_the_scf_gains(water, sample):
-    p = jnp.array(0.9)
-    before = fixed_density_energy(water, SCALED, p, density_matrix=sample.density)
+def test_it_estimates_what_the_scf_gains(water):
+    """More than that, since the response of F holds the density back."""
+    solved, p = scf(water, SCALED, jnp.array(1.0)), jnp.array(0.9)
+    before = fixed_density_energy(water, SCALED, p, density_matrix=solved)
     gained = float(before - scf(water, SCALED, p).energy)
     assert gained > 1e-4
-    np.testing.assert_allclose(ERROR(p, sample), gained, rtol=0.5)  # without the response
+    assert gained < ERROR(p, sample_of(water, solved.orbitals)) < 3 * gained
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsci as jsci
-from benchmarks.cases.dft import dimers
-from benchmarks.cases.dft.dimers import PBE
+from benchmarks.cases.dft.functionals import _dimers as dimers
+from benchmarks.cases.dft.functionals._dimers import PBE
 from benchmarks.runner.case import Case, Run, Size
 from jaxsci.dft._basis.units import HARTREE_IN_KCAL_PER_MOL
 from jaxsci.dft._functionals.exact_exchange_density import of_orbitals

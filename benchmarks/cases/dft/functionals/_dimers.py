@@ -13,6 +13,7 @@ from benchmarks.runner.case import Size
 from jaxsci.dft._basis.units import HARTREE_IN_KCAL_PER_MOL
 from jaxsci.dft._scf.hamiltonian import operators
 from jaxsci.dft._scf.kohn_sham import density_features
+from jaxsci.dft._xc.density import both_spins
 from jaxsci.dft._xc.slater import slater
 
 BASIS, GRID, BUCKETS = "def2-svp", 0, 3
@@ -44,7 +45,8 @@ class Solved(NamedTuple):
 def _solve(m, functional, params, guess, solver) -> Found:
     r = jsci.dft.scf(m, functional, params, guess=guess, max_steps=150, solver=solver, throw=False)
     ops = operators(m, PBE)
-    found = density_features(ops, r.density_matrix, "gga")
+    spins = both_spins(r.density_matrix.reshape(-1, m.size, m.size))
+    found = density_features(ops, spins, "gga")
     present = (found.rho > 1e-10) & (ops.quadrature.flat()[1] != 0)
     safe = jax.tree.map(lambda x: jnp.where(present, x, 1), found)
     inputs = jax.vmap(lambda f: jsci.dft.descriptors(f, "gga"))(safe)

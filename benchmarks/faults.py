@@ -104,8 +104,7 @@ def _killed(
             start = time.monotonic()
             process = _started(work, often)
             process.join(rng.uniform(0.0, length))
-            if struck := process.is_alive():
-                os.kill(_number(process), with_signal)
+            if struck := process.is_alive() and _strike(process, with_signal):
                 done += 1
             else:  # the first run compiled, and took longer
                 length = min(length, time.monotonic() - start)
@@ -132,9 +131,14 @@ def _killed(
     return subject
 
 
-def _number(process) -> int:
-    assert process.pid  # or a signal would go to this process and its group
-    return process.pid
+def _strike(process, with_signal: int) -> bool:
+    """Whether the process still ran to receive the signal."""
+    assert process.pid  # or the signal would go to this process and its group
+    try:
+        os.kill(process.pid, with_signal)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _same(a: Path, b: Path) -> bool:

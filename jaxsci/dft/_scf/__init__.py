@@ -1,1 +1,1 @@
-"""The self-consistent field: energies, Kohn-Sham matrices, convergence, response."""
+"""The SCF loop: energies, Kohn-Sham matrices, convergence, response."""

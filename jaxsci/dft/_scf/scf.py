@@ -1,4 +1,4 @@
-"""The self-consistent field as one differentiable function of functional and molecule."""
+"""The self-consistent-field loop as one differentiable function of functional and molecule."""
 
 import dataclasses
 import functools

@@ -82,7 +82,8 @@ def solve_darcy(
     - `f`: source at the (N-1)² interior nodes.
     - `tolerance`: relative error, in the energy norm, at which the iteration stops.
 
-    **Returns:** u at the (N-1)² interior nodes; NaN where a coefficient is not positive and finite.
+    **Returns:** u at the (N-1)² interior nodes; NaN if `tolerance` is not reached in 200 steps or a
+    coefficient is not positive and finite.
 
     **Raises:** `ValueError` if the two shapes do not belong to one grid.
 
@@ -152,7 +153,7 @@ def _conjugate_gradients(matvec, b, tolerance, max_steps=200):
     goal = tolerance**2 * norm
 
     def proceed(state):
-        return (state[-2] > goal) & (state[-1] < max_steps)
+        return ~(state[-2] <= goal) & (state[-1] < max_steps)  # a NaN never reaches the goal
 
     def step(state):
         u, r, p, norm, i = state
@@ -163,4 +164,5 @@ def _conjugate_gradients(matvec, b, tolerance, max_steps=200):
         new = jnp.vdot(r, z)
         return u, r, z + new / norm * p, new, i + 1
 
-    return jax.lax.while_loop(proceed, step, (jnp.zeros_like(b), b, z, norm, 0))[0]
+    u, *_, norm, _ = jax.lax.while_loop(proceed, step, (jnp.zeros_like(b), b, z, norm, 0))
+    return jnp.where(norm <= goal, u, jnp.nan)

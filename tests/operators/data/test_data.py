@@ -70,6 +70,13 @@ def test_a_coefficient_that_is_not_positive_and_finite_gives_nan(node, value):
     assert np.isnan(data.solve_darcy(a.at[node].set(value), f)).all()
 
 
+def test_an_invalid_source_or_a_tolerance_out_of_reach_gives_nan():
+    a, f, _ = smooth_problem(8)
+    assert np.isnan(data.solve_darcy(a, f.at[2, 2].set(np.nan))).all()
+    contrast = jnp.where(jax.random.bernoulli(jax.random.key(0), 0.5, (65, 65)), 1.0, 1e7)
+    assert np.isnan(data.solve_darcy(contrast, jnp.ones((63, 63)), tolerance=1e-12)).all()
+
+
 def test_darcy_resolutions_agree_and_the_boundary_is_zero(key):
     a, u = data.darcy(key, 3, 32, fine=32)
     coarse = data.darcy(key, 3, 16, fine=32)

@@ -1,1 +1,1 @@
-"""The iterations that converge a self-consistent field."""
+"""The iterations that converge the SCF loop."""

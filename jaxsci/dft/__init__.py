@@ -118,9 +118,7 @@ __all__ = [
     # Training
     "training_batch", "Sample", "reaction", "Reaction", "energy_error", "density_error",
     "force_error", "mixed_error", "reaction_error", "self_consistency_error", "relaxation_error",
-    "training_report",
-    "derivative_error", "reference_derivatives", "Derivatives",
-    "Validation",
+    "derivative_error", "reference_derivatives", "Derivatives", "training_report", "Validation",
     # Reference data
     "reference_energies", "reference_densities",
     # Learned initial guesses

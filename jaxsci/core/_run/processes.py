@@ -124,7 +124,7 @@ class _Worker:
     def run(self, function, task) -> Any:
         message = attempt(pickle.dumps, (function, task))
         if isinstance(message, Failure):
-            return message
+            return message._replace(reason=f"it cannot be pickled: {message.reason}")
         if self.closed:
             return Failure("the run was stopped")
         process = self.process = self.process or _process()

@@ -38,7 +38,7 @@ def test_what_cannot_be_sent_costs_its_task_alone():
     )
     worker.close()
     assert isinstance(raised.error, ValueError) and "charge is 7" in raised.reason
-    assert isinstance(unsent, Failure) and "pickle" in unsent.reason
+    assert isinstance(unsent, Failure) and "cannot be pickled: " in unsent.reason
     assert "cannot be read: ZeroDivisionError" in unread.reason
     assert good == "good"
 

@@ -76,6 +76,7 @@ from ._training.residuals import (
     force_error,
     mixed_error,
     reaction_error,
+    relaxation_error,
     self_consistency_error,
 )
 from ._training.samples import Reaction, Sample, reaction, training_batch, training_report
@@ -116,9 +117,8 @@ __all__ = [
     "with_pair_potentials",
     # Training
     "training_batch", "Sample", "reaction", "Reaction", "energy_error", "density_error",
-    "force_error", "mixed_error", "reaction_error", "self_consistency_error", "training_report",
-    "derivative_error", "reference_derivatives", "Derivatives",
-    "Validation",
+    "force_error", "mixed_error", "reaction_error", "self_consistency_error", "relaxation_error",
+    "derivative_error", "reference_derivatives", "Derivatives", "training_report", "Validation",
     # Reference data
     "reference_energies", "reference_densities",
     # Learned initial guesses

@@ -111,7 +111,7 @@ EXEMPT = {
         pde.least_squares pde.march pde.eigenpairs pde.network_features
         dft.coefficient_error dft.density_error dft.energy_error dft.force_error dft.guess_error
         dft.hamiltonian_error dft.mixed_error dft.reaction_error dft.self_consistency_error
-        dft.derivative_error dft.orbital_error
+        dft.derivative_error dft.orbital_error dft.relaxation_error
     """,
     "structures, on the host: what they refuse is tested in tests/atoms/structure": """
         atoms.Atoms atoms.calculator atoms.mesh atoms.write_phonopy

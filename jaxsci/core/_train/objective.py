@@ -175,7 +175,8 @@ class BatchResiduals(eqx.Module):
     def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
         """The residual vector r and its Jacobian J in the order of `ravel_pytree(params)`.
 
-        One reverse pass per residual and sample, never one per residual over the whole batch.
+        For each sample one reverse pass per residual, or one forward pass per parameter where there
+        are fewer of these; never one per residual over the whole batch.
         """
         return self.jacobian_and_terms(params)[:2]
 
@@ -279,6 +280,18 @@ class BatchResiduals(eqx.Module):
         return gram_of_terms(terms, params, self.batch, scales, mesh=mesh)
 
 
+def _value_and_jacobian(f, x: Float[Array, " p"]) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
+    """f(x) and its Jacobian, in the mode that takes fewer passes."""
+    if jax.eval_shape(f, x).size > x.size:
+        try:
+            y, pushforward = jax.linearize(f, x)
+            return y, jax.vmap(pushforward, out_axes=1)(jnp.eye(x.size, dtype=x.dtype))
+        except TypeError:  # a jax.custom_vjp has no forward mode
+            pass
+    y, pullback = jax.vjp(f, x)
+    return y, jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))[0]
+
+
 def objective(
     terms: Mapping[str, Callable[..., Any]],
     weights: Mapping[str, Any] | None = None,
@@ -342,15 +355,9 @@ def objective(
 
 
 def _rows_of_sample(r: Callable, params: PyTree) -> Callable:
-    """`(flat, x) -> (r, J)` of one sample, J by one reverse pass per residual."""
+    """`(flat, x) -> (r, J)` of one sample."""
     unravel = ravel_pytree(params)[1]
-
-    def of_sample(flat, x):
-        y, pullback = jax.vjp(lambda w: r(unravel(w), x).reshape(-1), flat)
-        (jacobian,) = jax.vmap(pullback)(jnp.eye(y.size, dtype=y.dtype))
-        return y, jacobian
-
-    return of_sample
+    return lambda flat, x: _value_and_jacobian(lambda w: r(unravel(w), x).reshape(-1), flat)
 
 
 def _samples(x):

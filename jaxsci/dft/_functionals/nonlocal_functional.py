@@ -13,7 +13,7 @@ from .._xc import Functional
 from .._xc.density import MolecularDensity
 from .._xc.features import Features, Level
 from .._xc.slater import slater
-from .exact_exchange_density import of_orbitals, pair_potentials
+from .exact_exchange_density import name_of, of_orbitals, pair_potentials
 from .neural import Network, call_network, check_network, descriptors
 
 PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]
@@ -130,7 +130,7 @@ def with_pair_potentials(
     water = jsci.dft.with_pair_potentials(water)
     ```
     """
-    found = {_key(omega): pair_potentials(molecule, omega=omega) for omega in ranges}
+    found = {name_of(omega): pair_potentials(molecule, omega=omega) for omega in ranges}
     return molecule.with_extras(**found)
 
 
@@ -161,7 +161,8 @@ def local_hybrid(
 
     **Raises:** as `neural_functional`; `ValueError` for a molecule without the pair potentials.
 
-    Forces are not available.
+    `forces` takes it: it knows how the pair potentials change. `relax` and `vibrations` do not, as
+    they would have to make them anew.
 
     **Source:** Jaramillo, Scuseria & Ernzerhof, J. Chem. Phys. 118, 1068 (2003); in the form of
     Kirkpatrick et al., Science 374, 1385 (2021).
@@ -179,7 +180,7 @@ def local_hybrid(
 
     def exact(density: MolecularDensity) -> Float[Array, "points ranges"]:
         advice = f"with_pair_potentials(molecule, ranges={ranges})."
-        potentials = [density.extra(_key(omega), advice) for omega in ranges]
+        potentials = [density.extra(name_of(omega), advice) for omega in ranges]
         spins = [of_orbitals(density.orbitals, density.density_matrix, v) for v in potentials]
         return jnp.stack([jnp.sum(e, axis=0) for e in spins], axis=-1)
 
@@ -191,7 +192,3 @@ def local_hybrid(
         return coefficients[0] * local + jnp.vdot(coefficients[1:], own["exact"])
 
     return feature_functional(energy_density, {"exact": exact}, level=level, name="local hybrid")
-
-
-def _key(omega: float | None) -> str:
-    return "pair_potentials" if omega is None else f"pair_potentials_{omega:g}"

@@ -1,5 +1,6 @@
 """Forces on the nuclei: libcint's derivative integrals on the host, all else by differentiation."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,9 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...core import announced_jit
+from .._basis.grid import points_and_weights
 from .._basis.orthonormal import orthonormal, to_orthonormal
+from .._functionals.exact_exchange_density import ranges_of
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import mean_field, xc_energy
 from .._scf.result import Guess, SCFResult
@@ -20,6 +23,7 @@ from .._system.molecule import Molecule, check_one
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
 from .nuclei import check_nuclei, energy_of_nuclei, moved
+from .pair_potential_gradients import pair_potential_gradient
 from .solution import is_energy_of, solution
 from .xc_slopes import xc_slopes
 
@@ -66,9 +70,9 @@ def forces(
     that pad a batch; NaN without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, for extras of the
-    molecule that the functional uses, for a core Hamiltonian with an electric field (which is not
-    seen under `vmap`), and for a result of another molecule, geometry or functional; `RuntimeError`
-    for one that has not converged.
+    molecule that the functional uses, other than pair potentials, for a core Hamiltonian with an
+    electric field (which is not seen under `vmap`), and for a result of another molecule, geometry
+    or functional; `RuntimeError` for one that has not converged.
 
     **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
@@ -83,7 +87,7 @@ def forces(
     """
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
-    check_forces(molecule, functional, "forces")
+    check_forces(molecule, functional, "forces", known=tuple(ranges_of(molecule)))
     check_nuclei(molecule, "forces")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
@@ -100,13 +104,16 @@ def forces(
     return jnp.where(sound, -slope, jnp.nan)
 
 
-def check_forces(molecule: Molecule, functional: Functional, name: str) -> None:
-    """Refuse what has no forces."""
+def check_forces(
+    molecule: Molecule, functional: Functional, name: str, *, known: tuple[str, ...] = ()
+) -> None:
+    """Refuse what has no forces; `known` extras may change as nuclei move."""
     molecule.libcint.check_cores(name)
-    if functional.nonlocal_terms and molecule.extras:
+    unknown = [key for key in molecule.extras if key not in known]
+    if functional.nonlocal_terms and unknown:
         raise ValueError(
             f"{name} cannot know how the molecule's extras "
-            f"({', '.join(map(repr, molecule.extras))}) change as its nuclei move."
+            f"({', '.join(map(repr, unknown))}) change as its nuclei move."
         )
 
 
@@ -157,12 +164,32 @@ def _whole_xc_slopes(molecule, functional, params, density):
 def _gradient(molecule, functional, params, density):
     """E and dE/dR."""
     value, by_position, by_overlap = explicit_slopes(molecule, functional, params, density)
-    atoms = jnp.sum(molecule.atom_mask)
-    arrays: tuple[Any, ...] = (molecule.libcint, molecule.coordinates, atoms, by_overlap, density)
+    nuclei = molecule.libcint, molecule.coordinates, jnp.sum(molecule.atom_mask)
     by_integrals = functools.partial(integral_gradient, exchange_of(functional))
+    by_position += _on_host(by_integrals, by_position, *nuclei, by_overlap, density)
+    if functional.nonlocal_terms and (ranges := ranges_of(molecule)):
+        by_potentials = functools.partial(pair_potential_gradient, ranges)
+        moving = _slopes_of_extras(molecule, functional, params, density)
+        by_position += _on_host(by_potentials, by_position, *nuclei, *moving)
+    return value, by_position
+
+
+def _on_host(f, like, *arrays):
+    """`f(*arrays)` of the shape of `like`."""
     # No cache keeps a program that calls the host, so there is one only inside transformations.
     if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
-        return value, by_position + by_integrals(*arrays)
-    shape = jax.ShapeDtypeStruct(by_position.shape, by_position.dtype)
-    found = jax.pure_callback(by_integrals, shape, *arrays, vmap_method="sequential")
-    return value, by_position + found
+        return f(*arrays)
+    shape = jax.ShapeDtypeStruct(like.shape, like.dtype)
+    return jax.pure_callback(f, shape, *arrays, vmap_method="sequential")
+
+
+@announced_jit("compiling what extras of the molecule contribute to forces")
+def _slopes_of_extras(molecule, functional, params, density):
+    """Points, the atoms that they move with, and ∂E_xc/∂extras."""
+
+    def energy(extras):
+        with_ = dataclasses.replace(molecule, extras=extras)
+        return xc_energy(functional, params, operators(with_, functional), density)
+
+    points, _ = points_and_weights(molecule.grid, molecule.coordinates, molecule.atom_mask)
+    return points, molecule.grid.owner, jax.grad(energy)(molecule.extras)

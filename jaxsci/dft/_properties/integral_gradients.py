@@ -112,7 +112,7 @@ def _one_electron(mol, by_overlap, total) -> np.ndarray:
     weighted = by_overlap * -mol.intor("int1e_ipovlp", comp=3)
     core = rhf.Gradients(Field(mol)).hcore_generator(mol)
     electrons = [np.einsum("xij,ij->x", core(atom), total) for atom in range(mol.natm)]
-    return 2 * _by_atom(mol, weighted.sum(2)) + np.array(electrons)
+    return 2 * by_atom(mol, weighted.sum(2)) + np.array(electrons)
 
 
 def _two_electron(mol, coulomb, share, spins) -> np.ndarray:
@@ -159,7 +159,7 @@ def _two_electron(mol, coulomb, share, spins) -> np.ndarray:
         rows = slice(edges[shells[0]], edges[shells[1]])
         for factor, slopes, p in zip(shares, found, densities, strict=True):
             by_function[:, rows] -= factor * np.einsum("xij,ij->xi", slopes, p[rows])
-    gradient = 2 * _by_atom(mol, by_function)
+    gradient = 2 * by_atom(mol, by_function)
     gradient[last] = -gradient.sum(0)
     return gradient
 
@@ -213,7 +213,7 @@ def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:
         # Both functions of a pair move it; so does, by invariance, the auxiliary one, oppositely.
         by_function -= 2 * product.sum(2)
         by_auxiliary[:, start:stop] += 2 * product.sum(1)
-    return _by_atom(mol, by_function) + _by_atom(auxiliary, by_auxiliary)
+    return by_atom(mol, by_function) + by_atom(auxiliary, by_auxiliary)
 
 
 def _three_centre(joint, mol, auxiliary, name, components):
@@ -269,7 +269,7 @@ def _square_root(density: np.ndarray) -> np.ndarray:
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
-def _by_atom(mol, by_function: np.ndarray) -> np.ndarray:
+def by_atom(mol, by_function: np.ndarray) -> np.ndarray:
     """(3, functions) summed over the functions of each atom."""
     slices: Sequence[Any] = mol.aoslice_by_atom()
     return np.array([by_function[:, start:stop].sum(1) for _, _, start, stop in slices])

@@ -11,13 +11,16 @@ from jaxtyping import Array, Bool, Float
 
 from ...core import memoised
 from .._basis.orthonormal import to_orthonormal
+from .._properties.forces import check_forces
 from .._properties.integral_tangents import moved
 from .._scf.equations import Equations
 from .._scf.fixed_density import fixed_density_energy, harris_energy
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import electrons_per_orbital
+from .._scf.projector import unoccupied
 from .._scf.scf import scf
 from .._scf.solvers.options import DIIS, Newton
+from .._system.molecule import check_whole
 from .._xc import Functional, as_functional
 from .converged_only import converged_only
 from .samples import Reaction, Sample
@@ -26,6 +29,7 @@ Residual = Callable[[Any, Any], Float[Array, "..."]]
 _WITHOUT_SCF = {"fixed": fixed_density_energy, "harris": harris_energy}
 # Distance of densities below which its square root is rounded off, so that it has a derivative.
 _NEGLIGIBLE = 1e-12
+_SMALLEST_GAP = 1e-2  # Hartree
 _LOOSE = 1e-9  # tolerance where the energy alone counts
 _TIGHT = 1e-12  # where more does: errors of densities are roots of the energy's
 
@@ -307,6 +311,85 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
     return residual
 
 
+@memoised
+def relaxation_error(functional: Functional | Callable) -> Residual:
+    """How far the energy of the sample's density would fall in an SCF, for `objective`.
+
+        r = n Σ_ia |F_ia|² / (ε_a - ε_i)
+
+    To second order and without the response of F, with n electrons per orbital, summed over the
+    spins. The orbitals make the occupied and the empty block of F = F[P_ref; θ] diagonal, and ε are
+    its elements there. It needs no SCF, and as a regulariser beside energies at fixed densities
+    it keeps the functional's own energies near those.
+
+    **Arguments:**
+
+    - `functional`: as in `scf`.
+
+    **Returns:** `r(params, sample) -> ()` in Hartree, not negative where all occupied levels lie
+    below the empty ones.
+
+    **Raises:** `ValueError` for a sample without a density, restricted open shells, or fractional
+    numbers of electrons.
+
+    **Notes:** differences of levels count as at least 0.01 Hartree in the rotation that lowers the
+    energy, so that r and its first derivatives are finite. Second derivatives leave out how
+    this rotation changes.
+
+    **Good values:** a weight of 1 beside `energy_error(functional, density="fixed")`.
+
+    **Source:** Kirkpatrick et al., Science 374, 1385 (2021), whose levels are those of the
+    reference.
+
+    ```python
+    terms = {"energy": energy_error(functional, density="fixed")}
+    terms["relaxation"] = relaxation_error(functional)
+    loss = jsci.objective(terms)
+    ```
+    """
+    functional = as_functional(functional)
+
+    def residual(params: Any, sample: Sample) -> Float[Array, ""]:
+        m = sample.molecule
+        if sample.density is None:
+            raise ValueError(
+                "relaxation_error needs densities in the batch: training_batch(..., densities=...)."
+            )
+        check_whole(m, "relaxation_error")
+        if m.spins.shared:
+            raise ValueError(
+                "relaxation_error takes no restricted open shells: build the molecules with "
+                "restricted=False."
+            )
+        density = sample.density.reshape(-1, m.size, m.size)
+        equations = Equations(functional, params, operators(m, functional))
+        focks = equations.energy_and_fock_of(density)[1]
+        n = electrons_per_orbital(density)
+        occupied = to_orthonormal(density, m.overlap, m.dependent) / n
+        gradient = unoccupied(occupied) @ focks @ occupied
+        # Of 2 ⟨g, K⟩ - ⟨K, FK - KF⟩ this K is the maximum, so r changes as if K did not.
+        turn = jax.lax.stop_gradient(jax.vmap(_lowering)(focks, occupied, gradient))
+        return n * jnp.sum(turn * (2 * gradient - focks @ turn + turn @ focks))
+
+    return residual
+
+
+def _lowering(fock, occupied, gradient):
+    """K_ai = F_ai / (ε_a - ε_i): the first-order rotation, in the basis of the matrices."""
+    empty = jnp.eye(fock.shape[0]) - occupied
+    # Moved below all empty levels, occupied ones cannot mix with them.
+    shift = 2 * jnp.linalg.norm(fock) + 1
+    blocks = occupied @ fock @ occupied + empty @ fock @ empty - shift * occupied
+    levels, orbitals = jnp.linalg.eigh(blocks)
+    filled = levels < -shift / 2
+    levels = jnp.where(filled, levels + shift, levels)
+    gaps = jnp.maximum(levels[:, None] - levels[None], _SMALLEST_GAP)
+    of_orbitals = jnp.where(
+        ~filled[:, None] & filled[None], orbitals.T @ gradient @ orbitals / gaps, 0
+    )
+    return orbitals @ of_orbitals @ orbitals.T
+
+
 class _Found(NamedTuple):
     """What the residuals need of an SCF."""
 
@@ -327,6 +410,7 @@ def _found(solve, functional, params, sample: Sample, with_forces) -> _Found:
 
     at_rest = jnp.zeros_like(molecule.coordinates)
     if with_forces:
+        check_forces(molecule, functional, "force_error")
         (_, result), slope = jax.value_and_grad(energy, has_aux=True)(at_rest)
     else:
         (_, result), slope = energy(at_rest), at_rest

@@ -12,6 +12,7 @@ from jaxsci.dft import (
     dispersion_tail,
     feature_functional,
     fixed_density_energy,
+    force_error,
     forces,
     local_hybrid,
     message_functional,
@@ -20,6 +21,7 @@ from jaxsci.dft import (
     nonlocal_functional,
     scf,
     stack,
+    training_batch,
     weighted_functional,
     with_pair_potentials,
     xc,
@@ -71,6 +73,37 @@ def test_derivatives_of_energy_and_density(solve):
     np.testing.assert_allclose(slope, (f(w + h) - f(w - h)) / (2 * h), rtol=1e-5)
 
 
+# Small, for differences; the nonlinear share sees both ranges.
+MIXED = xc("pbe_c") + local_hybrid(
+    lambda w, d: jnp.stack([1.0 - w * d[3], w * d[3], 0.2 * w * d[4]]), ranges=RANGES
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("charge", "spin"), [(0, 0), (1, 1)])
+def test_forces_of_a_local_hybrid_are_those_of_differences(charge, spin):
+    def at(x):
+        atoms = [("Li", (0.0, 0.0, 0.0)), ("H", (0.3, 0.1, 3.0 + x))]
+        m = molecule(atoms, "sto-3g", unit="bohr", charge=charge, spin=spin, grid=0)
+        return with_pair_potentials(m, RANGES)
+
+    weight = jnp.array(0.7)
+    energy = jax.jit(lambda m: scf(m, MIXED, weight, tolerance=1e-13, throw=False).energy)
+    h = 1e-3
+    found = forces(at(0.0), MIXED, weight, tolerance=1e-13)
+    difference = -(energy(at(h)) - energy(at(-h))) / (2 * h)
+    np.testing.assert_allclose(found[1, 2], difference, atol=2e-7)
+    np.testing.assert_allclose(jnp.sum(found, axis=0), 0, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_forces_of_a_batch_of_local_hybrids(batch):
+    found = jax.vmap(lambda m: forces(m, MIXED, jnp.array(0.7), throw=False))(batch)
+    alone = forces(with_pair_potentials(lih(), RANGES), MIXED, jnp.array(0.7))
+    np.testing.assert_allclose(found[0], alone, atol=1e-9)
+    np.testing.assert_allclose(found[1], 0, atol=1e-9)
+
+
 def test_own_features_and_any_energy():
     m = lih()
     m = m.with_extras(one=jnp.ones(m.grid.owner.shape[0]))
@@ -104,6 +137,9 @@ def test_bad_input_is_explained():
         local_hybrid(lambda p, d: d, ranges=())
     with pytest.raises(ValueError, match="mixes one or more semilocal functionals"):
         weighted_functional(lambda p, d: d, [EXACT])
+    still = training_batch([with_pair_potentials(m, RANGES)], [0.0], forces=[np.zeros((2, 3))])
+    with pytest.raises(ValueError, match="force_error cannot know how the molecule's extras"):
+        force_error(EXACT)(jnp.array(0.0), jax.tree.map(lambda x: x[0], still))
     with pytest.raises(ValueError, match="different extras"):
         stack([m, m.with_extras(one=jnp.ones(1))])
 

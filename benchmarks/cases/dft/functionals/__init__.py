@@ -1,0 +1,1 @@
+"""Functionals that learn: from energies, dimers, other functionals and exact conditions."""

@@ -77,7 +77,8 @@ def value_of(x: Any, reading: Reading = WHOLE) -> Hashable:
         consts = getattr(x, "consts", ())
         if any(isinstance(c, np.ndarray) for c in consts) and not reading.partly:
             raise Opaque  # memory that its user can change, whenever this is compiled again
-        return describe(getattr(x, "jaxpr", x), reading), value_of(consts, reading)
+        inner = x.jaxpr if isinstance(x, core.ClosedJaxpr) else x
+        return describe(inner, reading), value_of(consts, reading)
     if isinstance(x, dict):
         items = sorted(x.items(), key=lambda item: str(item[0]))
         return tuple((k, _entry(v, reading)) for k, v in items if k not in _IGNORED)

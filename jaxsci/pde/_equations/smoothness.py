@@ -49,8 +49,10 @@ def _names(jaxpr: Jaxpr) -> set[str]:
 def _names_within(values: Any) -> set[str]:
     names = set()
     for value in values:
-        if isinstance(value, Jaxpr | ClosedJaxpr):
-            names |= _names(getattr(value, "jaxpr", value))
+        if isinstance(value, ClosedJaxpr):
+            value = value.jaxpr
+        if isinstance(value, Jaxpr):
+            names |= _names(value)
         elif isinstance(value, tuple | list):
             names |= _names_within(value)
     return names

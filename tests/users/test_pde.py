@@ -231,3 +231,42 @@ def test_a_loss_of_zero_on_parts_that_only_touch_is_never_reached():
     stem = pde.Polygon([(1, 0), (2, 0), (2, 1), (1, 1)])
     with pytest.raises(ValueError, match=r"only touch at \(1\..*, 1\).*overlap"):
         pde.dirichlet(ONE, bar | stem)
+
+
+@pytest.mark.slow
+@pytest.mark.report("lululxvi/deepxde#1969")
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.filterwarnings("ignore:The terms are unequal")
+def test_two_materials_in_raw_units_by_scaled_steps(seed):
+    """Heat through two squares of conductivity 1.38 and 400, 293.15 below and an inflow of 200.
+
+    Right, by hand: 365.61 and 438.33 in their middles. Without `scaled=True` Levenberg-Marquardt
+    ends some 90 degrees below.
+    """
+    lower, upper = pde.Box((0.0, 0.0), (1.0, 1.0)), pde.Box((0.0, 1.0), (1.0, 2.0))
+    f, params = jsci.pure(nn.MLP(2, 2, width=16, depth=1, key=jax.random.key(seed)))
+
+    def of(i, condition):
+        return jsci.residual(lambda u, x: condition(lambda y: u(y)[i], x), f)
+
+    terms, regions = {}, {}
+    for i, (box, k) in enumerate([(lower, 1.38), (upper, 400.0)]):
+        terms[f"laplace{i}"], regions[f"laplace{i}"] = of(i, pde.poisson(0.0)), box
+        for side in ("x0_lower", "x0_upper"):
+            wall = box.boundary[side]
+            terms[f"{side}{i}"], regions[f"{side}{i}"] = of(i, pde.robin(wall, 0.0, k, 0.0)), wall
+    bottom, top = lower.boundary["x1_lower"], upper.boundary["x1_upper"]
+    meeting = lower.boundary["x1_upper"]
+    terms |= {"bottom": of(0, lambda u, x: u(x) - 293.15)}
+    terms |= {"top": of(1, pde.robin(top, 0.0, 400.0, 200.0))}
+    terms |= {"meet": jsci.residual(pde.interface(meeting, 1.38, 400.0), f)}
+    regions |= {"bottom": bottom, "top": top, "meet": meeting}
+    points = {
+        name: pde.sobol(region, 128 if "laplace" in name else 24)(jax.random.key(i))
+        for i, (name, region) in enumerate(regions.items())
+    }
+    optimizer = jsci.levenberg_marquardt(scaled=True)
+    fit = jsci.fit(jsci.objective(terms), params, points, optimizer, steps=200, progress=False)
+    middles = f(fit.params, jnp.array([0.3, 0.5]))[0], f(fit.params, jnp.array([0.3, 1.5]))[1]
+    right = [293.15 + 100 / 1.38, 293.15 + 200 / 1.38 + 100 / 400]
+    np.testing.assert_allclose(middles, right, atol=0.01)

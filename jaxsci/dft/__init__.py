@@ -47,10 +47,10 @@ from ._properties._excitations.excitations import Excitations, excitations
 from ._properties._geometry.optimiser import Criteria
 from ._properties._geometry.relax import Relaxed, relax
 from ._properties._geometry.scan import Scan, scan
+from ._properties._hessian.hessian import hessian
 from ._properties._spectra.thermochemistry import Thermochemistry
 from ._properties._spectra.vibrations import Vibrations, vibrations
 from ._properties.forces import forces
-from ._properties.hessian import hessian
 from ._properties.moments import dipole, mulliken_charges, polarisability
 from ._scf.fixed_density import (
     DensityCorrection,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxsci.dft import Functional, molecule
-from jaxsci.dft._properties.block_slopes import owned_blocks, slopes_by_block
-from jaxsci.dft._properties.grid_slopes import differentiated
+from jaxsci.dft._properties._hessian.block_slopes import owned_blocks, slopes_by_block
+from jaxsci.dft._properties._hessian.grid_slopes import differentiated
 from jaxsci.dft._scf.hamiltonian import on_grid, operators
 from jaxsci.dft._scf.kohn_sham import xc_energy
 

@@ -10,7 +10,7 @@ import pytest
 
 from jaxsci.dft import forces, hessian, molecule, scf, xc
 from jaxsci.dft._basis.grid import Grid, points_and_weights
-from jaxsci.dft._properties.weight_slopes import weight_slopes
+from jaxsci.dft._properties._hessian.weight_slopes import weight_slopes
 
 pytest.importorskip("pyscf")
 

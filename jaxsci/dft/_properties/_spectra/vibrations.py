@@ -22,8 +22,8 @@ from ..._scf.solvers.options import DIIS, Newton, first_of
 from ..._system.molecule import Molecule, check_one, check_whole
 from ..._xc import Functional, as_functional
 from .._geometry.surface import Job, Surface
+from .._hessian.hessian import Slopes, hessian_and_slopes, largest_force, warn_unless_stationary
 from ..forces import check_forces, forces
-from ..hessian import Slopes, hessian_and_slopes, largest_force, warn_unless_stationary
 from ..moments import dipole
 from ..nuclei import check_nuclei
 from ..solution import solution

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Float
 
-from .._scf.equations import Equations
-from .._scf.hamiltonian import on_coarse_grid
-from .._scf.kohn_sham import Density
-from .._scf.projector import unoccupied
-from .._scf.response import FLATTEST, WORST, by_gaps
-from .._scf.solvers.occupied import occupied_response
-from .._system.molecule import Molecule
+from ..._scf.equations import Equations
+from ..._scf.hamiltonian import on_coarse_grid
+from ..._scf.kohn_sham import Density
+from ..._scf.projector import unoccupied
+from ..._scf.response import FLATTEST, WORST, by_gaps
+from ..._scf.solvers.occupied import occupied_response
+from ..._system.molecule import Molecule
 
 # Largest entry of the residual to which the coarse grid's equations are solved, for a b of norm
 # one. The grid's own error is as large.

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._basis.libcint import to_mole
-from .._scf.hamiltonian import pair_index
-from .._system.molecule import Molecule
-from .integral_gradients import Field, dearest_atom
-from .integral_tangents import dipole_slopes
+from ..._basis.libcint import to_mole
+from ..._scf.hamiltonian import pair_index
+from ..._system.molecule import Molecule
+from ..integral_gradients import Field, dearest_atom
+from ..integral_tangents import dipole_slopes
 
 # Bytes of derivatives of two-electron integrals, unpacked, that are held at once.
 _BLOCK = 1 << 28

@@ -9,24 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import announced_jit
-from .._scf.equations import Equations
-from .._scf.hamiltonian import operators
-from .._scf.kohn_sham import density_matrix, electrons_per_orbital
-from .._scf.result import Guess, SCFResult
-from .._scf.solvers.occupied import occupied_at
-from .._scf.solvers.old_keywords import accepts_old_keywords
-from .._scf.solvers.options import DIIS, Newton, first_of
-from .._system.molecule import Molecule, check_one
-from .._xc import Functional, as_functional
+from ....core import announced_jit
+from ..._scf.equations import Equations
+from ..._scf.hamiltonian import operators
+from ..._scf.kohn_sham import density_matrix, electrons_per_orbital
+from ..._scf.result import Guess, SCFResult
+from ..._scf.solvers.occupied import occupied_at
+from ..._scf.solvers.old_keywords import accepts_old_keywords
+from ..._scf.solvers.options import DIIS, Newton, first_of
+from ..._system.molecule import Molecule, check_one
+from ..._xc import Functional, as_functional
+from ..integral_gradients import integral_hessian
+from ..integral_tangents import check_full_integrals
+from ..nuclei import check_nuclei
+from ..solution import focks_of, solution
 from .block_slopes import OwnedBlocks, owned_blocks
 from .coupled_perturbed import has_coarse_equations, turned_by_coarse_grid, turned_on_full_grid
 from .fock_slopes import FockSlopes, fock_slopes
 from .grid_slopes import grid_slopes
-from .integral_gradients import integral_hessian
-from .integral_tangents import check_full_integrals
-from .nuclei import check_nuclei
-from .solution import focks_of, solution
 
 # Hartree/Bohr above which a geometry does not count as stationary.
 STATIONARY = 1e-3

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._basis.grid import Grid, points_and_weights
+from ..._basis.grid import Grid, points_and_weights
 
 # A step function below this counts as zero: its atom's share of the weights is less.
 _NOTHING = 1e-30

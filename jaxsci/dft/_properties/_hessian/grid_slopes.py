@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._scf.hamiltonian import Operators, on_grid
-from .._scf.kohn_sham import Density, xc_energy
-from .._system.molecule import Molecule
-from .._xc import Functional
+from ..._scf.hamiltonian import Operators, on_grid
+from ..._scf.kohn_sham import Density, xc_energy
+from ..._system.molecule import Molecule
+from ..._xc import Functional
+from ..nuclei import energy_of_nuclei, moved
 from .block_slopes import OwnedBlocks, slopes_by_block
-from .nuclei import energy_of_nuclei, moved
 
 
 class GridSlopes(NamedTuple):

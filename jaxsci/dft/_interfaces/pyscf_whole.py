@@ -55,7 +55,7 @@ class _Whole:
 
     def __init__(self, functional: Functional, params: Any):
         self.functional, self.params = functional, params
-        self._kept: tuple[Any, Any, Any] = None, None, None  # of one molecule and grid
+        self._kept: tuple[Any, Any] = None, None  # of one molecule and grid
 
     def restricted(
         self, mol: Any, grids: Any, xc_code: Any, dms: Any, *_: Any, **__: Any
@@ -177,11 +177,14 @@ class _Whole:
         check_name(self.functional, xc_code)
         if grids.coords is None:
             grids.build()
-        tables = tuple(table.tobytes() for table in (mol._atm, mol._bas, mol._env))
-        of, points, see = self._kept
-        if of != tables or points is not grids.coords:
+        owner = getattr(grids, "atm_idx", None)
+        tables = mol._atm, mol._bas, mol._env, grids.coords, grids.weights
+        now = [np.asarray(table).tobytes() for table in tables]
+        now.append(b"" if owner is None else np.asarray(owner).tobytes())
+        of, see = self._kept
+        if of != now:
             see = _seen(mol, grids, self.functional.level)
-            self._kept = tables, grids.coords, see
+            self._kept = now, see
         return see
 
 

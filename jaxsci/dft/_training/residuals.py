@@ -311,6 +311,10 @@ def self_consistency_error(functional: Functional | Callable) -> Residual:
     return residual
 
 
+# Of P² - P in an orthonormal basis: more than rounding, less than any correlation.
+_IDEMPOTENT = 1e-5
+
+
 @memoised
 def relaxation_error(functional: Functional | Callable) -> Residual:
     """How far the energy of the sample's density would fall in an SCF, for `objective`.
@@ -327,7 +331,8 @@ def relaxation_error(functional: Functional | Callable) -> Residual:
     - `functional`: as in `scf`.
 
     **Returns:** `r(params, sample) -> ()` in Hartree, not negative where all occupied levels lie
-    below the empty ones.
+    below the empty ones; NaN for a density that is not of one determinant, P S P = n P, such as
+    those of coupled clusters: take `reference_densities(..., method="hf")` or those of `scf`.
 
     **Raises:** `ValueError` for a sample without a density, restricted open shells, or fractional
     numbers of electrons.
@@ -369,7 +374,9 @@ def relaxation_error(functional: Functional | Callable) -> Residual:
         gradient = unoccupied(occupied) @ focks @ occupied
         # Of 2 ⟨g, K⟩ - ⟨K, FK - KF⟩ this K is the maximum, so r changes as if K did not.
         turn = jax.lax.stop_gradient(jax.vmap(_lowering)(focks, occupied, gradient))
-        return n * jnp.sum(turn * (2 * gradient - focks @ turn + turn @ focks))
+        lowering = n * jnp.sum(turn * (2 * gradient - focks @ turn + turn @ focks))
+        is_one_determinant = jnp.max(jnp.abs(occupied @ occupied - occupied)) < _IDEMPOTENT
+        return jnp.where(is_one_determinant, lowering, jnp.nan)
 
     return residual
 

@@ -85,13 +85,18 @@ def solve_darcy(
     **Returns:** u at the (N-1)² interior nodes; NaN if `tolerance` is not reached in 200 steps or a
     coefficient is not positive and finite.
 
-    **Raises:** `ValueError` if the two shapes do not belong to one grid.
+    **Raises:** `ValueError` if the two shapes do not belong to one grid, or for a tolerance outside
+    [0, 1).
 
     ```python
     u = jsci.operators.data.solve_darcy(jnp.ones((65, 65)), jnp.ones((63, 63)))
     ```
     """
     cells = a.shape[0] - 1
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance must be a relative error in [0, 1), got {tolerance}.")
+    if a.shape != (cells + 1, cells + 1) or cells < 2:
+        raise ValueError(f"solve_darcy() needs a at (N+1)² nodes with N >= 2, got {a.shape}.")
     if f.shape != (cells - 1, cells - 1):
         raise ValueError(
             f"solve_darcy() needs f at the interior nodes: a of shape {a.shape} goes with f of "

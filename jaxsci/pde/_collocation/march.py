@@ -41,7 +41,8 @@ class March(NamedTuple):
     - `residuals`: the relative residual of each slab on fresh points.
     - `completed`: whether all slabs that were asked for are there.
     - `errors`: the relative L2 distance of each slab from a second march with `finer` features, of
-        the component where it is largest; `None` without them.
+        the component where it is largest (norms count as at least 1e-3 of the largest of all
+        slabs and components); `None` without them.
     """
 
     field: Callable

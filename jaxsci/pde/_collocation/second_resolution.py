@@ -31,6 +31,8 @@ def differences(
 ) -> Float[np.ndarray, " slabs"]:
     """‖u₁ - u₂‖ / ‖u₂‖ in each slab of the first march, of the worst component.
 
+    ‖u₂‖ counts as at least 1e-3 of the largest of all slabs and components.
+
     At points whose last coordinate is the share of a slab. NaN where the second has no slab.
     """
     x, bounds = jnp.concatenate(list(shares.values())), jnp.asarray(first.times)
@@ -48,4 +50,6 @@ def differences(
 
     both = first.params, second.params
     gap, size = map(np.asarray, compiled_call(jax.vmap(norms, (None, 0)), both, at))
-    return np.max(gap / np.where(size > 0, size, 1.0), axis=-1)
+    # A component that is nearly zero has no relative error.
+    least = 1e-3 * np.max(size, initial=0.0, where=np.isfinite(size))
+    return np.max(gap / np.maximum(size, least if least > 0 else 1.0), axis=-1)

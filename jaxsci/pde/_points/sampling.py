@@ -158,9 +158,13 @@ def residual_adaptive(
         propose_key, choose_key = jax.random.split(key)
         points = propose(propose_key)
         r = vmap(residual, (None, 0), batch_size=_AT_ONCE)(params, points)
-        size = jnp.sqrt(jnp.sum(jnp.abs(r.reshape(len(points), -1)) ** 2, axis=1)) ** power
-        size = jnp.where(jnp.isfinite(size), size, 0)
+        r = jnp.abs(r.reshape(len(points), -1))
+        largest = jnp.max(r, where=jnp.isfinite(r), initial=0)  # whose square may overflow
+        size = jnp.sqrt(jnp.sum((r / jnp.where(largest > 0, largest, 1)) ** 2, axis=1)) ** power
+        valid = jnp.isfinite(size)
+        size = jnp.where(valid, size, 0)
         density = size / jnp.maximum(jnp.mean(size), jnp.finfo(size.dtype).tiny) + floor
+        density = jnp.where(valid | ~jnp.any(valid), density, 0)
         chosen = jax.random.choice(
             choose_key, len(points), (n,), replace=False, p=density / density.sum()
         )

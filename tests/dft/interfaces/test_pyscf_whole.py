@@ -121,6 +121,15 @@ def test_another_geometry_is_another_field():
     assert abs(again.e_tot - fresh.e_tot) < 1e-10
 
 
+def test_other_weights_of_the_grid_are_seen():
+    mf = field("H 0 0 0; H 0 0 .74", 0, CONTACT, jnp.array(0.3)).run()
+    at = mf.mol, mf.grids, mf.xc, mf.make_rdm1()
+    electrons, energy, _ = mf._numint.nr_rks(*at)
+    mf.grids.weights *= 2
+    # A functional of pairs of points has a weight for each.
+    np.testing.assert_allclose(mf._numint.nr_rks(*at)[:2], [2 * electrons, 4 * energy], rtol=1e-12)
+
+
 def test_what_pyscf_cannot_give_is_refused():
     f, params = jsci.pure(jsci.nn.MLP(5, 2, width=4, depth=1, key=jax.random.key(0)))
     hybrid = jsci.dft.local_hybrid(f)

@@ -10,8 +10,9 @@ from jaxsci.dft import molecule, stable_scf, xc
 
 pytest.importorskip("pyscf")
 
-# PySCF keeps the symmetry of α and β, whose energy is that of the closed shell, -38.849726, and
-# its analysis calls that stable. How far the minimum with broken symmetry lies below, in Hartree.
+# PySCF mostly keeps the symmetry of α and β, whose energy is that of the closed shell, -38.849726,
+# and its analysis calls that stable; rounding decides. How far the minimum with broken symmetry
+# lies below the closed shell, in Hartree.
 BELOW_PYSCF = {("CH2, singlet", "hf", False): 0.026087}
 
 
@@ -42,6 +43,6 @@ def test_hard_fields_end_in_pyscfs_minimum(name, functional, restricted):
     energy, density = float(ours.energy), np.asarray(ours.density_matrix)
     same = energy_by_pyscf(atoms, basis, functional, density, restricted=restricted)
     np.testing.assert_allclose(energy, same, rtol=0, atol=1e-8)
-    reference = pyscf_stable(atoms, basis, functional, restricted=restricted)
     below = BELOW_PYSCF.get((name, functional, restricted), 0.0)
+    reference = pyscf_stable(atoms, basis, functional, restricted=restricted or below > 0)
     np.testing.assert_allclose(energy, reference - below, rtol=0, atol=1e-6)

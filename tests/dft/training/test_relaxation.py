@@ -1,5 +1,7 @@
 """What the energy of a fixed density would lose in an SCF: sums over orbitals, derivatives."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -114,6 +116,12 @@ def test_spins_and_padding(water, sample):
     )
     p = jnp.array(0.9)
     np.testing.assert_allclose(ERROR(p, of_water), ERROR(p, sample), rtol=1e-8)
+
+
+@pytest.mark.parametrize("change", [0.5, 2.0])
+def test_what_is_not_of_one_determinant_gives_nan(sample, change):
+    other = dataclasses.replace(sample, density=change * sample.density)
+    assert np.isnan(ERROR(jnp.array(0.9), other))
 
 
 def test_bad_input_is_explained(sample):

@@ -371,3 +371,16 @@ def test_a_number_of_points_may_be_numpys(key):
     assert pde.uniform(square, np.int64(5))(key).shape == (5, 2)
     with pytest.raises(ValueError, match=r"positive integer, got 4\.5"):
         pde.uniform(square, 4.5)  # pyright: ignore[reportArgumentType]
+
+
+def test_adaptive_points_avoid_residuals_that_are_not_finite():
+    square = pde.Box((0.0, 0.0), (1.0, 1.0))
+
+    def drawn(residual, **options):
+        return pde.residual_adaptive(square, 200, residual, **options)(jax.random.key(0), None)
+
+    holes = drawn(lambda params, x: jnp.where(x[0] > 0.5, jnp.nan, 1.0))
+    assert np.all(holes[:, 0] <= 0.5)
+    # Its square overflows.
+    huge, plain = (drawn(lambda params, x, c=c: c * x[0], floor=0.0) for c in (1e200, 1.0))
+    np.testing.assert_allclose(huge, plain)

@@ -27,7 +27,7 @@ def caputo(u: Callable, order: float) -> Callable:
     - `u`: a field of one point (x, t) or (t), returning a number.
     - `order`: α, between 0.1 and 0.9.
 
-    **Returns:** `D(x)`, the derivative at one point, in units of u / time^α.
+    **Returns:** `D(x)`, the fractional derivative of u at x, in units of u / time^α.
 
     **Raises:** `ValueError` for another order; on use, `ValueError` for an x that is no
         point and `TypeError` for a u that is no number.

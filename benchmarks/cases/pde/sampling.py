@@ -85,13 +85,13 @@ def _nearby(box, n, residual, key):
 
 def _flowing(box, n, residual, key):
     points = pde.adversarial(box, n, residual, key=key, steps=50)
-    flow = points.flow
+    flow, trained, sample = points.flow, jax.jit(points.train), jax.jit(points.sample)
 
     def draw(i, params):
         nonlocal flow
         train_key, sample_key = jax.random.split(jax.random.fold_in(key, i))
-        flow = points.train(train_key, flow, params)
-        return points.sample(sample_key, flow)
+        flow = trained(train_key, flow, params)
+        return sample(sample_key, flow)
 
     return draw
 

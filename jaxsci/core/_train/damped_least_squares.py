@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from .imbalance import imbalance, rows_of_terms
 from .objective import BatchResiduals
 
+UNEQUAL = 3e4
 # Above this many rows a dense n x n matrix and its factorisation no longer pay.
 _LARGEST_DENSE = 8192
 Space = Literal["auto", "sample", "parameter", "matrix_free"]
@@ -78,9 +79,12 @@ def _parameter(residuals, params, *_):
     normal = jacobian.T @ jacobian
     squares = jnp.sum(jacobian**2, axis=1)
     spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
+    diagonal = jnp.diagonal(normal)
+    own = jnp.where(diagonal > 0, diagonal / jnp.mean(diagonal), 1)
+    metric = jnp.where(spread > UNEQUAL, own, 1)
 
     def damped(damping):
-        solve = _positive_solver(normal, damping)
+        solve = _positive_solver(normal, damping * metric)
         return lambda b: solve(jacobian.T @ b)
 
     return LinearModel(r, terms, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
@@ -137,6 +141,6 @@ def _pushforward(vector, flat):
 
 
 def _positive_solver(matrix, damping):
-    damped = matrix + damping * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    damped = matrix + damping * jnp.eye(matrix.shape[0], dtype=matrix.dtype)  # or its diagonal
     factor = jax.scipy.linalg.cho_factor(damped)
     return lambda b: jax.scipy.linalg.cho_solve(factor, b)

@@ -11,9 +11,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ...core import fit, program
+from ...core import compiled_call
 from ...nn import MLP
 from .._geometry.domains import Box, Domain, SpaceTime
+from .._geometry.regions import check_point
 from .splines import spline, spline_parameters
 
 
@@ -146,18 +147,25 @@ def adversarial(
     lower, upper = (jnp.asarray(b) for b in domain.bounds)
     optimizer = optax.adam(learning_rate)
 
+    # What the density says is what is drawn: a share of n points is a whole number of them.
+    rest = round(share * n)
+    share = rest / n
+
     def unit_points(key, flow):
         return jax.vmap(flow.push)(jax.random.uniform(key, (n, domain.dim)))
 
     def sample(key, flow):
         of_flow, of_rest = jax.random.split(key)
-        rest = jax.random.uniform(of_rest, (round(share * n), domain.dim))
-        v = jnp.concatenate([unit_points(of_flow, flow)[len(rest) :], rest])
+        uniform = jax.random.uniform(of_rest, (rest, domain.dim))
+        v = jnp.concatenate([unit_points(of_flow, flow)[rest:], uniform])
         return jax.vmap(domain.from_unit)(v)
 
     def density(flow, x):
+        check_point(x, domain.dim)
         v = (x - lower) / (upper - lower)
-        return (share + (1 - share) * jnp.exp(flow.log_density(v))) / jnp.prod(upper - lower)
+        of_flow = jnp.exp(flow.log_density(jnp.clip(v, 0, 1)))
+        inside = jnp.where(domain.contains(x), share + (1 - share) * of_flow, 0)
+        return jnp.where(jnp.isnan(v).any(), jnp.nan, inside) / jnp.prod(upper - lower)
 
     def reward(key, flow, params):
         """Points of the current flow with their r² and density, on which the flow is trained."""
@@ -179,25 +187,31 @@ def adversarial(
         penalty = ratio * jnp.exp(log_p) * jnp.sum(slope**2, axis=1)
         return smoothness * jnp.mean(penalty) - jnp.mean(ratio * gain) / scale
 
+    # Importance weights become unreliable as the flow moves, so it is resampled ten times.
+    rounds = min(10, steps)
+
+    def train_round(flow, key, params):
+        batch = reward(key, flow, params)
+
+        def step(_, carry):
+            flow, state = carry
+            slopes = jax.grad(loss)(flow, batch)
+            updates, new = optimizer.update(slopes, state)
+            finite = jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(slopes)]).all()
+            moved = optax.apply_updates(flow, updates), new
+            return jax.tree.map(lambda a, b: jnp.where(finite, a, b), moved, carry)
+
+        return jax.lax.fori_loop(0, steps // rounds, step, (flow, optimizer.init(flow)))[0]
+
     def train(key, flow, params):
-        # Importance weights become unreliable as the flow moves, so it is resampled ten times.
-        rounds = min(10, steps)
-        traced = program(reward, key, flow, params)
-        for k in jax.random.split(key, rounds):
-            batch = _call(traced, k, flow, params)
-            result = fit(loss, flow, batch, optimizer, steps=steps // rounds, progress=False)
-            if result.status == "interrupted":  # end all of the short training runs
-                raise KeyboardInterrupt
-            flow = result.params
-        return flow
+        # One program for all rounds: by `fit`, each would be traced again, ten times the work.
+        def trained(keys, flow, params):
+            return jax.lax.scan(lambda f, k: (train_round(f, k, params), None), flow, keys)[0]
+
+        return compiled_call(trained, jax.random.split(key, rounds), flow, params)
 
     start = Flow(domain.dim, depth=depth, width=width, bins=bins, key=key)
     return Adversarial(start, sample, density, train)
-
-
-@eqx.filter_jit
-def _call(f, *args):
-    return f(*args)
 
 
 def _halves(dim: int, layer: int):

@@ -82,8 +82,8 @@ def solve_kuramoto_sivashinsky(
 
     **Returns:** the values at the same points.
 
-    **Raises:** `ValueError` for values that are not real or not `(N,)`, or a length, time or number of steps
-    that is not positive.
+    **Raises:** `ValueError` for values that are not real or not `(N,)`, or a length, time or number
+    of steps that is not positive.
 
     ```python
     u0 = jnp.cos(2 * jnp.pi * jnp.arange(64) / 64)

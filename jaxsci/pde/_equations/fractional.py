@@ -77,7 +77,7 @@ def caputo(u: Callable, order: float) -> Callable:
 
 
 def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable:
-    """The fractional Laplacian by the first coordinate, of a field that is zero outside an interval.
+    """The fractional Laplacian of a field on an interval, zero outside, by the first coordinate.
 
         (-Δ)^(α/2) u(x) = C ∫₀^∞ (2u(x) - u(x + r) - u(x - r)) r^(-1 - α) dr,
         C = 2^α Γ((1 + α)/2) / (√π |Γ(-α/2)|)
@@ -126,7 +126,9 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
     nodes, factors = roots_jacobi(_NEAR, 0, 1 - power)
     near, near_weights = (nodes + 1) / 2, factors / 2 ** (2 - power)
     shares, rest, weights = _double_exponential(1, 1)
-    front = 2**power * math.gamma((1 + power) / 2) / math.sqrt(math.pi) / abs(math.gamma(-power / 2))
+    front = (
+        2**power * math.gamma((1 + power) / 2) / math.sqrt(math.pi) / abs(math.gamma(-power / 2))
+    )
 
     def laplacian_of_u(x):
         check_floats(x)

@@ -254,7 +254,7 @@ def test_a_network_that_does_something_after_its_last_layer(after):
     f, params = jsci.pure(nn.MLP(2, "scalar", width=4, depth=1, key=KEY))
     features, _ = pde.network_features(lambda p, x: after(f(p, x)), params)
     x = jnp.array([0.2, 0.9])
-    for call in (features, jax.jit(features), lambda x: jax.vmap(features)(x[None])):
+    for call in (features, jax.jit(lambda x: features(x)), lambda x: jax.vmap(features)(x[None])):
         with pytest.raises(TypeError, match="linear in its last layer.*trial="):
             call(x)
     # A factor that does not depend on the layer is part of the features.

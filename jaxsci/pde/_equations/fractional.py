@@ -124,8 +124,8 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
     (lower,), (upper,) = space.bounds
     # ∫₀¹ f(σ) σ^(1 - α) dσ; f is analytic up to twice the interval.
     nodes, factors = roots_jacobi(_NEAR, 0, 1 - power)
-    near, near_weights = (nodes + 1) / 2, factors / 2 ** (2 - power)
-    shares, rest, weights = _double_exponential(1, 1)
+    beside = (nodes + 1) / 2, factors / 2 ** (2 - power)
+    beyond = _double_exponential(1, 1)
     front = (
         2**power * math.gamma((1 + power) / 2) / math.sqrt(math.pi) / abs(math.gamma(-power / 2))
     )
@@ -138,20 +138,23 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
                 "fractional_laplacian(u, order, space) is called at one point, an array of shape "
                 f"(dim,) with the place first, got shape {x.shape}."
             )
+        near, near_weights, shares, rest, weights = (
+            jnp.asarray(a, x.dtype) for a in (*beside, *beyond)
+        )
         at = jax.vmap(lambda y: u(x.at[0].set(y)))
         here, ends = u(x), (x[0] - lower, upper - x[0])
         inside = jnp.minimum(*ends) > 0
         middle = jnp.where(inside, jnp.minimum(*ends) / 2, 1)
         r = middle * near
         second = (2 * here - at(x[0] + r) - at(x[0] - r)) / r**2
-        total = middle ** (2 - power) * (jnp.asarray(near_weights, x.dtype) @ second)
+        total = middle ** (2 - power) * (near_weights @ second)
         for end, sign, length in ((lower, 1, ends[0]), (upper, -1, ends[1])):
             decades = jnp.log(jnp.where(inside, length / middle, 2))
             r = middle * jnp.exp(decades * shares)
             # From the end, at which the difference of x and r would be lost to rounding.
             away = -length * jnp.expm1(-decades * rest)
             jumps = (here - at(end + sign * away)) * r**-power
-            total += decades * (jnp.asarray(weights, x.dtype) @ jumps)
+            total += decades * (weights @ jumps)
             total += here * length**-power / power
         return jnp.where(inside, front * total, jnp.nan)
 

@@ -97,7 +97,8 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
     **Raises:** `ValueError` for another order, `TypeError` for one that is no number or a space
         that is no `Interval`; on use, as `caputo`.
 
-    **Notes:** some 150 values of u for one point, and no derivative. NaN on the ends and outside.
+    **Notes:** some 150 values of u for one point, and no derivative. NaN on the ends and outside,
+        as is its derivative by x of a u whose slope is infinite at an end.
     It sees all places, so that features are best functions of the whole interval, with the factor
     d^(α/2) at its ends. In single precision the ends of the quadrature underflow.
 
@@ -121,7 +122,7 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
             f"fractional_laplacian() takes an Interval of space, got a {type(space).__name__}."
         )
     power = float(order)
-    (lower,), (upper,) = space.bounds
+    lower, upper = (float(end[0]) for end in space.bounds)
     # ∫₀¹ f(σ) σ^(1 - α) dσ; f is analytic up to twice the interval.
     nodes, factors = roots_jacobi(_NEAR, 0, 1 - power)
     beside = (nodes + 1) / 2, factors / 2 ** (2 - power)

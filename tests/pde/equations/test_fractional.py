@@ -69,6 +69,8 @@ def test_the_fractional_laplacian_of_powers_of_the_distance(order):
             u = lambda x, power=power: 2.0 * share(x) ** power  # noqa: E731
             found = pde.fractional_laplacian(u, order, line)(x)
             np.testing.assert_allclose(found, 2.0 * exact * 1.5**-order, rtol=1e-7)
+    single = pde.fractional_laplacian(share, order, line)(jnp.array([1.0], jnp.float32))
+    assert single.dtype == jnp.float32
 
 
 def test_an_equation_of_fractional_diffusion():

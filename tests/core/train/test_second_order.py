@@ -184,7 +184,9 @@ def test_scaled_steps_do_not_depend_on_the_units_of_a_parameter(space):
 @pytest.mark.parametrize("batch_size", [None, pytest.param(3, marks=pytest.mark.slow)])
 def test_steps_are_scaled_of_themselves_where_terms_are_very_unequal(batch_size):
     """A factor of 1e4 in a residual is one of 1e8 in the traces; at 1 nothing is scaled."""
-    small, fitted = (dict(zip(LOSS.names, LOSS.functions, strict=True))[k] for k in ("small", "fit"))
+    small, fitted = (
+        dict(zip(LOSS.names, LOSS.functions, strict=True))[k] for k in ("small", "fit")
+    )
 
     def losses(factor, scaled):
         terms = {"small": lambda p, x: factor * small(p, x), "fit": fitted}

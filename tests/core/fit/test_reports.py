@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import signal
-import sys
 import threading
 
 import equinox as eqx

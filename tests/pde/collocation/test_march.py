@@ -7,8 +7,8 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import pde
-from jaxsci.pde._collocation.slab_file import SlabFile
-from jaxsci.pde._collocation.slabs import initial_state, next_state, slab_function
+from jaxsci.pde._collocation.in_slabs.slab_file import SlabFile
+from jaxsci.pde._collocation.in_slabs.slabs import initial_state, next_state, slab_function
 
 LINE = pde.Interval(0.0, 1.0)
 SLAB = LINE.during(0.0, 1.0)

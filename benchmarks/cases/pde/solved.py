@@ -1,8 +1,8 @@
 """Linear equations solved for the coefficients of random features, instead of trained.
 
-The same problems as in `accuracy`, three seeds of features each; peers train their networks. The time of a row is that of all
-three, the first of which compiles. Eigenvalues by `eigenpairs` follow; the wells are those of
-`forward`.
+The same problems as in `accuracy`, three seeds of features each; peers train their networks. The
+time of a row is that of all three, the first of which compiles. Eigenvalues by `eigenpairs` follow;
+the wells are those of `forward`.
 """
 
 import time

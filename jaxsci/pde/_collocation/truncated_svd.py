@@ -1,6 +1,6 @@
 """Least squares with nearly dependent columns: singular values down to the level of rounding."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -34,8 +34,8 @@ def factored(matrix: Float[np.ndarray, "rows columns"]) -> Factors:
     lengths = np.linalg.norm(matrix, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
     scaled = np.asfortranarray(matrix / lengths)
-    reflections, r = scipy.linalg.qr(scaled, overwrite_a=True, mode="raw", check_finite=False)
-    r = r[: len(lengths)]
+    found: Any = scipy.linalg.qr(scaled, overwrite_a=True, mode="raw", check_finite=False)
+    reflections, r = found[0], found[1][: len(lengths)]
     svd = None if _is_well_conditioned(r) else np.linalg.svd(r, full_matrices=False)
     return Factors(lengths, reflections, r, svd)
 

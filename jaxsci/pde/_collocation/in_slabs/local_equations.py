@@ -74,7 +74,7 @@ class LocalEquation:
         self._direct = program(_Direct(op, trial, shape), self._test, x)
         found = [self._values(t, x, z)[1] for t in (table, self._test.table(self.alphas, z))]
         seen = np.any([(g != 0).reshape(-1, g.shape[-1]).any(0) for g in found], axis=0)
-        self.used = np.flatnonzero(seen)
+        self.used = np.flatnonzero(seen).tolist()
         if not (seen.any() and self._sees_no_more(x, z)):
             raise Elsewhere
         x = points_at(points, first)

@@ -317,29 +317,14 @@ class _EndJets(NamedTuple):
 
 
 def _derivatives(f: Callable, z: Float[Array, " dim"], alphas: Alphas) -> Array:
-    """D^α f(z), stacked: those of one coordinate after another, each from the one before."""
+    """D^α f(z), stacked. What they share is computed once, as XLA finds it."""
 
-    def along(functions: Callable, axis: int, order: int) -> Callable:
-        """y -> a list by order of what `functions` returns, differentiated."""
+    def once(f: Callable, axis: int) -> Callable:
         direction = jnp.zeros_like(z).at[axis].set(1.0)
-        if order == 0:
-            return lambda y: [functions(y)]
+        return lambda y: jax.jvp(f, (y,), (direction,))[1]
 
-        def longer(y):
-            (*lower, last), slopes = jax.jvp(along(functions, axis, order - 1), (y,), (direction,))
-            return [*lower, last, slopes[-1]]
+    def derivative(alpha: tuple[int, ...]) -> Callable:
+        axes = [axis for axis, order in enumerate(alpha) for _ in range(order)]
+        return functools.reduce(once, axes, f)
 
-        return longer
-
-    functions = f
-    for axis, order in enumerate(np.max(alphas, axis=0)):
-        functions = along(functions, axis, int(order))
-    found = functions(z)
-
-    def entry(alpha):
-        value = found
-        for order in reversed(alpha):
-            value = value[order]
-        return value
-
-    return jnp.stack([entry(alpha) for alpha in alphas])
+    return jnp.stack([derivative(alpha)(z) for alpha in alphas])

@@ -8,8 +8,8 @@ from ._collocation.features import (
     polynomial_features,
     random_features,
 )
+from ._collocation.in_slabs.march import March, march
 from ._collocation.least_squares import LeastSquares, least_squares
-from ._collocation.march import March, march
 from ._collocation.network_features import NetworkFeatures, network_features
 from ._equations.equations import (
     advection,

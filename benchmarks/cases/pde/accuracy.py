@@ -107,7 +107,7 @@ def _make(problem, settings):
     return make
 
 
-def _peers(problem, points):
+def trained_by_peers(problem, points):
     """DeepXDE and both optimizers of jinns, at their published settings, on the same problem."""
     rows = (
         (DEEPXDE, "DeepXDE", "deepxde_pinn", "1", "0.002"),
@@ -143,7 +143,7 @@ def _case(problem, settings, title, tolerance, reference="analytic", peers=False
         reference=reference,
         tolerance=tolerance,
         error_name="relative L2",
-        peers=_peers(problem, settings.points) if peers else (),
+        peers=trained_by_peers(problem, settings.points) if peers else (),
     )
 
 

@@ -1,8 +1,8 @@
 """Linear equations solved for the coefficients of random features, instead of trained.
 
-The same problems as in `accuracy`, three seeds of features each. The time of a row is that of all
-three, the first of which compiles. Eigenvalues by `eigenpairs` follow; the wells are those of
-`forward`.
+The same problems as in `accuracy`, three seeds of features each; peers train their networks. The
+time of a row is that of all three, the first of which compiles. Eigenvalues by `eigenpairs` follow;
+the wells are those of `forward`.
 """
 
 import time
@@ -28,6 +28,7 @@ from benchmarks.cases.pde._exact_problems import (
     stretched_corner,
 )
 from benchmarks.cases.pde._problems import walls
+from benchmarks.cases.pde.accuracy import trained_by_peers
 from benchmarks.runner.case import Case, Run
 from jaxsci import pde
 
@@ -41,7 +42,7 @@ def _make(problem: Callable[[], Problem], n: int, points: int, scales: Sequence[
         seconds = []
 
         def one(seed):
-            start = time.process_time()
+            start, begin = time.process_time(), time.perf_counter()
             of_features, of_points = jax.random.split(jax.random.key(seed))
             features = [
                 pde.random_features(p.domain, count, key=of_features, scale=scale)
@@ -51,11 +52,15 @@ def _make(problem: Callable[[], Problem], n: int, points: int, scales: Sequence[
                 p.op, p.trial, features, sample, key=of_points, outputs=outputs, tolerance=np.inf
             )
             found = jax.vmap(lambda x: result.field(result.params, x))(p.points)
+            found.block_until_ready()
             seconds.append(time.process_time() - start)
-            return float(jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected))
+            error = float(jnp.linalg.norm(found - expected) / jnp.linalg.norm(expected))
+            return time.perf_counter() - begin, error
 
         def step():
-            return [one(seed) for seed in range(SEEDS)]
+            points = [one(seed) for seed in range(SEEDS)]
+            curves = {f"seed {seed}": [point] for seed, point in enumerate(points)}
+            return [error for _, error in points], curves
 
         return Run(
             step,
@@ -73,7 +78,7 @@ def _make(problem: Callable[[], Problem], n: int, points: int, scales: Sequence[
     return make
 
 
-def _case(problem, name, title, tolerance, *settings):
+def _case(problem, name, title, tolerance, *settings, peers=()):
     return Case(
         f"pde.solved-{name}",
         "pde",
@@ -83,6 +88,7 @@ def _case(problem, name, title, tolerance, *settings):
         reference="analytic",
         tolerance=tolerance,
         error_name="relative L2",
+        peers=peers,
     )
 
 
@@ -292,10 +298,37 @@ def _eigen_case(
 
 
 CASES = [
-    _case(poisson1d, "poisson1d", "Poisson on a line", 1e-12, 60, 200, (4.0,)),
-    _case(poisson2d, "poisson2d", "Poisson on the square", 1e-11, 300, 900, (4.0,)),
+    _case(
+        poisson1d,
+        "poisson1d",
+        "Poisson on a line",
+        1e-12,
+        60,
+        200,
+        (4.0,),
+        peers=trained_by_peers(poisson1d, 200),
+    ),
+    _case(
+        poisson2d,
+        "poisson2d",
+        "Poisson on the square",
+        1e-11,
+        300,
+        900,
+        (4.0,),
+        peers=trained_by_peers(poisson2d, 600),
+    ),
     _case(poisson3d, "poisson3d", "Poisson on the cube", 1e-6, 1000, 3000, (2.0,)),
-    _case(helmholtz, "helmholtz", "Helmholtz (1, 4)", 1e-8, 700, 2100, (8.0,)),
+    _case(
+        helmholtz,
+        "helmholtz",
+        "Helmholtz (1, 4)",
+        1e-8,
+        700,
+        2100,
+        (8.0,),
+        peers=trained_by_peers(helmholtz, 900),
+    ),
     _sum_case(10, 10, 1e-8),
     _sum_case(100, 8, 1e-4),
     _case(enriched_corner, "corner", "Corner of an L, enriched", 1e-9, 300, 1800, (3.0,)),

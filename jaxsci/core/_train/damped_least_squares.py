@@ -1,7 +1,7 @@
 """The damped linear problem of one second-order step, in whichever space is smaller."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax
@@ -43,6 +43,7 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
     if space not in get_args(Space):
         raise ValueError(f"space must be one of {get_args(Space)}, got {space!r}.")
     flat, unravel = ravel_pytree(params)
+    _check_precision(residuals, params, flat.dtype)
 
     def vector(w):
         return residuals.vector_and_terms(unravel(w))
@@ -58,6 +59,23 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
     if space == "parameter" and o.batch_size is not None and o.mesh is None:
         make = _parameter_in_chunks
     return make(residuals, params, vector, flat)
+
+
+def _check_precision(residuals: BatchResiduals, params: PyTree, dtype: Any) -> None:
+    """`TypeError` for residuals that are no floats, or of another precision than the parameters."""
+    for name, r in jax.eval_shape(residuals.unscaled, params).items():
+        if not jnp.issubdtype(r.dtype, jnp.floating):
+            raise TypeError(
+                f"Term {name!r} returns {r.dtype}, which has no derivative by the parameters: "
+                "compute it in floats."
+            )
+    found = jax.eval_shape(residuals.vector, params).dtype
+    if found != dtype:
+        raise TypeError(
+            f"The residuals are {found} and the parameters {dtype}. Cast the samples and what the "
+            "terms hold to the precision of the parameters, or these with jsci.pure(model, "
+            f"dtype=jnp.{found})."
+        )
 
 
 def _sample(residuals, params, vector, flat):

@@ -156,6 +156,10 @@ class BatchResiduals(eqx.Module):
         """The scaled residuals, a dict of arrays."""
         return self.objective.residuals(params, self.batch)
 
+    def unscaled(self, params: PyTree) -> dict[str, Array]:
+        """The residuals as the terms return them, one row a sample."""
+        return self.objective._raw(params, self.batch)
+
     def value(self, params: PyTree) -> Float[Array, ""]:
         """The loss."""
         return self.objective.value(params, self.batch)

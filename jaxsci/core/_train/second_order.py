@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
@@ -23,6 +24,9 @@ from .damped_least_squares import Space, linear_model
 from .line_search import best_halving
 from .objective import BatchResiduals
 from .own_units import in_own_units
+
+# The least damping, relative to tr(J Jᵀ). In float32 less than the rounding of J Jᵀ is of no use.
+_SMALLEST = {"float64": 1e-18, "float32": float(np.finfo(np.float32).eps) / 8}
 
 
 class LevenbergMarquardtState(NamedTuple):
@@ -89,7 +93,7 @@ def levenberg_marquardt(
 
     **Arguments:**
 
-    - `damping`: the initial λ, relative to tr(J Jᵀ).
+    - `damping`: the initial λ, relative to tr(J Jᵀ). In float32 none is below 1.5e-8.
     - `factor`: the factor by which λ grows and shrinks.
     - `max_tries`: number of trial steps before a step is given up and the parameters stay.
     - `acceleration`: whether to try δ + δ₂.
@@ -100,9 +104,11 @@ def levenberg_marquardt(
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
 
-    **Raises:** `ValueError` in float32; `TypeError` for a plain loss.
+    **Raises:** `ValueError` for parameters of several precisions; `TypeError` for a plain loss, or
+    for residuals of another precision than the parameters.
 
-    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps. With
+    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps. In
+    float32 it ends where the rounding of the residuals does, six digits at best. With
     `scaled` parameters of little effect move far: fronts are found later, and a loss on too few
     points is lowered between them as well, which `validation=` of `fit` shows.
 
@@ -116,13 +122,17 @@ def levenberg_marquardt(
     ```
     """
     _check_positive(damping=damping, factor=factor - 1, max_tries=max_tries)
-    smallest, largest = 1e-18, 1e6
+    largest = 1e6
 
     def init(params):
-        _require_float64(params, "levenberg_marquardt()")
-        return LevenbergMarquardtState(jnp.array(damping, jnp.float64), jnp.ones((), jnp.float64))
+        dtype = _one_precision(params)
+        first = max(damping, _SMALLEST[dtype.name])
+        return LevenbergMarquardtState(jnp.array(first, dtype), jnp.ones((), dtype))
 
+    # Some GPUs round the factors of float32 products to three digits, and J Jᵀ would not be one.
+    @jax.default_matmul_precision("highest")
     def step(state, params, residuals):
+        smallest = _SMALLEST[state.damping.dtype.name]
         model = linear_model(residuals, params, space)
         flat, unravel = ravel_pytree(params)
         # Below this by more than rounding: a step that only rounding favours could raise the loss.
@@ -279,6 +289,19 @@ def natural_gradient(
         return unravel(-learning_rate * direction), new_state, model.terms
 
     return optax.GradientTransformationExtraArgs(init, Update("natural_gradient()", step))
+
+
+def _one_precision(params: PyTree) -> np.dtype:
+    """That of all parameters, float32 or float64."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    dtypes = {jnp.result_type(leaf) for _, leaf in leaves}
+    if len(dtypes) == 1 and (dtype := dtypes.pop()).name in _SMALLEST:
+        return dtype
+    found = {jax.tree_util.keystr(path): jnp.result_type(leaf).name for path, leaf in leaves}
+    raise ValueError(
+        "levenberg_marquardt() needs parameters that are all float64, or all float32, but they "
+        f"are {found}: cast them with jsci.pure(model, dtype=jnp.float64)."
+    )
 
 
 def _require_float64(params, name):

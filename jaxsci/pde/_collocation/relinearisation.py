@@ -44,9 +44,7 @@ def minimise(
         raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
     solve = ReusedFactors() if solve is None else solve
     rows = at(params)
-    require_finite(rows)
-    _require_enough(rows, params)
-    _require_dependence(rows)
+    require_solvable(rows)
     linear, rank = True, 0
 
     def moved(params) -> Rows:
@@ -108,16 +106,16 @@ def _require_steps(linear: bool, max_steps: int) -> None:
         )
 
 
-def _require_enough(rows: Rows, params: np.ndarray) -> None:
-    if len(rows.values) < params.size:
+def require_solvable(rows: Rows) -> None:
+    """Refuse rows that are not finite, are fewer than the coefficients, or ignore them."""
+    require_finite(rows)
+    residuals, coefficients = rows.matrix.shape
+    if residuals < coefficients:
         raise ValueError(
-            f"least_squares() has {len(rows.values)} equations for {params.size} coefficients, "
+            f"least_squares() has {residuals} equations for {coefficients} coefficients, "
             "which can fulfil each and be wrong between the points: give about "
-            f"{3 * params.size}."
+            f"{3 * coefficients}."
         )
-
-
-def _require_dependence(rows: Rows) -> None:
     if not rows.matrix.any() and rows.values.any():
         raise ValueError(
             "No equation changes with the coefficients to first order: op ignores u, trial ignores "

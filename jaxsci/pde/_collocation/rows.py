@@ -109,21 +109,23 @@ class _Derivatives(eqx.Module):
 
     def __call__(self, params, points, *held):
         def value(params, x):
-            y = self.r(params, x, *held)
-            if not hasattr(y, "dtype") or not jnp.issubdtype(y.dtype, jnp.inexact):
-                raise TypeError(
-                    "An equation returns its residual, an array of floats that depends on u; got "
-                    f"{_kind(y)}. Several are one array, jnp.stack([r1, r2])."
-                )
-            y = jnp.ravel(y)
-            if jnp.iscomplexobj(y):
-                raise ValueError(
-                    "A residual is complex: return its parts, jnp.stack([r.real, r.imag])."
-                )
+            y = flat_residual(self.r(params, x, *held))
             return y, y
 
         derivatives = jax.jacrev(value, has_aux=True)
         return vmap(derivatives, (None, 0), batch_size=self.batch_size)(params, points)
+
+
+def flat_residual(y: Any) -> Float[Array, " p"]:
+    """What an equation returned at one point, as a vector; refused if that is no residual."""
+    if not hasattr(y, "dtype") or not jnp.issubdtype(y.dtype, jnp.inexact):
+        raise TypeError(
+            "An equation returns its residual, an array of floats that depends on u; got "
+            f"{_kind(y)}. Several are one array, jnp.stack([r1, r2])."
+        )
+    if jnp.iscomplexobj(y):
+        raise ValueError("A residual is complex: return its parts, jnp.stack([r.real, r.imag]).")
+    return jnp.ravel(y)
 
 
 def _kind(value: Any) -> str:

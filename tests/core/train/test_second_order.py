@@ -248,10 +248,27 @@ def test_a_step_that_lowers_the_loss_lowers_the_damping_down_to_a_floor(damping,
 def test_bad_input(make):
     with pytest.raises(TypeError, match="needs the residuals, not only the loss"):
         jsci.fit(lambda p, b: jnp.sum(p**2), jnp.ones(2), None, make(), steps=1)
-    single = jax.tree.map(lambda x: x.astype(jnp.float32), make_params())
-    with pytest.raises(ValueError, match=r"float64 parameters, but params\['b'\] is float32"):
-        jsci.fit(LOSS, single, BATCH, make(), steps=1)
+    mixed = {**make_params(), "b": make_params()["b"].astype(jnp.float32)}
+    with pytest.raises(ValueError, match=r"'b'\W.*float32"):
+        jsci.fit(LOSS, mixed, BATCH, make(), steps=1)
     with pytest.raises(ValueError, match="damping is too small"):
         make(damping=0.0)
     with pytest.raises(ValueError, match="space must be one of"):
         jsci.fit(LOSS, make_params(), BATCH, make(space="dual"), steps=1)
+
+
+@pytest.mark.parametrize("space", ["sample", "parameter", "matrix_free"])
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [("float32", "residuals are float32 and the parameters float64"), ("int32", "no derivative")],
+)
+def test_residuals_of_another_precision_are_refused(space, dtype, message):
+    loss = jsci.objective({"data": lambda p, x: (p * x).astype(dtype)})
+    with pytest.raises(TypeError, match=message):
+        jsci.fit(
+            loss,
+            jnp.ones(2),
+            {"data": jnp.ones((3, 2))},
+            jsci.levenberg_marquardt(space=space),
+            steps=1,
+        )

@@ -7,8 +7,9 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci import pde
-from jaxsci.pde._collocation.slab_file import SlabFile
-from jaxsci.pde._collocation.slabs import initial_state, next_state, slab_function
+from jaxsci.pde._collocation.in_slabs.slab_equations import SlabEquations
+from jaxsci.pde._collocation.in_slabs.slab_file import SlabFile
+from jaxsci.pde._collocation.in_slabs.slabs import initial_state, next_state, slab_function
 
 LINE = pde.Interval(0.0, 1.0)
 SLAB = LINE.during(0.0, 1.0)
@@ -130,6 +131,65 @@ def test_each_component_has_the_order_of_its_own_highest_derivative():
 
     assert result.completed
     assert error(result, exact) < 1e-8
+
+
+def mirrored(f):
+    """A trial function of two places."""
+    both = lambda params, x: f(params, x) + f(params, x.at[0].set(1 - x[0]))  # noqa: E731
+    return pde.hard(both, lift=rest, factor=lambda x: x[0] * (1 - x[0]))
+
+
+def late(u, x):
+    """Looks at another place from t = 0.5 on."""
+    elsewhere = u(x.at[0].set(x[0] / 2))
+    return pde.burgers(0.1)(u, x) + jnp.where(x[1] > 0.5, 0.1, 0.0) * elsewhere
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("op", "trial", "order", "local"),
+    [
+        (pde.burgers(0.1), at_rest, 1, 3),
+        (pde.wave(1.0), at_rest, 2, 3),
+        (pde.heat(0.1), mirrored, 1, 0),
+        (late, at_rest, 1, 0),
+        (lambda u, x: jax.grad(u)(x)[1] + u(x) - jnp.sin(x[0]), at_rest, 1, 3),
+    ],
+    ids=["burgers", "wave", "two places", "another place", "no derivative in space"],
+)
+def test_derivatives_of_features_give_the_rows_of_the_equations(
+    monkeypatch, op, trial, order, local
+):
+    """In each slab, and what is no sum of derivatives at a point is left as it stands."""
+    features = pde.polynomial_features(SLAB, [6, 4])
+    used, by_derivatives = [], SlabEquations._by_derivatives
+
+    def counted(self, state):
+        used.append(float(state.time))
+        found = by_derivatives(self, state)
+        for mine, direct in zip(found, self._as_they_stand(state), strict=True):
+            c = np.random.default_rng(len(used)).normal(size=24)
+            for a, b in zip(jax.tree.leaves(mine(c)), jax.tree.leaves(direct(c)), strict=True):
+                if not isinstance(a, str):
+                    np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * np.abs(b).max())
+        return found
+
+    monkeypatch.setattr(SlabEquations, "_by_derivatives", counted)
+    points = np.asarray(POINTS(jax.random.key(1)))[:80]
+    pde.march(op, trial, features, points, [0.0, 0.3, 0.5, 1.0], order=order, tolerance=np.inf)
+    assert len(set(used)) == local
+
+
+@pytest.mark.slow
+def test_finer_features_are_looked_at_before_the_first_slab():
+    seen = []
+    with pytest.raises(ValueError, match="450 equations for 500 coefficients"):
+        pde.march(
+            pde.heat(0.1), at_rest, FEATURES, POINTS(jax.random.key(0)), [0.0, 0.5],
+            finer=pde.random_features(SLAB, 500, key=jax.random.key(1)),
+            callback=lambda *_: seen.append(1),
+        )  # fmt: skip
+    assert not seen
 
 
 def test_times_that_were_not_solved_have_no_value(wave):

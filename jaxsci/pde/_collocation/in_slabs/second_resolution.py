@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import compiled_call
+from ....core import compiled_call
 
 
 def doubled(points: Any) -> Any:

@@ -11,25 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ...core import require_x64, residual
-from .._equations.time_order import orders_in_time, require_order, time_responses
-from .relinearisation import minimise, warn_of_interpolation
-from .rows import (
-    Equations,
-    count,
-    derivatives,
-    drawn,
-    has_samplers,
-    require_numbers,
-    rows_at,
-    valued,
-    values_at,
-    weighted,
-)
+from ....core import require_x64
+from ..._equations.time_order import orders_in_time, require_order, time_responses
+from ..relinearisation import Minimum, minimise, require_solvable, warn_of_interpolation
+from ..rows import Equations, count, drawn, has_samplers, require_numbers, weighted
+from ..truncated_svd import ReusedFactors
+from .local_equations import points_at
 from .second_resolution import differences, doubled
-from .slab_file import SlabFile
+from .slab_equations import SlabEquations
+from .slab_file import Slab, SlabFile
 from .slabs import Orders, State, initial_state, next_state, slab_function
-from .truncated_svd import ReusedFactors
 
 
 class March(NamedTuple):
@@ -143,35 +134,91 @@ def march(
     bounds = _bounds(times)
     named = isinstance(op, Mapping)
     equations: Equations = op if isinstance(op, Mapping) else {"equation": op}
+    factors = weighted(weights, equations)
     now, later = jax.random.split(jax.random.key(0) if key is None else key)
-    training, others = (drawn(points, equations, named, k) for k in (now, later))
-    _require_shares(training)
-    shape = count(features, next(iter(training.values()))[0], outputs)
-    state, lengths = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.diff(bounds)
-    start = np.zeros(shape)
-    free = slab_function(features, order)
-    _check_equations(equations, trial, free, start, state, training, order)
-    orders = _orders(equations, trial, start, training, bounds, order)
-    free = slab_function(features, orders)
-    rows, values = _rows(equations, trial, free, weights, training, start, state)
 
-    def share_left(state: State, params: np.ndarray) -> float:
-        left, whole = (np.linalg.norm(values(others, c, state)) for c in (params, 0 * start))
+    def posed(features: Callable, points: Any, bounds: np.ndarray) -> _Posed:
+        return _pose(
+            equations, trial, features, order, outputs, factors, bounds,
+            *(drawn(points, equations, named, k) for k in (now, later)),
+        )  # fmt: skip
+
+    first = posed(features, points, bounds)
+    second = None if finer is None else posed(finer, doubled(points), bounds)
+    if second is not None:
+        require_solvable(second.training.at(second.state)[0](second.start))
+    found, solved, residuals = _solve_slabs(
+        first, bounds, max_steps, tolerance, callback=callback, checkpoint=checkpoint
+    )
+    if not solved:
+        raise ValueError(
+            "march() could not solve its first slab: see the warning, and take shorter slabs, more "
+            "features, or another scale of them."
+        )
+    if found is not None and not has_samplers(points):
+        warn_of_interpolation(found.rows, found.rank, "give more points, or a sampler")
+    result = _result(first, trial, solved, residuals, bounds)
+    if second is None:
+        return result
+    bounds = result.times
+    found, solved, residuals = _solve_slabs(second, bounds, max_steps, np.inf)
+    if not solved:
+        raise ValueError(
+            "march() could not solve its first slab with the `finer` features: see the warning."
+        )
+    errors = differences(result, _result(second, trial, solved, residuals, bounds), first.shares)
+    return result._replace(errors=errors)
+
+
+class _Posed(NamedTuple):
+    """A march before its first slab: what is solved, and on what it is judged."""
+
+    free: Callable
+    orders: Orders
+    state: State
+    start: np.ndarray
+    training: SlabEquations
+    others: SlabEquations
+
+    @property
+    def shares(self) -> Mapping[str, Array]:
+        """The points on which a slab is judged."""
+        return self.others.points
+
+    def share_left(self, state: State, params: np.ndarray) -> float:
+        """The residual of a slab on fresh points, relative to that of a state that stands still."""
+        _, values = self.others.at(state)
+        left, whole = (np.linalg.norm(values(c)) for c in (params, 0 * params))
         return float(left / (whole or 1.0))
 
+
+def _pose(equations, trial, features, order, outputs, factors, bounds, training, others) -> _Posed:
+    """The equations in slabs, once their points, features and orders in time are as they should."""
+    _require_shares(training)
+    shape = count(features, next(iter(training.values()))[0], outputs)
+    state, start = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.zeros(shape)
+    _check_equations(equations, trial, start, _at_times(training, state), order)
+    orders = _orders(equations, trial, start, training, bounds, order)
+    at = functools.partial(SlabEquations, equations, trial, features, orders)
+    first = at(training, factors, shape, bounds)
+    same = all(np.array_equal(training[name], others[name]) for name in training)
+    second = first if same else at(others, factors, shape, bounds)
+    return _Posed(slab_function(features, orders), orders, state, start, first, second)
+
+
+def _solve_slabs(
+    posed: _Posed, bounds, max_steps, tolerance, *, callback=None, checkpoint=None
+) -> tuple[Minimum | None, list[Slab], list[float]]:
+    """One slab after another, and the last of the minima."""
+    state, start, lengths = posed.state, posed.start, np.diff(bounds)
     store = None if checkpoint is None else SlabFile(checkpoint, bounds, start, state)
-    solved, residuals = ([], []) if store is None else store.restore(share_left, tolerance)
+    solved, residuals = ([], []) if store is None else store.restore(posed.share_left, tolerance)
     found, solve = None, ReusedFactors()
     for k in range(len(lengths)):
         if k >= len(solved):
-            found = minimise(
-                functools.partial(rows, training, state=state),
-                start,
-                max_steps,
-                values_at=functools.partial(values, training, state=state),
-                solve=solve,
-            )
-            relative = share_left(state, found.params)
+            rows, values = posed.training.at(state)
+            found = minimise(rows, start, max_steps, values_at=values, solve=solve)
+            relative = posed.share_left(state, found.params)
             if not (found.converged and relative <= tolerance):
                 _warn_of_the_end(k, state, relative, found.converged, tolerance)
                 break
@@ -183,40 +230,21 @@ def march(
                 callback(k, relative)
         start = np.asarray(solved[k][1])
         following = lengths[min(k + 1, len(lengths) - 1)]
-        state = next_state(*solved[k], following, orders)
-    if not solved:
-        raise ValueError(
-            "march() could not solve its first slab: see the warning, and take shorter slabs, more "
-            "features, or another scale of them."
-        )
-    if found is not None and not has_samplers(points):
-        warn_of_interpolation(found.rows, found.rank, "give more points, or a sampler")
+        state = next_state(*solved[k], following, posed.orders)
+    return found, solved, residuals
+
+
+def _result(posed: _Posed, trial, solved, residuals, bounds) -> March:
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *solved)
     done = len(solved)
-    field = _over_all(trial, free)
-    result = March(field, params, bounds[: done + 1], np.array(residuals), done == len(lengths))
-    if finer is None:
-        return result
-    second = march(
-        op,
-        trial,
-        finer,
-        doubled(points),
-        result.times,
-        order=order,
-        key=key,
-        outputs=outputs,
-        weights=weights,
-        max_steps=max_steps,
-        tolerance=np.inf,
-    )
-    return result._replace(errors=differences(result, second, others))
+    field = _over_all(trial, posed.free)
+    return March(field, params, bounds[: done + 1], np.array(residuals), done == len(bounds) - 1)
 
 
-def _check_equations(equations, trial, free, start, state, points, order) -> None:
+def _check_equations(equations, trial, start, at, order) -> None:
     """Refuse equations that depend on traced values, or are of another order in time."""
-    resting = lambda x: trial(functools.partial(free, state))(start, x)  # noqa: E731
-    responses = time_responses(equations, resting, _at_times(points, state))
+    still = lambda *_: jnp.zeros(start.shape[:-1])  # noqa: E731
+    responses = time_responses(equations, lambda x: trial(still)(start, x), at)
     require_numbers(responses, "An equation")
     require_order(order, responses)
 
@@ -228,26 +256,6 @@ def _orders(equations, trial, start, points, bounds, order: int) -> Orders:
     whole = initial_state(bounds[0], bounds[-1] - bounds[0], start.shape)
     found = orders_in_time(equations, trial, jnp.asarray(start), _at_times(points, whole))
     return np.minimum(found, order)
-
-
-def _rows(equations, trial, free, weights, training, start, state) -> tuple[Callable, Callable]:
-    """The rows, and their values alone, at points and coefficients in a slab: programs for all."""
-
-    def of_slab(op):
-        return lambda c, x, state: residual(op, trial(functools.partial(free, state)))(c, x)
-
-    residuals = {name: of_slab(op) for name, op in equations.items()}
-    factors = weighted(weights, equations)
-    programs = derivatives(residuals, start, training, state)
-    quick = valued(residuals, start, training, state)
-
-    def rows(points, c, state):
-        return rows_at(programs, factors, _at_times(points, state), c, state)
-
-    def values(points, c, state):
-        return values_at(quick, factors, _at_times(points, state), c, state)
-
-    return rows, values
 
 
 def _bounds(times: Any) -> np.ndarray:
@@ -271,10 +279,7 @@ def _require_shares(points: Mapping[str, Array]) -> None:
 
 
 def _at_times(points: Mapping[str, Array], state: State) -> dict[str, Array]:
-    """Points whose last coordinate is the time in the slab of a state."""
-    return {
-        name: x.at[:, -1].set(state.time + state.length * x[:, -1]) for name, x in points.items()
-    }
+    return {name: points_at(x, state) for name, x in points.items()}
 
 
 def _over_all(trial: Callable, free: Callable) -> Callable:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import load, read_metadata, save
+from ....core import load, read_metadata, save
 from .slabs import State
 
 Slab = tuple[State, Array]

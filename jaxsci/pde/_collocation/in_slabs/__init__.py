@@ -1,0 +1,1 @@
+"""Evolution equations, slab by slab in time."""

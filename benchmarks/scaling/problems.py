@@ -240,7 +240,6 @@ PROBLEMS = (
         "subjects",
         {"smoke": 1, "quick": 16, "full": 128},
         _filters,
-        order=1,
     ),
     Problem(
         "analysis.factors",

@@ -5,6 +5,7 @@
 
 import argparse
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -16,7 +17,8 @@ from ._doctor import CHECKS, conclusion, examine
 from .core._run.platform import HIGHEST_LINE
 
 PACKAGES = ("jaxsci", "jax", "jaxlib", "numpy", "equinox", "optax", "optimistix", "lineax")
-EXTRAS = {"flax": "flax", "pyscf": "dft", "matplotlib": "plot"}
+EXTRAS = {"flax": "flax", "pyscf": "dft", "ase": "ase", "h5py": "files", "matplotlib": "plot"}
+_IS_JAX = re.compile(r"jax\b")
 X64_LINE = 'jax.config.update("jax_enable_x64", True)'
 
 
@@ -55,7 +57,8 @@ def describe(report: PlatformReport, *, default_x64: bool) -> str:
     }
     text = "\n".join(f"{name:<10} {value}" for name, value in lines.items())
     if not report.ok:
-        text += "\nInstall another release: pip install 'jax>=0.10.1,!=0.10.2,!=0.11.1'"
+        allowed = next(line for line in metadata.requires("jaxsci") or () if _IS_JAX.match(line))
+        text += f"\nInstall another release: pip install '{allowed}'"
     return text
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import atoms, dft, ntk, operators, pde
+from . import analysis, atoms, bayes, dft, ntk, operators, pde
 from .core import pure, residual
 
 
@@ -148,10 +148,36 @@ def _silicon():
     return jax.jit(energy)(params, crystal, graph), -4 * float(params["epsilon"])
 
 
+def _level():
+    """A level that stays, of variance p, seen twice with noise r: y ~ N(0, p 11ᵀ + r 1)."""
+    p, r, y = 2.0, 0.5, np.array([0.3, -0.8])
+    level = bayes.kalman(
+        lambda _, x, dt: x,
+        lambda _, x: x[0],
+        process_noise=lambda _, dt: jnp.zeros((1, 1)),
+        observation_noise=lambda _: jnp.array(r),
+    )
+    first = level.init(jnp.zeros(1), p * jnp.eye(1))
+    got = bayes.filter(level.step, {}, first, jnp.asarray(y)).log_density
+    covariance = p + r * np.eye(2)
+    square = y @ np.linalg.solve(covariance, y)
+    return got, -0.5 * (square + math.log(np.linalg.det(covariance)) + 2 * math.log(2 * math.pi))
+
+
+def _slope():
+    """The integrals of |∇u|² over a unit square, for u = x and u = 3x + 4y."""
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    laplacian = analysis.mesh_laplacian(square, np.array([[0, 1, 2], [0, 2, 3]]))
+    fields = (square[:, 0], square @ np.array([3.0, 4.0]))
+    return [u @ laplacian(u) for u in fields], [1.0, 25.0]
+
+
 CHECKS = (
     Check("pde", "residual of the heat equation, in closed form", _heat, 1e-13),
     Check("operators", "FNO of given weights, by NumPy's FFT", _fno, 1e-12),
     Check("ntk", "tangent kernel of one hidden layer, in closed form", _kernel, 1e-13),
     Check("atoms", "Stillinger-Weber energy of silicon, in closed form", _silicon, 1e-9),
+    Check("bayes", "Kalman filter of a level, in closed form", _level, 1e-13),
+    Check("analysis", "Laplacian of a square, in closed form", _slope, 1e-9),
     Check("dft", "Hartree-Fock energy of H2O in STO-3G, published", _water, 1e-10, "pyscf"),
 )

@@ -1,5 +1,6 @@
-"""Float64, strict shapes, the compilation cache, and counting what is compiled."""
+"""Float64, strict shapes, the compilation cache, and counting what is compiled and fuzzed."""
 
+import collections
 import contextlib
 import hashlib
 import importlib
@@ -74,6 +75,26 @@ def pytest_collection_modifyitems(config, items):
 
     config.hook.pytest_deselected(items=[item for item in items if not kept(item)])
     items[:] = filter(kept, items)
+
+
+_FUZZED = "fuzzed "
+_tried = collections.Counter()
+
+
+def pytest_runtest_logreport(report):
+    """Add up what laws/conftest.py records, in the process that prints the summary."""
+    if report.when == "teardown":
+        for name, count in report.user_properties:
+            if name.startswith(_FUZZED):
+                _tried[name.removeprefix(_FUZZED)] += count
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """How many inputs the fuzzed tests tried, where any ran."""
+    if _tried:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(_tried.items()))
+        terminalreporter.write_line(f"fuzz: {_tried.total():,} inputs tried ({kinds})")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -131,6 +131,47 @@ def _kernel(n: int, mesh: Mesh | None) -> Program:
     return _applied(lambda p, x: jsci.gram(f, p, x, mesh=mesh), (_place(params, mesh), x))
 
 
+def _potential(n: int, mesh: Mesh | None) -> Program:
+    from benchmarks.cases.atoms._problems import LATTICE, varied_frames
+
+    cutoff = 5.5
+    model = jsci.atoms.GraphPotential(
+        list(LATTICE), width=24, depth=1, order=2, cutoff=cutoff, key=jax.random.key(0)
+    )
+    energy, params = jsci.pure(model, dtype=jnp.float64)
+    (alloys,) = jsci.atoms.batch(varied_frames(n, 0), cutoff, buckets=1)
+    errors = jsci.atoms.property_errors(jsci.atoms.properties(energy), stress=100.0)
+    loss = jsci.objective({"data": errors}, mesh=mesh)
+    return _training(loss, params, {"data": alloys}, optax.adam(1e-3), 3, mesh)
+
+
+def _filters(n: int, mesh: Mesh | None) -> Program:
+    node = jsci.bayes.Node
+    net = jsci.bayes.hgf((node("binary", (1,)), node("continuous", (), (2,)), node("continuous")))
+    seen = (jax.random.uniform(jax.random.key(0), (n, 320)) < 0.7).astype(float)
+
+    def of_one(volatilities, series):
+        params = net.params() | {"tonic_volatility": volatilities}
+        return jsci.bayes.filter(net.step, params, net.init(params), series).log_density
+
+    def of_all(volatilities, series):
+        return jnp.mean(jsci.vmap(of_one, (None, 0), mesh=mesh)(volatilities, series))
+
+    args = _place(jnp.array([0.0, -4.0, -6.0]), mesh), _place(seen, mesh, "devices")
+    return _applied(jax.value_and_grad(of_all), args)
+
+
+def _factors(n: int, mesh: Mesh | None) -> Program:
+    parts = [jax.random.uniform(jax.random.key(i), (20, 4)) for i in range(3)]
+    tensor = jnp.einsum("ir,jr,kr->ijk", *parts)
+
+    def error(key):
+        return jsci.analysis.factorise(tensor, 4, key, restarts=1, max_steps=50).error
+
+    starts = _place(jax.random.split(jax.random.key(3), n), mesh, "devices")
+    return _applied(jsci.vmap(error, batch_size=1, mesh=mesh), (starts,))
+
+
 PROBLEMS = (
     Problem(
         "pde.adam",
@@ -183,6 +224,29 @@ PROBLEMS = (
         {"smoke": 8, "quick": 128, "full": 512},
         _kernel,
         order=2,
+    ),
+    Problem(
+        "atoms.potential",
+        "fit of a potential of alloys of four atoms by energy, forces and stress, a step of Adam",
+        "structures",
+        {"smoke": 1, "quick": 2, "full": 8},
+        _potential,
+        step_loop=True,
+        order=1,
+    ),
+    Problem(
+        "bayes.filters",
+        "the log density of three-level filters of 320 observations, and its gradient",
+        "subjects",
+        {"smoke": 1, "quick": 16, "full": 128},
+        _filters,
+    ),
+    Problem(
+        "analysis.factors",
+        "factorise of a tensor of 20 x 20 x 20, rank 4, one start after the other on each device",
+        "starts",
+        {"smoke": 1, "quick": 2, "full": 8},
+        _factors,
     ),
 )
 

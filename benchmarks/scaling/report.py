@@ -67,17 +67,21 @@ def markdown(study: Study) -> str:
 
 def _needed(study: Study) -> Iterator[str]:
     """How many items per device are enough at each number of devices."""
+    counted = [
+        (problem, problem.order, items)
+        for problem, items in ((problem_of(n), m) for n, m in most_items(study.rows).items())
+        if problem.order is not None
+    ]
+    if not counted:
+        return
     head = ["items per device for half of the speed", *(f"{n} devices" for n in DEVICES)]
     yield _bar(head)
     yield _bar(["---"] * len(head))
-    most = most_items(study.rows)
-    for name, items in most.items():
-        problem = problem_of(name)
-        if problem.order is not None:
-            rows = [row for row in study.rows if (row.name, row.items) == (name, items)]
-            needed = (fewest_items(problem.order, rows, n, Machine()) for n in DEVICES)
-            cells = (units.ABSENT if n is None else f"{n:,}" for n in needed)
-            yield _bar([f"`{name}`, {problem.item}", *cells])
+    for problem, order, items in counted:
+        rows = [row for row in study.rows if (row.name, row.items) == (problem.name, items)]
+        needed = (fewest_items(order, rows, n, Machine()) for n in DEVICES)
+        cells = (units.ABSENT if n is None else f"{n:,}" for n in needed)
+        yield _bar([f"`{problem.name}`, {problem.item}", *cells])
 
 
 def _heading(name: str) -> str:

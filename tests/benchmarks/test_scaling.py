@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.runner.case import ORDER
 from benchmarks.scaling.extrapolate import DEVICES, Machine, fewest_items
 from benchmarks.scaling.report import markdown, text
 from benchmarks.scaling.study import Row, Study, Traffic, chosen, rounding, sizes_of, study
@@ -68,7 +69,7 @@ def test_json_and_back():
 
 def test_problems_are_chosen_by_pillar_or_name():
     assert [p.name for p in chosen(["ntk", "pde.adam"])] == ["pde.adam", "ntk.gram"]
-    assert {p.pillar for p in chosen([])} == {"pde", "dft", "operators", "ntk"}
+    assert {p.pillar for p in chosen([])} == set(ORDER) - {"core"}
     with pytest.raises(ValueError, match="--only dtf: neither a pillar nor a problem"):
         chosen(["dtf"])
 

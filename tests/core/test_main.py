@@ -1,5 +1,7 @@
 """`python -m jaxsci`."""
 
+import re
+
 import jax
 import pytest
 
@@ -20,7 +22,7 @@ def test_the_exit_code_is_the_verdict(monkeypatch, capsys, report, code):
     text = capsys.readouterr().out
     assert "jaxlib" in text and jax.default_backend() in text
     assert ("WRONG NUMBERS: vmap(sum((M r)²))" in text) == bool(code)
-    assert ("pip install 'jax>=0.10.1,!=0.10.2" in text) == bool(code)
+    assert bool(re.search(r"pip install 'jax[!<>=]", text)) == bool(code)
 
 
 def line(text, name):

@@ -1,12 +1,30 @@
-"""What fuzzed arguments are drawn from, and how many."""
+"""What fuzzed arguments are drawn from, how many, and the count of them."""
+
+import collections
+import functools
 
 import numpy as np
-from hypothesis import settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 # 1e-310 is denormal; squares of 1e160 overflow.
 SPECIAL = [0.0, -0.0, 1e-310, 1e-8, -1.0, 1e160, 1e308, -1e308, np.nan, np.inf, -np.inf]
 NUMBERS = st.floats(-3, 3) | st.sampled_from(SPECIAL)
-FUZZ = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+TRIED = collections.Counter()  # by this process; conftest.py adds them up over the workers
+
+
+def fuzz(*arguments):
+    """Call a test with arguments drawn from these strategies, and count the calls."""
+
+    def decorate(test):
+        @functools.wraps(test)
+        def counted(*args, **kwargs):
+            TRIED["values"] += 1
+            test(*args, **kwargs)
+
+        options = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+        return options(given(*arguments)(counted))
+
+    return decorate
 
 
 def mostly(valid, others=NUMBERS):

@@ -18,24 +18,16 @@ from hypothesis.extra import numpy as hnp
 from jax.flatten_util import ravel_pytree
 from layers import LAYERS
 from public import EXEMPT, public_names, used_names
+from strategies import TRIED
 
 ERRORS = (ValueError, TypeError, IndexError, RuntimeError)
 QUICK = [entry for entry in ENTRIES if entry.answer]
 OTHERS = [entry for entry in ENTRIES if not entry.answer] + FURTHER
 SLOW = [pytest.param(entry, marks=pytest.mark.slow) for entry in OTHERS]
-TRIED = {"values": 0, "structures": 0}
 
 # Squares of 1e-160 vanish and those of 1e160 overflow; 1e-310 is denormal.
 SPECIAL = [0.0, -0.0, 1e-310, -1e-160, 1e-8, 1e160, -1e300, np.nan, np.inf, -np.inf]
 NUMBERS = st.floats(-3, 3) | st.sampled_from(SPECIAL)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def count(request):
-    yield
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\nfuzz: {TRIED['values']} values, {TRIED['structures']} structures")
 
 
 @pytest.fixture(autouse=True)

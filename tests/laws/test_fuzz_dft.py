@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies import FUZZ, NUMBERS, mostly
+from strategies import NUMBERS, fuzz, mostly
 
 import jaxsci as jsci
 from jaxsci.dft._basis.units import BOHR_IN_ANGSTROM
@@ -33,8 +33,7 @@ def is_clear(problem):
     return inside and last.line.startswith("raise ")
 
 
-@FUZZ
-@given(
+@fuzz(
     st.lists(ATOMS, max_size=3) | st.lists(GOOD_ATOMS, min_size=1, max_size=2),
     mostly("sto-3g", st.sampled_from(["STO-3G", "sto3", "", "def2-svp", None, 3, {}])),
     mostly(0, COUNTS),
@@ -72,16 +71,14 @@ def solve(molecule, **options):
     return jsci.dft.scf(molecule, SLATER, throw=False, **options)
 
 
-@FUZZ
-@given(hnp.arrays(np.float64, (2, 2), elements=NUMBERS))
+@fuzz(hnp.arrays(np.float64, (2, 2), elements=NUMBERS))
 def test_from_any_density_the_field_is_the_same_or_flagged(hydrogen, energy, guess):
     result = solve(hydrogen, guess=jnp.asarray(guess))
     if result.converged:
         assert abs(float(result.energy) - energy) < 1e-8
 
 
-@FUZZ
-@given(
+@fuzz(
     mostly(1e-9),
     mostly(50, COUNTS.filter(lambda n: n != 10**9)),  # a long way to a tolerance of zero
     mostly(0.1),
@@ -104,8 +101,7 @@ def test_options_are_refused_or_lead_to_the_same_energy(
 ARRAYS = "coordinates charges overlap core_hamiltonian repulsion dipole_integrals guess electrons"
 
 
-@FUZZ
-@given(st.sampled_from(ARRAYS.split()), st.data())
+@fuzz(st.sampled_from(ARRAYS.split()), st.data())
 def test_a_molecule_of_any_numbers_has_a_finite_energy_or_is_flagged(hydrogen, name, data):
     old = np.asarray(getattr(hydrogen, name))
     numbers = NUMBERS if old.dtype.kind == "f" else st.integers(-3, 10)

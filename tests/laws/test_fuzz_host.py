@@ -7,8 +7,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
-from strategies import FUZZ, NUMBERS
+from hypothesis import strategies as st
+from strategies import NUMBERS, fuzz
 
 import jaxsci as jsci
 
@@ -38,8 +38,7 @@ def read(content: bytes):
         return jsci.dft.read_xyz(path)
 
 
-@FUZZ
-@given(xyz_files())
+@fuzz(xyz_files())
 def test_a_molecule_is_read_as_it_stands_or_refused_by_its_line(text):
     try:
         atoms = read(text.encode())
@@ -54,15 +53,13 @@ def test_a_molecule_is_read_as_it_stands_or_refused_by_its_line(text):
         np.testing.assert_array_equal(position, [float(number) for number in written[1:4]])
 
 
-@FUZZ
-@given(st.binary(max_size=60))
+@fuzz(st.binary(max_size=60))
 def test_bytes_that_are_no_text_are_refused(content):
     with pytest.raises(ValueError):
         read(content)
 
 
-@FUZZ
-@given(st.tuples(NUMBERS, NUMBERS), st.tuples(NUMBERS, NUMBERS))
+@fuzz(st.tuples(NUMBERS, NUMBERS), st.tuples(NUMBERS, NUMBERS))
 def test_a_box_is_refused_or_holds_its_samples(lower, upper):
     good = all(0 < b - a < math.inf for a, b in zip(lower, upper, strict=True))
     try:
@@ -80,8 +77,7 @@ def test_a_box_is_refused_or_holds_its_samples(lower, upper):
         assert (x >= np.subtract(lower, rounding)).all() and (x <= np.add(upper, rounding)).all()
 
 
-@FUZZ
-@given(st.tuples(NUMBERS, NUMBERS), NUMBERS)
+@fuzz(st.tuples(NUMBERS, NUMBERS), NUMBERS)
 def test_a_ball_is_refused_or_holds_its_samples(center, radius):
     good = radius > 0 and all(math.isfinite(abs(c) + radius) for c in center)
     try:

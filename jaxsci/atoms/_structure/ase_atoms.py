@@ -92,6 +92,7 @@ def _crystal(where: str, block: Any) -> Frame:
             "give an ordered structure, of a supercell that has the composition."
         )
     theirs = block.get_atoms()
+    _check_operations(where, block, theirs.get_scaled_positions())
     formula, units = (
         block.get("_chemical_formula_sum"),
         block.get("_cell_formula_units_z"),
@@ -99,6 +100,29 @@ def _crystal(where: str, block: Any) -> Frame:
     if isinstance(formula, str) and isinstance(units, int):
         _check_formula(where, formula, units, collections.Counter(theirs.get_chemical_symbols()))
     return Frame(from_ase(theirs))
+
+
+_OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
+
+
+def _check_operations(where: str, block: Any, found: np.ndarray) -> None:
+    """The operations that a file lists are all it has, but ASE adds those of the space group."""
+    from ase.spacegroup.spacegroup import parse_sitesym
+
+    listed = next((block[tag] for tag in _OPERATIONS if block.get(tag)), None)
+    sites = [block.get(f"_atom_site_fract_{axis}") for axis in "xyz"]
+    if listed is None or None in sites:
+        return
+    turns, shifts = parse_sitesym([listed] if isinstance(listed, str) else listed)
+    images = np.einsum("oij,js->osi", turns, np.array(sites, float)) + shifts[:, None]
+    away = found[:, None] - images.reshape(1, -1, 3)
+    away = np.abs(away - np.round(away)).max(-1).min(1) > 0.005  # ASE merges those within 0.001
+    if away.any():
+        raise ValueError(
+            f"{where}: the symmetry operations that it lists make {np.sum(~away)} atoms, and its "
+            f"space group makes {len(found)}. Correct one of them; for a file that lists every "
+            "atom the group is 'P 1', number 1."
+        )
 
 
 def _check_formula(where: str, formula: str, units: int, found: collections.Counter) -> None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ...core import compiled_call
 from .draws import Draws, check_lengths, draws
-from .health import Health, health
+from .health import Health, health, worst
 from .langevin import Chain, Langevin
 
 # Reports at most, and draws of each chain that they look at.
@@ -155,8 +155,5 @@ def _line(found) -> str:
         return ""
     chosen = np.linspace(0, drawn - 1, count).astype(int)
     few = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, chosen], *found)
-    seen = health(few)
-    # A parameter that is NaN, or never moved, is shown; one of no numbers has none.
-    r_hat = np.max([np.max(a, initial=0) for a in jax.tree.leaves(seen.r_hat)])
-    effective = np.min([np.min(a, initial=np.inf) for a in jax.tree.leaves(seen.effective)])
+    r_hat, effective = worst(health(few))
     return f"R̂ {r_hat:.3f}, at least {effective:.0f} effective draws"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
@@ -24,9 +25,18 @@ class Health(NamedTuple):
     def __str__(self) -> str:
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
             return repr(self)
-        most = max(float(jnp.max(leaf)) for leaf in jax.tree.leaves(self.r_hat))
-        least = min(float(jnp.min(leaf)) for leaf in jax.tree.leaves(self.effective))
+        most, least = worst(self)
         return f"Health(R̂ at most {most:.3f}, effective draws at least {least:.0f})"
+
+
+def worst(found: Health) -> tuple[float, float]:
+    """The largest R̂ and the fewest effective draws.
+
+    A parameter that is NaN, or never moved, is shown; one of no numbers has none.
+    """
+    r_hat = [np.max(leaf, initial=0.0) for leaf in jax.tree.leaves(found.r_hat)]
+    effective = [np.min(leaf, initial=np.inf) for leaf in jax.tree.leaves(found.effective)]
+    return float(np.max(r_hat)), float(np.min(effective))
 
 
 def health(params: PyTree) -> Health:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 
@@ -51,11 +50,6 @@ def normalise(
     mean = jnp.sum(share * counted, 0, keepdims=True)
     variance = jnp.sum(share * (counted - mean) ** 2, 0, keepdims=True)
     return ((points - mean) * jax.lax.rsqrt(variance + 1e-6)).reshape(a.shape)
-
-
-def grid_coordinates(grid: Sequence[int], dtype: DTypeLike) -> Float[Array, "*grid dim"]:
-    """The points xᵢ = i/N of a uniform grid on [0, 1)ᵈ, as a field of d channels."""
-    return jnp.asarray(mesh([np.arange(n) / n for n in grid]), dtype)
 
 
 def mesh(axes: Sequence[np.ndarray]) -> Float[np.ndarray, "*grid dim"]:

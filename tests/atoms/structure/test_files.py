@@ -200,6 +200,11 @@ def test_a_cif_file_is_read_with_the_atoms_that_its_symmetry_makes(tmp_path):
             "Cl4 H4 Na4 in a cell",
         ),
         (SALT, "_chemical_formula_sum 'Cl Na'\n_cell_formula_units_Z 1\n", "make Cl4 Na4"),
+        (
+            SALT.replace("0.5", "0.2"),
+            "loop_\n_space_group_symop_operation_xyz\n'x,y,z'\n",
+            "lists make 2 atoms, and its space group makes 3",  # to which ASE adds an inversion
+        ),
     ],
 )
 def test_a_cif_file_that_is_no_ordered_whole_crystal_is_refused(tmp_path, sites, head, message):

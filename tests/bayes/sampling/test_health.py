@@ -51,3 +51,11 @@ def test_too_few_draws_are_refused():
 def test_draws_of_one_chain_are_not_taken_for_chains():
     with pytest.raises(ValueError, match=r"same axes .* single chain add an axis"):
         bayes.health({"w": np.zeros((400, 20)), "b": np.zeros((400, 10, 3))})
+
+
+@pytest.mark.parametrize("still", ["a", "z"])  # before or after the one that moved
+def test_what_is_printed_shows_a_parameter_that_never_moved(still):
+    params = {"m": chains(0.0, n=100)[..., None], "none": np.zeros((8, 100, 0))}
+    assert "nan" not in str(bayes.health(params))
+    found = bayes.health(params | {still: np.ones((8, 100))})
+    assert str(found) == "Health(R̂ at most nan, effective draws at least nan)"

@@ -204,6 +204,19 @@ def test_chunks_mesh_and_jit():
             np.testing.assert_allclose(a, b, rtol=1e-13)
 
 
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_the_kernels_of_a_set_with_itself_are_those_of_two_equal_sets(batch_size):
+    x = jax.random.normal(KEY, (21, 4, 3))  # 21 is no multiple of a tile
+    net = infinite.serial(infinite.Conv(1, (3,)), infinite.Erf(), infinite.Conv(1, (3,)))
+    own, pairs = net.kernel(x, batch_size=batch_size), net.kernel(x, x)
+    for a, b in zip(own, pairs, strict=True):
+        assert a.shape == (21, 21, 4)  # positions are left
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        np.testing.assert_array_equal(a[:3, 9:], jnp.swapaxes(a[9:, :3], 0, 1))  # mirrored
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        net.kernel(x, batch_size=0)
+
+
 def test_gradient_in_hyperparameters_and_inputs():
     x = jax.random.normal(KEY, (3, 4))
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
@@ -79,8 +80,8 @@ class AbstractLayer(eqx.Module):
         **Arguments:**
 
         - `x1`, `x2`: inputs (n, *positions, channels); without `x2` it is `x1`.
-        - `batch_size`: number of rows at a time, to bound memory; by default as many as keep one
-          array of signals within a few megabytes, which is also the fastest.
+        - `batch_size`: number of rows at a time, and without a mesh of columns, to bound memory; by
+          default as many as stay in cache, which is also the fastest.
         - `mesh`: a device mesh over which the rows are sharded.
 
         **Returns:** `Kernels(nngp, ntk)`, each (n, m), followed by the positions that the network
@@ -89,8 +90,9 @@ class AbstractLayer(eqx.Module):
         **Raises:** `ValueError` for inputs that do not fit each other, or for an activation that
         does not follow a layer of weights.
 
-        **Notes:** zero inputs without a bias give zero kernels. Use float64 for kernels that are to
-        be inverted.
+        **Notes:** kernels are symmetric, so that without `x2` about half of the pairs are computed,
+        but all of them over a mesh. Zero inputs without a bias give zero kernels. Use float64 for
+        kernels that are to be inverted.
 
         **Source:** Lee et al. (2018), eq. 5; Jacot, Gabriel and Hongler (2018), theorem 1.
 
@@ -100,8 +102,13 @@ class AbstractLayer(eqx.Module):
         mean = jsci.ntk.posterior(ntk, net.kernel(x_test, x).ntk, net.kernel(x_test).ntk, y).mean
         ```
         """
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        alone = x2 is None
         x1, x2 = real_inputs(x1, x2)
-        return _all_pairs(self, x1, x2, batch_size, mesh)
+        if mesh is not None:
+            return _by_rows(self, x1, x2, batch_size, mesh)
+        return _by_tiles(self, x1, None if alone else x2, batch_size)
 
     def network(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> Callable:
         """A finite network of the widths given to its layers, in the same parametrisation.
@@ -129,25 +136,66 @@ class AbstractLayer(eqx.Module):
 
 
 @announced_jit("compiling a kernel of infinite width")
-def _all_pairs(layer, x1, x2, batch_size, mesh):
+def _by_rows(layer, x1, x2, batch_size, mesh):
     crossed = layer.needs_crossed(False)
     if batch_size is None:
-        batch_size = default_rows(x2.shape, crossed)
+        batch_size = max(_FEWEST, _SIGNALS // (len(x2) * _signals_of_a_pair(x2, crossed)))
+    row = jax.vmap(_of_pair(layer, crossed), (None, 0))
+    return vmap(row, (0, None), batch_size=batch_size, mesh=mesh)(x1, x2)
 
-    def one(a, b):
+
+@announced_jit("compiling a kernel of infinite width")
+def _by_tiles(layer, x1, x2, batch_size):
+    """Tile by tile; of one set with itself those on and above the diagonal, which are mirrored."""
+    crossed, alone = layer.needs_crossed(False), x2 is None
+    rows = _tiled(x1, batch_size or _tile(x1, crossed))
+    columns = rows if alone else _tiled(x2, batch_size or _tile(x2, crossed))
+    shape = len(rows), len(columns)
+    i, j = np.triu_indices(len(rows)) if alone else np.indices(shape).reshape(2, -1)
+    tile = jax.vmap(jax.vmap(_of_pair(layer, crossed), (None, 0)), (0, None))
+    found = jax.lax.map(lambda at: tile(rows[at[0]], columns[at[1]]), (i, j))
+
+    def whole(found):
+        tiles = jnp.zeros((*shape, *found.shape[1:]), found.dtype)
+        if alone:
+            tiles = tiles.at[j, i].set(jnp.swapaxes(found, 1, 2))
+        tiles = jnp.swapaxes(tiles.at[i, j].set(found), 1, 2)
+        padded = tiles.reshape(-1, shape[1] * tiles.shape[3], *tiles.shape[4:])
+        return padded[: len(x1), : len(x1 if alone else x2)]
+
+    return jax.tree.map(whole, found)
+
+
+def _tiled(x, size: int):
+    """(tiles, size, ...), filled up with the last input."""
+    size = min(size, len(x))
+    tiles = -(-len(x) // size)
+    padding = jnp.broadcast_to(x[-1:], (tiles * size - len(x), *x.shape[1:]))
+    return jnp.concatenate([x, padding]).reshape(tiles, size, *x.shape[1:])
+
+
+def _of_pair(layer, crossed):
+    def kernels(a, b):
         pair = layer.propagate(input_pair(a, b, crossed)).at_equal_positions()
         return Kernels(pair.nngp, pair.ntk)
 
-    def row(a):
-        return jax.vmap(lambda b: one(a, b))(x2)
-
-    return vmap(row, batch_size=batch_size, mesh=mesh)(x1)
+    return kernels
 
 
-def default_rows(shape: tuple[int, ...], crossed: bool) -> int:
-    """Rows whose pairs hold about a million numbers, but eight if shared work would dominate."""
-    positions = math.prod(shape[1:-1])
-    return max(8, 2**20 // (shape[0] * positions ** (2 if crossed else 1)))
+# Numbers that stay in cache: of the signals of all pairs at a time, and of the inputs of a tile.
+_SIGNALS, _INPUTS = 2**20, 2**14
+# Eight rows share what depends on one input alone. Eight tiles in a row leave 9/16 of the pairs.
+_FEWEST, _TILES = 8, 8
+
+
+def _tile(x, crossed: bool) -> int:
+    """Rows, and columns, of a tile."""
+    fitting = math.isqrt(_SIGNALS // _signals_of_a_pair(x, crossed))
+    return max(_FEWEST, min(fitting, _INPUTS // math.prod(x.shape[1:]), -(-len(x) // _TILES)))
+
+
+def _signals_of_a_pair(x, crossed: bool) -> int:
+    return math.prod(x.shape[1:-1]) ** (2 if crossed else 1)
 
 
 def real_inputs(

@@ -111,6 +111,25 @@ def benzene() -> Atoms:
     return [("C", list(1.396 * x)) for x in ring] + [("H", list(2.48 * x)) for x in ring]
 
 
+def naphthacenequinone() -> Atoms:
+    """5,12-naphthacenequinone, C₁₈H₁₀O₂: four rings of a honeycomb of 1.4 ångström in a row."""
+    bond, right = 1.4, 1.4 * np.sqrt(3) * np.array([1.0, 0.0, 0.0])
+    angles = np.pi / 6 + np.arange(6) * np.pi / 3
+    ring = bond * np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1)
+    carbons = np.unique(np.concatenate([ring + k * right for k in range(4)]).round(6), axis=0)
+    outside = []
+    for x in carbons:
+        distances = np.linalg.norm(carbons - x, axis=1)
+        bonded = carbons[abs(distances - bond) < 0.1]
+        if len(bonded) == 2:
+            outward = (2 * x - bonded.sum(0)) / bond
+            quinone = abs(x - right)[0] < 0.1
+            outside.append(
+                ("O", list(x + 1.22 * outward)) if quinone else ("H", list(x + 1.09 * outward))
+            )
+    return [("C", list(x)) for x in carbons] + outside
+
+
 def alkane(n: int) -> Atoms:
     """CₙH₂ₙ₊₂, all trans, ångström."""
     half, bond, hydrogen = np.deg2rad(111.5) / 2, 1.53, 1.09

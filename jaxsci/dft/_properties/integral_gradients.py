@@ -1,6 +1,6 @@
 """Derivatives of the integrals in the positions of the nuclei, by libcint on the host."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -193,13 +193,12 @@ def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:
             potential[start:stop] = np.einsum("ijp,ij->p", integrals, coulomb)
         for pair, z in zip(pairs, occupied, strict=True):
             pair[start:stop] = np.einsum("ai,ijp,jb->pab", z.T, integrals, z, optimize=True)
-    moments = np.outer(potential, potential)
-    for pair in pairs:
-        moments -= share * np.einsum("pab,qab->pq", pair, pair, optimize=True)
     metric = _Metric(auxiliary.intor("int2c2e", hermi=1))
-    by_metric = metric.slope(moments)
+    by_metric = metric.mixed(lambda: _moments(potential, pairs, share))
     potential = metric.solve(potential)
     pairs = [metric.solve(pair.reshape(len(pair), -1)).reshape(pair.shape) for pair in pairs]
+    # V⁻¹ M V⁻¹ from what is solved already: V is nearly singular, and M loses its digits twice.
+    by_metric = by_metric - _moments(potential, pairs, share)
 
     by_function = np.zeros((3, mol.nao))
     by_auxiliary = -np.einsum("xpq,pq->xp", auxiliary.intor("int2c2e_ip1"), by_metric)
@@ -214,6 +213,14 @@ def _fitted(mol, auxiliary, coulomb, share, spins) -> np.ndarray:
         by_function -= 2 * product.sum(2)
         by_auxiliary[:, start:stop] += 2 * product.sum(1)
     return by_atom(mol, by_function) + by_atom(auxiliary, by_auxiliary)
+
+
+def _moments(potential, pairs, share) -> np.ndarray:
+    """M_PQ of the J-like and the K-like sums of each auxiliary function."""
+    moments = np.outer(potential, potential)
+    for pair in pairs:
+        moments -= share * np.einsum("pab,qab->pq", pair, pair, optimize=True)
+    return moments
 
 
 def _three_centre(joint, mol, auxiliary, name, components):
@@ -252,14 +259,18 @@ class _Metric:
         """V⁻¹ b."""
         return (self.vectors * self.inverse) @ (self.vectors.T @ b)
 
-    def slope(self, m: np.ndarray) -> np.ndarray:
-        """N with Σ M_PQ d(V⁻¹)_PQ = Σ N_PQ dV_PQ."""
+    def mixed(self, moments: Callable[[], np.ndarray]) -> np.ndarray | float:
+        """N with Σ N_PQ dV_PQ = Σ M_PQ d(V⁻¹)_PQ + Σ (V⁻¹ M V⁻¹)_PQ dV_PQ.
+
+        What is kept turns towards what is left out: zero where nothing is.
+        """
+        if self.kept.all():
+            return 0.0
         mixed = self.kept[:, None] & ~self.kept
         distance = np.where(mixed, self.values[:, None] - self.values, 1)
         across = np.where(mixed, self.inverse[:, None] / distance, 0)
-        quotient = across + across.T - np.outer(self.inverse, self.inverse)
         u = self.vectors
-        return u @ (quotient * (u.T @ m @ u)) @ u.T
+        return u @ ((across + across.T) * (u.T @ moments() @ u)) @ u.T
 
 
 def _square_root(density: np.ndarray) -> np.ndarray:

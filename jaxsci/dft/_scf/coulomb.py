@@ -18,21 +18,22 @@ _ROUNDING = 1e-14
 def coulomb(ops: Operators, density: Float[Array, "nao nao"]) -> Float[Array, "nao nao"]:
     """J_ij = Σ_kl (ij|kl) P_kl for the total density matrix."""
     if ops.fit is not None:
-        j_packed = (ops.fit @ packed(density)) @ ops.fit
-    else:
-        assert ops.repulsion is not None
-        j_packed = ops.repulsion @ packed(density)
-    return j_packed[pair_index(density.shape[0])]
+        return ((ops.fit @ packed(density)) @ ops.fit)[pair_index(density.shape[0])]
+    assert ops.repulsion is not None
+    return product(ops.repulsion, density)
+
+
+def product(
+    matrix: Float[Array, "pairs pairs"], density: Float[Array, "nao nao"]
+) -> Float[Array, "nao nao"]:
+    """A matrix over pairs i ≥ j times a symmetric density."""
+    return (matrix @ packed(density))[pair_index(density.shape[0])]
 
 
 def symmetric_exchange(
-    integrals: Operators | LongRange,
-    matrix: Float[Array, "pairs pairs"] | None,
-    density: Float[Array, "nao nao"],
+    integrals: Operators | LongRange, density: Float[Array, "nao nao"]
 ) -> Float[Array, "nao nao"]:
-    """`exchange` of a symmetric density, by the matrix over pairs where there is one."""
-    if matrix is not None:
-        return (matrix @ packed(density))[pair_index(density.shape[0])]
+    """`exchange` of a symmetric density, which may be one of few orbitals."""
     if integrals.fit is not None:
         return _fitted_exchange_by_orbitals(integrals.fit, density)
     return exchange(integrals, density)

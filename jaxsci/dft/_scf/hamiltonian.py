@@ -1,6 +1,7 @@
 """What the Kohn-Sham equations need of a molecule, made once before the iterations."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -26,7 +27,7 @@ class Operators(eqx.Module):
     - `orthonormal`: X with Xᵀ S X = 1.
     - `core_hamiltonian`: as in `Molecule`, or one for each spin.
     - `repulsion`, `fit`, `long_range`: as in `Molecule`.
-    - `exchange_matrix`, `long_range_matrix`: of full integrals whose exchange the functional has.
+    - `interaction`: of full integrals, G over pairs with G P = J - ½ a K - ½ b K^ω.
     - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_energy`: of the nuclei among themselves, dispersion included, in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
@@ -39,8 +40,7 @@ class Operators(eqx.Module):
     repulsion: Float[Array, "pairs pairs"] | None
     fit: Float[Array, "auxiliary pairs"] | None
     long_range: LongRange | None
-    exchange_matrix: Float[Array, "pairs pairs"] | None
-    long_range_matrix: Float[Array, "pairs pairs"] | None
+    interaction: Float[Array, "pairs pairs"] | None
     quadrature: Quadrature
     nuclear_energy: Float[Array, ""]
     charges: Float[Array, " atoms"]
@@ -52,15 +52,19 @@ class Operators(eqx.Module):
 
 def operators(molecule: Molecule, functional: Functional) -> Operators:
     """The operators of a molecule for a functional."""
-    far, counts = molecule.long_range, molecule.spins.counts(molecule.electrons)
+    repulsion, far = molecule.repulsion, molecule.long_range
+    exchanges = [
+        (functional.exact_exchange, repulsion),
+        (functional.long_range_exchange, far and far.repulsion),
+    ]
+    counts = molecule.spins.counts(molecule.electrons)
     return Operators(
         orthonormal=orthonormal(molecule.overlap, molecule.dependent),
         core_hamiltonian=molecule.core_hamiltonian,
-        repulsion=molecule.repulsion,
+        repulsion=repulsion,
         fit=molecule.fit,
         long_range=far,
-        exchange_matrix=_exchange_matrix(functional.exact_exchange, molecule.repulsion),
-        long_range_matrix=_exchange_matrix(functional.long_range_exchange, far and far.repulsion),
+        interaction=None if repulsion is None else interaction_matrix(repulsion, exchanges),
         quadrature=on_grid(molecule, molecule.grid, functional.level),
         nuclear_energy=nuclear_repulsion(molecule) + functional.nuclear_energy(molecule),
         charges=molecule.charges,
@@ -83,10 +87,6 @@ def _no_derivative(_primals, _tangents):
         "there is no derivative in the number of electrons: differentiate in other arrays of the "
         "molecule, or give it jax.lax.stop_gradient(molecule.electrons)."
     )
-
-
-def _exchange_matrix(share: float, repulsion: Array | None) -> Array | None:
-    return None if repulsion is None or not share else exchange_matrix(repulsion)
 
 
 def on_coarse_grid(ops: Operators, molecule: Molecule, level: Level) -> Operators:
@@ -125,24 +125,34 @@ def packed(density: Float[Array, "n n"]) -> Float[Array, " pairs"]:
     return density[i, j] * np.where(i == j, 1.0, 2.0)
 
 
-def exchange_matrix(repulsion: Float[Array, "pairs pairs"]) -> Float[Array, "pairs pairs"]:
-    """X with K_il = Σ_{j≥k} X_(il),(jk) P_jk (2 - δ_jk) for symmetric P.
+def interaction_matrix(
+    repulsion: Float[Array, "pairs pairs"],
+    exchanges: Sequence[tuple[float, Float[Array, "pairs pairs"] | None]],
+) -> Float[Array, "pairs pairs"]:
+    """G with J_il - ½ Σ a K_il = Σ_{j≥k} G_(il),(jk) P_jk (2 - δ_jk) for symmetric P.
 
-        X_(il),(jk) = ½ [(ij|kl) + (ik|jl)]
+        G_(il),(jk) = (il|jk) - ¼ Σ a [(ij|kl) + (ik|jl)]
 
-    Making it costs as much as one K from the integrals; each further K is a product of a matrix and
-    a vector.
+    The sum is over the shares a of exchange and the integrals of each. Making G costs as much as
+    one K from the integrals. From then on all is one product of a matrix and a vector, which takes
+    as long as reading the matrix.
 
     **Source:** Raffenetti, Chem. Phys. Lett. 20, 335 (1973).
     """
-    pairs = len(repulsion)
-    n = int(np.sqrt(2 * pairs))
+    exchanges = [(share, integrals) for share, integrals in exchanges if share]
+    if not exchanges:
+        return repulsion
+    n = int(np.sqrt(2 * len(repulsion)))
     first, second = np.tril_indices(n)
     index = jnp.asarray(pair_index(n))
 
-    def row(il):
-        i, l = index[il[0]], index[il[1]]
-        straight = repulsion[i[first], l[second]]
-        return 0.5 * (straight + repulsion[i[second], l[first]])
+    def row(pair):
+        i, l, total = index[pair[0]], index[pair[1]], pair[2]
+        for share, integrals in exchanges:
+            if integrals is not None:
+                straight = integrals[i[first], l[second]]
+                total -= 0.25 * share * (straight + integrals[i[second], l[first]])
+        return total
 
-    return jax.lax.map(row, (jnp.asarray(first), jnp.asarray(second)), batch_size=n)
+    rows = jnp.asarray(first), jnp.asarray(second), repulsion
+    return jax.lax.map(row, rows, batch_size=n)

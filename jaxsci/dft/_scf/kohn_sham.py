@@ -14,7 +14,7 @@ from .._basis.quadrature import Quadrature
 from .._xc import Functional
 from .._xc.density import MolecularDensity, both_spins
 from .._xc.features import DENSITY_CUTOFF, Features, Level
-from .coulomb import coulomb, symmetric_exchange
+from .coulomb import coulomb, exchange, product, symmetric_exchange
 from .hamiltonian import Operators
 
 # Density matrices carry a spin axis inside this package: length 1 holds the total density of a
@@ -207,32 +207,41 @@ def mean_field(
     functional: Functional, ops: Operators, density: Density
 ) -> tuple[Float[Array, ""], Density]:
     """What of energy and Fock matrix is not on the grid."""
+    field = _field(functional, ops, density)
+    core = ops.core_hamiltonian.reshape(-1, *field.shape[1:])
+    energy = ops.nuclear_energy + jnp.sum(density * (core + 0.5 * field))
+    return energy, jnp.broadcast_to(core + field, density.shape)
+
+
+def _field(functional: Functional, ops: Operators, density: Density) -> Density:
+    """J - a K - b K^ω of each spin."""
     total = jnp.sum(density, axis=0)
-    j = coulomb(ops, total)
-    core = ops.core_hamiltonian.reshape(-1, *j.shape)
-    fock = jnp.broadcast_to(core + j[None], density.shape)
-    energy = ops.nuclear_energy + jnp.sum(density * (fock - 0.5 * j[None]))
-    if functional.exact_exchange or functional.long_range_exchange:
-        k = exact_exchange(functional, ops, density, symmetric=True)
-        energy, fock = energy + 0.5 * jnp.sum(density * k), fock + k
-    return energy, fock
+    if not (functional.exact_exchange or functional.long_range_exchange):
+        return jnp.broadcast_to(coulomb(ops, total), density.shape)
+    if functional.long_range_exchange:
+        check_range(ops.long_range, functional.omega, functional.name)
+    if ops.interaction is None:
+        return coulomb(ops, total)[None] + exact_exchange(functional, ops, density, symmetric=True)
+    joined = jnp.stack([product(ops.interaction, p) for p in density])
+    if len(density) == 1:
+        return joined
+    # Of one spin, J - a K is J + 2 (G P - J).
+    coulombs = jnp.stack([coulomb(ops, p) for p in density])
+    return jnp.sum(coulombs, axis=0, keepdims=True) + 2 * (joined - coulombs)
 
 
 def exact_exchange(
     functional: Functional, ops: Operators, density: Density, *, symmetric: bool = False
 ) -> Density:
     """-a K - b K^ω of each spin; half of it for the total density of both."""
-    kinds: list[tuple[float, Operators | LongRange, Array | None]] = [
-        (functional.exact_exchange, ops, ops.exchange_matrix)
-    ]
+    kinds: list[tuple[float, Operators | LongRange]] = [(functional.exact_exchange, ops)]
     if functional.long_range_exchange:
         held = check_range(ops.long_range, functional.omega, functional.name)
-        kinds.append((functional.long_range_exchange, held, ops.long_range_matrix))
+        kinds.append((functional.long_range_exchange, held))
     half = 0.5 if density.shape[0] == 1 else 1.0
+    of_one = symmetric_exchange if symmetric else exchange
     total = jnp.zeros_like(density)
-    for share, integrals, matrix in kinds:
+    for share, integrals in kinds:
         if share:
-            matrix = matrix if symmetric else None
-            k = jnp.stack([symmetric_exchange(integrals, matrix, p) for p in density])
-            total -= half * share * k
+            total -= half * share * jnp.stack([of_one(integrals, p) for p in density])
     return total

@@ -1,6 +1,5 @@
 """A learned initial density of larger molecules than it was trained on: SCF steps of the whole."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -11,7 +10,13 @@ from tqdm import tqdm
 
 import jaxsci as jsci
 from benchmarks.cases.dft._problems import DISTORTION, TRAINED
-from benchmarks.cases.dft.starts._learned_set import auxiliary, build, densities, learned
+from benchmarks.cases.dft.starts._learned_set import (
+    auxiliary,
+    build,
+    densities,
+    learned,
+    on_one_grid,
+)
 from benchmarks.cases.dft.starts._organic import LARGEST_LEARNED, Structure, g2, tested
 from benchmarks.cases.dft.starts._training import on_densities, steps_from, through_the_field
 from benchmarks.runner.case import Case, Run, Size
@@ -44,17 +49,13 @@ def _steps(f, params, structures, basis: str, functional: str) -> np.ndarray:
         for part in np.array_split(order, min(_SHAPES, len(order))):
             made = [build(structures[i].atoms, basis, _GRID) for i in part]
             aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in made])
-            batch = jsci.dft.stack([_on_one_grid(m) for m in made])
+            batch = jsci.dft.stack([on_one_grid(m) for m in made])
             for k, i in enumerate(part):
                 m, a = jax.tree.map(lambda x, k=k: x[k], (batch, aux))
                 known = jnp.pad(exact[i], (0, a.charge.size - exact[i].size))
                 counts[i] = steps_from(m, a, (f(params, a), known), functional)
                 bar.update()
     return counts
-
-
-def _on_one_grid(m):
-    return dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
 
 
 def _effective(counts: np.ndarray, column: int) -> np.ndarray:
@@ -88,7 +89,7 @@ def make_transfer(size: Size) -> Run:
         start = time.process_time()
         f, params = _train(structures, jax.random.key(0), steps)
         few = [build(s.atoms, TRAINED[0], 0) for s in structures if 1 < s.heavy <= 2]
-        few = [_on_one_grid(m) for m in few]
+        few = [on_one_grid(m) for m in few]
         params = through_the_field(f, params, few, jax.random.key(1), further, terms=3)
         spent = time.process_time() - start
         counts = _steps(f, params, tests, *TRAINED)

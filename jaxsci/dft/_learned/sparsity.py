@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -35,7 +35,8 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
 
     **Returns:** an optax transformation for parameters from `jsci.pure(model)`.
 
-    **Raises:** `ValueError` for another fraction or negative numbers of steps.
+    **Raises:** `ValueError` for another fraction or negative numbers of steps; `TypeError` for
+    parameters of another model.
 
     **Good values:** 0.3, the sparsity of Luo et al., and a quarter of the steps for each phase.
 
@@ -50,12 +51,17 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
     if min(random, adaptive) < 0:
         raise ValueError(f"random and adaptive are {random} and {adaptive}; both must be >= 0.")
 
-    def init(_):
+    def init(params: Any) -> Phase:
+        if not isinstance(params, HamiltonianModel):
+            raise TypeError(
+                "sparse_gates() opens and closes the paths of a HamiltonianModel, got parameters "
+                f"of type {type(params).__name__}."
+            )
         return Phase(jnp.zeros((), int))
 
-    def update(updates, state, params=None):
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Phase]:
         step = state.step
-        moved = optax.apply_updates(params, updates)
+        moved: Any = optax.apply_updates(params, updates)
         gates = jnp.stack([jnp.abs(path.gate) for path in moved.paths.values()])
         before = jnp.stack([path.open for path in params.paths.values()])
         drawn = jax.random.uniform(jax.random.fold_in(jax.random.key(0), step), gates.shape)

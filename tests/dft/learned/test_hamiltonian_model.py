@@ -247,6 +247,8 @@ def test_bad_input_is_explained(model, water):
         prune(model, 0.5, pairs=2)
     with pytest.raises(ValueError, match="random and adaptive are -1"):
         sparse_gates(0.3, random=-1, adaptive=2)
+    with pytest.raises(TypeError, match="paths of a HamiltonianModel, got parameters of type dict"):
+        sparse_gates(0.3, random=1, adaptive=2).init({"w": jnp.ones(2)})
     carbon = molecule([("C", (0.0, 0.0, 0.0))], "6-31g*", spin=2, grid=0)
     assert bool(jnp.isnan(predict(model, carbon)).any())
     larger = molecule(WATER, {"O": "6-31g*", "H": "def2-qzvp"}, grid=0)

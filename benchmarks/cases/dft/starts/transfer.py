@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 import jaxsci as jsci
 from benchmarks.cases.dft._problems import DISTORTION, TRAINED
+from benchmarks.cases.dft.starts._cost import gibibytes_of_guess, share_of_time
 from benchmarks.cases.dft.starts._learned_set import (
     auxiliary,
     build,
@@ -27,6 +28,7 @@ _SHAPES = 4  # of tested molecules
 _BATCH = 16
 # Molecules, drawn at random, that are tested in another basis or functional.
 _UNSEEN = (("def2-svp", "b3lyp", 12), ("def2-tzvp", "pbe", 8))
+_QUICK = 6  # heavy atoms, at most, of molecules whose time is measured
 _GUESS_BUILDS = 1  # the learned guess costs one potential, of an auxiliary density
 
 
@@ -100,9 +102,14 @@ def make_transfer(size: Size) -> Run:
         rows = {"/".join(reversed(TRAINED)): counts}
         drawn = [tests[i] for i in jax.random.permutation(jax.random.key(29), len(tests))]
         rows |= {f"{x}/{b}": _steps(f, params, drawn[:n], b, x) for b, x, n in _UNSEEN}
-        return {
+        found = {
             f"{name} (minao, learned, exact density)": _row(counts) for name, counts in rows.items()
         }
+        shares = share_of_time(f, params, [s for s in drawn if s.heavy <= _QUICK][:4])
+        error = shares.std() / len(shares) ** 0.5
+        found["CPU time on default grids, of minao's"] = f"{shares.mean():.2f} ± {error:.2f}"
+        found["GiB of the guess of C20H42"] = f"{gibibytes_of_guess(20):.2f}"
+        return found
 
     return Run(
         learn,

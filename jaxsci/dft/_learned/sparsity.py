@@ -43,6 +43,9 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
     **Source:** the sparsity scheduler of Luo et al., ICML 2025 (SPHNet).
 
     ```python
+    f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
+    loss = jsci.objective({"matrix": jsci.dft.hamiltonian_error(f)})
+    data = {"matrix": (jsci.dft.stack([water]), jsci.dft.hamiltonian(water, result)[None])}
     gates = jsci.dft.sparse_gates(0.3, random=200, adaptive=200)
     jsci.fit(loss, params, data, optax.chain(optax.adam(1e-2), gates), steps=800)
     ```

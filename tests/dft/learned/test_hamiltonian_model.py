@@ -153,7 +153,8 @@ def test_pruned_products_are_those_with_the_largest_gates(model, water):
 @pytest.mark.slow
 def test_pairs_are_chosen_in_each_molecule_alone(model, water):
     few = prune(model, 1, pairs=0.5)
-    larger = molecule([*WATER, ("O", (2.5, 0.0, 0.3)), ("H", (2.9, 0.6, 0.9))], "6-31g*", grid=0)
+    hydroxide = [("O", (2.5, 0.0, 0.3)), ("H", (2.9, 0.6, 0.9))]
+    larger = molecule([*WATER, *hydroxide], "6-31g*", charge=-1, grid=0)
     alone = predict(few, water)
     assert float(jnp.max(jnp.abs(alone - predict(model, water)))) > 1e-3
     together = jax.vmap(predict, (None, 0))(few, stack([water, larger]))

@@ -86,6 +86,7 @@ SLOW = {
     "dft.set_blocks",
     "dft.set_means",
     "dft.skala",
+    "dft.sparse_gates",
     "dft.spin_populations",
     "dft.stability",
     "dft.stable_scf",

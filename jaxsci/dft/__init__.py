@@ -30,9 +30,9 @@ from ._learned.hamiltonian_model import (
     hamiltonian,
     hamiltonian_error,
     orbital_error,
-    prune,
     set_blocks,
 )
+from ._learned.sparsity import prune, sparse_gates
 from ._properties._analysis.cube import cube, write_cube
 from ._properties._analysis.esp import chelpg_charges
 from ._properties._analysis.fields import density_at, orbitals_at, potential_at
@@ -125,7 +125,7 @@ __all__ = [
     "DensityModel", "density_guess", "coefficient_error", "guess_error", "set_means", "auxiliary",
     "Auxiliary", "fit_density", "stack_auxiliary", "HamiltonianModel", "hamiltonian",
     "hamiltonian_guess", "hamiltonian_error", "orbital_error", "fixed_density_hamiltonian", "prune",
-    "set_blocks",
+    "set_blocks", "sparse_gates",
     # Exact constraints
     "constraint_table",
 ]  # fmt: skip

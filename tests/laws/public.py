@@ -153,6 +153,7 @@ EXEMPT = {
         dft.feature_functional dft.fit_density dft.hamiltonian dft.hamiltonian_guess
         dft.HamiltonianModel dft.local_hybrid dft.message_functional dft.nonlocal_functional
         dft.prune dft.set_blocks dft.set_means dft.weighted_functional dft.training_batch
+        dft.sparse_gates
         dft.reaction dft.reference_derivatives dft.data.minibatch dft.hessian
         dft.polarisability dft.stability dft.relax dft.scan dft.vibrations dft.excitations
         dft.stable_scf nn.Dense ntk.Features ntk.FourierNeuronFeatures ntk.bundle

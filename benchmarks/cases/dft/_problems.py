@@ -221,9 +221,10 @@ def one_grid(atoms, basis, grid=1):
     return dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
 
 
-def trained(loss, params, draw, key, steps, rate=3e-3):
-    """The averaged parameters of Adam with a decaying rate."""
+def trained(loss, params, draw, key, steps, rate=3e-3, *behind):
+    """The averaged parameters of Adam with a decaying rate, and of what is chained behind it."""
     adam = optax.adam(optax.cosine_decay_schedule(rate, steps))
-    optimizer = jsci.averaged(optax.chain(optax.clip_by_global_norm(1.0), adam), 0.99)
+    chain = optax.chain(optax.clip_by_global_norm(1.0), adam, *behind)
+    optimizer = jsci.averaged(chain, 0.99)
     result = jsci.fit(loss, params, draw, optimizer, steps=steps, key=key)
     return result.state.params

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ...core import memoised
 from .._basis.orthonormal import orthonormal
@@ -22,29 +22,74 @@ _COUPLING = 1.75
 
 
 class Path(eqx.Module):
-    """The gate and the radial functions of one triple of angular momenta."""
+    """The gate and the radial functions of one triple of angular momenta; `open` is 0 or 1."""
 
     gate: Float[Array, ""]
     weights: Float[Array, "radial channels"]
+    open: Float[Array, ""]
 
-    def strength(self, radial: Float[Array, "A B radial"]) -> Float[Array, "A B channels"]:
+    def strength(self, radial: Float[Array, "pairs radial"]) -> Float[Array, "pairs channels"]:
         """g R(r_AB), with weights of mean square one, so that the gate alone sets the size."""
-        scale = self.gate / jnp.sqrt(jnp.mean(self.weights**2))
-        return radial @ (scale * self.weights)
+        gate = jax.lax.stop_gradient(self.open) * self.gate
+        return radial @ (gate / jnp.sqrt(jnp.mean(self.weights**2)) * self.weights)
+
+
+class PairNetwork(eqx.Module):
+    """Weights and score of a pair, from the invariants of two atoms and their distance.
+
+    h_AB = tanh(U x_A0 + V x_B0 + W φ(r_AB)),   w_AB = 1 + S h_AB,   s_AB = sᵀ(h_AB + h_BA)
+    """
+
+    first: Float[Array, "features width"]
+    second: Float[Array, "features width"]
+    distance: Float[Array, "radial width"]
+    weights: Float[Array, "width twice_lmax channels"]
+    score: Float[Array, " width"]
+    # Nonzero while training draws pairs at random; see `sparse_gates`.
+    draw: Float[Array, ""]
+
+    # Of the neighbours in a molecule, those whose products are computed.
+    share: float = eqx.field(static=True, default=1.0)
+
+    def __call__(
+        self, invariants: Float[Array, "atoms features"], radial: Float[Array, "A B radial"]
+    ) -> tuple[Float[Array, "A B degrees channels"], Float[Array, "A B"]]:
+        first, second = invariants @ self.first, invariants @ self.second
+        hidden = jnp.tanh(first[:, None] + second[None] + radial @ self.distance)
+        score = hidden @ self.score
+        return 1 + jnp.einsum("abw,wlc->ablc", hidden, self.weights), score + score.T
+
+    def order(self, score: Float[Array, "A B"]) -> Float[Array, "A B"]:
+        """By what pairs are chosen: the score, or random numbers."""
+        drawn = jax.lax.stop_gradient(self.draw)
+        key = jax.random.fold_in(jax.random.key(0), drawn.astype(int))
+        return jnp.where(drawn > 0, jax.random.uniform(key, score.shape, score.dtype), score)
+
+
+def pair_network(features: int, radial: int, width: int, degrees: int, channels: int, key):
+    """Initially all pairs alike."""
+    keys = jax.random.split(key, 3)
+    first, second, distance = (
+        n**-0.5 * jax.random.normal(k, (n, width), jnp.float64)
+        for k, n in zip(keys, (features, features, radial), strict=True)
+    )
+    weights = jnp.zeros((width, degrees, channels))
+    return PairNetwork(first, second, distance, weights, jnp.zeros(width), jnp.zeros(()))
 
 
 class HamiltonianModel(eqx.Module):
     """A model of the Kohn-Sham matrix of a molecule in one orbital basis, from its atoms alone.
 
-        F = sym(F⁰ + D),   D_ij = Σ_c a_ic b_jc Σ_lm ⟨l_i m_i, l_j m_j | lm⟩ p_AB,lmc
-        p_AB = Σ_paths g_path R_path(r_AB) [features(A)_l₁ ⊗ Y_l₂(r_AB)]_l
+        F = sym(F⁰ + D),   D_ij = Σ_c a_ic b_jc Σ_lm ⟨l_i m_i, l_j m_j | lm⟩ w_AB,lc p_AB,lmc
+        p_AB = 2 σ(s_AB) Σ_paths g_path R_path(r_AB) [features(A)_l₁ ⊗ Y_l₂(r_AB)]_l
 
-    for i on atom A and j on B; for A = B, p_AA is the sum of the p_AB of all B. F⁰ is given, as is
-    that of the atoms' densities, or is an extended Hückel matrix: the mean blocks of each
-    element, and between atoms 1.75 times the mean of two levels times the overlap. A path is a
-    triple (l₁, l₂, l) of angular momenta with a gate g; `prune` keeps those with the largest gates
-    and skips the work of all others. The matrix rotates with the molecule, but is specific to the
-    basis that it was trained in.
+    for i on atom A and j on B; for A = B, p_AA is the sum of the p_AB of all B. A network of the
+    invariants of both atoms gives the weights w and the gate 2 σ(s) of a pair, which is that of B
+    and A too. F⁰ is given, as is that of the atoms' densities, or is an extended Hückel matrix: the
+    mean blocks of each element, and between atoms 1.75 times the mean of two levels times the
+    overlap. A path is a triple (l₁, l₂, l) of angular momenta with a gate g. `prune` keeps the
+    paths, and in each molecule the pairs, with the largest gates and skips the work of all others.
+    The matrix rotates with the molecule, but is specific to the basis that it was trained in.
 
     **Arguments:**
 
@@ -53,7 +98,7 @@ class HamiltonianModel(eqx.Module):
     - `channels`: copies of each angular momentum.
     - `radial`: number of radial Gaussians.
     - `cutoff`: distance beyond which atoms do not interact, in Bohr.
-    - `width`: of the network of the gates.
+    - `width`: of the networks of the gates.
     - `layers`: 1 for features of an atom and its neighbours, 2 with those that these see.
     - `key`: PRNG key of the initial weights.
 
@@ -68,8 +113,8 @@ class HamiltonianModel(eqx.Module):
     **Good values:** the defaults for a few hundred small molecules. F⁰ of the atoms' densities
     costs a Fock matrix, and leaves less to learn; without it, call `set_blocks` before training.
 
-    **Source:** gates after Luo et al., ICML 2025 (SPHNet), without their phase of random gates;
-    features as in `DensityModel`; Wolfsberg & Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
+    **Source:** gates after Luo et al., ICML 2025 (SPHNet), trained by `sparse_gates`; features as
+    in `DensityModel`; Wolfsberg & Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
 
     ```python
     f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
@@ -85,6 +130,7 @@ class HamiltonianModel(eqx.Module):
     left: Float[Array, "elements lmax shells channels"]
     right: Float[Array, "elements lmax shells channels"]
     blocks: Float[Array, "elements lmax shells shells"]
+    network: PairNetwork
 
     def __init__(
         self,
@@ -102,7 +148,7 @@ class HamiltonianModel(eqx.Module):
         if any(m.basis.cartesian for m in examples):
             raise ValueError("HamiltonianModel() needs a spherical basis, got a Cartesian one.")
         shells = shells_of([m.basis for m in examples])
-        key, *keys = jax.random.split(key, 6)
+        key, *keys = jax.random.split(key, 7)
         self.atoms = AtomFeatures(
             [nuclei_of(m) for m in examples], len(shells) - 1, channels=channels, radial=radial,
             cutoff=cutoff, width=width, layers=layers, key=key,
@@ -116,12 +162,14 @@ class HamiltonianModel(eqx.Module):
         self.project = normal(keys[0], l, self.atoms.size, channels, scale=self.atoms.size**-0.5)
         gate = jnp.asarray(len(triples) ** -0.5)
         weights = normal(keys[1], len(triples), radial, channels, scale=1.0)
-        self.paths = {t: Path(gate, w) for t, w in zip(triples, weights, strict=True)}
+        ways = zip(triples, weights, strict=True)
+        self.paths = {t: Path(gate, w, jnp.ones(())) for t, w in ways}
         self.within = normal(keys[2], l, channels, scale=1.0)
         self.around = jnp.ones((2 * l - 1, channels))
         self.left = normal(keys[3], e, l, s, channels, scale=channels**-0.25)
         self.right = normal(keys[4], e, l, s, channels, scale=0.1 * channels**-0.25)
         self.blocks = jnp.zeros((e, l, s, s))
+        self.network = pair_network(self.atoms.size, radial, width, 2 * l - 1, channels, keys[5])
 
     def __call__(
         self, molecule: Molecule, base: Float[Array, "nao nao"] | None = None
@@ -146,25 +194,40 @@ class HamiltonianModel(eqx.Module):
         return jnp.where(real[:, None] & real[None], whole, padding)
 
     def _pairs(self, molecule: Molecule) -> Float[Array, "2 A B lm channels"]:
-        """p_AB, tensors and pseudotensors; on the diagonal, A itself and the sum over all B."""
+        """w p_AB, tensors and pseudotensors; on the diagonal, A itself and the sum over all B."""
         nuclei = nuclei_of(molecule)
         features = self.atoms(nuclei)
-        features = jnp.einsum("amf,mfc->amc", features, self.project[degrees(self.atoms.lmax)])
         highest = 2 * self.atoms.lmax  # of the products of two basis functions
         harmonics, radial = self.atoms.neighbours(nuclei, highest)
-        couplings = _couplings(highest)
-        pairs = jnp.zeros((2, *radial.shape[:2], couplings.shape[1], features.shape[2]))
-        for (i, j, k), path in self.paths.items():
-            parity = (i + j + k) % 2
-            coupling = couplings[parity, _of(i), _of(j), _of(k)]
-            directed = jnp.einsum("jab,ijk->abik", harmonics[_of(j)], coupling)
-            product = jnp.einsum("aic,abik->abkc", features[:, _of(i)], directed)
-            pairs = pairs.at[parity, :, :, _of(k)].add(path.strength(radial)[:, :, None] * product)
+        weights, score = self.network(features[:, 0], radial)
+        features = jnp.einsum("amf,mfc->amc", features, self.project[degrees(self.atoms.lmax)])
+        near = jnp.any(radial > 0, axis=-1)
+        a, b, kept = _strongest(self.network.order(score), near, self.network.share)
+        strength = radial[a, b] * (kept * 2 * jax.nn.sigmoid(score[a, b]))[:, None]
+        products = self._products(features[a], harmonics[:, a, b], strength)
+        pairs = jnp.zeros((2, *score.shape, *products.shape[2:])).at[:, a, b].set(products)
         own = jnp.sum(pairs, axis=2) * self.around[degrees(highest)][None, None]
         alone = features * self.within[degrees(self.atoms.lmax)][None]
         own = own.at[0, :, : alone.shape[1]].add(alone)
         atoms = jnp.arange(len(nuclei.coordinates))
-        return pairs.at[:, atoms, atoms].set(own)
+        return pairs.at[:, atoms, atoms].set(own) * weights[:, :, degrees(highest)][None]
+
+    def _products(
+        self,
+        features: Float[Array, "pairs lm channels"],
+        harmonics: Float[Array, "twice_lm pairs"],
+        radial: Float[Array, "pairs radial"],
+    ) -> Float[Array, "2 pairs twice_lm channels"]:
+        """Σ_paths g R [features ⊗ Y]."""
+        couplings = _couplings(2 * self.atoms.lmax)
+        found = jnp.zeros((2, len(radial), couplings.shape[1], features.shape[2]))
+        for (i, j, k), path in self.paths.items():
+            parity = (i + j + k) % 2
+            coupling = couplings[parity, _of(i), _of(j), _of(k)]
+            directed = jnp.einsum("jp,ijk->pik", harmonics[_of(j)], coupling)
+            product = jnp.einsum("pic,pik->pkc", features[:, _of(i)], directed)
+            found = found.at[parity, :, _of(k)].add(path.strength(radial)[:, None] * product)
+        return found
 
     def _mean(self, molecule: Molecule) -> Float[Array, "nao nao"]:
         """F⁰."""
@@ -204,6 +267,23 @@ def _couplings(lmax: int) -> np.ndarray:
     return np.stack([gaunt_coefficients(lmax), bracket_coefficients(lmax)])
 
 
+def _strongest(
+    order: Float[Array, "A B"], near: Bool[Array, "A B"], keep: float
+) -> tuple[Int[Array, " pairs"], Int[Array, " pairs"], Bool[Array, " pairs"]]:
+    """The pairs with the largest order, a fraction of the near ones of this molecule.
+
+    The fraction is that of its own pairs, so neither its batch nor its padding changes its result.
+    """
+    size = len(near)
+    if keep == 1:
+        index, kept = jnp.arange(size * size), near.ravel()
+    else:
+        most = math.ceil(keep * size * (size - 1))
+        _, index = jax.lax.top_k(jnp.where(near, order, -jnp.inf).ravel(), most)
+        kept = (jnp.arange(most) < jnp.ceil(keep * jnp.sum(near))) & near.ravel()[index]
+    return index // size, index % size, kept
+
+
 def _of(l: int) -> slice:
     return slice(l * l, (l + 1) ** 2)
 
@@ -212,32 +292,6 @@ def _pairs_of(shells):
     """Index into the blocks of two functions of one atom and one angular momentum."""
     element, l, rank = shells
     return element[:, None], l[:, None], rank[:, None], rank[None]
-
-
-def prune(model: HamiltonianModel, keep: float) -> HamiltonianModel:
-    """The model with a fraction of its paths, those with the largest gates.
-
-    **Arguments:**
-
-    - `model`: trained with all paths; train it further afterwards.
-    - `keep`: the fraction of paths to keep, in (0, 1].
-
-    **Returns:** a model of fewer paths, whose cost falls roughly in proportion.
-
-    **Raises:** `ValueError` for another fraction.
-
-    **Good values:** 0.3, the sparsity of Luo et al., ICML 2025.
-
-    ```python
-    model = jsci.dft.HamiltonianModel([water], key=jax.random.key(0))  # then trained
-    f, params = jsci.pure(jsci.dft.prune(model, 0.3))
-    ```
-    """
-    if not 0 < keep <= 1:
-        raise ValueError(f"keep is {keep!r}; it must be above 0 and at most 1.")
-    strongest = sorted(model.paths, key=lambda t: -abs(float(model.paths[t].gate)))
-    kept = {t: model.paths[t] for t in sorted(strongest[: math.ceil(keep * len(strongest))])}
-    return eqx.tree_at(lambda m: m.paths, model, kept)
 
 
 def hamiltonian(molecule: Molecule, result: SCFResult) -> Float[Array, "nao nao"]:

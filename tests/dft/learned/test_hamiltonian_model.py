@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxsci as jsci
@@ -18,6 +19,7 @@ from jaxsci.dft import (
     prune,
     scf,
     set_blocks,
+    sparse_gates,
     stack,
     xc,
 )
@@ -39,8 +41,14 @@ def water():
 def model(water):
     """Random in every weight, so that nothing vanishes by the initial values."""
     made = HamiltonianModel([water], channels=3, radial=4, width=5, key=jax.random.key(1))
-    keys = iter(jax.random.split(jax.random.key(2), 100))
-    return jax.tree.map(lambda w: w + 0.3 * jax.random.normal(next(keys), w.shape), made)
+    keys = iter(jax.random.split(jax.random.key(2), 200))
+    made = jax.tree.map(lambda w: w + 0.3 * jax.random.normal(next(keys), w.shape), made)
+    made = eqx.tree_at(lambda m: m.network.draw, made, jnp.zeros(()))
+    return eqx.tree_at(all_open, made, [jnp.ones(())] * len(made.paths))
+
+
+def all_open(model):
+    return [path.open for path in model.paths.values()]
 
 
 @jax.jit
@@ -142,6 +150,43 @@ def test_pruned_products_are_those_with_the_largest_gates(model, water):
     np.testing.assert_allclose(predict(few, water), predict(off, water), atol=1e-13)
 
 
+@pytest.mark.slow
+def test_pairs_are_chosen_in_each_molecule_alone(model, water):
+    few = prune(model, 1, pairs=0.5)
+    hydroxide = [("O", (2.5, 0.0, 0.3)), ("H", (2.9, 0.6, 0.9))]
+    larger = molecule([*WATER, *hydroxide], "6-31g*", charge=-1, grid=0)
+    alone = predict(few, water)
+    assert float(jnp.max(jnp.abs(alone - predict(model, water)))) > 1e-3
+    together = jax.vmap(predict, (None, 0))(few, stack([water, larger]))
+    np.testing.assert_allclose(together[0, : water.size, : water.size], alone, atol=1e-11)
+
+
+def test_gates_are_random_then_the_largest_then_the_same(model):
+    """And `prune` keeps the paths that were open at the end."""
+    _, params = jsci.pure(model)
+    rule = sparse_gates(0.3, random=3, adaptive=2)
+    state, seen, draws = rule.init(params), [], []
+    key = jax.random.key(5)
+    for step in range(8):
+        updates = jax.tree.map(jnp.zeros_like, params)
+        moves = 0.5 * jax.random.normal(jax.random.fold_in(key, step), (len(params.paths),))
+        updates = eqx.tree_at(
+            lambda p: [path.gate for path in p.paths.values()], updates, list(moves)
+        )
+        updates, state = rule.update(updates, state, params)
+        params = optax.apply_updates(params, updates)
+        seen.append({t for t, path in params.paths.items() if path.open == 1})
+        draws.append(float(params.network.draw))
+        gates = {t: abs(float(path.gate)) for t, path in params.paths.items()}
+        if 3 <= step < 5:
+            assert seen[-1] == set(sorted(gates, key=lambda t: -gates[t])[:10])
+    assert all(len(x) == 10 for x in seen)
+    assert len({frozenset(x) for x in seen[:3]}) == 3
+    assert seen[4] == seen[5] == seen[6] == seen[7]
+    np.testing.assert_allclose(draws, [1, 2, 3, 0, 0, 0, 0, 0], atol=1e-12)
+    assert set(prune(eqx.combine(params, model), 0.3).paths) == seen[-1]
+
+
 def test_error_is_the_mean_square_of_an_entry(model, water, solved):
     f, params = jsci.pure(model)
     exact = hamiltonian(water, solved)
@@ -199,6 +244,12 @@ def test_bad_input_is_explained(model, water):
         orbital_error(lambda p, m: m.overlap, unoccupied=-1)
     with pytest.raises(ValueError, match="keep is 0"):
         prune(model, 0)
+    with pytest.raises(ValueError, match="pairs is 2"):
+        prune(model, 0.5, pairs=2)
+    with pytest.raises(ValueError, match="random and adaptive are -1"):
+        sparse_gates(0.3, random=-1, adaptive=2)
+    with pytest.raises(TypeError, match="paths of a HamiltonianModel, got parameters of type dict"):
+        sparse_gates(0.3, random=1, adaptive=2).init({"w": jnp.ones(2)})
     carbon = molecule([("C", (0.0, 0.0, 0.0))], "6-31g*", spin=2, grid=0)
     assert bool(jnp.isnan(predict(model, carbon)).any())
     larger = molecule(WATER, {"O": "6-31g*", "H": "def2-qzvp"}, grid=0)

@@ -64,6 +64,36 @@ def through_the_field(f, params, molecules, key, steps, *, terms: int):
     return trained(loss, params, draw, key, steps, 3e-4)
 
 
+def on_matrices(model, stacks, key, steps, batch: int, *behind):
+    """The model after training on stacks of molecules, Kohn-Sham matrices and those to start from.
+
+    Both errors are of one prediction, which is most of the work.
+    """
+    f, params = jsci.pure(model)
+    errors = jsci.dft.hamiltonian_error(_given), jsci.dft.orbital_error(_given)
+
+    def error(params, sample):
+        m, _, base = sample
+        matrix = f(params, m, base)
+        return jnp.concatenate([e(matrix, sample) for e in errors])
+
+    counts = {name: len(known) for name, (_, known, _) in stacks.items()}
+    drawn = {name: max(1, round(batch * n / sum(counts.values()))) for name, n in counts.items()}
+    weights = {name: n / sum(drawn.values()) for name, n in drawn.items()}
+    loss = jsci.objective(dict.fromkeys(stacks, error), weights=weights)
+
+    def draw(key):
+        keys = jax.random.split(key, len(stacks))
+        return {n: some(k, stacks[n], drawn[n]) for k, n in zip(keys, stacks, strict=True)}
+
+    trained_params = trained(loss, params, draw, key, steps, 1e-2, *behind)
+    return eqx.combine(trained_params, model)
+
+
+def _given(matrix, *_):
+    return matrix
+
+
 def some(key, batch, count: int):
     """`count` items of a batch, or all, each at most once."""
     size = jax.tree.leaves(batch)[0].shape[0]

@@ -1,6 +1,5 @@
 """A learned initial density of larger molecules than it was trained on: SCF steps of the whole."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -11,7 +10,14 @@ from tqdm import tqdm
 
 import jaxsci as jsci
 from benchmarks.cases.dft._problems import DISTORTION, TRAINED
-from benchmarks.cases.dft.starts._learned_set import auxiliary, build, densities, learned
+from benchmarks.cases.dft.starts._cost import gibibytes_of_guess, share_of_time
+from benchmarks.cases.dft.starts._learned_set import (
+    auxiliary,
+    build,
+    densities,
+    learned,
+    on_one_grid,
+)
 from benchmarks.cases.dft.starts._organic import LARGEST_LEARNED, Structure, g2, tested
 from benchmarks.cases.dft.starts._training import on_densities, steps_from, through_the_field
 from benchmarks.runner.case import Case, Run, Size
@@ -20,8 +26,9 @@ _GRID = 1
 _GROUPS = 3  # of training molecules by size
 _SHAPES = 4  # of tested molecules
 _BATCH = 16
-_FEW = 6  # tested in other bases and functionals
-_UNSEEN = (("def2-svp", "b3lyp"), ("def2-tzvp", "pbe"))
+# Molecules, drawn at random, that are tested in another basis or functional.
+_UNSEEN = (("def2-svp", "b3lyp", 12), ("def2-tzvp", "pbe", 8))
+_QUICK = 6  # heavy atoms, at most, of molecules whose time is measured
 _GUESS_BUILDS = 1  # the learned guess costs one potential, of an auxiliary density
 
 
@@ -44,17 +51,13 @@ def _steps(f, params, structures, basis: str, functional: str) -> np.ndarray:
         for part in np.array_split(order, min(_SHAPES, len(order))):
             made = [build(structures[i].atoms, basis, _GRID) for i in part]
             aux = jsci.dft.stack_auxiliary([jsci.dft.auxiliary(m) for m in made])
-            batch = jsci.dft.stack([_on_one_grid(m) for m in made])
+            batch = jsci.dft.stack([on_one_grid(m) for m in made])
             for k, i in enumerate(part):
                 m, a = jax.tree.map(lambda x, k=k: x[k], (batch, aux))
                 known = jnp.pad(exact[i], (0, a.charge.size - exact[i].size))
                 counts[i] = steps_from(m, a, (f(params, a), known), functional)
                 bar.update()
     return counts
-
-
-def _on_one_grid(m):
-    return dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
 
 
 def _effective(counts: np.ndarray, column: int) -> np.ndarray:
@@ -88,7 +91,7 @@ def make_transfer(size: Size) -> Run:
         start = time.process_time()
         f, params = _train(structures, jax.random.key(0), steps)
         few = [build(s.atoms, TRAINED[0], 0) for s in structures if 1 < s.heavy <= 2]
-        few = [_on_one_grid(m) for m in few]
+        few = [on_one_grid(m) for m in few]
         params = through_the_field(f, params, few, jax.random.key(1), further, terms=3)
         spent = time.process_time() - start
         counts = _steps(f, params, tests, *TRAINED)
@@ -97,10 +100,16 @@ def make_transfer(size: Size) -> Run:
     def figures(result):
         f, params, counts = result
         rows = {"/".join(reversed(TRAINED)): counts}
-        rows |= {f"{x}/{b}": _steps(f, params, tests[:_FEW], b, x) for b, x in _UNSEEN}
-        return {
+        drawn = [tests[i] for i in jax.random.permutation(jax.random.key(29), len(tests))]
+        rows |= {f"{x}/{b}": _steps(f, params, drawn[:n], b, x) for b, x, n in _UNSEEN}
+        found = {
             f"{name} (minao, learned, exact density)": _row(counts) for name, counts in rows.items()
         }
+        shares = share_of_time(f, params, [s for s in drawn if s.heavy <= _QUICK][:4])
+        error = shares.std() / len(shares) ** 0.5
+        found["CPU time on default grids, of minao's"] = f"{shares.mean():.2f} ± {error:.2f}"
+        found["GiB of the guess of C20H42"] = f"{gibibytes_of_guess(20):.2f}"
+        return found
 
     return Run(
         learn,
@@ -108,7 +117,7 @@ def make_transfer(size: Size) -> Run:
         error=lambda result: float(_effective(result[2], 1).mean()),
         note=f"{len(structures)} distorted molecules of ase's g2 with H, C, N, O and at most "
         f"{LARGEST_LEARNED} heavy atoms learned; tested on {len(tests)} with 5 to 8, five of g2 "
-        f"and the others joined from two of it, {_FEW} of them in the other rows; {steps} steps on "
+        f"and the others joined from two of it, some of them in the other rows; {steps} steps on "
         f"densities, {further} through three SCF steps; grid {_GRID} alone, density fitting",
         figures=figures if not small else {},
         host=True,

@@ -23,7 +23,7 @@ from ._equations.equations import (
     wave,
 )
 from ._equations.exact_conditions import dirichlet, hard
-from ._equations.fractional import caputo
+from ._equations.fractional import caputo, fractional_laplacian
 from ._equations.residual_conditions import integral, interface, periodic, robin
 from ._equations.smoothness import require_smooth
 from ._equations.systems import (
@@ -62,7 +62,7 @@ __all__ = [
     "graded", "adversarial", "Adversarial", "random_directions", "with_directions",
     # Equations
     "poisson", "helmholtz", "heat", "wave", "advection", "burgers", "allen_cahn", "schroedinger",
-    "kuramoto_sivashinsky", "caputo",
+    "kuramoto_sivashinsky", "caputo", "fractional_laplacian",
     # Systems of equations
     "navier_stokes", "stream_function", "elasticity", "maxwell", "time_harmonic_maxwell",
     "reaction_diffusion",

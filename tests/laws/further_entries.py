@@ -60,6 +60,11 @@ EQUATIONS = [
         _rows(2),
     ),
     Entry("pde.caputo", lambda x: jsci.pde.caputo(_field, 0.5)(x), _rows(2)),
+    Entry(
+        "pde.fractional_laplacian",
+        lambda x: jsci.pde.fractional_laplacian(_field, 1.2, jsci.pde.Interval(-2.0, 2.0))(x),
+        _rows(2),
+    ),
     Entry("pde.schroedinger", lambda x: jsci.pde.schroedinger(1.0)(_field, x), _rows(2)),
     Entry("pde.navier_stokes", lambda x: jsci.pde.navier_stokes(0.1)(_powers(3), x), _rows(2)),
     Entry("pde.stream_function", lambda x: jsci.pde.stream_function(0.1)(_field, x), _rows(2)),

@@ -236,12 +236,13 @@ def test_a_loss_of_zero_on_parts_that_only_touch_is_never_reached():
 @pytest.mark.slow
 @pytest.mark.report("lululxvi/deepxde#1969")
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.filterwarnings("ignore:The terms are unequal")
-def test_two_materials_in_raw_units_by_scaled_steps(seed):
+def test_two_materials_in_raw_units_by_scaled_steps(seed, scaled):
     """Heat through two squares of conductivity 1.38 and 400, 293.15 below and an inflow of 200.
 
-    Right, by hand: 365.61 and 438.33 in their middles. Without `scaled=True` Levenberg-Marquardt
-    ends some 90 degrees below.
+    Right, by hand: 365.61 and 438.33 in their middles. Damped by the identity Levenberg-Marquardt
+    ends some 90 degrees below; with terms that are so unequal it damps by diag(Jᵀ J) of itself.
     """
     lower, upper = pde.Box((0.0, 0.0), (1.0, 1.0)), pde.Box((0.0, 1.0), (1.0, 2.0))
     f, params = jsci.pure(nn.MLP(2, 2, width=16, depth=1, key=jax.random.key(seed)))
@@ -265,7 +266,7 @@ def test_two_materials_in_raw_units_by_scaled_steps(seed):
         name: pde.sobol(region, 128 if "laplace" in name else 24)(jax.random.key(i))
         for i, (name, region) in enumerate(regions.items())
     }
-    optimizer = jsci.levenberg_marquardt(scaled=True)
+    optimizer = jsci.levenberg_marquardt(scaled=scaled)
     fit = jsci.fit(jsci.objective(terms), params, points, optimizer, steps=200, progress=False)
     middles = f(fit.params, jnp.array([0.3, 0.5]))[0], f(fit.params, jnp.array([0.3, 1.5]))[1]
     right = [293.15 + 100 / 1.38, 293.15 + 200 / 1.38 + 100 / 400]

@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._train.imbalance import UNEQUAL
 from .._train.objective import Objective
 from .._train.second_order import SecondOrderState
 
-# Beyond this ratio of traces, damping and rounding that suit one term are out of scale for others.
-_UNEQUAL = 3e4
 # A loss on other samples that is larger by this factor, thirty in the residual, is another one.
 _OVERFITTED = 1e3
 # Fewest steps from which a trend is read.
@@ -35,7 +34,7 @@ def warn_of_few_residuals(count, params, state, stacklevel):
 def unequal_terms(state) -> bool:
     """Whether a second-order optimiser has found terms of very different scales."""
     spread = _imbalance(state)
-    return spread is not None and spread > _UNEQUAL
+    return spread is not None and spread > UNEQUAL
 
 
 def warn_of_unequal_terms(objective, params, batch, stacklevel):
@@ -46,8 +45,9 @@ def warn_of_unequal_terms(objective, params, batch, stacklevel):
     warnings.warn(
         f"The terms are unequal: the mean squares of their gradients differ by a factor of "
         f"{max(traces.values()) / smallest:.1e}, so the loss says little of the small ones. Write "
-        "the problem in units in which its fields and coefficients are near one, take steps that "
-        "do not depend on units, levenberg_marquardt(scaled=True), or balance the terms: "
+        "the problem in units in which its fields and coefficients are near one, or balance the "
+        "terms, since second-order steps now damp each parameter in a unit of its own, as "
+        "levenberg_marquardt(scaled=True) always does, and fronts train worse with it: "
         f"jsci.objective(..., weights={{{weights}}}).",
         stacklevel=stacklevel + 1,
     )

@@ -249,7 +249,9 @@ def _assemble(lower, layouts, scales):
     blocks: list[list[Any]] = [[None] * len(lower) for _ in count]
     for i in count:
         for j in range(i + 1):
-            block = (scales[i] * scales[j]).astype(lower[i][j].dtype) * lower[i][j]
+            scale = (scales[i] * scales[j]).astype(lower[i][j].dtype)
+            # Rows of scale zero are zero, also where they are not finite.
+            block = jnp.where(scale == 0, 0, scale * lower[i][j])
             blocks[i][j] = _raveled(block, layouts[i], layouts[j])
             if i != j:
                 blocks[j][i] = _raveled(mirror(block), layouts[j], layouts[i])

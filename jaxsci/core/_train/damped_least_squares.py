@@ -10,7 +10,7 @@ import lineax as lx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from .imbalance import imbalance, rows_of_terms
+from .imbalance import UNEQUAL, imbalance, rows_of_terms
 from .objective import BatchResiduals
 
 # Above this many rows a dense n x n matrix and its factorisation no longer pay.
@@ -78,9 +78,10 @@ def _parameter(residuals, params, *_):
     normal = jacobian.T @ jacobian
     squares = jnp.sum(jacobian**2, axis=1)
     spread = imbalance(residuals, [squares[k].sum() for k in rows_of_terms(residuals, params)])
+    metric = _metric(normal, spread)
 
     def damped(damping):
-        solve = _positive_solver(normal, damping)
+        solve = _positive_solver(normal, damping * metric)
         return lambda b: solve(jacobian.T @ b)
 
     return LinearModel(r, terms, jnp.trace(normal), spread, lambda v: jacobian @ v, damped)
@@ -93,9 +94,10 @@ def _parameter_in_chunks(residuals, params, vector, flat):
     parts = residuals.normal(params)
     normal = sum(parts.values())
     spread = imbalance(residuals, [jnp.trace(part) for part in parts.values()])
+    metric = _metric(normal, spread)
 
     def damped(damping):
-        solve = _positive_solver(normal, damping)
+        solve = _positive_solver(normal, damping * metric)
 
         def solution(b):
             of_terms = {name: b[k] for name, k in zip(names, rows, strict=True)}
@@ -104,6 +106,16 @@ def _parameter_in_chunks(residuals, params, vector, flat):
         return solution
 
     return LinearModel(r, terms, jnp.trace(normal), spread, _pushforward(vector, flat), damped)
+
+
+def _metric(normal, spread):
+    """What damping multiplies: ones, or Marquardt's diag(Jᵀ J) where terms are very unequal.
+
+    There one length for all parameters is out of scale for most of them. Its mean is one.
+    """
+    diagonal = jnp.diagonal(normal)
+    own = jnp.where(diagonal > 0, diagonal / jnp.mean(diagonal), 1)
+    return jnp.where(spread > UNEQUAL, own, 1)
 
 
 def _matrix_free(residuals, params, vector, flat):
@@ -137,6 +149,6 @@ def _pushforward(vector, flat):
 
 
 def _positive_solver(matrix, damping):
-    damped = matrix + damping * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    damped = matrix + jnp.diag(jnp.broadcast_to(damping, matrix.shape[:1]))
     factor = jax.scipy.linalg.cho_factor(damped)
     return lambda b: jax.scipy.linalg.cho_solve(factor, b)

@@ -9,6 +9,9 @@ from jaxtyping import Array, Float, PyTree
 
 from .objective import BatchResiduals
 
+# Beyond this ratio of traces, damping and rounding that suit one term are out of scale for others.
+UNEQUAL = 3e4
+
 
 def rows_of_terms(residuals: BatchResiduals, params: PyTree) -> list[slice]:
     """Where each term lies in `residuals.vector(params)`."""

@@ -1,6 +1,7 @@
 """Named residuals as a loss for first-order methods and a residual vector for second-order ones."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,7 +49,7 @@ class Objective(eqx.Module):
     def weighted(self, terms: Mapping[str, Float[Array, ""]]) -> Float[Array, ""]:
         """Σₖ wₖ termsₖ."""
         named = zip(self.names, self.weights, strict=True)
-        return jnp.stack([w * terms[name] for name, w in named]).sum()
+        return jnp.stack([_scaled(w, terms[name]) for name, w in named]).sum()
 
     def terms(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Float[Array, ""]]:
         """Each term's mean square, without its weight."""
@@ -84,7 +85,7 @@ class Objective(eqx.Module):
         divisors = self._divisors(batch)
         terms = {name: total / divisors[name] for name, (total, _) in sums.items()}
         gradients = [
-            jax.tree.map(lambda g, c=w / divisors[name]: c * g, sums[name][1])
+            jax.tree.map(functools.partial(_scaled, w / divisors[name]), sums[name][1])
             for name, w in zip(self.names, self.weights, strict=True)
         ]
         gradient = jax.tree.map(lambda *g: sum(g[1:], g[0]), *gradients)
@@ -93,7 +94,7 @@ class Objective(eqx.Module):
     def residuals(self, params: PyTree, batch: Mapping[str, PyTree]) -> dict[str, Array]:
         """Each term's residuals scaled by √(wₖ/nₖ), so that `value` is their sum of squares."""
         scales = self._scales(batch)
-        return {name: scales[name] * r for name, r in self._raw(params, batch).items()}
+        return {name: _scaled(scales[name], r) for name, r in self._raw(params, batch).items()}
 
     def at(self, batch: Mapping[str, PyTree]) -> "BatchResiduals":
         """The residuals on one batch, with their Jacobian and tangent kernel."""
@@ -118,8 +119,8 @@ class Objective(eqx.Module):
 
     def _raw(self, params, batch):
         return {
-            name: self._map(Checked(name, r))(params, batch[name])
-            for name, r in zip(self.names, self.functions, strict=True)
+            name: self._map(Checked(name, r, w))(params, batch[name])
+            for name, r, w in zip(self.names, self.functions, self.weights, strict=True)
         }
 
     def _mean_squares(self, raw, batch):
@@ -169,7 +170,7 @@ class BatchResiduals(eqx.Module):
         """`vector(params)`, and each term's mean square without its weight."""
         raw = self.objective._raw(params, self.batch)
         scales = self.objective._scales(self.batch)
-        vector = jnp.concatenate([(scales[name] * raw[name]).reshape(-1) for name in raw])
+        vector = jnp.concatenate([_scaled(scales[name], raw[name]).reshape(-1) for name in raw])
         return vector, self.objective._mean_squares(raw, self.batch)
 
     def jacobian(self, params: PyTree) -> tuple[Float[Array, " n"], Float[Array, "n p"]]:
@@ -196,7 +197,7 @@ class BatchResiduals(eqx.Module):
         named = zip(self.objective.names, self.objective.functions, strict=True)
         blocks = {name: rows(name, r) for name, r in named}
         vector, jacobian = (
-            jnp.concatenate([scales[name] * block[i] for name, block in blocks.items()])
+            jnp.concatenate([_scaled(scales[name], block[i]) for name, block in blocks.items()])
             for i in range(2)
         )
         raw = {name: block[0] for name, block in blocks.items()}
@@ -225,7 +226,7 @@ class BatchResiduals(eqx.Module):
                 return f(jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size))
 
             sums = sum_of_chunks(of_chunk, self.batch[name], min(batch_size, sizes[name]))
-            return scales[name] ** 2 * sums
+            return _scaled(scales[name] ** 2, sums)
 
         return {name: of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)}
 
@@ -234,8 +235,8 @@ class BatchResiduals(eqx.Module):
         o, sizes = self.objective, self.objective._sizes(self.batch)
         scales = o._scales(self.batch)
 
-        def of_term(name, r):
-            r = Checked(name, r)
+        def of_term(name, r, w):
+            r = Checked(name, r, w)
             samples = self.batch[name], b[name].reshape(sizes[name], -1)
             batch_size = min(o.batch_size or sizes[name], sizes[name])
 
@@ -244,7 +245,7 @@ class BatchResiduals(eqx.Module):
 
             return value_and_grad_of_sum(product, params, samples, batch_size)[1]
 
-        parts = [of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)]
+        parts = map(of_term, o.names, o.functions, o.weights)
         return ravel_pytree(jax.tree.map(lambda *g: sum(g[1:], g[0]), *parts))[0]
 
     def traces(self, params: PyTree) -> dict[str, Float[Array, ""]]:
@@ -352,6 +353,11 @@ def objective(
         batch_size=batch_size,
         mesh=mesh,
     )
+
+
+def _scaled(weight: Any, values: Array) -> Array:
+    """`weight * values`: zero for a weight of zero, which NaN times zero is not."""
+    return jnp.where(jnp.asarray(weight) == 0, 0, weight * values)
 
 
 def _rows_of_sample(r: Callable, params: PyTree) -> Callable:

@@ -42,13 +42,20 @@ class Checked(eqx.Module):
     """`r(params, x)`, which raises unless it returns one real array that is not empty.
 
     For a weighted sample it returns √v r(params, x). Equal by value, so a new one does not
-    recompile.
+    recompile. Of a term whose weight is zero it has no slope, whatever that of r.
     """
 
     name: str
     r: Callable
+    weight: Any = 1.0
 
     def __call__(self, params: PyTree, x: PyTree) -> Array:
+        if not (isinstance(self.weight, int | float) and self.weight):
+            # A factor of zero would leave NaN where r has NaN slopes.
+            left_out = jnp.asarray(self.weight) == 0
+            params = jax.tree.map(
+                lambda p: jnp.where(left_out, jax.lax.stop_gradient(p), p), params
+            )
         if isinstance(x, Weighted):
             y = self._real(self.r(params, x.samples))
             return jnp.sqrt(x.weights) * y

@@ -94,7 +94,8 @@ def levenberg_marquardt(
     - `max_tries`: number of trial steps before a step is given up and the parameters stay.
     - `acceleration`: whether to try δ + δ₂.
     - `scaled`: whether to damp by Marquardt's diag(Jᵀ J) in place of the identity, so that no step
-        depends on the units of a parameter. For coefficients and conditions in raw units.
+        depends on the units of a parameter. In parameter space that is done of itself where the
+        gradients of the terms differ by a factor of 3e4, as in raw units.
     - `space`: `"auto"`, `"sample"` (J Jᵀ), `"parameter"` (Jᵀ J) or `"matrix_free"`.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.

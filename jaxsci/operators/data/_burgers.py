@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._grf import grf
-from ._sampling import as_data, generate, stride
+from ._sampling import as_data, as_field, generate, stride
 
 
 def burgers(
@@ -66,7 +66,7 @@ def burgers(
 
 
 def solve_burgers(
-    u0: Float[Array, " x"], *, viscosity: float, time: float, steps: int
+    u0: Num[Array | np.ndarray, " x"], *, viscosity: float, time: float, steps: int
 ) -> Float[Array, " x"]:
     """The velocity at `time` of the periodic Burgers equation on [0, 1) with initial velocity `u0`.
 
@@ -79,11 +79,14 @@ def solve_burgers(
 
     **Returns:** the velocity at the same points. It is not finite if the steps are too long.
 
+    **Raises:** `ValueError` for complex values or none.
+
     ```python
     u0 = jnp.sin(2 * jnp.pi * jnp.arange(256) / 256)
     u = jsci.operators.data.solve_burgers(u0, viscosity=0.01, time=1.0, steps=400)
     ```
     """
+    u0 = as_field("solve_burgers", "u0", u0)
     n = u0.shape[0]
     k = np.arange(n // 2 + 1)
     derivative = jnp.asarray(2j * np.pi * k * (3 * k < n), jnp.result_type(u0.dtype, jnp.complex64))

@@ -5,12 +5,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...core import compiled_call
 from .._fields.products import along_axis
 from ._grf import grf_at
-from ._sampling import generate, stride
+from ._sampling import as_field, generate, stride
 
 
 def darcy(
@@ -64,8 +64,8 @@ def darcy(
 
 
 def solve_darcy(
-    a: Float[Array, "nodes nodes"],
-    f: Float[Array, "interior interior"],
+    a: Num[Array | np.ndarray, "nodes nodes"],
+    f: Num[Array | np.ndarray, "interior interior"],
     *,
     tolerance: float = 1e-6,
 ) -> Float[Array, "interior interior"]:
@@ -85,14 +85,15 @@ def solve_darcy(
     **Returns:** u at the (N-1)² interior nodes; NaN if `tolerance` is not reached in 200 steps or a
     coefficient is not positive and finite.
 
-    **Raises:** `ValueError` if the two shapes do not belong to one grid, or for a tolerance outside
-    [0, 1).
+    **Raises:** `ValueError` if the two shapes do not belong to one grid, for complex values, or for
+    a tolerance outside [0, 1).
 
     ```python
     u = jsci.operators.data.solve_darcy(jnp.ones((65, 65)), jnp.ones((63, 63)))
     ```
     """
-    cells = a.shape[0] - 1
+    a, f = (as_field("solve_darcy", *given) for given in (("a", a), ("f", f)))
+    cells = len(a) - 1 if a.ndim else 0
     if not 0 <= tolerance < 1:
         raise ValueError(f"tolerance must be a relative error in [0, 1), got {tolerance}.")
     if a.shape != (cells + 1, cells + 1) or cells < 2:
@@ -102,6 +103,8 @@ def solve_darcy(
             f"solve_darcy() needs f at the interior nodes: a of shape {a.shape} goes with f of "
             f"shape {(cells - 1, cells - 1)}, got {f.shape}."
         )
+
+    dtype = jnp.result_type(a, f)
 
     def solve(a, f):
         operator = partial(_apply, *_faces(a))
@@ -113,7 +116,7 @@ def solve_darcy(
         )
         return jnp.where(jnp.all((a > 0) & (a < jnp.inf)), u, jnp.nan)
 
-    return compiled_call(solve, a, f)
+    return compiled_call(solve, a.astype(dtype), f.astype(dtype))
 
 
 def _sample(key, *, fine, step, low, high, tau, tolerance):
@@ -128,7 +131,7 @@ def _sample(key, *, fine, step, low, high, tau, tolerance):
 
 def _faces(a):
     """Conductivities of the faces around interior nodes, over h²."""
-    mean = lambda p, q: 2 * p * q / (p + q)  # noqa: E731
+    mean = lambda p, q: 2 * p * (q / (p + q))  # noqa: E731  # p q may underflow
     squared_cells = (a.shape[0] - 1) ** 2
     along_x = mean(a[1:, 1:-1], a[:-1, 1:-1]) * squared_cells
     along_y = mean(a[1:-1, 1:], a[1:-1, :-1]) * squared_cells
@@ -153,6 +156,10 @@ def _inverse_laplacian(r):
 
 
 def _conjugate_gradients(matvec, b, tolerance, max_steps=200):
+    # In units of the largest source: squares of 1e-170 would be zero, and so would u.
+    largest = jnp.max(jnp.abs(b))
+    unit = jnp.where(largest > 0, largest, 1)
+    b = b / unit
     z = _inverse_laplacian(b)
     norm = jnp.vdot(b, z)
     goal = tolerance**2 * norm
@@ -170,4 +177,4 @@ def _conjugate_gradients(matvec, b, tolerance, max_steps=200):
         return u, r, z + new / norm * p, new, i + 1
 
     u, *_, norm, _ = jax.lax.while_loop(proceed, step, (jnp.zeros_like(b), b, z, norm, 0))
-    return jnp.where(norm <= goal, u, jnp.nan)
+    return jnp.where(norm <= goal, unit * u, jnp.nan)

@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._grf import grf
-from ._sampling import generate, stride
+from ._sampling import as_field, generate, stride
 
 
 def kuramoto_sivashinsky(
@@ -69,7 +69,7 @@ def kuramoto_sivashinsky(
 
 
 def solve_kuramoto_sivashinsky(
-    u0: Float[Array, " x"], *, length: float, time: float, steps: int
+    u0: Num[Array | np.ndarray, " x"], *, length: float, time: float, steps: int
 ) -> Float[Array, " x"]:
     """The solution of the Kuramoto-Sivashinsky equation on [0, L) at `time`, from `u0`.
 
@@ -82,14 +82,15 @@ def solve_kuramoto_sivashinsky(
 
     **Returns:** the values at the same points.
 
-    **Raises:** `ValueError` for values that are not `(N,)`, or a length, time or number of steps
-    that is not positive.
+    **Raises:** `ValueError` for values that are not real or not `(N,)`, or a length, time or number
+    of steps that is not positive.
 
     ```python
     u0 = jnp.cos(2 * jnp.pi * jnp.arange(64) / 64)
     u = jsci.operators.data.solve_kuramoto_sivashinsky(u0, length=32.0, time=5.0, steps=50)
     ```
     """
+    u0 = as_field("solve_kuramoto_sivashinsky", "u0", u0)
     given = [v for v in (length, time, steps) if isinstance(v, int | float)]
     if u0.ndim != 1 or not all(v > 0 for v in given):
         raise ValueError(

@@ -2,12 +2,12 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import as_data, generate, stride
+from ._sampling import as_data, as_field, generate, stride
 
 
 def navier_stokes(
@@ -71,8 +71,8 @@ def navier_stokes(
 
 
 def solve_navier_stokes(
-    w0: Float[Array, "x y"],
-    forcing: Float[Array, "x y"],
+    w0: Num[Array | np.ndarray, "x y"],
+    forcing: Num[Array | np.ndarray, "x y"],
     *,
     viscosity: float,
     time: float,
@@ -89,7 +89,7 @@ def solve_navier_stokes(
 
     **Returns:** the vorticity at the same points. It is not finite if the steps are too long.
 
-    **Raises:** `ValueError` if the two shapes differ.
+    **Raises:** `ValueError` if the two shapes differ, or for complex values.
 
     ```python
     w0 = jsci.operators.data.grf(jax.random.key(0), (32, 32))
@@ -98,6 +98,8 @@ def solve_navier_stokes(
     )
     ```
     """
+    w0 = as_field("solve_navier_stokes", "w0", w0)
+    forcing = as_field("solve_navier_stokes", "forcing", forcing)
     if w0.shape != forcing.shape:
         raise ValueError(
             f"The forcing lives on the grid of the vorticity, {w0.shape}; got {forcing.shape}."

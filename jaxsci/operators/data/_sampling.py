@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...core import compiled_call
 
@@ -43,3 +44,14 @@ def stride(name: str, resolution: int, fine: int) -> int:
 def as_data(value: float) -> Float[Array, ""]:
     """A setting as an array, of which another value is no other program, not even a round one."""
     return jnp.asarray(value, float)
+
+
+def as_field(name: str, what: str, value: Num[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
+    """Values on a grid as real floats, whole numbers among them; others are refused."""
+    field = jnp.asarray(value)
+    if not field.size or jnp.iscomplexobj(field):
+        raise ValueError(
+            f"{name}() takes {what} as real numbers on a grid, got shape {field.shape} of "
+            f"{field.dtype}."
+        )
+    return field if jnp.issubdtype(field.dtype, jnp.floating) else field.astype(float)

@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import as_data, generate, stride
+from ._sampling import as_data, as_field, generate, stride
 
 
 def shallow_water(
@@ -86,7 +86,7 @@ def _random_start(key, fine, amplitude):
 
 
 def solve_shallow_water(
-    start: Float[Array, "..."],
+    start: Num[Array | np.ndarray, "..."],
     *,
     coriolis: Float[Array, ""] | float,
     viscosity: float,
@@ -105,7 +105,7 @@ def solve_shallow_water(
 
     **Returns:** the fields at the same points. They are not finite if the steps are too long.
 
-    **Raises:** `ValueError` unless there are three fields.
+    **Raises:** `ValueError` unless there are three fields of real numbers.
 
     ```python
     x = jnp.arange(32) / 32
@@ -116,6 +116,7 @@ def solve_shallow_water(
     )
     ```
     """
+    start = as_field("solve_shallow_water", "start", start)
     if start.ndim != 3 or start.shape[-1] != 3 or start.size == 0:
         raise ValueError(
             f"solve_shallow_water() takes fields (x, y, 3): η, v_x and v_y; got {start.shape}."

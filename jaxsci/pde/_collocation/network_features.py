@@ -5,8 +5,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
+from ...core import compiled_call
 from ...nn import Dense
 
 
@@ -30,13 +32,36 @@ class NetworkFeatures(eqx.Module):
     layer: PyTree = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, " dim"]) -> Float[Array, " n"]:
+        self._require_linear(jnp.shape(x))
+        zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), self.layer)
         # The output is linear in the last layer: its slopes there are what the layer combines.
-        def output(layer):
-            params = eqx.tree_at(self.place, self.hidden, layer, is_leaf=lambda leaf: leaf is None)
-            return jnp.ravel(self.f(params, x))[0]
-
-        slopes = jax.grad(output)(jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), self.layer))
+        slopes = jax.grad(lambda layer: jnp.ravel(self._output(layer, x))[0])(zero)
         return _by_output(slopes).sum(axis=0)
+
+    def _output(self, layer: PyTree, x: Float[Array, " dim"]) -> Array:
+        params = eqx.tree_at(self.place, self.hidden, layer, is_leaf=lambda leaf: leaf is None)
+        return self.f(params, x)
+
+    def _require_linear(self, shape: tuple[int, ...]) -> None:
+        """Refuse an f that is no multiple of its last layer, at some point and for some layer."""
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self.hidden)):
+            return  # as in training, which has been here before
+        with jax.ensure_compile_time_eval():
+            x = jnp.linspace(0.3, 0.7, shape[0])
+            some = jax.tree.map(lambda a: jnp.cos(jnp.arange(a.size)).reshape(a.shape), self.layer)
+            once, other = (
+                compiled_call(self._output, jax.tree.map(lambda a, s=s: s * a, some), x)
+                for s in (1.0, -2.0)
+            )
+            left, size = (float(jnp.abs(y).max()) for y in (other + 2 * once, once))
+            linear = not left > jnp.finfo(once.dtype).eps ** 0.5 * size
+        if not linear:
+            raise TypeError(
+                "network_features() needs a network that is linear in its last layer: with the "
+                f"layer times -2 this one is not -2 times its value, but {left:.2e} away. An "
+                "activation, a transform or a summand after the layer, such as a boundary value, "
+                "belongs to trial= of least_squares()."
+            )
 
 
 def network_features(
@@ -57,8 +82,8 @@ def network_features(
     **Returns:** `(features, coefficients)`: φ, in float64 where this is on, and c, of shape `(n,)`
     for one output and `(outputs, n)` for several, which `least_squares` takes as `guess=`.
 
-    **Raises:** `TypeError` unless `params.layers[-1]` or `params.last` is an affine layer; of
-    another network give `least_squares` a function of your own.
+    **Raises:** `TypeError` unless `params.layers[-1]` or `params.last` is an affine layer, and on
+    use unless f is linear in it; of another network give `least_squares` a function of your own.
 
     **Notes:** a trial function is that of the training, applied to the features' sum, as for any
     features. Of a network that second-order steps have trained little is left to gain.

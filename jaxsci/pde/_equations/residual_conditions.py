@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from ...core import grad
 from .._geometry.boundaries import Piece
+from .._geometry.regions import check_floats
 from .._points.quadrature import Quadrature
 
 Values = Callable[[Float[Array, " dim"]], Array] | float
@@ -63,6 +64,7 @@ def periodic(shift: tuple[float, ...]) -> Callable:
         raise ValueError(f"periodic() needs a shift that is not zero, got {shift}.")
 
     def op(u, x):
+        check_floats(x)
         if x.size != len(shift):
             raise ValueError(
                 f"The shift has {len(shift)} coordinates, but the point has {x.size}: on "

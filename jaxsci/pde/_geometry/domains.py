@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float
 from .boundaries import Face, Lateral, Part, Piece, Pieces, Sphere, TimeSlice
 from .box_unions import largest_boxes, planes
 from .levels import both, either, norm, product
-from .regions import Point, Region, check_point, kept_fraction, unit_sphere
+from .regions import Point, Region, check_floats, check_point, kept_fraction, unit_sphere
 
 
 class Domain(Region):
@@ -130,6 +130,7 @@ class Box(Domain):
         return either(list(-self._factors(x)))
 
     def _factors(self, x: Point) -> Float[Array, " dim"]:
+        check_floats(x)
         lower, upper = (jnp.asarray(b, x.dtype) for b in self.bounds)
         return 4 * (x - lower) * (upper - x) / (upper - lower) ** 2
 
@@ -217,6 +218,7 @@ class Ball(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """1 - |x - c|²/r²."""
+        check_floats(x)
         return 1 - jnp.sum((x - jnp.asarray(self.center, x.dtype)) ** 2) / self.radius**2
 
     @property

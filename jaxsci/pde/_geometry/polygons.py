@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .boundaries import Piece, Pieces
 from .domains import Domain
-from .regions import Point, Vector, check_point
+from .regions import Point, Vector, check_floats, check_point
 
 Vertex = tuple[float, float]
 
@@ -104,6 +104,7 @@ class Polygon(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """± (Σ dᵢ⁻²)^(-1/2) of smooth distances dᵢ to the edges: smooth except at the corners."""
+        check_floats(x)
         start = jnp.asarray(self.vertices, x.dtype)
         end = jnp.roll(start, -1, axis=0)
         line, trim = jax.vmap(_line_and_trim, (None, 0, 0))(x, start, end)

@@ -1,6 +1,7 @@
 """Regions that can be sampled: images of the unit cube."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -68,8 +69,19 @@ def kept_fraction(region: Region, *, count: int = 16384) -> float:
         return float(jnp.mean(kept))
 
 
+def check_floats(x: Any) -> None:
+    """Raise unless `x` is an array of floats: bounds in the type of whole numbers are cut off."""
+    if not hasattr(x, "dtype") or not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(
+            "A point is an array of floating-point numbers, got "
+            f"{getattr(x, 'dtype', type(x).__name__)}: write jnp.array([1.0, 2.0]), or "
+            "x.astype(float)."
+        )
+
+
 def check_point(x: Point, dim: int) -> None:
     """Raise unless `x` is one point of the domain's dimension."""
+    check_floats(x)
     if jnp.shape(x) != (dim,):
         raise ValueError(
             f"One point of shape ({dim},) is needed, got shape {jnp.shape(x)}. "

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from .boundaries import Piece, Pieces
 from .domains import Domain
 from .levels import either, product
-from .regions import Point, Vector, check_point, unit_sphere
+from .regions import Point, Vector, check_floats, check_point, unit_sphere
 
 Vertex = tuple[float, ...]
 
@@ -103,6 +103,7 @@ class Ellipse(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """1 - (x - c)²/a² - (y - d)²/b²."""
+        check_floats(x)
         center, half = (jnp.asarray(p, x.dtype) for p in (self.center, self.semi_axes))
         return 1 - jnp.sum(((x - center) / half) ** 2)
 
@@ -224,6 +225,7 @@ class Cylinder(Domain):
         return either(list(-self._factors(x)))
 
     def _factors(self, x: Point) -> Float[Array, "2"]:
+        check_floats(x)
         start, end = (jnp.asarray(p, x.dtype) for p in (self.start, self.end))
         along, away = end - start, x - start
         share = (away @ along) / (along @ along)
@@ -334,6 +336,7 @@ class Torus(Domain):
 
         Unlike the distance from the circle in the middle, it is smooth on the axis.
         """
+        check_floats(x)
         axis = jnp.asarray(self.axis, x.dtype)
         away = x - jnp.asarray(self.center, x.dtype)
         square, outer, inner = away @ away, self.major**2, self.minor**2

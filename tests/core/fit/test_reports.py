@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import signal
-import sys
 import threading
 
 import equinox as eqx
@@ -191,21 +190,6 @@ def test_training_in_another_thread_touches_no_handler():
     thread.start()
     thread.join()
     assert results == ["completed"]
-
-
-def test_an_interrupted_training_of_a_sampler_ends_it(monkeypatch, key):
-    """It is many short trainings, and Ctrl-C in one of them is meant for all."""
-    square = jsci.pde.Box((0.0,), (1.0,))
-    sampler = jsci.pde.adversarial(
-        square, 4, lambda params, x: x[0], steps=2, depth=1, width=2, bins=2, key=key
-    )
-
-    def interrupted(*args, **options):
-        return fit()._replace(status="interrupted")
-
-    monkeypatch.setattr(sys.modules["jaxsci.pde._points.adversarial"], "fit", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        sampler.train(key, sampler.flow, PARAMS)
 
 
 def flat(p, x):

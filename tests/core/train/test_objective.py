@@ -56,6 +56,32 @@ def test_terms_are_unweighted():
     np.testing.assert_allclose(other.value(PARAMS, BATCH), terms["data"], rtol=1e-14)
 
 
+@pytest.mark.parametrize("weight", [0.0, jnp.zeros(())])
+def test_a_term_of_weight_zero_is_left_out_even_where_it_is_not_finite(weight):
+    """√ of a negative number and its slope are NaN, and so is zero times either."""
+    fitted = lambda p, x: p @ x - 1.0  # noqa: E731
+    both = jsci.objective(
+        {"a": fitted, "b": lambda p, x: jnp.sqrt(p[0] - 9.0)}, weights={"b": weight}
+    )
+    one = jsci.objective({"a": fitted})
+    p, x = jnp.array([0.3, 0.4]), jax.random.normal(jax.random.key(0), (4, 2))
+    (value, terms), gradient = one.value_and_grad(p, {"a": x})
+    for loss in (both, dataclasses.replace(both, batch_size=3)):
+        (found, seen), slope = loss.value_and_grad(p, {"a": x, "b": x})
+        np.testing.assert_allclose([found, seen["a"]], [value, terms["a"]], rtol=1e-14)
+        assert jnp.isnan(seen["b"])
+        np.testing.assert_allclose(slope, gradient, rtol=1e-14)
+    at, alone = both.at({"a": x, "b": x}), one.at({"a": x})
+    zeros = np.zeros((4, 2))
+    np.testing.assert_allclose(at.jacobian(p)[1], [*alone.jacobian(p)[1], *zeros], rtol=1e-14)
+    np.testing.assert_allclose(at.kernel(p)[:4, :4], alone.kernel(p), rtol=1e-14)
+    assert not at.kernel(p)[4:].any()
+    optimizer = jsci.levenberg_marquardt(space="matrix_free", acceleration=False)
+    fit = jsci.fit(both, p, {"a": x, "b": x}, optimizer, steps=3, progress=False)
+    assert fit.status == "completed"
+    assert fit.history["loss"][-1] < 0.9 * value
+
+
 @pytest.mark.parametrize("batch_size", [None, 1, 2, 3, 50])
 def test_gradient_by_chunks_is_that_of_the_value(batch_size):
     loss = make()

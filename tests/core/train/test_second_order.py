@@ -181,6 +181,24 @@ def test_scaled_steps_do_not_depend_on_the_units_of_a_parameter(space):
     assert abs(plain.history["loss"][-1] / one[-1] - 1) > 1e-2
 
 
+@pytest.mark.parametrize("batch_size", [None, pytest.param(3, marks=pytest.mark.slow)])
+def test_steps_are_scaled_of_themselves_where_terms_are_very_unequal(batch_size):
+    """A factor of 1e4 in a residual is one of 1e8 in the traces; at 1 nothing is scaled."""
+    small, fitted = (
+        dict(zip(LOSS.names, LOSS.functions, strict=True))[k] for k in ("small", "fit")
+    )
+
+    def losses(factor, scaled):
+        terms = {"small": lambda p, x: factor * small(p, x), "fit": fitted}
+        loss = jsci.objective(terms, batch_size=batch_size)
+        optimizer = jsci.levenberg_marquardt(scaled=scaled, space="parameter")
+        return jsci.fit(loss, make_params(), BATCH, optimizer, steps=4).history["loss"]
+
+    with pytest.warns(UserWarning, match="terms are unequal"):
+        np.testing.assert_allclose(losses(1e4, False), losses(1e4, True), rtol=1e-6)
+    assert abs(losses(1.0, False)[-1] / losses(1.0, True)[-1] - 1) > 1e-3
+
+
 def test_singular_kernel_gives_no_nan():
     """Twice the same point: J Jᵀ is singular, damping makes it solvable."""
     twice = {"fit": jax.tree.map(lambda x: jnp.repeat(x[:2], 4, axis=0), BATCH["fit"])}

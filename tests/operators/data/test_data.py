@@ -1,5 +1,7 @@
 """Data sets: solvers against independent solutions, their order, and agreement of resolutions."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +77,31 @@ def test_an_invalid_source_or_a_tolerance_out_of_reach_gives_nan():
     assert np.isnan(data.solve_darcy(a, f.at[2, 2].set(np.nan))).all()
     contrast = jnp.where(jax.random.bernoulli(jax.random.key(0), 0.5, (65, 65)), 1.0, 1e7)
     assert np.isnan(data.solve_darcy(contrast, jnp.ones((63, 63)), tolerance=1e-12)).all()
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e200])
+def test_darcy_solver_is_linear_in_the_source_at_any_size(size):
+    """The squares of 1e-170 are zero, and those of 1e200 infinite."""
+    a, f, _ = smooth_problem(8)
+    u = data.solve_darcy(a, f, tolerance=1e-12)
+    np.testing.assert_allclose(data.solve_darcy(a, size * f, tolerance=1e-12) / size, u, rtol=1e-9)
+    np.testing.assert_allclose(
+        data.solve_darcy(1e-170 * a, 1e-170 * f, tolerance=1e-12), u, rtol=1e-9
+    )
+
+
+def test_whole_numbers_and_mixed_precisions_are_fields():
+    u = data.solve_darcy(jnp.ones((9, 9)), jnp.ones((7, 7)))
+    for kind in (int, np.float32):
+        found = data.solve_darcy(np.ones((9, 9), kind), np.ones((7, 7), np.float32))
+        assert found.dtype == (jnp.float32 if kind is np.float32 else u.dtype)
+        np.testing.assert_allclose(found, u, rtol=1e-4)
+    start = np.arange(16) % 3
+    solve = functools.partial(data.solve_burgers, viscosity=0.1, time=0.1, steps=20)
+    found = solve(start)
+    np.testing.assert_array_equal(found, solve(start.astype(float)))
+    with pytest.raises(ValueError, match="u0 as real numbers.*complex128"):
+        solve(1j * start)
 
 
 def test_darcy_resolutions_agree_and_the_boundary_is_zero(key):

@@ -240,3 +240,23 @@ def test_the_last_layer_of_a_trained_network_is_solved():
 def test_a_network_without_an_affine_last_layer(params):
     with pytest.raises(TypeError, match="no affine last layer.*give least_squares"):
         pde.network_features(lambda p, x: x[0], params)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(jnp.tanh, id="an activation"),
+        pytest.param(lambda y: 1.0 + y, id="a boundary value"),
+        pytest.param(lambda y: y + y**2, id="a square"),
+    ],
+)
+def test_a_network_that_does_something_after_its_last_layer(after):
+    f, params = jsci.pure(nn.MLP(2, "scalar", width=4, depth=1, key=KEY))
+    features, _ = pde.network_features(lambda p, x: after(f(p, x)), params)
+    x = jnp.array([0.2, 0.9])
+    for call in (features, jax.jit(lambda x: features(x)), lambda x: jax.vmap(features)(x[None])):
+        with pytest.raises(TypeError, match="linear in its last layer.*trial="):
+            call(x)
+    # A factor that does not depend on the layer is part of the features.
+    factor, coefficients = pde.network_features(lambda p, x: x[0] * f(p, x), params)
+    np.testing.assert_allclose(coefficients @ factor(x), x[0] * f(params, x), rtol=1e-14)

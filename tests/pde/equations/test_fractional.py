@@ -21,6 +21,10 @@ def test_powers_of_time_are_those_of_the_gamma_function(order):
         np.testing.assert_allclose(found, 3.0 * factor * 0.7 ** (power - order), rtol=1e-12)
 
 
+def _first(x):
+    return x[0]
+
+
 def test_a_relaxation_of_order_one_half():
     """D^½ u = -u from 1: u = exp(t) erfc(√t), in powers of √t."""
     features = lambda x: x[0] ** (jnp.arange(1, 17) / 2)  # noqa: E731
@@ -48,6 +52,79 @@ def test_an_operator_of_space_beside_it():
 def test_other_orders_are_refused(order):
     with pytest.raises(ValueError, match="between 0.1 and 0.9"):
         pde.caputo(lambda x: x[0], order)
+
+
+@pytest.mark.parametrize("order", [0.1, 0.7, 1.0, 1.6, 1.9])
+def test_the_fractional_laplacian_of_powers_of_the_distance(order):
+    """Of (1 - x²)^(α/2) it is Γ(1 + α), of one power more a parabola (Dyda 2012), in [0, 3] too."""
+    line, half = pde.Interval(0.0, 3.0), order / 2
+    share = lambda x: x[0] * (3.0 - x[0]) / 1.5**2  # noqa: E731
+    factor = 2**order * math.gamma(half + 2) * math.gamma(half + 0.5) / math.sqrt(math.pi)
+    for y in (0.0, 0.4, -0.97):
+        x = jnp.array([1.5 + 1.5 * y, 0.2])
+        for power, exact in (
+            (half, math.gamma(1 + order)),
+            (half + 1, factor * (1 - (1 + order) * y**2)),
+        ):
+            u = lambda x, power=power: 2.0 * share(x) ** power  # noqa: E731
+            found = pde.fractional_laplacian(u, order, line)(x)
+            np.testing.assert_allclose(found, 2.0 * exact * 1.5**-order, rtol=1e-7)
+    single = pde.fractional_laplacian(share, order, line)(jnp.array([1.0], jnp.float32))
+    assert single.dtype == jnp.float32
+
+
+def test_an_equation_of_fractional_diffusion():
+    """(-Δ)^(α/2) u + x u = f of u = (1 - x²)^(α/2) (2 - x²), by its edge times polynomials."""
+    order, line = 1.2, pde.Interval(-1.0, 1.0)
+    edge = lambda x: (1 - x[0] ** 2) ** (order / 2)  # noqa: E731
+    factor = 2**order * math.gamma(order / 2 + 2) * math.gamma(order / 2 + 0.5) / math.sqrt(math.pi)
+
+    def op(u, x):
+        of_parts = math.gamma(1 + order) + factor * (1 - (1 + order) * x[0] ** 2)
+        source = of_parts + x[0] * edge(x) * (2 - x[0] ** 2)
+        return pde.fractional_laplacian(u, order, line)(x) + x[0] * u(x) - source
+
+    result = pde.least_squares(
+        op,
+        lambda f: lambda params, x: edge(x) * f(params, x),
+        pde.polynomial_features(line, [6]),
+        pde.sobol(line, 32),
+    )
+    x = jnp.linspace(-0.99, 0.99, 21)[:, None]
+    exact = jax.vmap(lambda x: edge(x) * (2 - x[0] ** 2))(x)
+    found = jax.vmap(lambda x: result.field(result.params, x))(x)
+    np.testing.assert_allclose(found, exact, atol=1e-8)
+
+
+def test_outside_of_the_interval_and_on_its_ends_is_no_value():
+    derivative = pde.fractional_laplacian(lambda x: x[0] ** 2, 0.5, pde.Interval(0.0, 1.0))
+    assert jnp.isnan(jax.vmap(derivative)(jnp.array([[-0.1], [0.0], [1.0], [2.0]]))).all()
+    with pytest.raises(ValueError, match="between 0.1 and 1.9, got 2.0"):
+        pde.fractional_laplacian(lambda x: x[0], 2.0, pde.Interval(0.0, 1.0))
+    with pytest.raises(TypeError, match="Interval of space, got a Ball"):
+        pde.fractional_laplacian(lambda x: x[0], 1.0, pde.Ball((0.0,), 1.0))  # pyright: ignore
+
+
+@pytest.mark.parametrize("order", ["0.5", None, 0.5j, [0.5]])
+def test_an_order_that_is_no_number_is_refused(order):
+    line = pde.Interval(0.0, 1.0)
+    of = (lambda a: pde.caputo(_first, a), lambda a: pde.fractional_laplacian(_first, a, line))
+    for make in of:
+        with pytest.raises(TypeError, match="takes a number as its order"):
+            make(order)
+        with pytest.raises(TypeError, match="cannot be an unknown"):
+            jax.grad(lambda a, make=make: make(a)(jnp.ones(1)))(0.5)
+
+
+def test_points_of_numpy_are_points_and_lists_and_whole_numbers_are_refused():
+    derivative = pde.caputo(lambda x: x[0] * x[1], 0.5)
+    found = derivative(np.array([3.0, 0.7]))
+    np.testing.assert_allclose(found, derivative(jnp.array([3.0, 0.7])), rtol=1e-15)
+    for x in ([3.0, 0.7], np.array([3, 1]), 1.0):
+        with pytest.raises(TypeError, match="array of floating-point numbers"):
+            derivative(x)
+    with pytest.raises(TypeError, match="array of floating-point numbers, got list"):
+        pde.periodic((1.0, 0.0))(lambda x: x[0], [3.0, 0.7])
 
 
 @pytest.mark.parametrize("x", [1.0, [], [[1.0, 2.0]]])

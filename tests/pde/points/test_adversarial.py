@@ -27,6 +27,21 @@ def test_density_is_that_of_the_samples(dim, key):
     np.testing.assert_allclose(density, expected, rtol=1e-8)
 
 
+def test_the_density_is_that_of_the_points_drawn_and_none_outside(key):
+    """A tenth of four points is none: the samples are the flow's alone, as the density."""
+    line = pde.Interval(0.0, 2.0)
+    points = pde.adversarial(line, 4, lambda p, x: x[0], key=key, share=0.1, depth=2, width=5)
+    flow = jax.tree.map(lambda w: w + jnp.linspace(-2.0, 2.0, w.size).reshape(w.shape), points.flow)
+    x = (jnp.arange(20_000)[:, None] + 0.5) / 10_000
+    density = jax.vmap(points.density, (None, 0))(flow, x)
+    np.testing.assert_allclose(density.mean() * 2.0, 1.0, atol=1e-3)
+    of_flow = pde.adversarial(line, 4, lambda p, x: x[0], key=key, share=0.0, depth=2, width=5)
+    np.testing.assert_array_equal(density, jax.vmap(of_flow.density, (None, 0))(flow, x))
+    for outside in (-0.1, 2.1, 50.0):
+        assert points.density(flow, jnp.array([outside])) == 0.0
+    assert jnp.isfinite(jax.grad(lambda x: points.density(flow, x))(jnp.array([5.0]))).all()
+
+
 def test_it_starts_uniform_and_inside(key):
     line = pde.Interval(-1.0, 1.0).during(0.0, 2.0)
     points = pde.adversarial(line, 2000, lambda p, x: x[0], key=key)

@@ -13,7 +13,13 @@ from .._xc import Functional
 from .._xc.density import MolecularDensity
 from .._xc.features import Features, Level
 from .._xc.slater import slater
-from .exact_exchange_density import name_of, of_orbitals, pair_potentials
+from .exact_exchange_density import (
+    MADE_AT,
+    are_made_at,
+    name_of,
+    of_orbitals,
+    pair_potentials,
+)
 from .neural import Network, call_network, check_network, descriptors
 
 PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]
@@ -31,7 +37,8 @@ def nonlocal_functional(
         E_xc = E(θ; ρ, ∇ρ, τ, P, R, ...)
 
     Every solver takes it. The potential is its derivative with respect to the density matrix, by
-    reverse mode.
+    reverse mode. For a molecule without extras, `scf` takes most of its steps on a coarser grid, so
+    an array with an axis of points belongs into `molecule.with_extras`.
 
     **Arguments:**
 
@@ -122,7 +129,9 @@ def with_pair_potentials(
     - `molecule`: one, not stacked.
     - `ranges`: the range separations ω in Bohr⁻¹; `None` for the full interaction.
 
-    **Returns:** the `Molecule`, larger by 8 bytes per range, point and pair of basis functions.
+    **Returns:** the `Molecule`, larger by 8 bytes per range, point and pair of basis functions,
+    and with the positions for which they hold: moved, it is refused, or under `jit` and `vmap` its
+    energy is NaN.
 
     **Raises:** as `pair_potentials`.
 
@@ -131,7 +140,7 @@ def with_pair_potentials(
     ```
     """
     found = {name_of(omega): pair_potentials(molecule, omega=omega) for omega in ranges}
-    return molecule.with_extras(**found)
+    return molecule.with_extras(**found, **{MADE_AT: molecule.coordinates})
 
 
 @memoised
@@ -181,8 +190,11 @@ def local_hybrid(
     def exact(density: MolecularDensity) -> Float[Array, "points ranges"]:
         advice = f"with_pair_potentials(molecule, ranges={ranges})."
         potentials = [density.extra(name_of(omega), advice) for omega in ranges]
+        made_at = density.extra(MADE_AT, advice)
         spins = [of_orbitals(density.orbitals, density.density_matrix, v) for v in potentials]
-        return jnp.stack([jnp.sum(e, axis=0) for e in spins], axis=-1)
+        found = jnp.stack([jnp.sum(e, axis=0) for e in spins], axis=-1)
+        here = are_made_at(made_at, density.coordinates, density.atom_mask)
+        return jnp.where(here, found, jnp.nan)
 
     def energy_density(params: Any, features: Features, own) -> Float[Array, ""]:
         local = slater(features)

@@ -42,9 +42,10 @@ def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Defini
     long)), to be unpacked: `mf.define_xc_(*to_pyscf_xc(functional, params))`. Of the whole density,
     a `NumInt` instead, to be assigned: `mf._numint = to_pyscf_xc(functional, params)`.
 
-    **Raises:** `ValueError` for a functional of the Laplacian, which PySCF does not give point by
-    point, or with a dispersion energy; when PySCF calls it, for `mf.xc` that contradicts it, a
-    functional that needs a molecule's extras, or a grid whose points have no atoms.
+    **Raises:** `ValueError` for parameters that are not finite, a functional of the Laplacian,
+    which PySCF does not give point by point, or one with a dispersion energy; when PySCF calls it,
+    for `mf.xc` that contradicts it, a functional that needs a molecule's extras, or a grid whose
+    points have no atoms.
 
     **Notes:** PySCF decides by the name `mf.xc` whether it builds exact exchange and nonlocal
     correlation. Give it xc="hf" if the functional has exact exchange, and "lda" otherwise.
@@ -60,6 +61,7 @@ def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Defini
     require_x64("jsci.dft.to_pyscf_xc")
     functional = as_functional(functional)
     require_no_dispersion(functional)
+    _require_finite(params)
     a, b = functional.exact_exchange, functional.long_range_exchange
     separation = (float(functional.omega or 0.0), a + b, -b) if b else (0.0, 0.0, 0.0)
     if functional.nonlocal_terms:
@@ -79,6 +81,17 @@ def require_no_dispersion(functional: Functional) -> None:
             f"{functional!r} has a dispersion energy, which PySCF would leave out: hand over the "
             "functional without it, and set mf.disp or add jsci.dft.d3(...)(molecule)."
         )
+
+
+def _require_finite(params: Any) -> None:
+    """PySCF would end in an error of its linear algebra."""
+    for path, x in jax.tree_util.tree_flatten_with_path(params)[0]:
+        if eqx.is_inexact_array(x) and not np.isfinite(x).all():
+            count = int((~np.isfinite(x)).sum())
+            raise ValueError(
+                f"params{jax.tree_util.keystr(path)} has {count} of {x.size} numbers that are not "
+                "finite: give the parameters of a step before the training diverged."
+            )
 
 
 class _Evaluation(NamedTuple):

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from ...core import announced_jit
 from .._basis.grid import points_and_weights
 from .._basis.orthonormal import orthonormal, to_orthonormal
-from .._functionals.exact_exchange_density import ranges_of
+from .._functionals.exact_exchange_density import MADE_AT, check_pair_potentials, ranges_of
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import mean_field, xc_energy
 from .._scf.result import Guess, SCFResult
@@ -70,9 +70,9 @@ def forces(
     that pad a batch; NaN without convergence and with `throw=False`.
 
     **Raises:** what `scf` raises; `ValueError` for GTH pseudopotentials, for extras of the
-    molecule that the functional uses, other than pair potentials, for a core Hamiltonian with an
-    electric field (which is not seen under `vmap`), and for a result of another molecule, geometry
-    or functional; `RuntimeError` for one that has not converged.
+    molecule that the functional uses, other than pair potentials of this geometry, for a core
+    Hamiltonian with an electric field (which is not seen under `vmap`), and for a result of another
+    molecule, geometry or functional; `RuntimeError` for one that has not converged.
 
     **Notes:** the result cannot be differentiated; for a training loss use `force_error`.
 
@@ -87,7 +87,9 @@ def forces(
     """
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
-    check_forces(molecule, functional, "forces", known=tuple(ranges_of(molecule)))
+    check_forces(molecule, functional, "forces", known=(*ranges_of(molecule), MADE_AT))
+    if functional.nonlocal_terms:
+        check_pair_potentials(molecule)
     check_nuclei(molecule, "forces")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)

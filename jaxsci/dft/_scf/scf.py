@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...core import announced_jit, memoised, require_x64
+from .._functionals.exact_exchange_density import check_pair_potentials
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional
@@ -97,7 +98,7 @@ def scf(
     """
     functional = as_functional(functional)
     iteration = Iteration.checked(tolerance, max_steps, solver)
-    _check(molecule, iteration)
+    _check(molecule, functional, iteration)
     start = _initial_density(molecule, guess)
     result = _solve(molecule, functional, params, start, iteration)
     return _or_raise(result) if throw else result
@@ -138,16 +139,18 @@ def energy(
 
     def scf_energy(params: Any, molecule: Molecule) -> Float[Array, ""]:
         iteration = Iteration.checked(tolerance, max_steps, solver)
-        _check(molecule, iteration)
+        _check(molecule, functional, iteration)
         start = _initial_density(molecule, "minao")
         return _energy(molecule, functional, params, start, iteration)
 
     return scf_energy
 
 
-def _check(molecule: Molecule, iteration: Iteration) -> None:
+def _check(molecule: Molecule, functional: Functional, iteration: Iteration) -> None:
     require_x64("jsci.dft.scf")
     check_one(molecule, "scf(m, functional, throw=False)")
+    if functional.nonlocal_terms:
+        check_pair_potentials(molecule)
     if not iteration.temperature:
         check_whole(molecule, "scf() without a temperature")
     elif molecule.spins.shared:
@@ -207,9 +210,9 @@ def _search(equations: Equations, molecule, start, iteration: Iteration):
     sets = 1 if ops.spins.shared else ops.spins.channels
     fock = jnp.stack([ops.orthonormal.fock(ops.core_hamiltonian)] * sets)
     guess = None if start is None else _first(start, ops, molecule)
-    # Nonlocal terms depend on the grid points, so they cannot use the coarse grid.
-    local = functional.on_grid and not functional.nonlocal_terms
-    if local and molecule.grid.coarse is not None and not iteration.newton:
+    # Nonlocal terms may read extras, which know the points of the full grid alone.
+    on_both = functional.on_grid and not (functional.nonlocal_terms and molecule.extras)
+    if on_both and molecule.grid.coarse is not None and not iteration.newton:
         rough = on_coarse_grid(ops, molecule, functional.level)
         coarse = dataclasses.replace(equations, ops=rough)
         solution, focks = converge(equations, coarse, fock, iteration, guess)

@@ -1,5 +1,6 @@
 """Functionals that are not local: right Fock matrices, derivatives, batches and errors."""
 
+import dataclasses
 import types
 from typing import Any
 
@@ -102,6 +103,40 @@ def test_forces_of_a_batch_of_local_hybrids(batch):
     alone = forces(with_pair_potentials(lih(), RANGES), MIXED, jnp.array(0.7))
     np.testing.assert_allclose(found[0], alone, atol=1e-9)
     np.testing.assert_allclose(found[1], 0, atol=1e-9)
+
+
+def test_pair_potentials_of_another_geometry_are_refused():
+    m, weight = with_pair_potentials(lih(), RANGES), jnp.array(0.7)
+    stale = lih(1.7).with_extras(**m.extras)
+    with pytest.raises(ValueError, match=r"of another geometry, .* up to 0\.189 Bohr"):
+        scf(stale, MIXED, weight)
+    with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
+        forces(stale, MIXED, weight)
+    at_guess = jax.jit(lambda m: fixed_density_energy(m, MIXED, weight, density_matrix=m.guess))
+    assert jnp.isfinite(at_guess(m)) and jnp.isnan(at_guess(stale))
+    hydrogen = molecule([("H", (0.0, 0.0, 0.0))], "sto-3g", spin=1, grid=3)
+    with pytest.raises(ValueError, match="were made for 2 atoms, and it has 1"):
+        scf(hydrogen.with_extras(**m.extras), MIXED, weight)
+
+
+@pytest.mark.slow
+def test_most_steps_of_any_energy_are_on_the_coarse_grid():
+    """The solution is that of the full grid alone, which is evaluated a few times."""
+    m, sizes = lih(), []
+
+    def energy(params, density):
+        sizes.append(len(density.weights))
+        f = density.features
+        mean = jnp.sum(density.weights * f.rho) / jnp.sum(density.charges)
+        return params * mean * jnp.sum(density.weights * f.rho_a * f.rho_b)
+
+    functional = xc("svwn") + nonlocal_functional(energy, level="lda")
+    found = scf(m, functional, jnp.array(0.05), tolerance=1e-12)
+    assert m.grid.coarse is not None and {m.grid.size, m.grid.coarse.size} == set(sizes)
+    alone = dataclasses.replace(m, grid=dataclasses.replace(m.grid, coarse=None))
+    plain = scf(alone, functional, jnp.array(0.05), tolerance=1e-12)
+    np.testing.assert_allclose(found.energy, plain.energy, atol=1e-11)
+    np.testing.assert_allclose(found.density_matrix, plain.density_matrix, atol=1e-6)
 
 
 def test_own_features_and_any_energy():

@@ -95,6 +95,12 @@ def test_second_derivatives_of_a_meta_gga_have_their_places():
     np.testing.assert_array_equal(evaluate("lda", six, 1)[0], exc)
 
 
+def test_parameters_that_are_not_finite_are_named():
+    scaled = jsci.dft.Functional(((1.0, lambda p, f: p["w"][0] * f.rho**2),), "lda", name="scaled")
+    with pytest.raises(ValueError, match=r"params\['w'\] has 1 of 2 numbers that are not finite"):
+        jsci.dft.to_pyscf_xc(scaled, {"w": jnp.array([jnp.nan, 1.0])})
+
+
 def test_a_solution_is_one_for_pyscf_too(water, result):
     field = jsci.dft.to_pyscf(water, PBE, result)
     assert field.converged and field.e_tot == float(result.energy)

@@ -85,7 +85,7 @@ def make_broken_bond(size: Size) -> Run:
 def make_large(size: Size) -> Run:
     if size == "smoke":
         return beside_r2scan(1, "sto-3g", 0, SMALL)
-    return beside_r2scan(20, "def2-svp", 1, {})
+    return beside_r2scan(20, "def2-svp", 3, {})
 
 
 def beside_r2scan(carbons: int, basis: str, grid: int, sizes: dict[str, int]) -> Run:

@@ -27,7 +27,8 @@ class Operators(eqx.Module):
     - `orthonormal`: X with Xᵀ S X = 1.
     - `core_hamiltonian`: as in `Molecule`, or one for each spin.
     - `repulsion`, `fit`, `long_range`: as in `Molecule`.
-    - `interaction`: of full integrals, G over pairs with G P = J - ½ a K - ½ b K^ω.
+    - `interaction`: of full integrals, G over pairs with G P = J - ½ a K - ½ b K^ω for the density
+        of both spins together, or - a K - b K^ω for that of each.
     - `quadrature`: the grid, with the basis functions on it.
     - `nuclear_energy`: of the nuclei among themselves, dispersion included, in Hartree.
     - `charges`, `atom_mask`, `extras`: for functionals that are not local.
@@ -53,10 +54,6 @@ class Operators(eqx.Module):
 def operators(molecule: Molecule, functional: Functional) -> Operators:
     """The operators of a molecule for a functional."""
     repulsion, far = molecule.repulsion, molecule.long_range
-    exchanges = [
-        (functional.exact_exchange, repulsion),
-        (functional.long_range_exchange, far and far.repulsion),
-    ]
     counts = molecule.spins.counts(molecule.electrons)
     return Operators(
         orthonormal=orthonormal(molecule.overlap, molecule.dependent),
@@ -64,7 +61,7 @@ def operators(molecule: Molecule, functional: Functional) -> Operators:
         repulsion=repulsion,
         fit=molecule.fit,
         long_range=far,
-        interaction=None if repulsion is None else interaction_matrix(repulsion, exchanges),
+        interaction=_interaction(molecule, functional),
         quadrature=on_grid(molecule, molecule.grid, functional.level),
         nuclear_energy=nuclear_repulsion(molecule) + functional.nuclear_energy(molecule),
         charges=molecule.charges,
@@ -125,34 +122,45 @@ def packed(density: Float[Array, "n n"]) -> Float[Array, " pairs"]:
     return density[i, j] * np.where(i == j, 1.0, 2.0)
 
 
+def _interaction(molecule: Molecule, functional: Functional) -> Array | None:
+    repulsion, far = molecule.repulsion, molecule.long_range
+    channels = molecule.spins.channels
+    shares = [
+        (0.5 * channels * functional.exact_exchange, repulsion),
+        (0.5 * channels * functional.long_range_exchange, far and far.repulsion),
+    ]
+    shares = [(share, integrals) for share, integrals in shares if share and integrals is not None]
+    if repulsion is None or (channels > 1 and not shares):
+        return None
+    coulomb = repulsion if channels == 1 else jnp.zeros_like(repulsion)
+    return interaction_matrix(coulomb, shares)
+
+
 def interaction_matrix(
-    repulsion: Float[Array, "pairs pairs"],
-    exchanges: Sequence[tuple[float, Float[Array, "pairs pairs"] | None]],
+    coulomb: Float[Array, "pairs pairs"],
+    exchanges: Sequence[tuple[float, Float[Array, "pairs pairs"]]],
 ) -> Float[Array, "pairs pairs"]:
-    """G with J_il - ½ Σ a K_il = Σ_{j≥k} G_(il),(jk) P_jk (2 - δ_jk) for symmetric P.
+    """G with J_il - Σ a K_il = Σ_{j≥k} G_(il),(jk) P_jk (2 - δ_jk) for symmetric P.
 
-        G_(il),(jk) = (il|jk) - ¼ Σ a [(ij|kl) + (ik|jl)]
+        G_(il),(jk) = (il|jk) - ½ Σ a [(ij|kl) + (ik|jl)]
 
-    The sum is over the shares a of exchange and the integrals of each. Making G costs as much as
-    one K from the integrals. From then on all is one product of a matrix and a vector, which takes
-    as long as reading the matrix.
+    The first term is `coulomb`. The sum is over the shares a of exchange and the integrals of each.
+    Making G costs as much as one K from the integrals. From then on all is one product of a matrix
+    and a vector, which takes as long as reading the matrix.
 
     **Source:** Raffenetti, Chem. Phys. Lett. 20, 335 (1973).
     """
-    exchanges = [(share, integrals) for share, integrals in exchanges if share]
     if not exchanges:
-        return repulsion
-    n = int(np.sqrt(2 * len(repulsion)))
+        return coulomb
+    n = int(np.sqrt(2 * len(coulomb)))
     first, second = np.tril_indices(n)
     index = jnp.asarray(pair_index(n))
 
     def row(pair):
         i, l, total = index[pair[0]], index[pair[1]], pair[2]
         for share, integrals in exchanges:
-            if integrals is not None:
-                straight = integrals[i[first], l[second]]
-                total -= 0.25 * share * (straight + integrals[i[second], l[first]])
+            straight = integrals[i[first], l[second]]
+            total -= 0.5 * share * (straight + integrals[i[second], l[first]])
         return total
 
-    rows = jnp.asarray(first), jnp.asarray(second), repulsion
-    return jax.lax.map(row, rows, batch_size=n)
+    return jax.lax.map(row, (jnp.asarray(first), jnp.asarray(second), coulomb), batch_size=n)

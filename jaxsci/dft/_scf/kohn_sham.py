@@ -222,12 +222,14 @@ def _field(functional: Functional, ops: Operators, density: Density) -> Density:
         check_range(ops.long_range, functional.omega, functional.name)
     if ops.interaction is None:
         return coulomb(ops, total)[None] + exact_exchange(functional, ops, density, symmetric=True)
-    joined = jnp.stack([product(ops.interaction, p) for p in density])
+    of_each = jnp.stack([product(ops.interaction, p) for p in density])
+    if ops.spins.channels > 1:
+        return coulomb(ops, total)[None] + (0.5 if len(density) == 1 else 1.0) * of_each
     if len(density) == 1:
-        return joined
-    # Of one spin, J - a K is J + 2 (G P - J).
+        return of_each
+    # Both spins of a closed shell, as in its stability: of one, J - a K is J + 2 (G P - J).
     coulombs = jnp.stack([coulomb(ops, p) for p in density])
-    return jnp.sum(coulombs, axis=0, keepdims=True) + 2 * (joined - coulombs)
+    return jnp.sum(coulombs, axis=0, keepdims=True) + 2 * (of_each - coulombs)
 
 
 def exact_exchange(

@@ -17,9 +17,9 @@ from jaxsci.dft import (
     scf,
     xc,
 )
-from jaxsci.dft._scf.coulomb import exchange, symmetric_exchange
+from jaxsci.dft._scf.coulomb import coulomb, exchange, symmetric_exchange
 from jaxsci.dft._scf.hamiltonian import operators
-from jaxsci.dft._scf.kohn_sham import fock_matrix, total_energy
+from jaxsci.dft._scf.kohn_sham import exact_exchange, fock_matrix, mean_field, total_energy
 from jaxsci.dft._scf.scf import _gap
 
 pytest.importorskip("pyscf")
@@ -122,11 +122,28 @@ def test_fitted_exchange_by_orbitals(kind):
     def along_direction(k):
         return lambda p: jnp.sum(jnp.arange(49.0).reshape(7, 7) * k(p))
 
-    ours = along_direction(lambda p: symmetric_exchange(ops, None, p))
+    ours = along_direction(lambda p: symmetric_exchange(ops, p))
     by_orbitals = jax.value_and_grad(ours)(density)
     by_density = jax.value_and_grad(along_direction(lambda p: exchange(ops, p)))(density)
     for found, expected in zip(by_orbitals, by_density, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["pbe0", "wb97x"])
+@pytest.mark.parametrize("restricted", [True, False])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_one_matrix_of_coulomb_and_exchange(name, restricted, channels):
+    """G is made for the spins of the molecule, and meets densities of either kind."""
+    omega = xc(name).omega or None
+    water = molecule(WATER, "sto-3g", grid=0, restricted=restricted, omega=omega)
+    ops = operators(water, xc(name))
+    half = np.random.default_rng(0).standard_normal((channels, 7, 7))
+    density = jnp.asarray(half + half.swapaxes(1, 2))
+    field = coulomb(ops, density.sum(0))[None] + exact_exchange(xc(name), ops, density)
+    energy = ops.nuclear_energy + jnp.sum(density * (ops.core_hamiltonian[None] + 0.5 * field))
+    found = mean_field(xc(name), ops, density)
+    np.testing.assert_allclose(found[0], energy, rtol=1e-13)
+    np.testing.assert_allclose(found[1], ops.core_hamiltonian[None] + field, rtol=1e-12, atol=1e-12)
 
 
 def test_unrestricted_equals_restricted_for_a_closed_shell():

@@ -4,8 +4,7 @@ import numbers
 
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from ...core import host_memory
 from .._basis import functions as basis
@@ -15,8 +14,6 @@ from .._scf.result import SCFResult, density_of
 from .._system.molecule import Molecule, check_one
 
 _NAME = "pair_potentials"
-# Among a molecule's extras: the positions of the nuclei for which its pair potentials were made.
-MADE_AT = "positions_of_pair_potentials"
 # Points per call of libcint: bounds the memory of the unpacked matrices, 8 n² bytes per point.
 _BLOCK = 1024
 
@@ -79,32 +76,6 @@ def ranges_of(molecule: Molecule) -> dict[str, float | None]:
     found: dict[str, float | None] = {k: None for k in molecule.extras if k == _NAME}
     others = [k for k in molecule.extras if k.startswith(f"{_NAME}_")]
     return found | {k: float(k.removeprefix(f"{_NAME}_")) for k in others}
-
-
-def are_made_at(
-    made_at: Float[Array, "n 3"], coordinates: Float[Array, "atoms 3"], mask: Bool[Array, " atoms"]
-) -> Bool[Array, ""]:
-    """Whether pair potentials are those of this geometry, which is never changed by rounding."""
-    if made_at.shape != coordinates.shape:
-        raise ValueError(
-            f"the molecule's pair potentials were made for {len(made_at)} atoms, and it has "
-            f"{len(coordinates)}: call with_pair_potentials(molecule)."
-        )
-    return jnp.all((made_at == coordinates) | ~mask[:, None])
-
-
-def check_pair_potentials(molecule: Molecule) -> None:
-    """Refuse those of another geometry, where the geometry is known before the program runs."""
-    made_at = molecule.extras.get(MADE_AT)
-    if made_at is None or isinstance(made_at, Tracer) or isinstance(molecule.coordinates, Tracer):
-        return
-    if not bool(are_made_at(made_at, molecule.coordinates, molecule.atom_mask)):
-        moved = np.abs(np.asarray(made_at - molecule.coordinates))[np.asarray(molecule.atom_mask)]
-        raise ValueError(
-            "the molecule's pair potentials are of another geometry, in which nuclei lie up to "
-            f"{moved.max():.3g} Bohr from where they are now: call with_pair_potentials(molecule) "
-            "again."
-        )
 
 
 def exchange_energy_density(

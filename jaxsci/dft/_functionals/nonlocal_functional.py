@@ -9,17 +9,12 @@ from jaxtyping import Array, Float
 
 from ...core import memoised
 from .._system.molecule import Molecule
+from .._system.pair_geometry import MADE_AT, are_made_at
 from .._xc import Functional
 from .._xc.density import MolecularDensity
 from .._xc.features import Features, Level
 from .._xc.slater import slater
-from .exact_exchange_density import (
-    MADE_AT,
-    are_made_at,
-    name_of,
-    of_orbitals,
-    pair_potentials,
-)
+from .exact_exchange_density import name_of, of_orbitals, pair_potentials
 from .neural import Network, call_network, check_network, descriptors
 
 PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]

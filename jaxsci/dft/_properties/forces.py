@@ -13,13 +13,14 @@ from jaxtyping import Array, Float
 from ...core import announced_jit
 from .._basis.grid import points_and_weights
 from .._basis.orthonormal import orthonormal, to_orthonormal
-from .._functionals.exact_exchange_density import MADE_AT, check_pair_potentials, ranges_of
+from .._functionals.exact_exchange_density import ranges_of
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import mean_field, xc_energy
 from .._scf.result import Guess, SCFResult
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
+from .._system.pair_geometry import MADE_AT, check_pair_potentials
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
 from .nuclei import check_nuclei, energy_of_nuclei, moved

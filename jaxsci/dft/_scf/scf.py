@@ -12,9 +12,9 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ...core import announced_jit, memoised, require_x64
-from .._functionals.exact_exchange_density import check_pair_potentials
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one, check_whole
+from .._system.pair_geometry import check_pair_potentials
 from .._xc import Functional, as_functional
 from .equations import Equations
 from .hamiltonian import Operators, on_coarse_grid, operators

@@ -7,10 +7,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
 import jaxsci as jsci
 from benchmarks.cases._errors import relative_l2
+from benchmarks.remote import DEEPXDE, JINNS, remote_training
 from benchmarks.runner.case import Run
 from benchmarks.runner.curves import Curve
 from jaxsci import pde
@@ -144,3 +146,29 @@ class Training:
             return {"pde": adapt(jax.random.fold_in(later, i), params) if i else start(first)}
 
         return train(self.loss, self.params, data, self.error, rounds=rounds, steps=steps)
+
+
+def trained_by_peers(problem, points):
+    """DeepXDE and both optimizers of jinns, at their published settings, on the same problem."""
+    rows = (
+        (DEEPXDE, "DeepXDE", "deepxde_pinn", "1", "0.002"),
+        (JINNS, "jinns, natural gradient", "jinns_pinn", "natural 300", "natural 2"),
+        (JINNS, "jinns, SSBroyden", "jinns_pinn", "ssbroyden 1000", "ssbroyden 2"),
+    )
+
+    def peer(environment, name, module, full, short):
+        def make(size):
+            p = problem()
+            values = np.asarray(jax.vmap(p.exact)(p.points) if callable(p.exact) else p.exact)
+            how = f"{points} {full}" if size == "full" else f"50 {short}"
+            return remote_training(
+                environment.variable,
+                f"benchmarks.remote.peers.{module}",
+                f"{problem.__name__} {how}",
+                p.points,
+                lambda found: float(np.linalg.norm(found - values) / np.linalg.norm(values)),
+            )
+
+        return environment.peer(name, make)
+
+    return tuple(peer(*row) for row in rows)

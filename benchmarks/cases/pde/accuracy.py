@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import jaxsci as jsci
 from benchmarks.cases.pde._exact_problems import (
@@ -23,8 +22,7 @@ from benchmarks.cases.pde._exact_problems import (
     poisson1d,
     poisson2d,
 )
-from benchmarks.cases.pde._problems import Training
-from benchmarks.remote import DEEPXDE, JINNS, remote_training
+from benchmarks.cases.pde._problems import Training, trained_by_peers
 from benchmarks.runner.case import Case, Run
 from jaxsci import nn
 
@@ -105,32 +103,6 @@ def _make(problem, settings):
         )
 
     return make
-
-
-def trained_by_peers(problem, points):
-    """DeepXDE and both optimizers of jinns, at their published settings, on the same problem."""
-    rows = (
-        (DEEPXDE, "DeepXDE", "deepxde_pinn", "1", "0.002"),
-        (JINNS, "jinns, natural gradient", "jinns_pinn", "natural 300", "natural 2"),
-        (JINNS, "jinns, SSBroyden", "jinns_pinn", "ssbroyden 1000", "ssbroyden 2"),
-    )
-
-    def peer(environment, name, module, full, short):
-        def make(size):
-            p = problem()
-            values = np.asarray(jax.vmap(p.exact)(p.points) if callable(p.exact) else p.exact)
-            how = f"{points} {full}" if size == "full" else f"50 {short}"
-            return remote_training(
-                environment.variable,
-                f"benchmarks.remote.peers.{module}",
-                f"{problem.__name__} {how}",
-                p.points,
-                lambda found: float(np.linalg.norm(found - values) / np.linalg.norm(values)),
-            )
-
-        return environment.peer(name, make)
-
-    return tuple(peer(*row) for row in rows)
 
 
 def _case(problem, settings, title, tolerance, reference="analytic", peers=False):

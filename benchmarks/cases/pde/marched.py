@@ -14,8 +14,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from benchmarks.cases.pde import _exact_problems as problems
-from benchmarks.cases.pde._problems import grid, lines, odd_waves
-from benchmarks.cases.pde.accuracy import trained_by_peers
+from benchmarks.cases.pde._problems import grid, lines, odd_waves, trained_by_peers
 from benchmarks.runner.case import Case, Run
 from jaxsci import derivative, pde
 

@@ -27,8 +27,7 @@ from benchmarks.cases.pde._exact_problems import (
     poisson3d,
     stretched_corner,
 )
-from benchmarks.cases.pde._problems import walls
-from benchmarks.cases.pde.accuracy import trained_by_peers
+from benchmarks.cases.pde._problems import trained_by_peers, walls
 from benchmarks.runner.case import Case, Run
 from jaxsci import pde
 

@@ -50,6 +50,29 @@ def test_a_fast_compilation_and_a_slow_run_are_not_announced(capfd):
     assert not capfd.readouterr().err
 
 
+def test_a_slow_first_run_is_not_called_a_compilation(monkeypatch):
+    said = []
+
+    def sleep(x):
+        said.append(lines[0].what)
+        return x
+
+    class Line(compiling._Line):
+        def __init__(self, what):
+            super().__init__(what)
+            lines.append(self)
+
+    lines: list[Line] = []
+    monkeypatch.setattr(compiling, "_Line", Line)
+
+    def run(x):
+        said.append(lines[0].what)
+        return jax.pure_callback(sleep, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+    jax.block_until_ready(announced_jit("compiling a callback")(run)(jnp.ones(2)))
+    assert said == ["compiling a callback", "computing a callback"]
+
+
 def test_the_outer_one_speaks_for_those_inside(capfd):
     inner = announced_jit("compiling the inner")(slow)
     outer = announced_jit("compiling the outer")(lambda x: slow(inner(x)))

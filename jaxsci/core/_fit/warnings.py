@@ -46,7 +46,7 @@ def warn_of_unequal_terms(objective, params, batch, stacklevel):
         f"The terms are unequal: the mean squares of their gradients differ by a factor of "
         f"{max(traces.values()) / smallest:.1e}, so the loss says little of the small ones. Write "
         "the problem in units in which its fields and coefficients are near one, or balance the "
-        "terms, since second-order steps now damp each parameter in a unit of its own, as "
+        "terms, since steps in parameter space now damp each parameter in a unit of its own, as "
         "levenberg_marquardt(scaled=True) always does, and fronts train worse with it: "
         f"jsci.objective(..., weights={{{weights}}}).",
         stacklevel=stacklevel + 1,

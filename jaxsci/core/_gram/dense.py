@@ -251,7 +251,8 @@ def _assemble(lower, layouts, scales):
         for j in range(i + 1):
             scale = (scales[i] * scales[j]).astype(lower[i][j].dtype)
             # Rows of scale zero are zero, also where they are not finite.
-            block = jnp.where(scale == 0, 0, scale * lower[i][j])
+            left_out = (scale == 0) & ~jnp.isfinite(lower[i][j])
+            block = scale * jnp.where(left_out, 0, lower[i][j])
             blocks[i][j] = _raveled(block, layouts[i], layouts[j])
             if i != j:
                 blocks[j][i] = _raveled(mirror(block), layouts[j], layouts[i])

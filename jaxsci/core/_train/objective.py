@@ -361,7 +361,8 @@ def objective(
 
 def _scaled(weight: Any, values: Array) -> Array:
     """`weight * values`: zero for a weight of zero, which NaN times zero is not."""
-    return jnp.where(jnp.asarray(weight) == 0, 0, weight * values)
+    left_out = (jnp.asarray(weight) == 0) & ~jnp.isfinite(values)
+    return weight * jnp.where(left_out, 0, values)  # the slope in the weight stays
 
 
 def _rows_of_sample(r: Callable, params: PyTree) -> Callable:

@@ -54,7 +54,12 @@ class Checked(eqx.Module):
             # A factor of zero would leave NaN where r has NaN slopes.
             left_out = jnp.asarray(self.weight) == 0
             params = jax.tree.map(
-                lambda p: jnp.where(left_out, jax.lax.stop_gradient(p), p), params
+                lambda p: (
+                    jnp.where(left_out, jax.lax.stop_gradient(p), p)
+                    if eqx.is_inexact_array(p)
+                    else p
+                ),
+                params,
             )
         if isinstance(x, Weighted):
             y = self._real(self.r(params, x.samples))

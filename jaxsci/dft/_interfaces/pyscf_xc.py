@@ -86,11 +86,11 @@ def require_no_dispersion(functional: Functional) -> None:
 def _require_finite(params: Any) -> None:
     """PySCF would end in an error of its linear algebra."""
     for path, x in jax.tree_util.tree_flatten_with_path(params)[0]:
-        if eqx.is_inexact_array(x) and not np.isfinite(x).all():
+        if eqx.is_inexact_array_like(x) and not np.isfinite(x).all():
             count = int((~np.isfinite(x)).sum())
             raise ValueError(
-                f"params{jax.tree_util.keystr(path)} has {count} of {x.size} numbers that are not "
-                "finite: give the parameters of a step before the training diverged."
+                f"params{jax.tree_util.keystr(path)} has {count} of {np.size(x)} numbers that are "
+                "not finite: give the parameters of a step before the training diverged."
             )
 
 

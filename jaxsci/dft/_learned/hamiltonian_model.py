@@ -273,14 +273,18 @@ def _strongest(
     """The pairs with the largest order, a fraction of the near ones of this molecule.
 
     The fraction is that of its own pairs, so neither its batch nor its padding changes its result.
+    Both directions of a pair are kept or left, or the order of the atoms would.
     """
     size = len(near)
     if keep == 1:
         index, kept = jnp.arange(size * size), near.ravel()
     else:
-        most = math.ceil(keep * size * (size - 1))
-        _, index = jax.lax.top_k(jnp.where(near, order, -jnp.inf).ravel(), most)
-        kept = (jnp.arange(most) < jnp.ceil(keep * jnp.sum(near))) & near.ravel()[index]
+        once = jnp.triu(near, 1)
+        most = math.ceil(keep * size * (size - 1) / 2)
+        _, index = jax.lax.top_k(jnp.where(once, order, -jnp.inf).ravel(), most)
+        kept = (jnp.arange(most) < jnp.ceil(keep * jnp.sum(once))) & once.ravel()[index]
+        index = jnp.concatenate([index, index % size * size + index // size])
+        kept = jnp.concatenate([kept, kept])
     return index // size, index % size, kept
 
 

@@ -33,6 +33,9 @@ class NetworkFeatures(eqx.Module):
 
     def __call__(self, x: Float[Array, " dim"]) -> Float[Array, " n"]:
         self._require_linear(jnp.shape(x))
+        return self._units(x)
+
+    def _units(self, x: Float[Array, " dim"]) -> Float[Array, " n"]:
         zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), self.layer)
         # The output is linear in the last layer: its slopes there are what the layer combines.
         slopes = jax.grad(lambda layer: jnp.ravel(self._output(layer, x))[0])(zero)
@@ -43,24 +46,23 @@ class NetworkFeatures(eqx.Module):
         return self.f(params, x)
 
     def _require_linear(self, shape: tuple[int, ...]) -> None:
-        """Refuse an f that is no multiple of its last layer, at some point and for some layer."""
+        """Refuse an f that is not its last layer times the units, at two points."""
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self.hidden)):
             return  # as in training, which has been here before
         with jax.ensure_compile_time_eval():
-            x = jnp.linspace(0.3, 0.7, shape[0])
+            points = [jnp.linspace(0.3, 0.7, shape[0]), jnp.linspace(-0.4, 0.1, shape[0])]
             some = jax.tree.map(lambda a: jnp.cos(jnp.arange(a.size)).reshape(a.shape), self.layer)
-            once, other = (
-                compiled_call(self._output, jax.tree.map(lambda a, s=s: s * a, some), x)
-                for s in (1.0, -2.0)
-            )
-            left, size = (float(jnp.abs(y).max()) for y in (other + 2 * once, once))
-            linear = not left > jnp.finfo(once.dtype).eps ** 0.5 * size
+            given = jnp.stack([jnp.ravel(compiled_call(self._output, some, x)) for x in points])
+            units = jnp.stack([compiled_call(self._units, x) for x in points])
+            sums = units @ _by_output(some).T
+            left, size = (float(jnp.abs(y).max()) for y in (given - sums, given))
+            linear = not left > jnp.finfo(given.dtype).eps ** 0.5 * size
         if not linear:
             raise TypeError(
-                "network_features() needs a network that is linear in its last layer: with the "
-                f"layer times -2 this one is not -2 times its value, but {left:.2e} away. An "
-                "activation, a transform or a summand after the layer, such as a boundary value, "
-                "belongs to trial= of least_squares()."
+                "network_features() needs a network that is linear in its last layer: this one is "
+                f"{left:.2e} away from the layer times its hidden units. An activation, a "
+                "transform or a summand after the layer, such as a boundary value, belongs to "
+                "trial= of least_squares()."
             )
 
 

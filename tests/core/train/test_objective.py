@@ -82,6 +82,13 @@ def test_a_term_of_weight_zero_is_left_out_even_where_it_is_not_finite(weight):
     assert fit.history["loss"][-1] < 0.9 * value
 
 
+def test_the_slope_in_a_weight_of_zero_is_that_of_its_term():
+    both = jsci.objective({"a": lambda p, x: p - x, "b": lambda p, x: p * x})
+    p, batch = jnp.array(0.3), {"a": jnp.ones(2), "b": jnp.array([1.0, 2.0])}
+    slope = jax.grad(lambda w: both.reweighted({"b": w}).value(p, batch))(0.0)
+    np.testing.assert_allclose(slope, both.terms(p, batch)["b"], rtol=1e-14)
+
+
 @pytest.mark.parametrize("batch_size", [None, 1, 2, 3, 50])
 def test_gradient_by_chunks_is_that_of_the_value(batch_size):
     loss = make()

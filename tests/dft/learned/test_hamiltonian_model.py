@@ -161,6 +161,27 @@ def test_pairs_are_chosen_in_each_molecule_alone(model, water):
     np.testing.assert_allclose(together[0, : water.size, : water.size], alone, atol=1e-11)
 
 
+@pytest.mark.slow
+def test_pairs_do_not_depend_on_the_order_of_the_atoms(model, water):
+    few = prune(model, 1, pairs=0.5)  # one and a half of three pairs: two
+    turned = molecule(WATER[::-1], "6-31g*", grid=0)
+    order = np.concatenate(
+        [np.flatnonzero(np.asarray(turned.basis.atom) == atom) for atom in (2, 1, 0)]
+    )
+    there = predict(few, turned)[order][:, order]
+    np.testing.assert_allclose(there, predict(few, water), atol=1e-13)
+
+
+def test_pruned_models_keep_their_pairs_and_draw_none(model):
+    few = prune(model, 1, pairs=0.5)
+    drawing = eqx.tree_at(lambda m: m.network.draw, few, jnp.array(3.0))
+    again = prune(drawing, 0.5)
+    assert again.network.share == 0.5 and again.network.draw == 0
+    moved = eqx.tree_at(all_open, model, [jnp.array(1.04)] * len(model.paths))
+    with pytest.raises(ValueError, match="behind the optimiser"):
+        prune(moved, 0.5)
+
+
 def test_gates_are_random_then_the_largest_then_the_same(model):
     """And `prune` keeps the paths that were open at the end."""
     _, params = jsci.pure(model)

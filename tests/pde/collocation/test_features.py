@@ -248,6 +248,7 @@ def test_a_network_without_an_affine_last_layer(params):
         pytest.param(jnp.tanh, id="an activation"),
         pytest.param(lambda y: 1.0 + y, id="a boundary value"),
         pytest.param(lambda y: y + y**2, id="a square"),
+        pytest.param(lambda y: jnp.stack([y, 2 * y])[::-1], id="outputs in another order"),
     ],
 )
 def test_a_network_that_does_something_after_its_last_layer(after):

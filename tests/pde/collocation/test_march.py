@@ -167,7 +167,7 @@ def test_derivatives_of_features_give_the_rows_of_the_equations(
     def counted(self, state):
         used.append(float(state.time))
         found = by_derivatives(self, state)
-        for mine, direct in zip(found, self._as_they_stand(state), strict=True):
+        for mine, direct in zip(found, self.as_they_stand(state), strict=True):
             c = np.random.default_rng(len(used)).normal(size=24)
             for a, b in zip(jax.tree.leaves(mine(c)), jax.tree.leaves(direct(c)), strict=True):
                 if not isinstance(a, str):
@@ -181,6 +181,39 @@ def test_derivatives_of_features_give_the_rows_of_the_equations(
 
 
 @pytest.mark.slow
+def test_derivatives_that_matter_only_at_the_solution():
+    """Neither F = 0 nor the test function has slopes above 2: the equation there is u_t = 3x."""
+    space = pde.Interval(-1.0, 1.0)
+    slab = space.during(0.0, 1.0)
+
+    def op(u, x):
+        slope = jsci.derivative(u, 0)(x)
+        return jsci.derivative(u, 1)(x) + 0.1 * jnp.maximum(slope**2 - 4, 0) - 3 * x[0]
+
+    trial = lambda f: lambda c, x: f(c, x)  # noqa: E731
+    features = pde.polynomial_features(slab, [2, 4])
+    result = pde.march(op, trial, features, pde.sobol(slab, 60), [0.0, 0.5, 1.0], tolerance=0.1)
+    # u = 3xt until its slope is 2, and a function of t less from then on.
+    np.testing.assert_allclose(result.field(result.params, jnp.array([0.5, 0.5])), 0.75, atol=1e-8)
+    late = jnp.array([0.5, 1.0])
+    expected = 1.5 - 0.1 * (3 * (1 - (2 / 3) ** 3) - 4 / 3)  # ∫ 0.1 (9t² - 4) dt from 2/3 to 1
+    np.testing.assert_allclose(result.field(result.params, late), expected, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        pytest.param(lambda f: lambda c, x: f(2 * c, x), id="changed"),
+        pytest.param(lambda f: lambda c, x: f(c, x) + c[1], id="used"),
+    ],
+)
+def test_coefficients_that_slabs_cannot_hand_over(trial):
+    slab = pde.Interval(-1.0, 1.0).during(0.0, 1.0)
+    features = pde.polynomial_features(slab, [4, 3])
+    with pytest.raises(ValueError, match="give c to f as it is"):
+        pde.march(pde.heat(0.1), trial, features, pde.sobol(slab, 60), [0.0, 1.0])
+
+
 def test_finer_features_are_looked_at_before_the_first_slab():
     seen = []
     with pytest.raises(ValueError, match="450 equations for 500 coefficients"):

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ....core import require_x64
@@ -187,7 +188,7 @@ class _Posed(NamedTuple):
 
     def share_left(self, state: State, params: np.ndarray) -> float:
         """The residual of a slab on fresh points, relative to that of a state that stands still."""
-        _, values = self.others.at(state)
+        values = self.others.as_they_stand(state)[1]
         left, whole = (np.linalg.norm(values(c)) for c in (params, 0 * params))
         return float(left / (whole or 1.0))
 
@@ -197,6 +198,7 @@ def _pose(equations, trial, features, order, outputs, factors, bounds, training,
     _require_shares(training)
     shape = count(features, next(iter(training.values()))[0], outputs)
     state, start = initial_state(bounds[0], bounds[1] - bounds[0], shape), np.zeros(shape)
+    _check_trial(trial, start, next(iter(_at_times(training, state).values()))[0])
     _check_equations(equations, trial, start, _at_times(training, state), order)
     orders = _orders(equations, trial, start, training, bounds, order)
     at = functools.partial(SlabEquations, equations, trial, features, orders)
@@ -218,6 +220,9 @@ def _solve_slabs(
         if k >= len(solved):
             rows, values = posed.training.at(state)
             found = minimise(rows, start, max_steps, values_at=values, solve=solve)
+            if not posed.training.hold(state, found.params):
+                rows, values = posed.training.at(state)
+                found = minimise(rows, start, max_steps, values_at=values, solve=solve)
             relative = posed.share_left(state, found.params)
             if not (found.converged and relative <= tolerance):
                 _warn_of_the_end(k, state, relative, found.converged, tolerance)
@@ -247,6 +252,24 @@ def _check_equations(equations, trial, start, at, order) -> None:
     responses = time_responses(equations, lambda x: trial(still)(start, x), at)
     require_numbers(responses, "An equation")
     require_order(order, responses)
+
+
+def _check_trial(trial, start, x) -> None:
+    """Refuse a trial function that changes the coefficients, which slabs hand over as they are."""
+    some = jnp.cos(jnp.arange(start.size)).reshape(start.shape)
+    given = []
+
+    def still(c, _):
+        given.append(c)
+        return jnp.zeros(start.shape[:-1])
+
+    moved = jnp.any(trial(still)(some, x) != trial(still)(0 * some, x))
+    changed = [c for c in given[: len(given) // 2] if not isinstance(c, Tracer)]
+    if moved or any(jnp.shape(c) != some.shape or jnp.any(c != some) for c in changed):
+        raise ValueError(
+            "march() hands the coefficients of a slab to the next one, so that trial(f)(c, x) must "
+            "give c to f as it is, and use it nowhere else: write a factor on f(c, x) instead."
+        )
 
 
 def _orders(equations, trial, start, points, bounds, order: int) -> Orders:

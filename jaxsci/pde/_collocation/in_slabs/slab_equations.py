@@ -11,6 +11,9 @@ from ..rows import Equations, Rows, derivatives, rows_at, valued, values_at
 from .local_equations import Elsewhere, LocalEquation, points_at
 from .slabs import Orders, State, initial_state, slab_function
 
+# Of rows by derivatives, relative to the equations for F at rest.
+_ROUNDING = 1e-10
+
 
 class SlabEquations:
     """Weighted equations for coefficients of features, at points with shares of a slab."""
@@ -35,32 +38,62 @@ class SlabEquations:
             return lambda c, x, state: residual(op, trial(functools.partial(free, state)))(c, x)
 
         self._residuals = {name: of_slab(op) for name, op in equations.items()}
+        self._as_local = functools.partial(
+            LocalEquation, trial=trial, features=features, orders=orders, shape=shape,
+            whole=whole, first=first,
+        )  # fmt: skip
+        self._equations = equations
+
+    @functools.cached_property
+    def _local(self) -> dict[str, LocalEquation]:
+        """By the derivatives of features, which are taken once this is asked for; or none."""
         try:
-            self._local = {
-                name: LocalEquation(op, trial, features, orders, points[name], shape, whole, first)
-                for name, op in equations.items()
+            return {
+                name: self._as_local(op, points=self.points[name])
+                for name, op in self._equations.items()
             }
         except Elsewhere:
-            self._local = {}
+            return {}
+
+    def hold(self, state: State, c: Float[np.ndarray, "*outputs n"]) -> bool:
+        """Whether the rows are the equations at these coefficients too; if not, as they stand now.
+
+        Derivatives that an equation does not see at two functions it may see at the solution.
+        """
+        if not self._local:
+            return True
+        direct = self.as_they_stand(state)[1]
+        there, found, whole = direct(c), self.at(state)[1](c), direct(0 * c)
+        norm = np.linalg.norm
+        if norm(there - found) <= norm(found) + _ROUNDING * norm(whole):
+            return True
+        self._local = {}
+        return False
 
     def at(self, state: State) -> tuple[Callable, Callable]:
         """The rows at coefficients in a slab, and their values alone."""
         if self._local and all(local.fits(state) for local in self._local.values()):
             return self._by_derivatives(state)
-        return self._as_they_stand(state)
+        return self.as_they_stand(state)
 
-    def _as_they_stand(self, state: State) -> tuple[Callable, Callable]:
+    def as_they_stand(self, state: State) -> tuple[Callable, Callable]:
+        """The same of the equations themselves; each is traced where it is called."""
         points = self._points(state)
-        of_rows, of_values = self._programs
-        rows = lambda c: rows_at(of_rows, self.factors, points, c, state)  # noqa: E731
-        values = lambda c: values_at(of_values, self.factors, points, c, state)  # noqa: E731
+        rows = lambda c: rows_at(self._of_rows, self.factors, points, c, state)  # noqa: E731
+        values = lambda c: values_at(self._of_values, self.factors, points, c, state)  # noqa: E731
         return rows, values
 
     @functools.cached_property
-    def _programs(self) -> tuple[Equations, Equations]:
-        """The residuals with their derivatives, and alone; traced where they are needed."""
-        args = np.zeros(self._first.value.shape), self._points(self._first), self._first
-        return derivatives(self._residuals, *args), valued(self._residuals, *args)
+    def _of_rows(self) -> Equations:
+        return derivatives(self._residuals, *self._example)
+
+    @functools.cached_property
+    def _of_values(self) -> Equations:
+        return valued(self._residuals, *self._example)
+
+    @property
+    def _example(self) -> tuple:
+        return np.zeros(self._first.value.shape), self._points(self._first), self._first
 
     def _by_derivatives(self, state: State) -> tuple[Callable, Callable]:
         parts = {name: local.at(state) for name, local in self._local.items()}

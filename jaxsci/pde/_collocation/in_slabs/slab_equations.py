@@ -63,9 +63,9 @@ class SlabEquations:
         if not self._local:
             return True
         direct = self.as_they_stand(state)[1]
-        there, found, whole = direct(c), self.at(state)[1](c), direct(0 * c)
-        norm = np.linalg.norm
-        if norm(there - found) <= norm(found) + _ROUNDING * norm(whole):
+        there, found = direct(c), self.at(state)[1](c)
+        gap, left = np.linalg.norm(there - found), np.linalg.norm(found)
+        if gap <= left or gap <= _ROUNDING * np.linalg.norm(direct(0 * c)):
             return True
         self._local = {}
         return False

@@ -48,7 +48,7 @@ class PairNetwork(eqx.Module):
     # Nonzero while training draws pairs at random; see `sparse_gates`.
     draw: Float[Array, ""]
 
-    # Of the neighbours in a molecule, those whose products are computed.
+    # The fraction of a molecule's neighbour pairs whose products are computed.
     share: float = eqx.field(static=True, default=1.0)
 
     def __call__(

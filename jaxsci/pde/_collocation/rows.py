@@ -117,7 +117,7 @@ class _Derivatives(eqx.Module):
 
 
 def flat_residual(y: Any) -> Float[Array, " p"]:
-    """What an equation returned at one point, as a vector; refused if that is no residual."""
+    """The value of an equation as a vector; raises if it is not a residual."""
     if not hasattr(y, "dtype") or not jnp.issubdtype(y.dtype, jnp.inexact):
         raise TypeError(
             "An equation returns its residual, an array of floats that depends on u; got "

@@ -214,6 +214,7 @@ def test_coefficients_that_slabs_cannot_hand_over(trial):
         pde.march(pde.heat(0.1), trial, features, pde.sobol(slab, 60), [0.0, 1.0])
 
 
+@pytest.mark.slow
 def test_finer_features_are_looked_at_before_the_first_slab():
     seen = []
     with pytest.raises(ValueError, match="450 equations for 500 coefficients"):

@@ -7,7 +7,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ...core import memoised
@@ -15,23 +14,11 @@ from .._basis.orthonormal import orthonormal
 from .._scf.scf import SCFResult
 from .._system.molecule import Molecule
 from .atom_features import AtomFeatures, Nuclei, degrees, shells_of
-from .gaunt import bracket_coefficients, gaunt_coefficients
+from .edge_products import Path, coupled_degrees, edge_products
+from .pair_blocks import functions_of, pair_blocks
 
 # The constant of Wolfsberg and Helmholz, by which the coupling of two levels is scaled.
 _COUPLING = 1.75
-
-
-class Path(eqx.Module):
-    """The gate and the radial functions of one triple of angular momenta; `open` is 0 or 1."""
-
-    gate: Float[Array, ""]
-    weights: Float[Array, "radial channels"]
-    open: Float[Array, ""]
-
-    def strength(self, radial: Float[Array, "pairs radial"]) -> Float[Array, "pairs channels"]:
-        """g R(r_AB), with weights of mean square one, so that the gate alone sets the size."""
-        gate = jax.lax.stop_gradient(self.open) * self.gate
-        return radial @ (gate / jnp.sqrt(jnp.mean(self.weights**2)) * self.weights)
 
 
 class PairNetwork(eqx.Module):
@@ -53,11 +40,11 @@ class PairNetwork(eqx.Module):
 
     def __call__(
         self, invariants: Float[Array, "atoms features"], radial: Float[Array, "A B radial"]
-    ) -> tuple[Float[Array, "A B degrees channels"], Float[Array, "A B"]]:
+    ) -> tuple[Float[Array, "degrees channels A B"], Float[Array, "A B"]]:
         first, second = invariants @ self.first, invariants @ self.second
         hidden = jnp.tanh(first[:, None] + second[None] + radial @ self.distance)
         score = hidden @ self.score
-        return 1 + jnp.einsum("abw,wlc->ablc", hidden, self.weights), score + score.T
+        return 1 + jnp.einsum("wlc,abw->lcab", self.weights, hidden), score + score.T
 
     def order(self, score: Float[Array, "A B"]) -> Float[Array, "A B"]:
         """By what pairs are chosen: the score, or random numbers."""
@@ -176,14 +163,10 @@ class HamiltonianModel(eqx.Module):
     ) -> Float[Array, "nao nao"]:
         if molecule.basis.lmax > self.atoms.lmax or molecule.basis.cartesian:
             raise ValueError("the molecule is not in the basis of this model's examples.")
-        atom, angular = molecule.basis.atom, molecule.basis.angular
-        n = len(degrees(self.atoms.lmax))
-        couplings = _couplings(2 * self.atoms.lmax)[:, :n, :n]
-        blocks = jnp.einsum("pxym,pabmc->abxyc", couplings, self._pairs(molecule))
-        of_pair = blocks[atom[:, None], atom[None], angular[:, None], angular[None]]
         of_shell = self.shell(molecule)
-        left, right = self.left[of_shell], self.right[of_shell]
-        change = jnp.einsum("ic,jc,ijc->ij", left, right, of_pair)
+        element = jnp.argmax(self.atoms.one_hot(nuclei_of(molecule)), axis=1)
+        blocks = pair_blocks(self._pairs(molecule), self.left[element], self.right[element])
+        change = functions_of(blocks, molecule.basis, self.atoms.lmax)
         whole = (self._mean(molecule) if base is None else base) + change
         # A shell that is in no example means another basis.
         known = of_shell[-1] < self.blocks.shape[-1]
@@ -193,41 +176,23 @@ class HamiltonianModel(eqx.Module):
         padding = jnp.diag(jnp.diagonal(molecule.core_hamiltonian))
         return jnp.where(real[:, None] & real[None], whole, padding)
 
-    def _pairs(self, molecule: Molecule) -> Float[Array, "2 A B lm channels"]:
+    def _pairs(self, molecule: Molecule) -> Float[Array, "2 lm channels A B"]:
         """w p_AB, tensors and pseudotensors; on the diagonal, A itself and the sum over all B."""
         nuclei = nuclei_of(molecule)
         features = self.atoms(nuclei)
-        highest = 2 * self.atoms.lmax  # of the products of two basis functions
-        harmonics, radial = self.atoms.neighbours(nuclei, highest)
+        unit, radial = self.atoms.edges(nuclei)
         weights, score = self.network(features[:, 0], radial)
-        features = jnp.einsum("amf,mfc->amc", features, self.project[degrees(self.atoms.lmax)])
+        own, all_of = degrees(self.atoms.lmax), degrees(2 * self.atoms.lmax)
+        features = jnp.einsum("amf,mfc->mca", features, self.project[own])
         near = jnp.any(radial > 0, axis=-1)
         a, b, kept = _strongest(self.network.order(score), near, self.network.share)
         strength = radial[a, b] * (kept * 2 * jax.nn.sigmoid(score[a, b]))[:, None]
-        products = self._products(features[a], harmonics[:, a, b], strength)
-        pairs = jnp.zeros((2, *score.shape, *products.shape[2:])).at[:, a, b].set(products)
-        own = jnp.sum(pairs, axis=2) * self.around[degrees(highest)][None, None]
-        alone = features * self.within[degrees(self.atoms.lmax)][None]
-        own = own.at[0, :, : alone.shape[1]].add(alone)
-        atoms = jnp.arange(len(nuclei.coordinates))
-        return pairs.at[:, atoms, atoms].set(own) * weights[:, :, degrees(highest)][None]
-
-    def _products(
-        self,
-        features: Float[Array, "pairs lm channels"],
-        harmonics: Float[Array, "twice_lm pairs"],
-        radial: Float[Array, "pairs radial"],
-    ) -> Float[Array, "2 pairs twice_lm channels"]:
-        """Σ_paths g R [features ⊗ Y]."""
-        couplings = _couplings(2 * self.atoms.lmax)
-        found = jnp.zeros((2, len(radial), couplings.shape[1], features.shape[2]))
-        for (i, j, k), path in self.paths.items():
-            parity = (i + j + k) % 2
-            coupling = couplings[parity, _of(i), _of(j), _of(k)]
-            directed = jnp.einsum("jp,ijk->pik", harmonics[_of(j)], coupling)
-            product = jnp.einsum("pic,pik->pkc", features[:, _of(i)], directed)
-            found = found.at[parity, :, _of(k)].add(path.strength(radial)[:, None] * product)
-        return found
+        products = edge_products(self.paths, features, a, unit[:, a, b], strength)
+        pairs = _placed(products, a, b, len(near))
+        summed = jnp.sum(pairs, axis=-1) * self.around[all_of][None, :, :, None]
+        summed = summed.at[0, : len(own)].add(features * self.within[own][:, :, None])
+        pairs = jnp.where(jnp.eye(len(near), dtype=bool), summed[..., None], pairs)
+        return pairs * weights[all_of][None]
 
     def _mean(self, molecule: Molecule) -> Float[Array, "nao nao"]:
         """F⁰."""
@@ -251,22 +216,6 @@ def nuclei_of(m: Molecule) -> Nuclei:
     return Nuclei(m.coordinates, m.libcint.elements, m.charges, m.atom_mask, charge)
 
 
-def coupled_degrees(lmax: int) -> tuple[tuple[int, int, int], ...]:
-    """All (l₁, l₂, l) that couple: l₁ up to lmax, the others up to 2 lmax."""
-    return tuple(
-        (i, j, k)
-        for i in range(lmax + 1)
-        for j in range(2 * lmax + 1)
-        for k in range(2 * lmax + 1)
-        if abs(i - j) <= k <= i + j
-    )
-
-
-def _couplings(lmax: int) -> np.ndarray:
-    """Couplings to tensors, and to pseudotensors, which change sign under reflections."""
-    return np.stack([gaunt_coefficients(lmax), bracket_coefficients(lmax)])
-
-
 def _strongest(
     order: Float[Array, "A B"], near: Bool[Array, "A B"], keep: float
 ) -> tuple[Int[Array, " pairs"], Int[Array, " pairs"], Bool[Array, " pairs"]]:
@@ -288,8 +237,18 @@ def _strongest(
     return index // size, index % size, kept
 
 
-def _of(l: int) -> slice:
-    return slice(l * l, (l + 1) ** 2)
+def _placed(
+    products: Float[Array, "2 lm channels pairs"],
+    a: Int[Array, " pairs"],
+    b: Int[Array, " pairs"],
+    size: int,
+) -> Float[Array, "2 lm channels A B"]:
+    """Products in their places, and zeros in all others."""
+    if len(a) < size * size:
+        zero = jnp.zeros_like(products[..., :1])
+        place = jnp.full(size * size, len(a)).at[a * size + b].set(jnp.arange(len(a)))
+        products = jnp.concatenate([products, zero], axis=-1)[..., place]
+    return products.reshape(*products.shape[:-1], size, size)
 
 
 def _pairs_of(shells):

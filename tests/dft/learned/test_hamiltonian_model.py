@@ -138,12 +138,20 @@ def test_mean_blocks_are_those_of_the_data(model, water, solved):
     np.testing.assert_allclose(start[apart], coupled[apart], atol=1e-12)
 
 
+def needed(strength):
+    """The strongest path to tensors of each l."""
+    to_tensors = [t for t in strength if sum(t) % 2 == 0]
+    return {max((t for t in to_tensors if t[2] == l), key=strength.get) for l in range(5)}
+
+
 def test_pruned_products_are_those_with_the_largest_gates(model, water):
     few = prune(model, 0.3)
     assert len(few.paths) == 10 and len(model.paths) == 33
     strength = {t: abs(float(p.gate)) for t, p in model.paths.items()}
     left_out = [t for t in model.paths if t not in few.paths]
-    assert min(strength[t] for t in few.paths) >= max(strength[t] for t in left_out)
+    assert {t[2] for t in few.paths if sum(t) % 2 == 0} == {0, 1, 2, 3, 4}
+    free = set(few.paths) - needed(strength)
+    assert len(free) == 5 and min(map(strength.get, free)) >= max(map(strength.get, left_out))
     off = eqx.tree_at(
         lambda m: [m.paths[t].gate for t in left_out], model, [jnp.zeros(())] * len(left_out)
     )
@@ -200,12 +208,16 @@ def test_gates_are_random_then_the_largest_then_the_same(model):
         draws.append(float(params.network.draw))
         gates = {t: abs(float(path.gate)) for t, path in params.paths.items()}
         if 3 <= step < 5:
-            assert seen[-1] == set(sorted(gates, key=lambda t: -gates[t])[:10])
-    assert all(len(x) == 10 for x in seen)
+            first = needed(gates)
+            others = sorted(gates.keys() - first, key=lambda t: -gates[t])
+            assert seen[-1] == first | set(others[:5])
+    assert all(len(x) == 10 and {t[2] for t in x if sum(t) % 2 == 0} == set(range(5)) for x in seen)
     assert len({frozenset(x) for x in seen[:3]}) == 3
     assert seen[4] == seen[5] == seen[6] == seen[7]
     np.testing.assert_allclose(draws, [1, 2, 3, 0, 0, 0, 0, 0], atol=1e-12)
     assert set(prune(eqx.combine(params, model), 0.3).paths) == seen[-1]
+    # A path that is closed stays closed.
+    assert set(prune(eqx.combine(params, model), 0.9).paths) == seen[-1]
 
 
 def test_error_is_the_mean_square_of_an_entry(model, water, solved):

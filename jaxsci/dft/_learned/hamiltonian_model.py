@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ...core import memoised
@@ -14,11 +15,14 @@ from .._basis.orthonormal import orthonormal
 from .._scf.scf import SCFResult
 from .._system.molecule import Molecule
 from .atom_features import AtomFeatures, Nuclei, degrees, shells_of
-from .edge_products import Path, coupled_degrees, edge_products
+from .edge_products import edge_products
 from .pair_blocks import functions_of, pair_blocks
+from .tensor_products import Path, coupled_degrees, full_products
 
 # The constant of Wolfsberg and Helmholz, by which the coupling of two levels is scaled.
 _COUPLING = 1.75
+# From this angular momentum on products are found in the frames of edges.
+_TURNED = 4
 
 
 class PairNetwork(eqx.Module):
@@ -118,6 +122,7 @@ class HamiltonianModel(eqx.Module):
     right: Float[Array, "elements lmax shells channels"]
     blocks: Float[Array, "elements lmax shells shells"]
     network: PairNetwork
+    shells: tuple[int, ...] = eqx.field(static=True)  # of each angular momentum, on an atom
 
     def __init__(
         self,
@@ -134,7 +139,7 @@ class HamiltonianModel(eqx.Module):
             raise ValueError("HamiltonianModel() needs examples: at least one molecule.")
         if any(m.basis.cartesian for m in examples):
             raise ValueError("HamiltonianModel() needs a spherical basis, got a Cartesian one.")
-        shells = shells_of([m.basis for m in examples])
+        self.shells = shells = shells_of([m.basis for m in examples])
         key, *keys = jax.random.split(key, 7)
         self.atoms = AtomFeatures(
             [nuclei_of(m) for m in examples], len(shells) - 1, channels=channels, radial=radial,
@@ -165,19 +170,20 @@ class HamiltonianModel(eqx.Module):
             raise ValueError("the molecule is not in the basis of this model's examples.")
         of_shell = self.shell(molecule)
         element = jnp.argmax(self.atoms.one_hot(nuclei_of(molecule)), axis=1)
-        blocks = pair_blocks(self._pairs(molecule), self.left[element], self.right[element])
-        change = functions_of(blocks, molecule.basis, self.atoms.lmax)
+        pairs = self._pairs(molecule)
+        blocks = pair_blocks(pairs, self.left[element], self.right[element], self.shells)
+        change = functions_of(blocks, molecule.basis, self.shells)
         whole = (self._mean(molecule) if base is None else base) + change
         # A shell that is in no example means another basis.
-        known = of_shell[-1] < self.blocks.shape[-1]
+        known = of_shell[2] < jnp.array(self.shells)[of_shell[1]]
         whole = jnp.where(known[:, None] & known[None], 0.5 * (whole + whole.T), jnp.nan)
         # Padding is decoupled from all other functions, and unoccupied.
         real = molecule.basis_mask
         padding = jnp.diag(jnp.diagonal(molecule.core_hamiltonian))
         return jnp.where(real[:, None] & real[None], whole, padding)
 
-    def _pairs(self, molecule: Molecule) -> Float[Array, "2 lm channels A B"]:
-        """w p_AB, tensors and pseudotensors; on the diagonal, A itself and the sum over all B."""
+    def _pairs(self, molecule: Molecule) -> Float[Array, "twice_lm 2 channels A B"]:
+        """w p_AB, even and odd; on the diagonal, A itself and the sum over all B."""
         nuclei = nuclei_of(molecule)
         features = self.atoms(nuclei)
         unit, radial = self.atoms.edges(nuclei)
@@ -187,12 +193,14 @@ class HamiltonianModel(eqx.Module):
         near = jnp.any(radial > 0, axis=-1)
         a, b, kept = _strongest(self.network.order(score), near, self.network.share)
         strength = radial[a, b] * (kept * 2 * jax.nn.sigmoid(score[a, b]))[:, None]
-        products = edge_products(self.paths, features, a, unit[:, a, b], strength)
+        multiply = edge_products if self.atoms.lmax >= _TURNED else full_products
+        products = multiply(self.paths, features, a, unit[:, a, b], strength)
         pairs = _placed(products, a, b, len(near))
-        summed = jnp.sum(pairs, axis=-1) * self.around[all_of][None, :, :, None]
-        summed = summed.at[0, : len(own)].add(features * self.within[own][:, :, None])
+        summed = jnp.sum(pairs, axis=-1) * self.around[all_of][:, None, :, None]
+        alone = features * self.within[own][:, :, None]
+        summed = summed.at[np.arange(len(own)), own % 2].add(alone)
         pairs = jnp.where(jnp.eye(len(near), dtype=bool), summed[..., None], pairs)
-        return pairs * weights[all_of][None]
+        return pairs * weights[all_of][:, None]
 
     def _mean(self, molecule: Molecule) -> Float[Array, "nao nao"]:
         """F⁰."""
@@ -238,11 +246,11 @@ def _strongest(
 
 
 def _placed(
-    products: Float[Array, "2 lm channels pairs"],
+    products: Float[Array, "lm 2 channels pairs"],
     a: Int[Array, " pairs"],
     b: Int[Array, " pairs"],
     size: int,
-) -> Float[Array, "2 lm channels A B"]:
+) -> Float[Array, "lm 2 channels A B"]:
     """Products in their places, and zeros in all others."""
     if len(a) < size * size:
         zero = jnp.zeros_like(products[..., :1])

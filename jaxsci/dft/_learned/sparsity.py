@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from .edge_products import Triple
 from .hamiltonian_model import HamiltonianModel
+from .tensor_products import Triple
 
 
 class Phase(NamedTuple):

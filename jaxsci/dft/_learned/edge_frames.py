@@ -47,13 +47,13 @@ class EdgeFrames(eqx.Module):
         """Back from the frames of edges; higher orders than those given are zero."""
         x = _about_z(_apply(_turned(l, "quarter"), x), self.polar, 1)
         x = _about_z(_apply(_turned(l, "quarter").T, x), self.azimuth, 1)
-        return jnp.where(self.permuted, _apply(_turned(l, "cycle"), x), x)
+        return jnp.where(self.permuted[None, None, None], _apply(_turned(l, "cycle"), x), x)
 
 
 def edge_frames(unit: Float[Array, "3 edges"], lmax: int) -> EdgeFrames:
     """Frames for vectors of degree up to lmax."""
     permuted = unit[2] ** 2 > 0.5
-    x, y, z = jnp.where(permuted, unit[jnp.array([1, 2, 0])], unit)
+    x, y, z = jnp.where(permuted[None], unit[jnp.array([1, 2, 0])], unit)
     sine = jnp.sqrt(x**2 + y**2)
     azimuth, polar = _multiples(x / sine, y / sine, lmax), _multiples(z, sine, lmax)
     return EdgeFrames(azimuth, polar, permuted)

@@ -68,7 +68,7 @@ def _mixed(terms, inside, highest: int, odd: int) -> Float[Array, "2 orders chan
     """Sums over l₁ for each m."""
     rows = []
     for m in range(highest + 1):
-        parts = [w[m] * inside[i][:, m] for i, w in terms.items() if m < len(w)]
+        parts = [w[m][None] * inside[i][:, m] for i, w in terms.items() if m < len(w)]
         rows.append(sum(parts[1:], start=parts[0]) if parts else jnp.zeros_like(rows[0]))
     x = jnp.stack(rows, axis=1)
     return jnp.stack([-x[1], x[0]]) if odd else x

@@ -80,7 +80,9 @@ class HamiltonianModel(eqx.Module):
     mean blocks of each element, and between atoms 1.75 times the mean of two levels times the
     overlap. A path is a triple (l₁, l₂, l) of angular momenta with a gate g. `prune` keeps the
     paths, and in each molecule the pairs, with the largest gates and skips the work of all others.
-    The matrix rotates with the molecule, but is specific to the basis that it was trained in.
+    The matrix rotates with the molecule, but is specific to the basis that it was trained in. From
+    l₁ = 4 on the products are found in the frame of each pair, by convolutions in SO(2): the same
+    numbers in less time, with derivatives at every direction.
 
     **Arguments:**
 
@@ -105,7 +107,8 @@ class HamiltonianModel(eqx.Module):
     costs a Fock matrix, and leaves less to learn; without it, call `set_blocks` before training.
 
     **Source:** gates after Luo et al., ICML 2025 (SPHNet), trained by `sparse_gates`; features as
-    in `DensityModel`; Wolfsberg & Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
+    in `DensityModel`; Passaro & Zitnick, ICML 2023 (eSCN) for the frames of pairs; Wolfsberg &
+    Helmholz, J. Chem. Phys. 20, 837 (1952) for F⁰.
 
     ```python
     f, params = jsci.pure(jsci.dft.HamiltonianModel([water], key=jax.random.key(0)))
@@ -199,7 +202,8 @@ class HamiltonianModel(eqx.Module):
         summed = jnp.sum(pairs, axis=-1) * self.around[all_of][:, None, :, None]
         alone = features * self.within[own][:, :, None]
         summed = summed.at[np.arange(len(own)), own % 2].add(alone)
-        pairs = jnp.where(jnp.eye(len(near), dtype=bool), summed[..., None], pairs)
+        same = jnp.eye(len(near), dtype=bool)[None, None, None]
+        pairs = jnp.where(same, summed[..., None], pairs)
         return pairs * weights[all_of][:, None]
 
     def _mean(self, molecule: Molecule) -> Float[Array, "nao nao"]:

@@ -28,7 +28,7 @@ def pair_blocks(
         for j, m in enumerate(shells):
             lm = slice((i - j) ** 2, (i + j + 1) ** 2)
             both = a[i, :n, None, :, :, None] * b[j, None, :m, :, None]
-            summed = jnp.sum(both[:, :, None] * pairs[lm, (i + j) % 2], axis=3)
+            summed = jnp.sum(both[:, :, None] * pairs[None, None, lm, (i + j) % 2], axis=3)
             block = jnp.einsum("xym,stmab->sxtyab", table[of_degree(i), of_degree(j), lm], summed)
             row.append(block.reshape(n * (2 * i + 1), m * (2 * j + 1), *block.shape[-2:]))
         rows.append(jnp.concatenate(row, axis=1))

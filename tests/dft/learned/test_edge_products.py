@@ -76,8 +76,8 @@ def test_derivatives_are_those_of_the_full_products(lmax):
 
 
 @pytest.mark.parametrize("reflected", [False, True])
-def test_products_turn_with_features_and_edges(reflected):
-    lmax = 2
+@pytest.mark.parametrize("lmax", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_products_turn_with_features_and_edges(lmax, reflected):
     paths, features, radial = problem(lmax)
     rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))[0]
     rotation = rotation * np.linalg.det(rotation) * (-1 if reflected else 1)

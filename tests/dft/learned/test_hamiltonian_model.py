@@ -103,11 +103,11 @@ def turns_with_the_molecule(model, atoms, of_basis, charge=0):
 # From l = 4 on products are found in frames, of which those of this molecule are at a pole.
 @pytest.mark.slow
 def test_matrix_of_g_functions_turns_and_has_slopes_where_a_bond_is_the_z_axis():
-    atoms = [("O", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.97))]
-    of_basis = {"O": [[0, [1.0, 1.0]], [4, [0.9, 1.0]]], "H": [[0, [0.8, 1.0]], [1, [0.7, 1.0]]]}
-    m = molecule(atoms, of_basis, charge=-1, grid=0)
+    atoms = [("He", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))]
+    of_basis = {"He": [[0, [1.1, 1.0]], [4, [0.9, 1.0]]], "H": [[0, [0.3, 1.0]], [1, [0.7, 1.0]]]}
+    m = molecule(atoms, of_basis, charge=1, grid=0)
     model = random_model(m, channels=2)
-    turns_with_the_molecule(model, atoms, of_basis, charge=-1)
+    turns_with_the_molecule(model, atoms, of_basis, charge=1)
     base = jnp.zeros((m.size, m.size))
 
     @jax.jit

@@ -122,6 +122,14 @@ def test_vanishes_on_a_known_solution(name):
         assert np.abs(op(wrong, x)).max() > 1e-3, i
 
 
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_single_precision_stays_there(name):
+    op, u, dim = SOLUTIONS[name]
+    x = jnp.array([0.3, 0.7, 0.2, 0.4], jnp.float32)[:dim]
+    if jax.eval_shape(u, x).dtype == jnp.float32:
+        assert jax.eval_shape(lambda x: op(u, x), x).dtype == jnp.float32
+
+
 @pytest.mark.parametrize(
     "op", [pde.navier_stokes(NU, lambda x: x[:2]), pde.elasticity(1.0, 1.0, lambda x: x)]
 )

@@ -21,7 +21,7 @@ from .hamiltonian import Operators, on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital
 from .projector import occupied_orbitals, unoccupied
 from .result import Guess, SCFResult as SCFResult, density_of
-from .solved import known, stationary_energy
+from .solved import constant, known, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import FirstDensity, fill, has_converged, iterate
 from .solvers.newton import minimise
@@ -167,7 +167,7 @@ def _energy(molecule, functional, params, start, iteration: Iteration) -> Float[
     occupied = functools.partial(occupied_at, temperature=iteration.temperature)
     energy = stationary_energy(value, equations, solution.fock, focks, occupied=occupied)
     if iteration.temperature:
-        energy -= _heat(occupied(_constant(equations), solution.fock, focks), iteration)
+        energy -= _heat(occupied(constant(equations), solution.fock, focks), iteration)
     return jnp.where(has_converged(solution, iteration.tolerance), energy, jnp.nan)
 
 
@@ -201,7 +201,7 @@ def _solution(molecule, functional, params, start, iteration: Iteration):
     How the solution responds is in `occupied_at`.
     """
     equations = Equations(functional, params, operators(molecule, functional))
-    return equations, *_search(*_constant((equations, molecule, start)), iteration=iteration)
+    return equations, *_search(*constant((equations, molecule, start)), iteration=iteration)
 
 
 def _search(equations: Equations, molecule, start, iteration: Iteration):
@@ -245,7 +245,7 @@ def _as_found(_, occupied):
 
 def _heat(occupied, iteration: Iteration) -> Float[Array, ""]:
     """Temperature times entropy."""
-    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
+    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(constant(occupied)))
     return iteration.temperature * disorder
 
 
@@ -275,10 +275,6 @@ def _gap(energies, count, size):
     exists = (count > 0) & (count < size)
     lumo = jnp.where(exists, count, 1)
     return jnp.where(exists, energies[lumo] - energies[lumo - 1], jnp.inf)
-
-
-def _constant(tree):
-    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)
 
 
 def _or_raise(result: SCFResult) -> SCFResult:

@@ -76,6 +76,8 @@ def test_instabilities_are_followed_to_a_minimum(nitrogen):
     np.testing.assert_allclose(stopped.energy, result.energy, atol=1e-8)
     with pytest.raises(RuntimeError, match="no minimum after 0 descents: the softest curvature"):
         stable_scf(m, xc("hf"), attempts=0)
+    with pytest.raises(ValueError, match="attempts is a whole number from 0, got -1"):
+        stable_scf(m, xc("hf"), attempts=-1)
     with pytest.raises(ValueError, match="decides on numbers"):
         jax.jit(lambda m: stable_scf(m, xc("hf")).energy)(m)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from ..._basis.functions import evaluate
 from ..._basis.libcint import to_mole
 from ..._system.molecule import Molecule, check_one
-from ..moments import _total
+from ..moments import total_density
 from .populations import Density
 
 # Points at once: bounds the memory at this times the number of basis functions.
@@ -41,7 +41,7 @@ def density_at(
     rho = jsci.dft.density_at(water, result, points)
     ```
     """
-    total = _total(molecule, density_matrix, "density_at")
+    total = total_density(molecule, density_matrix, "density_at")
     return _at(points, lambda chi: jnp.sum(chi * (total @ chi), axis=0), molecule)
 
 
@@ -102,7 +102,7 @@ def potential_at(
     potential = jsci.dft.potential_at(water, result, points)
     ```
     """
-    total = _total(molecule, density_matrix, "potential_at")
+    total = total_density(molecule, density_matrix, "potential_at")
     flat = jnp.asarray(points).reshape(-1, 3)
     difference = flat[:, None] - molecule.coordinates[None]
     distance = jnp.sqrt(jnp.sum(difference**2, axis=-1))

@@ -112,7 +112,7 @@ def require_solvable(rows: Rows) -> None:
     residuals, coefficients = rows.matrix.shape
     if residuals < coefficients:
         raise ValueError(
-            f"least_squares() has {residuals} equations for {coefficients} coefficients, "
+            f"There are {residuals} equations for {coefficients} coefficients, "
             "which can fulfil each and be wrong between the points: give about "
             f"{3 * coefficients}."
         )

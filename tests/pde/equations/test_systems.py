@@ -104,7 +104,7 @@ SOLUTIONS = {
         2,
     ),
     "plane wave": (pde.maxwell(4.0, 0.25), _plane_wave, 4),
-    "cavity": (pde.time_harmonic_maxwell(np.sqrt(13)), _cavity, 2),
+    "cavity": (pde.time_harmonic_maxwell(13**0.5), _cavity, 2),
     "cavity 3d": (pde.time_harmonic_maxwell(1.5, permittivity=4.0), _cavity_3d, 3),
     "chain": (pde.reaction_diffusion((0.2, 0.2), _chain_reaction), _chain, 2),
 }

@@ -41,7 +41,7 @@ def test_draws_what_is_exactly_zero(double):
             assert "solution that is zero" in " ".join(ax.get_title() for ax in figure.axes)
             for ax in figure.axes:
                 if domain is SQUARE and ax.get_title().startswith(("residual", "error")):
-                    np.testing.assert_array_equal(ax.collections[0].get_array(), -150)
+                    np.testing.assert_allclose(ax.collections[0].get_array(), -150)
 
 
 def test_draws_curves_times_and_components():

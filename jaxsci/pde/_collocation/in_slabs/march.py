@@ -157,8 +157,8 @@ def march(
             "features, or another scale of them."
         )
     if found is not None and not has_samplers(points):
-        equations = len(found.rows.values)
-        warn_of_interpolation(equations, found.rank, "give more points, or a sampler")
+        held = len(found.rows.values)
+        warn_of_interpolation(held, found.rank, "give more points, or a sampler")
     result = _result(first, trial, solved, residuals, bounds)
     if second is None:
         return result

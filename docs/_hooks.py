@@ -74,7 +74,9 @@ def _mathml(match):
     code, alone, within = match.groups()
     if code:
         return code
-    return f"<span>{convert(alone or within, display='block' if alone else 'inline')}</span>"
+    if alone:
+        return f'<span class="latex">{convert(alone, display="block")}</span>'
+    return f"<span>{convert(within)}</span>"
 
 
 def on_page_markdown(markdown, page, **_):

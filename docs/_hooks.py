@@ -14,6 +14,7 @@ import nbconvert
 import nbformat
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -53,12 +54,14 @@ def public_names():
 
 def on_files(files, config):
     """Notebooks as pages, with the outputs and figures that they were committed with."""
+    # What one cell prints is one block, also where it was printed in several parts.
+    exporter = nbconvert.MarkdownExporter(preprocessors=[CoalesceStreamsPreprocessor])
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, 4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _LATEX.sub(_mathml, cell.source)
-        body, resources = nbconvert.MarkdownExporter().from_notebook_node(notebook)
+        body, resources = exporter.from_notebook_node(notebook)
         body = body.replace("](output_", f"]({path.stem}/output_")
         files.append(File.generated(config, f"notebooks/{path.stem}.md", content=body))
         for name, content in resources["outputs"].items():

@@ -188,7 +188,9 @@ def test_a_materials_user_has_a_cif_file(run):
     assert np.linalg.eigvalsh(stiffness)[0] > 0
     np.testing.assert_allclose(np.diag(stiffness), np.repeat(np.diag(stiffness)[[0, 3]], 3), atol=1)
     assert 12 < highest < 16
-    again = found["jsci"].atoms.read("relaxed.xyz")[0].atoms
+    atoms = found["jsci"].atoms
+    assert atoms.phonons(found["constants"], atoms.mesh((2, 2, 2))).min() > 0
+    again = atoms.read("relaxed.xyz")[0].atoms
     np.testing.assert_allclose(again.positions, relaxed.atoms.positions, atol=1e-12)
 
 

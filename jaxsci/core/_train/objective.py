@@ -39,7 +39,6 @@ class Objective(eqx.Module):
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
-    # False if the samples are the nodes of a quadrature that has been checked.
     sampled: bool = eqx.field(static=True, default=True)
 
     def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:

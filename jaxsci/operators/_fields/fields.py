@@ -45,7 +45,7 @@ def normalise(
         share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
         counted = points
     else:
-        share = (weights / jnp.sum(weights)).reshape(-1, 1)
+        share = (weights / jnp.sum(weights)).astype(a.dtype).reshape(-1, 1)
         counted = jnp.where(share == 0, 0, points)
     mean = jnp.sum(share * counted, 0, keepdims=True)
     variance = jnp.sum(share * (counted - mean) ** 2, 0, keepdims=True)
@@ -143,4 +143,5 @@ def as_lengths(lengths: Any, dim: int, name: str) -> tuple[float, ...]:
             f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
             f"{lengths!r}."
         )
-    return values
+    # Those of NumPy would raise the precision of fields.
+    return tuple(v if isinstance(v, Tracer) else float(v) for v in values)

@@ -82,7 +82,7 @@ def vrmse(
     check_epsilon(epsilon, "vrmse")
     variance = average(deviation(target, weights) ** 2, weights)
     count = target[..., 0].size if weights is None else jnp.sum(weights != 0)
-    unbiased = variance * (count / jnp.maximum(count - 1, 1))
+    unbiased = variance * jnp.asarray(count / jnp.maximum(count - 1, 1), variance.dtype)
     return jnp.sqrt(average((prediction - target) ** 2, weights) / (unbiased + epsilon))
 
 

@@ -55,6 +55,9 @@ def test_all_declared_values_are_missing_and_a_state_without_values_is_no_mask(t
     missing = [("missing_value", np.array([0, 2], np.int16))]
     path = write_netcdf(tmp_path / "u.nc", WHOLE, np.arange(4.0), missing)
     np.testing.assert_array_equal(data.read(path).mask, [False, True, False])
+    land = np.where(WHOLE < 1, 1e20, WHOLE).astype(np.float32)  # in float32 it is not 1e20 itself
+    path = write_netcdf(tmp_path / "w.nc", land, np.arange(4.0), [("missing_value", 1e20)])
+    np.testing.assert_array_equal(data.read(path).mask, [False, True, True])
     late, fill = np.where(WHOLE < 3, -1, WHOLE).astype(np.int16), [("_FillValue", np.int16(-1))]
     path = write_netcdf(tmp_path / "v.nc", late, np.arange(4.0), fill)
     with pytest.raises(ValueError, match="no values in its first state"):

@@ -102,6 +102,12 @@ def check_counted(a, weights, name: str, field: str):
         )
 
 
+def root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """√x with a slope of zero at zero, where an error vanishes, in place of an infinite one."""
+    zero = x == 0  # NaN is not, and propagates
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
+
+
 def known(a) -> np.ndarray | None:
     """The values as a NumPy array, or `None` within jit, vmap or grad."""
     return None if isinstance(a, Tracer) else np.asarray(a)

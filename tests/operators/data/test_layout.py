@@ -183,3 +183,9 @@ def test_complex_numbers_are_refused_and_files_have_their_common_dtype(tmp_path)
     for path, dtype in zip(paths, (np.float32, np.float64), strict=True):
         np.savez(path, u=U.astype(dtype))
     assert data.read(paths, fields=["u"], axes="ntx").dtype == np.float64
+
+
+def test_a_velocity_and_times_alone_are_no_file_of_pdebench(tmp_path):
+    np.savez(tmp_path / "flow.npz", velocity=np.ones((4, 6)), t=np.arange(4.0))
+    with pytest.raises(ValueError, match="none of the known layouts"):
+        data.read(tmp_path / "flow.npz")

@@ -66,22 +66,17 @@ class Objective(eqx.Module):
                 return self.weighted(terms), terms
 
             return jax.value_and_grad(loss, has_aux=True)(params)
-        sizes = self._sizes(batch)
+        divisors = self._divisors(batch)
 
         def square(r):
             return lambda params, x: jnp.sum(r(params, x) ** 2)
 
         sums = {
             name: value_and_grad_of_sum(
-                square(Checked(name, r)),
-                params,
-                batch[name],
-                min(self.batch_size, sizes[name]),
-                self.mesh,
+                square(Checked(name, r)), params, batch[name], self.batch_size, self.mesh
             )
             for name, r in zip(self.names, self.functions, strict=True)
         }
-        divisors = self._divisors(batch)
         terms = {name: total / divisors[name] for name, (total, _) in sums.items()}
         gradients = [
             jax.tree.map(functools.partial(_scaled, w / divisors[name]), sums[name][1])
@@ -228,7 +223,7 @@ class BatchResiduals(eqx.Module):
             def of_chunk(x):
                 return f(jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size))
 
-            sums = sum_of_chunks(of_chunk, self.batch[name], min(batch_size, sizes[name]))
+            sums = sum_of_chunks(of_chunk, self.batch[name], batch_size)
             return _scaled(scales[name] ** 2, sums)
 
         return {name: of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)}
@@ -241,11 +236,11 @@ class BatchResiduals(eqx.Module):
         def of_term(name, r, w):
             r = Checked(name, r, w)
             samples = self.batch[name], b[name].reshape(sizes[name], -1)
-            batch_size = min(o.batch_size or sizes[name], sizes[name])
 
             def product(params, sample):
                 return scales[name] * jnp.vdot(r(params, sample[0]), sample[1])
 
+            batch_size = o.batch_size or sizes[name]
             return value_and_grad_of_sum(product, params, samples, batch_size)[1]
 
         parts = map(of_term, o.names, o.functions, o.weights)

@@ -214,7 +214,7 @@ class BatchResiduals(eqx.Module):
         """The sum of `f(rows of J)` over chunks of samples, for each term, with its weight."""
         check_params(params)
         flat, o = ravel_pytree(params)[0], self.objective
-        scales, sizes = o._scales(self.batch), o._sizes(self.batch)
+        scales = o._scales(self.batch)
         batch_size = o.batch_size or max(1, _AT_ONCE // flat.size)
 
         def of_term(name, r):

@@ -66,7 +66,7 @@ def burgers(
 
 
 def solve_burgers(
-    u0: Num[Array | np.ndarray, " x"], *, viscosity: float, time: float, steps: int
+    u0: Num[Array | np.ndarray, "..."], *, viscosity: float, time: float, steps: int
 ) -> Float[Array, " x"]:
     """The velocity at `time` of the periodic Burgers equation on [0, 1) with initial velocity `u0`.
 

@@ -240,7 +240,7 @@ def test_counts_and_times_that_are_not_positive_are_refused():
     u0 = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)
     fine = {"length": 6.0, "time": 0.1, "steps": 2}
     for wrong in ({"length": -6.0}, {"time": -0.1}, {"steps": 0}):
-        with pytest.raises(ValueError, match="positive length, time and number of steps"):
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
             data.solve_kuramoto_sivashinsky(u0, **fine | wrong)
     fine = {"viscosity": 0.1, "time": 0.1, "steps": 2}
     for wrong in ({"viscosity": -0.1}, {"time": -0.1}, {"steps": 1.5}):

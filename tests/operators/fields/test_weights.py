@@ -9,7 +9,7 @@ from jaxsci import nn, operators
 
 KEY = jax.random.key(0)
 N = 30
-W = np.full(N, 1 / N)  # as `cell_weights` returns them
+W = jnp.full(N, 1 / N, jnp.float64)  # as `cell_weights` returns them
 H = jax.random.normal(KEY, (N, 4), jnp.float32)
 X = jax.random.uniform(KEY, (N, 2), jnp.float32)
 

@@ -141,8 +141,8 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
     return values
 
 
-def as_lengths(lengths: Any, dim: int, name: str) -> tuple[float, ...]:
-    """The length of each axis; `ValueError` unless positive, one for all or one per axis."""
+def as_lengths(lengths: Any, dim: int, name: str) -> tuple[Any, ...]:
+    """The length of each axis, a float unless traced; `ValueError` unless positive, one or `dim`."""
     values = (lengths,) * dim if np.ndim(lengths) == 0 else tuple(lengths)
     if len(values) != dim or not all(known(v) is None or v > 0 for v in values):
         raise ValueError(

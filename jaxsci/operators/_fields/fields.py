@@ -142,7 +142,7 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
 
 
 def as_lengths(lengths: Any, dim: int, name: str) -> tuple[Any, ...]:
-    """The length of each axis, a float unless traced; `ValueError` unless positive, one or `dim`."""
+    """The length of each axis, a float unless traced; `ValueError` unless positive, 1 or `dim`."""
     values = (lengths,) * dim if np.ndim(lengths) == 0 else tuple(lengths)
     if len(values) != dim or not all(known(v) is None or v > 0 for v in values):
         raise ValueError(

@@ -75,6 +75,8 @@ def jacobian(u: Callable) -> Callable:
 
     **Returns:** a function of one point returning shape `(*output, d)`.
 
+    **Raises:** `TypeError` if a point is not a one-dimensional array of floats.
+
     ```python
     strain = lambda x: 0.5 * (jsci.jacobian(u)(x) + jsci.jacobian(u)(x).T)
     ```
@@ -175,7 +177,7 @@ def laplacian(u: Callable, *, directions: Float[Array, "k d"] | None = None) -> 
 def biharmonic(u: Callable) -> Callable:
     """The biharmonic operator Δ²u(x) = Σᵢⱼ ∂⁴u/∂xᵢ²∂xⱼ².
 
-    Two second directional derivatives of the Laplacian's forward pass, summed over axes.
+    Four nested forward passes for each pair of axes, of which the mixed ones are doubled.
 
     **Arguments:**
 
@@ -229,11 +231,10 @@ def _scalar(u, verb, component=None):
                 )
             return y[component]
         if jnp.ndim(y) != 0:
-            how = "give component=" if verb == "derivative" else "select one, e.g. "
+            how = f"select one, e.g. {verb}(lambda x: u(x)[0])"
             raise TypeError(
-                f"{verb}() needs a scalar field, but it returned shape {jnp.shape(y)}. "
-                f"Say which entry is meant: {how}"
-                + ("i." if verb == "derivative" else f"{verb}(lambda x: u(x)[0]).")
+                f"{verb}() needs a scalar field, but it returned shape {jnp.shape(y)}. Say which "
+                f"entry is meant: {'give component=i' if verb == 'derivative' else how}."
             )
         return y
 

@@ -39,7 +39,6 @@ class Objective(eqx.Module):
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
-    # False if the samples are the nodes of a quadrature that has been checked.
     sampled: bool = eqx.field(static=True, default=True)
 
     def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
@@ -67,22 +66,17 @@ class Objective(eqx.Module):
                 return self.weighted(terms), terms
 
             return jax.value_and_grad(loss, has_aux=True)(params)
-        sizes = self._sizes(batch)
+        divisors = self._divisors(batch)
 
         def square(r):
             return lambda params, x: jnp.sum(r(params, x) ** 2)
 
         sums = {
             name: value_and_grad_of_sum(
-                square(Checked(name, r)),
-                params,
-                batch[name],
-                min(self.batch_size, sizes[name]),
-                self.mesh,
+                square(Checked(name, r)), params, batch[name], self.batch_size, self.mesh
             )
             for name, r in zip(self.names, self.functions, strict=True)
         }
-        divisors = self._divisors(batch)
         terms = {name: total / divisors[name] for name, (total, _) in sums.items()}
         gradients = [
             jax.tree.map(functools.partial(_scaled, w / divisors[name]), sums[name][1])
@@ -220,7 +214,7 @@ class BatchResiduals(eqx.Module):
         """The sum of `f(rows of J)` over chunks of samples, for each term, with its weight."""
         check_params(params)
         flat, o = ravel_pytree(params)[0], self.objective
-        scales, sizes = o._scales(self.batch), o._sizes(self.batch)
+        scales = o._scales(self.batch)
         batch_size = o.batch_size or max(1, _AT_ONCE // flat.size)
 
         def of_term(name, r):
@@ -229,7 +223,7 @@ class BatchResiduals(eqx.Module):
             def of_chunk(x):
                 return f(jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size))
 
-            sums = sum_of_chunks(of_chunk, self.batch[name], min(batch_size, sizes[name]))
+            sums = sum_of_chunks(of_chunk, self.batch[name], batch_size)
             return _scaled(scales[name] ** 2, sums)
 
         return {name: of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)}
@@ -242,11 +236,11 @@ class BatchResiduals(eqx.Module):
         def of_term(name, r, w):
             r = Checked(name, r, w)
             samples = self.batch[name], b[name].reshape(sizes[name], -1)
-            batch_size = min(o.batch_size or sizes[name], sizes[name])
 
             def product(params, sample):
                 return scales[name] * jnp.vdot(r(params, sample[0]), sample[1])
 
+            batch_size = o.batch_size or sizes[name]
             return value_and_grad_of_sum(product, params, samples, batch_size)[1]
 
         parts = map(of_term, o.names, o.functions, o.weights)

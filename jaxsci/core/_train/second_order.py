@@ -4,7 +4,7 @@ All three solve the same damped linear problem in each step,
 
     δ = argmin ‖J δ - b‖² + λ ‖δ‖²  =  Jᵀ (J Jᵀ + λ)⁻¹ b  =  (Jᵀ J + λ)⁻¹ Jᵀ b,
 
-in sample space, in parameter space or by conjugate gradients (`_damped_least_squares`).
+in sample space, in parameter space or by conjugate gradients (`damped_least_squares`).
 Damping is given relative to the trace of J Jᵀ, so that it has no units.
 """
 
@@ -121,7 +121,9 @@ def levenberg_marquardt(
     result = jsci.fit(loss, params, {"pde": points}, jsci.levenberg_marquardt(), steps=200)
     ```
     """
-    _check_positive(damping=damping, factor=factor - 1, max_tries=max_tries)
+    _check_positive(damping=damping, max_tries=max_tries)
+    if not factor > 1:
+        raise ValueError(f"factor must be above 1, got {factor}.")
     largest = 1e6
 
     def init(params):
@@ -234,8 +236,8 @@ def gauss_newton(
         unravel = ravel_pytree(params)[1]
         direction = -model.damped(damping * model.trace)(model.residual)
         value = jnp.sum(model.residual**2)
-        length = best_halving(direction, params, value, residuals.value, line_search_steps)
-        return unravel(length), GaussNewtonState(model.imbalance), model.terms
+        taken = best_halving(direction, params, value, residuals.value, line_search_steps)
+        return unravel(taken), GaussNewtonState(model.imbalance), model.terms
 
     return optax.GradientTransformationExtraArgs(init, Update("gauss_newton()", step))
 
@@ -318,4 +320,4 @@ def _require_float64(params, name):
 def _check_positive(**values):
     for name, value in values.items():
         if not value > 0:
-            raise ValueError(f"{name} is too small: {value}.")
+            raise ValueError(f"{name} must be positive, got {value}.")

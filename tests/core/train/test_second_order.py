@@ -251,8 +251,10 @@ def test_bad_input(make):
     mixed = {**make_params(), "b": make_params()["b"].astype(jnp.float32)}
     with pytest.raises(ValueError, match=r"'b'\W.*float32"):
         jsci.fit(LOSS, mixed, BATCH, make(), steps=1)
-    with pytest.raises(ValueError, match="damping is too small"):
+    with pytest.raises(ValueError, match="damping must be positive"):
         make(damping=0.0)
+    with pytest.raises(ValueError, match="factor must be above 1, got 0.5"):
+        jsci.levenberg_marquardt(factor=0.5)
     with pytest.raises(ValueError, match="space must be one of"):
         jsci.fit(LOSS, make_params(), BATCH, make(space="dual"), steps=1)
 

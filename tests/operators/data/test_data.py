@@ -166,6 +166,13 @@ def test_burgers_data_are_nonlinear_and_resolutions_agree(key):
     assert np.linalg.norm(heat - u[..., 0]) > 0.1 * np.linalg.norm(u)
 
 
+def test_etdrk4_does_not_drop_the_imaginary_part_of_a_rotation():
+    turn = lambda v: data.etdrk4(1j * np.arange(3.0), lambda v: 0 * v, v, time=1.0, steps=4)  # noqa: E731
+    np.testing.assert_allclose(turn(jnp.ones(3) + 0j), np.exp(1j * np.arange(3.0)), rtol=1e-14)
+    with pytest.raises(TypeError, match="give v0 \\+ 0j"):
+        turn(jnp.ones(3))
+
+
 def test_etdrk4_on_a_scalar_equation():
     """v' = -v - v², v(0) = 1: v = 1 / (2 exp(t) - 1)."""
     run = lambda n: data.etdrk4(np.array([-1.0]), lambda v: -(v**2), jnp.ones(1), time=1.0, steps=n)  # noqa: E731
@@ -233,7 +240,17 @@ def test_counts_and_times_that_are_not_positive_are_refused():
     u0 = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)
     fine = {"length": 6.0, "time": 0.1, "steps": 2}
     for wrong in ({"length": -6.0}, {"time": -0.1}, {"steps": 0}):
-        with pytest.raises(ValueError, match="positive length, time and number of steps"):
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
             data.solve_kuramoto_sivashinsky(u0, **fine | wrong)
+    fine = {"viscosity": 0.1, "time": 0.1, "steps": 2}
+    for wrong in ({"viscosity": -0.1}, {"time": -0.1}, {"steps": 1.5}):
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
+            data.solve_burgers(u0, **fine | wrong)
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
+            data.solve_navier_stokes(jnp.ones((4, 4)), jnp.ones((4, 4)), **fine | wrong)
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
+            data.solve_shallow_water(jnp.ones((4, 4, 3)), coriolis=1.0, **fine | wrong)
+    with pytest.raises(ValueError, match=r"u0 of shape \(N,\), got \(16, 16\)"):
+        data.solve_burgers(jnp.ones((16, 16)), **fine)
     with pytest.raises(ValueError, match="positive number of points"):
         data.grf(jax.random.key(0), -5)

@@ -94,7 +94,7 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
     outside the interval, at its ends, and where they are so near that the rounding of x leaves no
     digit: on [-1, 1] within 2e-11 at most, in float32 within 2e-5 for order 1 and 5e-3 for 1.9.
     Its derivative in x is NaN where u has an infinite slope at an end. Up to 0.95 of the way to an
-    end it has ten digits, in float32 six for orders up to 1 and two to four for 1.9.
+    end it has ten digits, in float32 five for orders up to 1 and two to four for 1.9.
     It sees all places, so that features are best functions of the whole interval, with the factor
     d^(α/2) at its ends. In single precision the ends of the quadrature underflow.
 

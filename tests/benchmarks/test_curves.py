@@ -4,6 +4,7 @@ import sys
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxsci as jsci
 from benchmarks.cases.pde._problems import train
@@ -68,6 +69,7 @@ def test_a_training_elsewhere_answers_with_its_curve(monkeypatch):
     assert run.error(output) == 0
 
 
+@pytest.mark.filterwarnings("ignore:The loss is .* on the validation samples")
 def test_a_judged_training_keeps_the_round_of_the_least_loss():
     """Rounds at 1 and 5, judged at 1: the second round is not kept."""
     loss = jsci.objective({"a": lambda p, x: p - x})

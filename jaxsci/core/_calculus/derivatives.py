@@ -57,13 +57,19 @@ def grad(u: Callable) -> Callable:
 
     **Returns:** a function of one point returning shape `(d,)`.
 
-    **Raises:** `TypeError` if `u` is not scalar.
+    **Raises:** `TypeError` if `u` is not scalar or the point is not one array of floats.
 
     ```python
     flux = lambda x: a(x) * jsci.grad(u)(x)
     ```
     """
-    return jax.grad(_scalar(u, "grad"))
+    gradient = jax.grad(_scalar(u, "grad"))
+
+    def grad_of_u(x):
+        _check_point(x)  # before JAX refuses whole numbers in words of its own
+        return gradient(x)
+
+    return grad_of_u
 
 
 def jacobian(u: Callable) -> Callable:
@@ -100,13 +106,19 @@ def hessian(u: Callable) -> Callable:
 
     **Returns:** a function of one point returning shape `(d, d)`.
 
-    **Raises:** `TypeError` if `u` is not scalar.
+    **Raises:** `TypeError` if `u` is not scalar or the point is not one array of floats.
 
     ```python
     curvature = jsci.hessian(u)(jnp.zeros(3))  # (3, 3)
     ```
     """
-    return jax.jacfwd(jax.grad(_scalar(u, "hessian")))
+    second = jax.jacfwd(jax.grad(_scalar(u, "hessian")))
+
+    def hessian_of_u(x):
+        _check_point(x)
+        return second(x)
+
+    return hessian_of_u
 
 
 def divergence(v: Callable) -> Callable:

@@ -70,6 +70,12 @@ def _check_precision(residuals: BatchResiduals, params: PyTree, dtype: Any) -> N
                 "compute it in floats."
             )
     found = jax.eval_shape(residuals.vector, params).dtype
+    own = {r.dtype for r in jax.eval_shape(residuals.unscaled, params).values()}
+    if found != dtype and own == {dtype}:
+        raise TypeError(
+            f"Weights of the terms are {found}, and the parameters and residuals {dtype}: give "
+            f"them as Python numbers, float(w), or as jnp.{dtype}(w)."
+        )
     if found != dtype:
         raise TypeError(
             f"The residuals are {found} and the parameters {dtype}. Cast the samples and what the "

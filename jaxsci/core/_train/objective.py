@@ -309,7 +309,9 @@ def objective(
 
     - `terms`: name to residual `r(params, x)` of ONE sample, returning a real array of any shape.
         The objective maps it over the leading axis of `batch[name]`, a pytree.
-    - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss.
+    - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss,
+        with its slopes in the parameters, so that mixed derivatives by weight and parameters are
+        zero there too: let a weight that is learned begin at a small number.
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. If samples differ in cost, as with an iterative solver inside, `batch_size=1` keeps
         fast ones from waiting for slow ones. The kernel J Jᵀ of second-order methods uses the mesh.

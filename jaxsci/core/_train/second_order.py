@@ -211,7 +211,8 @@ def gauss_newton(
 
     - `damping`: λ, relative to tr(J Jᵀ).
     - `line_search_steps`: number of lengths tried; the parameters stay if none lowers the loss.
-    - `space`: as in `levenberg_marquardt`.
+    - `space`: as in `levenberg_marquardt`. In parameter space the damping is λ tr(J Jᵀ) D, D
+        being diag(Jᵀ J) over its mean, where the gradients of the terms differ by a factor of 3e4.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
 
@@ -259,7 +260,8 @@ def natural_gradient(
     - `learning_rate`: η.
     - `damping`: λ, relative to tr(J Jᵀ).
     - `momentum`: μ in [0, 1).
-    - `space`: as in `levenberg_marquardt`.
+    - `space`: as in `levenberg_marquardt`. In parameter space the damping is λ tr(J Jᵀ) D, D
+        being diag(Jᵀ J) over its mean, where the gradients of the terms differ by a factor of 3e4.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
 

@@ -1,6 +1,7 @@
 """Second-order optimisers: the three spaces agree, quadratic convergence, clear refusals."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -274,3 +275,18 @@ def test_residuals_of_another_precision_are_refused(space, dtype, message):
             jsci.levenberg_marquardt(space=space),
             steps=1,
         )
+
+
+def test_weights_of_another_precision_are_blamed_and_not_the_residuals():
+    fit = functools.partial(
+        jsci.fit,
+        params=jnp.ones(2, jnp.float32),
+        data={"data": jnp.ones((3, 2), jnp.float32)},
+        optimizer=jsci.levenberg_marquardt(),
+        steps=1,
+    )
+    terms = {"data": lambda p, x: p * x}
+    with pytest.raises(TypeError, match=r"Weights of the terms are float64.*jnp\.float32\(w\)"):
+        fit(jsci.objective(terms, {"data": np.float64(2.0)}))
+    for weight in (2.0, np.float32(2.0)):
+        assert fit(jsci.objective(terms, {"data": weight})).history["loss"] == 4.0

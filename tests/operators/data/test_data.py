@@ -90,6 +90,19 @@ def test_darcy_solver_is_linear_in_the_source_at_any_size(size):
     )
 
 
+@pytest.mark.parametrize(("size", "dtype"), [(1e-300, None), (1e300, None), (1e-24, jnp.float32)])
+def test_darcy_solver_takes_coefficients_of_any_size(size, dtype):
+    """Of c·a the solution is that of a over c, and its slope in c·a, times c², that in a."""
+    a, f, _ = smooth_problem(8)
+    a, f = (jnp.asarray(given, dtype) for given in (a, f))
+    rtol = 1e-9 if dtype is None else 1e-4
+    solve = functools.partial(data.solve_darcy, tolerance=rtol / 10)
+    np.testing.assert_allclose(solve(size * a, f) * size, solve(a, f), rtol=rtol)
+    mean = lambda unit: lambda a: jnp.mean(unit * solve(unit * a, f))  # noqa: E731
+    found, expected = jax.grad(mean(size))(a), jax.grad(mean(1.0))(a)
+    np.testing.assert_allclose(found, expected, rtol=10 * rtol, atol=rtol)
+
+
 def test_whole_numbers_and_mixed_precisions_are_fields():
     u = data.solve_darcy(jnp.ones((9, 9)), jnp.ones((7, 7)))
     for kind in (int, np.float32):

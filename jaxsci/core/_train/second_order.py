@@ -17,23 +17,25 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._run.platform import require_x64
 from .damped_least_squares import Space, linear_model
 from .line_search import best_halving
 from .objective import BatchResiduals
 from .own_units import in_own_units
+from .sketch import sketched_model
 
 # The least damping, relative to tr(J Jᵀ). In float32 less than the rounding of J Jᵀ is of no use.
 _SMALLEST = {"float64": 1e-18, "float32": float(np.finfo(np.float32).eps) / 8}
 
 
 class LevenbergMarquardtState(NamedTuple):
-    """The initial damping of the next step, and how unequal the terms were in the last one."""
+    """The initial damping of the next step, how unequal the terms were, the key of the sketches."""
 
     damping: Float[Array, ""]
     imbalance: Float[Array, ""]
+    key: PRNGKeyArray | None = None
 
 
 class GaussNewtonState(NamedTuple):
@@ -80,6 +82,8 @@ def levenberg_marquardt(
     max_tries: int = 12,
     acceleration: bool = True,
     scaled: bool = False,
+    sketch: int | None = None,
+    seed: int = 0,
     space: Space = "auto",
 ) -> optax.GradientTransformationExtraArgs:
     """Gauss-Newton steps whose damping adapts until the loss falls.
@@ -100,6 +104,11 @@ def levenberg_marquardt(
     - `scaled`: whether to damp by Marquardt's diag(Jᵀ J) in place of the identity, so that no step
         depends on the units of a parameter. In parameter space that is done of itself where the
         gradients of the terms differ by a factor of 3e4, as in raw units.
+    - `sketch`: number of rows to which the residuals are added, each to one of its term with a
+        random sign, anew in every step (a count sketch). J and J Jᵀ are those of the sums, for a
+        step in a fraction of the time and memory, and `better` is still judged by the whole loss.
+        Terms share the rows equally, those with few residuals keep theirs. By default none.
+    - `seed`: that of the sketches.
     - `space`: `"auto"`, `"sample"` (J Jᵀ), `"parameter"` (Jᵀ J) or `"matrix_free"`.
 
     **Returns:** an optax transformation for `fit` with an `Objective`.
@@ -122,18 +131,28 @@ def levenberg_marquardt(
     ```
     """
     _check_positive(damping=damping, factor=factor - 1, max_tries=max_tries)
+    if sketch is not None and (
+        not isinstance(sketch, int) or isinstance(sketch, bool) or sketch < 1
+    ):
+        raise ValueError(f"sketch must be a number of rows, an integer from 1, got {sketch!r}.")
     largest = 1e6
 
     def init(params):
         dtype = _one_precision(params)
         first = max(damping, _SMALLEST[dtype.name])
-        return LevenbergMarquardtState(jnp.array(first, dtype), jnp.ones((), dtype))
+        key = None if sketch is None else jax.random.key(seed)
+        return LevenbergMarquardtState(jnp.array(first, dtype), jnp.ones((), dtype), key)
 
     # Some GPUs round the factors of float32 products to three digits, and J Jᵀ would not be one.
     @jax.default_matmul_precision("highest")
     def step(state, params, residuals):
         smallest = _SMALLEST[state.damping.dtype.name]
-        model = linear_model(residuals, params, space)
+        key = state.key
+        if key is None:
+            model = linear_model(residuals, params, space)
+        else:
+            key, now = jax.random.split(key)
+            model = sketched_model(residuals, params, space, sketch, now)
         flat, unravel = ravel_pytree(params)
         # Below this by more than rounding: a step that only rounding favours could raise the loss.
         goal = jnp.sum(model.residual**2) * (1 - 8 * jnp.finfo(flat.dtype).eps)
@@ -157,9 +176,11 @@ def levenberg_marquardt(
         start = (jnp.array(0), state.damping, jnp.zeros_like(flat), jnp.full_like(goal, jnp.inf))
         _, damping, step, new_value = jax.lax.while_loop(failed, attempt, start)
         better = new_value < goal
-        damping = jnp.where(better, damping / factor, damping * factor)
+        # A sketch that failed says little of the next one.
+        raised = (damping if key is None else state.damping) * factor
+        damping = jnp.where(better, damping / factor, raised)
         damping = jnp.clip(damping, smallest, largest)
-        new_state = LevenbergMarquardtState(damping, model.imbalance)
+        new_state = LevenbergMarquardtState(damping, model.imbalance, key)
         return unravel(jnp.where(better, step, 0.0)), new_state, model.terms
 
     return optax.GradientTransformationExtraArgs(

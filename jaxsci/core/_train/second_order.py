@@ -4,7 +4,7 @@ All three solve the same damped linear problem in each step,
 
     δ = argmin ‖J δ - b‖² + λ ‖δ‖²  =  Jᵀ (J Jᵀ + λ)⁻¹ b  =  (Jᵀ J + λ)⁻¹ Jᵀ b,
 
-in sample space, in parameter space or by conjugate gradients (`_damped_least_squares`).
+in sample space, in parameter space or by conjugate gradients (`least_squares`).
 Damping is given relative to the trace of J Jᵀ, so that it has no units.
 """
 
@@ -20,11 +20,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._run.platform import require_x64
-from .damped_least_squares import Space, linear_model
+from .least_squares.damped import Space, linear_model
+from .least_squares.own_units import in_own_units
+from .least_squares.sketch import sketched_model
 from .line_search import best_halving
 from .objective import BatchResiduals
-from .own_units import in_own_units
-from .sketch import sketched_model
 
 # The least damping, relative to tr(J Jᵀ). In float32 less than the rounding of J Jᵀ is of no use.
 _SMALLEST = {"float64": 1e-18, "float32": float(np.finfo(np.float32).eps) / 8}
@@ -137,7 +137,7 @@ def levenberg_marquardt(
         raise ValueError(f"sketch must be a number of rows, an integer from 1, got {sketch!r}.")
     largest = 1e6
 
-    def init(params):
+    def init(params) -> Any:
         dtype = _one_precision(params)
         first = max(damping, _SMALLEST[dtype.name])
         key = None if sketch is None else jax.random.key(seed)
@@ -147,11 +147,10 @@ def levenberg_marquardt(
     @jax.default_matmul_precision("highest")
     def step(state, params, residuals):
         smallest = _SMALLEST[state.damping.dtype.name]
-        key = state.key
-        if key is None:
-            model = linear_model(residuals, params, space)
+        if sketch is None:
+            key, model = None, linear_model(residuals, params, space)
         else:
-            key, now = jax.random.split(key)
+            key, now = jax.random.split(state.key)
             model = sketched_model(residuals, params, space, sketch, now)
         flat, unravel = ravel_pytree(params)
         # Below this by more than rounding: a step that only rounding favours could raise the loss.
@@ -176,9 +175,9 @@ def levenberg_marquardt(
         start = (jnp.array(0), state.damping, jnp.zeros_like(flat), jnp.full_like(goal, jnp.inf))
         _, damping, step, new_value = jax.lax.while_loop(failed, attempt, start)
         better = new_value < goal
-        # A sketch that failed says little of the next one.
-        raised = (damping if key is None else state.damping) * factor
-        damping = jnp.where(better, damping / factor, raised)
+        # The next sketch may do with the damping at which this one failed.
+        after_failure = damping * factor if sketch is None else state.damping
+        damping = jnp.where(better, damping / factor, after_failure)
         damping = jnp.clip(damping, smallest, largest)
         new_state = LevenbergMarquardtState(damping, model.imbalance, key)
         return unravel(jnp.where(better, step, 0.0)), new_state, model.terms

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from .damped_least_squares import LinearModel, Space, check_precision, linear_model, pushforward
+from ..objective import BatchResiduals
+from ..objective_checks import Checked
+from ..weighted import Weighted
+from .damped import LinearModel, Space, check_precision, linear_model, pushforward
 from .imbalance import rows_of_terms
-from .objective import BatchResiduals
-from .objective_checks import Checked
-from .weighted import Weighted
 
 
 def sketched_model(
@@ -90,11 +90,6 @@ def _groups_of_terms(
 
 def _shares(rows: int, sizes: Mapping[str, int]) -> dict[str, int]:
     """The rows of each term: equally many, but of short terms no more than their residuals."""
-    if rows >= (total := sum(sizes.values())):
-        raise ValueError(
-            f"sketch={rows} rows are no fewer than the {total} residuals, {dict(sizes)}: take "
-            "fewer, or leave out sketch=, which then gains nothing."
-        )
     if rows < len(sizes):
         raise ValueError(f"sketch={rows} rows for {len(sizes)} terms, {sorted(sizes)}: take more.")
     shares, left = {}, rows

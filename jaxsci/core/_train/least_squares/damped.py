@@ -10,8 +10,8 @@ import lineax as lx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from ..objective import BatchResiduals
 from .imbalance import UNEQUAL, imbalance, rows_of_terms
-from .objective import BatchResiduals
 
 # Above this many rows a dense n x n matrix and its factorisation no longer pay.
 _LARGEST_DENSE = 8192

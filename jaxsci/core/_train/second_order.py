@@ -104,8 +104,8 @@ def levenberg_marquardt(
     - `scaled`: whether to damp by Marquardt's diag(Jᵀ J) in place of the identity, so that no step
         depends on the units of a parameter. In parameter space that is done of itself where the
         gradients of the terms differ by a factor of 3e4, as in raw units.
-    - `sketch`: number of rows to which the residuals are added, each to one of its term with a
-        random sign, anew in every step (a count sketch). J is that of the sums, for a step in a
+    - `sketch`: number of rows to which residuals are added, in random groups of one term and with
+        random signs, anew in every step (a count sketch). J is that of the sums, for a step in a
         fraction of the time and memory; whether it is taken is judged by the whole loss. Terms
         share the rows equally, and those with few residuals keep theirs. By default none.
     - `seed`: that of the sketches.

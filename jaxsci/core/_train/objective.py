@@ -19,7 +19,7 @@ from .._run.program import as_pytree, compiled_call, program
 from .._run.vmap import vmap
 from .accumulation import sum_of_chunks, value_and_grad_of_sum
 from .objective_checks import Checked, check_name, check_weight, sizes_of
-from .weighted import Weighted
+from .weighted import Weighted, samples_of
 
 # Numbers of a Jacobian that are made at once where they are only summed: 32 MiB.
 _AT_ONCE = 2**22
@@ -104,7 +104,7 @@ class Objective(eqx.Module):
     def traced(self, params: PyTree, batch: Mapping[str, PyTree]) -> "Objective":
         """The same with each term as its `program`: another one of equal programs compiles once."""
         named = zip(self.names, self.functions, strict=True)
-        terms = [program(r, params, example_of(_samples(batch[name]))) for name, r in named]
+        terms = [program(r, params, example_of(samples_of(batch[name]))) for name, r in named]
         return dataclasses.replace(self, functions=tuple(map(as_pytree, terms)))
 
     def _map(self, f):
@@ -365,7 +365,3 @@ def _rows_of_sample(r: Callable, params: PyTree) -> Callable:
     """`(flat, x) -> (r, J)` of one sample."""
     unravel = ravel_pytree(params)[1]
     return lambda flat, x: _value_and_jacobian(lambda w: r(unravel(w), x).reshape(-1), flat)
-
-
-def _samples(x):
-    return x.samples if isinstance(x, Weighted) else x

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
 from jaxsci.core._fit.steps import one_step, start_of_training
-from jaxsci.core._train.damped_least_squares import linear_model
+from jaxsci.core._train.least_squares.damped import linear_model
 
 # 15 residuals and 16 parameters: what happens between the samples is no matter here.
 pytestmark = pytest.mark.filterwarnings("ignore:There are fewer residuals")

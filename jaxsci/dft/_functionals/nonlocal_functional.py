@@ -32,8 +32,8 @@ def nonlocal_functional(
         E_xc = E(θ; ρ, ∇ρ, τ, P, R, ...)
 
     Every solver takes it. The potential is its derivative with respect to the density matrix, by
-    reverse mode. `scf` takes most of its steps on a coarser grid, unless the molecule has extras, or
-    the energy does not fit that grid because parameters or other arrays have an axis of points.
+    reverse mode. `scf` takes most of its steps on a coarser grid, unless the molecule has extras,
+    or parameters or other arrays have an axis of points, so that the energy does not fit that grid.
 
     **Arguments:**
 

@@ -128,7 +128,8 @@ def test_an_own_functional_of_pair_potentials_of_another_geometry_is_nan_or_refu
     def own(weight, density):
         i, j = jnp.tril_indices(len(density.orbitals))
         total = density.density_matrix.sum(0)
-        coulomb = density.extras["pair_potentials"] @ jnp.where(i == j, 1, 2) * total[i, j]
+        pairs = jnp.where(i == j, 1, 2) * total[i, j]
+        coulomb = density.extras["pair_potentials"] @ pairs
         return weight * jnp.sum(density.weights * density.features.rho * coulomb)
 
     functional, weight = nonlocal_functional(own, level="lda"), jnp.array(0.1)
@@ -140,7 +141,7 @@ def test_an_own_functional_of_pair_potentials_of_another_geometry_is_nan_or_refu
         fixed_density_energy(stale, functional, weight, density_matrix=stale.guess)
 
 
-# VV10 too is a functional of the whole density, and knows nothing of pair potentials.
+@pytest.mark.slow
 def test_pair_potentials_that_a_functional_does_not_use_may_be_of_another_geometry():
     m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", grid=0)
     old = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.7))], "sto-3g", grid=0)
@@ -154,6 +155,7 @@ def test_pair_potentials_that_a_functional_does_not_use_may_be_of_another_geomet
     np.testing.assert_allclose(forces(stale, functional), forces(m, functional), atol=1e-7)
 
 
+@pytest.mark.slow
 def test_parameters_and_arrays_of_points_are_for_the_full_grid_alone():
     m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", grid=1)
     assert m.grid.coarse is not None

@@ -208,6 +208,7 @@ def test_gates_are_random_then_the_largest_then_the_same(model):
     assert set(prune(eqx.combine(params, model), 0.3).paths) == seen[-1]
 
 
+@pytest.mark.slow
 def test_gates_before_the_optimiser_are_noticed_while_it_trains(model):
     _, params = jsci.pure(model)
     slopes = jax.tree.map(jnp.zeros_like, params)

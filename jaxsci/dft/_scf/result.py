@@ -89,7 +89,7 @@ def density_of(given: Any, name: str = "density_matrix") -> Array:
 def _check_symmetric(density: np.ndarray, name: str) -> None:
     if density.ndim < 2 or density.shape[-1] != density.shape[-2]:
         return  # a wrong shape, which is for others to explain
-    with np.errstate(invalid="ignore"):  # what is not finite is for others to flag
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is for others to flag
         off = np.abs(density - density.swapaxes(-1, -2)).max(initial=0)
     size = np.abs(density).max(initial=0)
     # P = X Π Xᵀ has an error of ε |X|², where |X|² is at most 10⁶ by the cut of the overlap.

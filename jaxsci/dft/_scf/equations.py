@@ -72,9 +72,11 @@ def energy_of_extras(
 
 def check_extras(molecule: Molecule, functional: Functional, params: Any) -> None:
     """Refuse pair potentials of another geometry, if the functional uses them."""
+
+    def energy(extras: Extras) -> Float[Array, ""]:
+        return energy_of_extras(molecule, functional, params, molecule.guess[None])(extras)
+
     if functional.nonlocal_terms:
-        density = molecule.guess[None]
-        energy = energy_of_extras(molecule, functional, params, density)
         check_pair_potentials(molecule, energy)
 
 

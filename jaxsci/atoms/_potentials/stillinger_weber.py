@@ -27,6 +27,11 @@ class StillingerWeber(eqx.Module):
 
     cutoff: float = eqx.field(static=True)
 
+    @property
+    def angle_cutoff(self) -> float:
+        """Å; the same."""
+        return self.cutoff
+
     def __call__(
         self, params: dict[str, Float[Array, ""]], atoms: Atoms, graph: Graph
     ) -> Float[Array, ""]:

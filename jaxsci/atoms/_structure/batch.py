@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .atoms import Atoms
 from .frame import LABELS, Frame, as_frames
 from .graph import Graph
-from .neighbours import neighbours
+from .neighbours import Reaching, neighbours
 
 
 class Labels(NamedTuple):
@@ -48,7 +48,7 @@ class Batch(eqx.Module):
 
 def batch(
     structures: Sequence[Atoms | Frame],
-    cutoff: float,
+    cutoff: float | Reaching,
     *,
     angle_cutoff: float | None = None,
     buckets: int = 4,
@@ -61,7 +61,7 @@ def batch(
     **Arguments:**
 
     - `structures`: `Atoms`, or frames with labels, in any order.
-    - `cutoff`, `angle_cutoff`: Å, as in `neighbours`.
+    - `cutoff`, `angle_cutoff`: Å, or a potential, as in `neighbours`.
     - `buckets`: the largest number of shapes, of crystals and of molecules each; every one is
         compiled once.
     - `size`: structures in a batch, of which the last of each shape is padded; `None` puts all

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._basis.functions import evaluate
 from ..._basis.libcint import to_mole
+from ..._scf.result import SCFResult
 from ..._system.molecule import Molecule, check_one
 from ..moments import _total
 from .populations import Density
@@ -63,7 +64,8 @@ def orbitals_at(
     **Returns:** φ in Bohr^(-3/2): the shape of the points, then an axis for the orbitals unless one
     column was given.
 
-    **Raises:** `ValueError` for a batch, or coefficients of another number of basis functions.
+    **Raises:** `ValueError` for a batch, or coefficients of another number of basis functions;
+    `TypeError` for the result of `scf`.
 
     ```python
     points = jsci.dft.cube(water, spacing=0.5)
@@ -71,6 +73,11 @@ def orbitals_at(
     ```
     """
     check_one(molecule, "orbitals_at(m, orbitals, points)")
+    if isinstance(orbitals, SCFResult):
+        raise TypeError(
+            "orbitals_at() takes columns of coefficients, got the result of scf: which of its "
+            "orbitals? result.orbitals[:, 4] is the fifth."
+        )
     orbitals = jnp.asarray(orbitals)
     if orbitals.ndim not in (1, 2) or orbitals.shape[0] != molecule.size:
         raise ValueError(

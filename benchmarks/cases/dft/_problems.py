@@ -222,9 +222,12 @@ def one_grid(atoms, basis, grid=1):
 
 
 def trained(loss, params, draw, key, steps, rate=3e-3, *behind):
-    """The averaged parameters of Adam with a decaying rate, and of what is chained behind it."""
+    """The averaged parameters of Adam with a decaying rate; the last where something is behind it.
+
+    Gates that open and close, which may be chained there, have no average.
+    """
     adam = optax.adam(optax.cosine_decay_schedule(rate, steps))
     chain = optax.chain(optax.clip_by_global_norm(1.0), adam, *behind)
     optimizer = jsci.averaged(chain, 0.99)
     result = jsci.fit(loss, params, draw, optimizer, steps=steps, key=key)
-    return result.state.params
+    return result.params if behind else result.state.params

@@ -208,7 +208,8 @@ class AtomFeatures(eqx.Module):
     def __call__(self, nuclei: Nuclei) -> Float[Array, "atoms lm features"]:
         self._warn_of_extrapolation(nuclei)
         element = self.one_hot(nuclei)
-        harmonics, radial = self.neighbours(nuclei, self.lmax)
+        unit, radial = self.edges(nuclei)
+        harmonics = solid_harmonics(unit, self.lmax)
         x = self._first(nuclei, element, harmonics, radial)
         layers = [self.products[0](x, element)]
         for products, messages in zip(self.products[1:], self.messages, strict=True):
@@ -225,22 +226,19 @@ class AtomFeatures(eqx.Module):
         share = nuclei.net_charge / jnp.sum(nuclei.mask)
         return first.at[:, 0].add(element @ (self.alone + share * self.charged))
 
-    def neighbours(
-        self, nuclei: Nuclei, lmax: int
-    ) -> tuple[Float[Array, "lm A B"], Float[Array, "A B radial"]]:
-        """Y_lm(r_AB), and φ_n(r_AB), which are zero for A = B and beyond the cutoff."""
+    def edges(self, nuclei: Nuclei) -> tuple[Float[Array, "3 A B"], Float[Array, "A B radial"]]:
+        """Directions, and φ_n(r_AB), which are zero for A = B and beyond the cutoff."""
         r, mask = nuclei.coordinates, nuclei.mask
         pair = mask[:, None] & mask[None] & ~jnp.eye(len(r), dtype=bool)
         displacement = jnp.where(pair[..., None], r[None] - r[:, None], 1)
         distance = jnp.linalg.norm(displacement, axis=-1)
         unit = (displacement / distance[..., None]).transpose(2, 0, 1)
-        harmonics = solid_harmonics(unit, lmax)
         count = self.near.shape[1]
         centres, step = np.linspace(_NEAREST, self.cutoff, count, retstep=True)
         width = step if count > 1 else self.cutoff
         offset = (distance[..., None] - jnp.asarray(centres)[None, None]) / width
         inside = jnp.maximum(1 - (distance / self.cutoff) ** 2, 0) ** 2 * pair
-        return harmonics, jnp.exp(-0.5 * offset**2) * inside[..., None]
+        return unit, jnp.exp(-0.5 * offset**2) * inside[..., None]
 
     def _warn_of_extrapolation(self, nuclei: Nuclei) -> None:
         if any(isinstance(x, Tracer) for x in nuclei):

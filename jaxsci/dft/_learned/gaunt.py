@@ -41,6 +41,14 @@ def _fixed(table: np.ndarray) -> np.ndarray:
     return table
 
 
+def rotation_matrix(rotation: np.ndarray, l: int) -> np.ndarray:
+    """D of degree l with Y(R r) = D Y(r), in libcint's order."""
+    y, _, points, weights = _quadrature(l)
+    own = slice(l * l, (l + 1) ** 2)
+    turned = _harmonics(rotation @ points, l)[0][own]
+    return _fixed((turned * weights) @ y[own].T)
+
+
 def _quadrature(lmax: int):
     """Y, ∂Y along x, y, z, points and weights: exact to the degree 3 lmax of a product."""
     # Gauss-Legendre in cos θ and equal angles φ
@@ -50,6 +58,12 @@ def _quadrature(lmax: int):
     sine = np.sqrt(1 - z**2)
     points = np.stack([sine * np.cos(phi), sine * np.sin(phi), z]).reshape(3, -1)
     weights = np.repeat(weight, len(angles)) * (2 * np.pi / len(angles))
+    value, *slopes = _harmonics(points, lmax)
+    return value, slopes, points, weights
+
+
+def _harmonics(points: np.ndarray, lmax: int) -> np.ndarray:
+    """Y, ∂Y along x, y, z."""
     x, y, z = points
     monomials = np.stack(
         [
@@ -59,5 +73,4 @@ def _quadrature(lmax: int):
             for j in range(l - i, -1, -1)
         ]
     )
-    value, *slopes = angular_table(lmax, False) @ monomials
-    return value, slopes, points, weights
+    return angular_table(lmax, False) @ monomials

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,6 +13,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from .hamiltonian_model import HamiltonianModel
+from .tensor_products import Triple
 
 _ORDER = (
     "an optimiser has moved the gates that sparse_gates() sets. Chain it behind the optimiser, "
@@ -31,8 +33,9 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
 
     For `random` steps those that are open are drawn anew, so that all are trained; then for
     `adaptive` steps they are those with the largest gates; from then on they stay the same, and
-    `prune` with the same fraction keeps them. Pairs of atoms are drawn in the first phase too, in a
-    model of which `prune` has taken some; later their scores decide.
+    `prune` with the same fraction keeps them. Of the paths to tensors of each l one at least is
+    always open: without any, no block of the matrix would have that part. Pairs of atoms are drawn
+    in the first phase too, in a model of which `prune` has taken some; later their scores decide.
 
     **Arguments:**
 
@@ -80,7 +83,8 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
         before = _open(params)
         updates = eqx.error_if(updates, jnp.any(before != state.open), _ORDER)
         drawn = jax.random.uniform(jax.random.fold_in(jax.random.key(0), step), gates.shape)
-        now = _largest(jnp.where(step < random, drawn, gates), keep).astype(before.dtype)
+        values, count = jnp.where(step < random, drawn, gates), math.ceil(keep * len(gates))
+        now = _largest(list(moved.paths), values, count).astype(before.dtype)
         now = jnp.where(step < random + adaptive, now, before)
         draw = jnp.where(step < random, step + 1, 0).astype(before.dtype)
         updates = eqx.tree_at(
@@ -96,9 +100,17 @@ def _open(model: HamiltonianModel) -> Float[Array, " paths"]:
     return jnp.stack([path.open for path in model.paths.values()])
 
 
-def _largest(values: Float[Array, " paths"], keep: float) -> Bool[Array, " paths"]:
-    rank = jnp.argsort(jnp.argsort(-values))
-    return rank < math.ceil(keep * len(values))
+def _largest(
+    triples: Sequence[Triple], values: Float[Array, " paths"], count: int
+) -> Bool[Array, " paths"]:
+    """Those with the largest values, but first the largest to tensors of each l."""
+    first = jnp.zeros(len(triples), bool)
+    for l in {t[2] for t in triples}:
+        same = [n for n, t in enumerate(triples) if t[2] == l and sum(t) % 2 == 0]
+        if same:
+            first = first.at[jnp.array(same)[jnp.argmax(values[jnp.array(same)])]].set(True)
+    rank = jnp.argsort(jnp.lexsort((-values, ~first)))
+    return rank < count
 
 
 def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -> HamiltonianModel:
@@ -107,7 +119,8 @@ def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -
     **Arguments:**
 
     - `model`: trained with all paths, or with `sparse_gates`; train it further afterwards.
-    - `keep`: the fraction of paths to keep, in (0, 1]: those with the largest gates that are open.
+    - `keep`: the fraction of paths to keep, in (0, 1]: of those that are open the ones with the
+        largest gates, among them one at least to tensors of each l.
     - `pairs`: the fraction of neighbours in each molecule whose products are computed, in (0, 1]:
         those with the largest scores, which every molecule ranks by itself, equal ones by their
         places; by default as many as in `model`, in a new one all.
@@ -133,9 +146,10 @@ def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -
             f"path {half[0]} is {float(model.paths[half[0]].open):.3g} open, and {len(half)} of "
             f"{len(model.paths)} are neither open nor closed: {_ORDER}"
         )
-    strength = {t: abs(float(path.gate * path.open)) for t, path in model.paths.items()}
-    strongest = sorted(strength, key=lambda t: -strength[t])[: math.ceil(keep * len(strength))]
-    kept = {t: dataclasses.replace(model.paths[t], open=jnp.ones(())) for t in sorted(strongest)}
+    open_ones = [t for t, path in model.paths.items() if path.open == 1]
+    gates = jnp.stack([jnp.abs(model.paths[t].gate) for t in open_ones])
+    chosen = _largest(open_ones, gates, math.ceil(keep * len(model.paths)))
+    kept = {t: model.paths[t] for t, yes in zip(open_ones, chosen, strict=True) if yes}
     share = model.network.share if pairs is None else float(pairs)
     network = dataclasses.replace(model.network, share=share, draw=jnp.zeros(()))
     return eqx.tree_at(lambda m: (m.paths, m.network), model, (kept, network))

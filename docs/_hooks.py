@@ -11,7 +11,10 @@ import types
 from pathlib import Path
 
 import nbconvert
+import nbformat
+from latex2mathml.converter import convert
 from mkdocs.structure.files import File
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -37,6 +40,10 @@ _FENCED = re.compile(r"^(```.*?^```)$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"(?<![\[`])`((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(\(.*?\))?`(?![\]`])")
 
 
+# Code, or LaTeX on lines of its own, or within a line.
+_LATEX = re.compile(r"(```.*?```|`[^`]*`)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
+
+
 def public_names():
     """Dotted names of the functions and classes that the packages offer."""
     for package in map(importlib.import_module, PACKAGES):
@@ -47,14 +54,32 @@ def public_names():
 
 def on_files(files, config):
     """Notebooks as pages, with the outputs and figures that they were committed with."""
+    # What one cell prints is one block, also where it was printed in several parts.
+    exporter = nbconvert.MarkdownExporter(preprocessors=[CoalesceStreamsPreprocessor])
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        body, resources = nbconvert.MarkdownExporter().from_filename(str(path))
+        notebook = nbformat.read(path, 4)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = _LATEX.sub(_mathml, cell.source)
+        body, resources = exporter.from_notebook_node(notebook)
         body = body.replace("](output_", f"]({path.stem}/output_")
         files.append(File.generated(config, f"notebooks/{path.stem}.md", content=body))
         for name, content in resources["outputs"].items():
             where = f"notebooks/{path.stem}/{name}"
             files.append(File.generated(config, where, content=content))
     return files
+
+
+def _mathml(match):
+    """LaTeX, which Jupyter typesets by itself, for browsers; in a span, since Markdown begins a new
+    paragraph where a line begins with `math`.
+    """
+    code, alone, within = match.groups()
+    if code:
+        return code
+    if alone:
+        return f'<span class="latex">{convert(alone, display="block")}</span>'
+    return f"<span>{convert(within)}</span>"
 
 
 def on_page_markdown(markdown, page, **_):

@@ -20,6 +20,7 @@ OTHERS = re.compile(r'^```python title="(.*?)"\n(.*?)^```$', re.MULTILINE | re.D
 PAGES = [p for p in (README, *sorted(DOCS.rglob("*.md"))) if BLOCK.search(p.read_text())]
 FORMULAS = runpy.run_path(str(DOCS / "_formulas.py"))  # the hook of mkdocs that typesets them
 # A minute or two each, of compilation.
+SCRIPTS = "scripts"  # run with their files and judged in tests/users/test_newcomers.py
 LONG, SLOW = {"dft", "examples", "atoms", "operators", "pde", "your_own_data"}, pytest.mark.slow
 STARTS = {"jsci": jaxsci, "infinite": jaxsci.ntk.infinite}
 
@@ -87,7 +88,12 @@ def test_names_and_options_exist(page):
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(p, marks=SLOW if p.stem in LONG else (), id=p.stem) for p in PAGES]
+    "page",
+    [
+        pytest.param(p, marks=SLOW if p.stem in LONG else (), id=p.stem)
+        for p in PAGES
+        if p.stem != SCRIPTS
+    ],
 )
 def test_our_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files that it writes

@@ -24,7 +24,7 @@ h3 { font-size: 14px; margin: 0 0 2px } p { margin: 4px 0 } .grey { color: var(-
 th, td { padding: 7px 8px; text-align: right; border-bottom: 1px solid var(--line);
   vertical-align: top; white-space: nowrap; font-variant-numeric: tabular-nums }
 th { font-size: 12px; color: var(--grey); font-weight: 600 }
-.l { text-align: left } td.about { white-space: normal; min-width: 230px }
+.l { text-align: left } td.about { white-space: normal; width: 100%; min-width: 230px }
 td.about small { display: block; color: var(--grey) }
 .figure { display: inline-block; background: var(--soft); border: 1px solid var(--line);
   border-radius: 5px; padding: 0 6px; margin: 3px 4px 0 0; font-size: 12px }
@@ -74,7 +74,7 @@ def _summary(report: Report) -> str:
     env = report.environment
     tiles = [(str(len(report.cases)), "cases"), (units.seconds(report.seconds), "in all")]
     tiles += [(str(n), word) for word, n in counts(report)]
-    tiles.append((f"{env['load']} → {report.load_after}", f"load on {env['cores']} cores"))
+    tiles.append((f"{env['load']} → {report.load_after}", f"load on {units.cores(env['cores'])}"))
     boxes = "".join(f'<div class="tile"><b>{escape(b)}</b>{escape(t)}</div>' for b, t in tiles)
     return (
         f'<h1>jaxsci benchmarks</h1><p class="grey">{escape(report.size)} tier, '
@@ -230,7 +230,7 @@ def _environment(report: Report) -> str:
         "versions": f"Python {env['python']}, {versions}",
         "devices": f"{', '.join(env['devices'])} ({env.get('check_platform', 'not checked')})",
         "precision": "float64" if env["x64"] else "float32",
-        "processor": f"{env['processor']}, {env['cores']} usable cores",
+        "processor": f"{env['processor']}, {units.cores(env['cores'])}",
         "memory": units.bytes_(env["memory_bytes"]),
         "system": env["system"],
         "flags": " ".join(f"{name}={value}" for name, value in env["flags"].items()) or "none",

@@ -58,7 +58,7 @@ def _where(report: Mapping[str, Any]) -> str:
     env, cases = report["environment"], report["cases"]
     backend = env["devices"][0].partition(":")[0]
     return (
-        f"`{env['command']}` on {env['processor']}, {env['cores']} cores, "
+        f"`{env['command']}` on {env['processor']}, {units.cores(env['cores'])}, "
         f"jax {env['versions']['jax']} on {backend}, commit {env['commit']}, {env['time'][:10]}: "
         f"{len(cases)} cases in {report['seconds']:.0f} s. The run of a training or of a whole "
         "script, marked *, includes its compilation."

@@ -53,7 +53,7 @@ def header(report: Report) -> str:
             f"{versions}, Python {env['python']}, commit {env['commit'] or 'unknown'}",
             f"{precision} on {', '.join(env['devices'])} "
             f"({env.get('check_platform', 'not checked')}); {env['processor']}, "
-            f"{env['cores']} cores, load {env['load']} -> {report.load_after}; {flags}",
+            f"{units.cores(env['cores'])}, load {env['load']} -> {report.load_after}; {flags}",
             "Times are medians; compilation is timed apart, without a persistent cache. "
             "Ratios: interleaved pairs, median [95 % interval].",
         )

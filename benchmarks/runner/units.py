@@ -57,3 +57,8 @@ def three_digits(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def cores(count: int) -> str:
+    """1 core, 2 cores."""
+    return f"{count} core" if count == 1 else f"{count} cores"

@@ -41,7 +41,7 @@ def text(study: Study) -> str:
     env = study.environment
     lines = [
         f"scaling, {study.size}: {env['command']}",
-        f"{env['processor']}, {env['cores']} cores, load {env['load']}; jax "
+        f"{env['processor']}, {units.cores(env['cores'])}, load {env['load']}; jax "
         f"{env['versions']['jax']}, commit {env['commit']}, {env['time'][:10]}; float64",
         NOTE,
     ]

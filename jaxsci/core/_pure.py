@@ -32,8 +32,9 @@ def pure(
     for which `jax.jit` compiles once. State that is not trained (Linen's `batch_stats`, NNX's
     non-`Param` variables) is held fixed inside `f`.
 
-    **Raises:** `TypeError` if the model is none of these kinds or a parameter is not a real
-    or complex array; `ValueError` if `init` does not fit the kind of model.
+    **Raises:** `TypeError` if the model is none of these kinds, a parameter is not a real or
+    complex array, or `dtype` would drop the imaginary part of one; `ValueError` if `init` does not
+    fit the kind of model.
 
     **Notes:** a function of complex parameters can be evaluated and differentiated, but `fit`,
     the second-order optimisers and `gram` refuse them: `jax.grad` gives the conjugate of the
@@ -51,6 +52,7 @@ def pure(
     if dtype is not None:
         if not jnp.issubdtype(dtype, jnp.inexact):
             raise TypeError(f"dtype must be a floating or complex type, got {dtype!r}.")
+        _check_imaginary(params, dtype)
         params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
     return f, params
 
@@ -167,4 +169,16 @@ def _check_leaves(params):
                 f"Parameter {jax.tree_util.keystr(path) or 'params'} is {leaf!r:.60}, which has no "
                 "gradient: parameters must be floating or complex arrays. Keep integers and "
                 "settings out of params, e.g. by closing over them."
+            )
+
+
+def _check_imaginary(params, dtype):
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if jnp.iscomplexobj(leaf):
+            raise TypeError(
+                f"Parameter {jax.tree_util.keystr(path) or 'params'} is {jnp.result_type(leaf)}, "
+                f"whose imaginary part dtype={jnp.dtype(dtype).name} would drop: give a complex "
+                "dtype."
             )

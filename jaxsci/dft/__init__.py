@@ -22,6 +22,7 @@ from ._functionals.skala_weights import read_skala
 from ._interfaces.calculator import calculator
 from ._interfaces.pyscf_field import from_pyscf, to_pyscf
 from ._interfaces.pyscf_xc import to_pyscf_xc
+from ._interfaces.write_xyz import write_xyz
 from ._learned.auxiliary_density import Auxiliary, auxiliary, fit_density, stack_auxiliary
 from ._learned.density_model import DensityModel, coefficient_error, guess_error, set_means
 from ._learned.guesses import density_guess, hamiltonian_guess
@@ -90,6 +91,7 @@ __all__ = [
     "constraints", "data",
     # Molecules
     "molecule", "Molecule", "molecules", "stack", "pad_to_buckets", "read_xyz", "read_xyz_frames",
+    "write_xyz",
     # Functionals
     "xc", "functional_names", "Functional", "as_functional", "Features", "MolecularDensity",
     # Dispersion

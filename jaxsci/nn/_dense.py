@@ -17,8 +17,8 @@ class Dense(eqx.Module):
 
         W ~ N(0, 2/(m + n)) or, by LeCun, N(0, 1/m),   b ~ U(-s, s)
 
-    Biases of the size of the inputs spread the kinks of a first
-    layer's units over the domain, where zero biases would put them all at one point.
+    Biases of the size of the inputs spread the kinks of a first layer's units over the domain,
+    where zero biases would put them all at one point.
 
     **Arguments:**
 

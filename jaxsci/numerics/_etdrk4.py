@@ -31,6 +31,8 @@ def etdrk4(
 
     **Returns:** the coefficients at `time`.
 
+    **Raises:** `TypeError` for a complex L of real coefficients.
+
     **Source:** Cox and Matthews, J. Comput. Phys. 176 (2002), eq. (26) to (29); coefficients by
     Kassam and Trefethen, SIAM J. Sci. Comput. 26 (2005), section 3 (means over a circle, which
     avoid the cancellation near L = 0).
@@ -45,6 +47,8 @@ def etdrk4(
     h = time / steps
     kind = jnp.result_type(v0.dtype)
     real = not np.iscomplexobj(linear)
+    if not (real or jnp.iscomplexobj(v0)):
+        raise TypeError(f"A complex `linear` turns v0 complex, but it is {kind}: give v0 + 0j.")
     full, half, q, f1, f2, f3 = (
         jnp.asarray(c.real if real else c, kind) for c in _coefficients(np.asarray(linear) * h, h)
     )

@@ -8,11 +8,11 @@ from ._bases.fill import fill
 from ._bases.fourier import FourierBasis
 from ._bases.product import ProductBasis
 from ._bases.sphere import SphereBasis
+from ._fields.ball_integral import BallIntegral
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.mesh_weights import cell_weights, point_weights
 from ._fields.neighbours import Neighbours
-from ._fields.points import BallIntegral
 from ._fields.slices import SliceAttention
 from ._forecast.conformal import conformal_width
 from ._forecast.plots import plot_forecast

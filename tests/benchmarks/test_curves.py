@@ -2,8 +2,12 @@
 
 import sys
 
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
+import jaxsci as jsci
+from benchmarks.cases.pde._problems import train
 from benchmarks.remote import remote_training
 from benchmarks.runner.curves import best, milestones, seconds_to, split_curves
 from benchmarks.runner.peers import race
@@ -63,3 +67,18 @@ def test_a_training_elsewhere_answers_with_its_curve(monkeypatch):
     output, curve = run.step()
     assert curve == [(0.5, 3.0), (1.5, 0.0)]
     assert run.error(output) == 0
+
+
+@pytest.mark.filterwarnings("ignore:The loss is .* on the validation samples")
+def test_a_judged_training_keeps_the_round_of_the_least_loss():
+    """Rounds at 1 and 5, judged at 1: the second round is not kept."""
+    loss = jsci.objective({"a": lambda p, x: p - x})
+    data = lambda i, _: {"a": jnp.array([1.0, 5.0])[i : i + 1]}  # noqa: E731
+    ends = []
+    for judges in (None, {"a": jnp.ones(2)}):
+        p, curve = train(
+            loss, jnp.zeros(()), data, lambda p: abs(p - 1), rounds=2, steps=4, judges=judges
+        )
+        np.testing.assert_allclose(curve[-1][1], abs(p - 1))
+        ends.append(p)
+    np.testing.assert_allclose(ends, [5.0, 1.0], rtol=1e-6)

@@ -119,3 +119,11 @@ def test_extra_arguments_to_equinox(key):
 def test_integer_dtype(key):
     with pytest.raises(TypeError, match="floating or complex"):
         jsci.pure(eqx.nn.Linear(2, 2, key=key), dtype=jnp.int32)
+
+
+def test_a_real_dtype_does_not_drop_imaginary_parts():
+    params = {"w": jnp.array([1 + 2j])}
+    with pytest.raises(TypeError, match=r"\['w'\] is complex128, whose imaginary part"):
+        jsci.pure(lambda p, x: p["w"] * x, params, dtype=jnp.float64)
+    _, same = jsci.pure(lambda p, x: p["w"] * x, params, dtype=jnp.complex64)
+    np.testing.assert_array_equal(same["w"], [1 + 2j])

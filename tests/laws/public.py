@@ -143,7 +143,7 @@ EXEMPT = {
         dft.auxiliary dft.stack_auxiliary dft.with_pair_potentials dft.stack
         dft.to_pyscf dft.from_pyscf dft.to_pyscf_xc dft.calculator
         dft.cube dft.write_cube dft.chelpg_charges
-        dft.pad_to_buckets
+        dft.pad_to_buckets dft.write_xyz
     """,
     "made of parts that are fuzzed, or around them": """
         atoms.elastic_constants atoms.force_constants atoms.langevin atoms.langevin_cell

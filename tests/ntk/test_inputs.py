@@ -91,6 +91,20 @@ def test_a_covariance_of_one_point_is_not_that_of_all():
         ntk.posterior(K, K[:3], K[:1, :1], Y)
 
 
+def test_a_kernel_of_several_outputs_beside_one_of_none():
+    """Three examples of two outputs have as many rows and columns as six of none."""
+    several = BY_OUTPUT[:3, :2]
+    with pytest.raises(ValueError, match=r"the output axes of kernel_train, \(4, 4\)"):
+        ntk.posterior(K, several, jnp.eye(6), Y)
+    with pytest.raises(ValueError, match=r"kernel_test_test \(6, 6\).*kernel_test \(3, 4, 2, 2\)"):
+        ntk.posterior(BY_OUTPUT, BY_OUTPUT[:3], jnp.eye(6), jnp.ones((4, 2)))
+
+
+def test_a_polynomial_without_coefficients():
+    with pytest.raises(ValueError, match="one coefficient or more"):
+        infinite.Polynomial([])
+
+
 def test_time_runs_forward():
     with pytest.raises(ValueError, match="t must not be negative, got -1.0"):
         ntk.predict(K, Y, t=-1.0)

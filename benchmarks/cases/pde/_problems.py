@@ -93,21 +93,24 @@ def train(
     rounds: int,
     steps: int,
     damping: float = 1e-6,
+    judges: PyTree = None,
 ) -> tuple[PyTree, Curve]:
     """Some steps on the points of `data(round, params)`, in each round.
 
     Each round starts from `damping`: between what a new network needs and a nearly trained one.
+    With samples that judge, the result is that of the round with the least loss on them so far.
 
     **Returns:** the parameters, and the seconds and the error after each round.
     """
     optimizer = jsci.levenberg_marquardt(damping)
-    watch = Watch(error)
+    watch, best = Watch(error), None if judges is None else jsci.EarlyStopping()
+    how = {} if best is None else {"validation": judges, "callback": best, "report_every": steps}
     for i in range(rounds):
         batch = data(i, params)
-        fit = jsci.fit(loss, params, batch, optimizer, steps=steps, progress=False)
+        fit = jsci.fit(loss, params, batch, optimizer, steps=steps, progress=False, **how)
         params = jax.block_until_ready(fit.params)
-        watch.look(params)
-    return params, watch.curve
+        watch.look(params if best is None else best.params)
+    return (params if best is None else best.params), watch.curve
 
 
 def training_run(

@@ -78,8 +78,8 @@ def relax(
 
     **Returns:** `Relaxed`.
 
-    **Raises:** `ValueError` for limits that are not positive, a molecule with `cell=True`, or
-    another method.
+    **Raises:** `ValueError` for limits that are not positive, a molecule with `cell=True`, a
+    pressure without it, or another method.
 
     **Notes:** without convergence, or once an energy is not finite, `converged` is false, and the
     structure is the last one. Positions move with the cell. Where the curvature is negative, as in
@@ -99,6 +99,8 @@ def relax(
         raise ValueError(f"fmax, smax, steps must be positive, got {fmax}, {smax}, {steps}.")
     if cell and atoms.cell is None:
         raise ValueError("relax(cell=True) needs a crystal: a molecule has no cell.")
+    if not cell and pressure != 0.0:
+        raise ValueError(f"pressure={pressure} moves a free cell alone: give cell=True.")
     if method not in METHODS:
         raise ValueError(f"method must be 'fire' or 'lbfgs', got {method!r}.")
     descent = METHODS[method]

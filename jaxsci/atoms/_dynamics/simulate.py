@@ -45,8 +45,8 @@ def simulate(
 
     **Returns:** the last state.
 
-    **Raises:** `ValueError` if `steps` is no multiple of `every`, or the trajectory is shorter than
-    the checkpoint says; `FloatingPointError`, naming the
+    **Raises:** `ValueError` if `steps`, or what a checkpoint leaves of them, is no multiple of
+    `every`, or the trajectory is shorter than the checkpoint says; `FloatingPointError`, naming the
     time, if the energy is not finite, as after an overflow of the neighbours or with a time step
     that is too long. The trajectory then ends before it.
 
@@ -65,6 +65,11 @@ def simulate(
     if checkpoint is not None and pathlib.Path(checkpoint).exists():
         state, done = load(checkpoint, like=(state, np.array(0)))
         done = int(done)
+        if done < steps and (steps - done) % every:
+            raise ValueError(
+                f"the checkpoint is at step {done}: the {steps - done} steps up to {steps} are no "
+                f"multiple of every={every}."
+            )
         _cut(trajectory, read_metadata(checkpoint))
     elif checkpoint is not None and trajectory is not None:
         save(checkpoint, (state, np.array(0)), metadata=_length(trajectory))

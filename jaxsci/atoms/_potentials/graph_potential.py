@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxsci.nn import Dense, RadialBessel
 
 from .._structure.atoms import Atoms
-from .._structure.elements import SYMBOLS, atomic_number
+from .._structure.elements import element_number
 from .._structure.graph import Graph
 from .graph_layers import Layer
 from .known_elements import unknown_elements
@@ -178,10 +178,7 @@ def element_numbers(elements: Sequence[str | int]) -> tuple[int, ...]:
     """Atomic numbers of these elements, in order; `ValueError` for none, or one that is none."""
     if isinstance(elements, str) or not len(elements):
         raise ValueError(f"elements must be a list such as ['Cu', 'Au'], got {elements!r}.")
-    numbers = {e if isinstance(e, int) else atomic_number(str(e)) for e in elements}
-    if wrong := [z for z in numbers if not 0 < z < len(SYMBOLS)]:
-        raise ValueError(f"no element has the number {wrong[0]}: 1 to {len(SYMBOLS) - 1}.")
-    return tuple(sorted(numbers))
+    return tuple(sorted({element_number(element) for element in elements}))
 
 
 def _check(cutoff: float, angle_cutoff: float | None, width: int, depth: int, order: int) -> None:

@@ -1,8 +1,6 @@
 """The electrostatic energy of point charges, by Ewald's sum in a crystal."""
 
-import operator
 from collections.abc import Mapping
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,7 +11,7 @@ from jax.scipy.special import erfc
 from jaxtyping import Array, Bool, Float
 
 from .._structure.atoms import Atoms
-from .._structure.elements import SYMBOLS, atomic_number
+from .._structure.elements import SYMBOLS, element_number
 from .._structure.graph import Graph
 from .._structure.units import COULOMB
 from .known_elements import unknown_elements
@@ -99,16 +97,6 @@ def _waves(cell, longest: float) -> np.ndarray:
     return n[lengths < longest]
 
 
-def _number(element: Any) -> int:
-    """The atomic number of a symbol or a number."""
-    if isinstance(element, str):
-        return atomic_number(element)
-    number = operator.index(element)
-    if not 0 < number < len(SYMBOLS):
-        raise ValueError(f"no element has the number {number}: 1 to {len(SYMBOLS) - 1}.")
-    return number
-
-
 def point_charges(
     charges: Mapping[str, float] | Mapping[int, float], atoms: Atoms, *, cutoff: float
 ) -> tuple[PointCharges, ChargeParams]:
@@ -144,7 +132,7 @@ def point_charges(
     energy(params, salt, graph)
     ```
     """
-    table = {_number(key): value for key, value in charges.items()}
+    table = {element_number(key): value for key, value in charges.items()}
     if len(table) < len(charges):
         raise ValueError(f"an element has two charges, by symbol and by number: {dict(charges)}.")
     if not table or not np.isfinite(list(table.values())).all():

@@ -27,6 +27,11 @@ class StillingerWeber(eqx.Module):
 
     cutoff: float = eqx.field(static=True)
 
+    @property
+    def angle_cutoff(self) -> float:
+        """Å; the same."""
+        return self.cutoff
+
     def __call__(
         self, params: dict[str, Float[Array, ""]], atoms: Atoms, graph: Graph
     ) -> Float[Array, ""]:
@@ -36,9 +41,11 @@ class StillingerWeber(eqx.Module):
         vectors = graph.vectors(atoms)
         lengths = jnp.linalg.norm(vectors, axis=-1)
         inside = ~(lengths >= self.cutoff)  # NaN stays NaN
-        # Beyond the cutoff the exponent is undefined, and so are its derivatives.
-        r = jnp.where(inside, lengths, 0.5 * self.cutoff) / params["sigma"]
-        gap = 1 / (r - self.cutoff / params["sigma"])
+        # Beyond the cutoff the exponent is undefined, and so are its derivatives. Lengths in Å are
+        # compared and subtracted: in units of σ the last one inside may round to the cutoff.
+        near = jnp.where(inside, lengths, 0.5 * self.cutoff)
+        r = near / params["sigma"]
+        gap = params["sigma"] / (near - self.cutoff)
         decay = jnp.where(inside, jnp.exp(gap), 0.0)
         pairs = params["A"] * (params["B"] / r**_P - 1) * decay
         spread = jnp.where(inside, jnp.exp(params["gamma"] * gap), 0.0)

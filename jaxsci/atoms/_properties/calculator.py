@@ -5,13 +5,14 @@ from typing import Any
 
 from jaxtyping import PyTree
 
+from .._structure.neighbours import Reaching, cutoffs
 from .properties import Properties
 
 
 def calculator(
     f: Callable[..., Properties],
     params: PyTree,
-    cutoff: float,
+    cutoff: float | Reaching,
     *,
     angle_cutoff: float | None = None,
 ) -> Any:
@@ -21,7 +22,7 @@ def calculator(
 
     - `f`: `f(params, atoms, graph)`, of `properties`; it is compiled here.
     - `params`: its parameters.
-    - `cutoff`, `angle_cutoff`: of the potential, Å, as in `neighbours`.
+    - `cutoff`, `angle_cutoff`: of the potential, Å, or the potential itself, as in `neighbours`.
 
     **Returns:** an `ase.calculators.calculator.Calculator` for `atoms.calc`, in eV and Å. The
     stress has ASE's order and sign.
@@ -44,4 +45,4 @@ def calculator(
         from .ase_calculator import AtomsCalculator
     except ImportError:
         raise ImportError("jsci.atoms.calculator needs ASE: pip install 'jaxsci[ase]'") from None
-    return AtomsCalculator(f, params, cutoff, angle_cutoff)
+    return AtomsCalculator(f, params, *cutoffs(cutoff, angle_cutoff))

@@ -143,12 +143,14 @@ def equation_of_state(
     jsci.atoms.equation_of_state(v, 0.01 * (v - 40.0) ** 2).volume
     ```
     """
-    volumes, energies = jnp.asarray(volumes), jnp.asarray(energies)
-    if volumes.ndim != 1 or volumes.shape != energies.shape or len(volumes) < 4:
+    shape = np.shape(volumes)
+    if len(shape) != 1 or shape != np.shape(energies) or shape[0] < 4:
         raise ValueError(
-            f"at least four volumes and as many energies are needed, got {volumes.shape} and "
-            f"{energies.shape}."
+            f"at least four volumes and as many energies are needed, got {shape} and "
+            f"{np.shape(energies)}."
         )
+    first = energies[0]  # of thousands of eV, of which single precision keeps no meV
+    volumes, energies = jnp.asarray(volumes), jnp.asarray(energies - first)
     middle = jnp.mean(volumes)  # y is of order one in this unit, which keeps its digits
     y = (volumes / middle) ** (-2 / 3)
     a, b, c, d = jnp.linalg.lstsq(jnp.vander(y - 1, 4, increasing=True), energies)[0]
@@ -159,5 +161,5 @@ def equation_of_state(
     # With y' = -2 y / 3 V: B = V E'' = (4/9) y² E_yy / V at the minimum, and its slope in turn.
     modulus = 4 / 9 * y**2 * curvature / volume
     slope = 4 + 2 / 3 * y * third / curvature
-    energy = a + b * z + c * z**2 + d * z**3
+    energy = first + a + b * z + c * z**2 + d * z**3
     return EquationOfState(volume, energy, modulus * EV_PER_CUBIC_ANGSTROM_IN_GPA, slope)

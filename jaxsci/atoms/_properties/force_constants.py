@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from .._structure.atoms import Atoms, moved
 from .._structure.graph import Graph
-from .._structure.neighbours import neighbours
+from .._structure.neighbours import Reaching, neighbours
 from .properties import Properties
 from .supercell import nearest_images, repeated
 
@@ -42,7 +42,7 @@ def force_constants(
     f: Callable[..., Properties],
     params: PyTree,
     atoms: Atoms,
-    cutoff: float,
+    cutoff: float | Reaching,
     *,
     angle_cutoff: float | None = None,
     supercell: tuple[int, int, int] = (2, 2, 2),
@@ -57,7 +57,7 @@ def force_constants(
     - `f`: `f(params, atoms, graph)`, of `properties`.
     - `params`: its parameters.
     - `atoms`: one cell, relaxed: see `relax`.
-    - `cutoff`, `angle_cutoff`: of the potential, Å, as in `neighbours`.
+    - `cutoff`, `angle_cutoff`: of the potential, Å, or the potential itself, as in `neighbours`.
     - `supercell`: repeats along each lattice vector.
     - `displacement`: Å, of central differences of the forces; `None` takes exact derivatives.
 

@@ -150,7 +150,7 @@ def harmonic_heat(
     temperatures = jnp.reshape(jnp.asarray(temperatures), (-1, 1, 1))
     heat = BOLTZMANN * jnp.where(temperatures > 0, temperatures, jnp.nan)
     x = jnp.where(quantum > 0, quantum, jnp.nan) / heat
-    occupied = 1 / jnp.expm1(x)
+    occupied = jnp.exp(-x) / -jnp.expm1(-x)  # which cold modes do not overflow, nor its slope
     mean = lambda values: jnp.mean(jnp.sum(values, axis=2), axis=1)  # noqa: E731
     free = mean(0.5 * quantum + heat * jnp.log1p(-jnp.exp(-x)))
     energy = mean(quantum * (0.5 + occupied))

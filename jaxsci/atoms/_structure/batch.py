@@ -12,7 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 from .atoms import Atoms
 from .frame import LABELS, Frame, as_frames
 from .graph import Graph
-from .neighbours import neighbours
+from .neighbours import Reaching, neighbours
+
+_PLACES = 1000  # where sorted structures may be parted; the work grows with the square
 
 
 class Labels(NamedTuple):
@@ -48,7 +50,7 @@ class Batch(eqx.Module):
 
 def batch(
     structures: Sequence[Atoms | Frame],
-    cutoff: float,
+    cutoff: float | Reaching,
     *,
     angle_cutoff: float | None = None,
     buckets: int = 4,
@@ -61,7 +63,7 @@ def batch(
     **Arguments:**
 
     - `structures`: `Atoms`, or frames with labels, in any order.
-    - `cutoff`, `angle_cutoff`: Å, as in `neighbours`.
+    - `cutoff`, `angle_cutoff`: Å, or a potential, as in `neighbours`.
     - `buckets`: the largest number of shapes, of crystals and of molecules each; every one is
         compiled once.
     - `size`: structures in a batch, of which the last of each shape is padded; `None` puts all
@@ -109,12 +111,13 @@ def _groups(sizes: np.ndarray, members: np.ndarray, most: int) -> list[np.ndarra
         return []
     work = sizes[members].sum(axis=1)
     members = members[np.argsort(work, kind="stable")]
-    n = len(members)
-    peaks = sizes[members]
+    places = np.unique(np.linspace(0, len(members), _PLACES + 1).astype(int))
+    peaks = np.maximum.reduceat(sizes[members], places[:-1])
+    n = len(peaks)
     cost = np.full((n + 1, n + 1), np.inf)  # of one group from the first to before the second
     for begin in range(n):
         largest = np.maximum.accumulate(peaks[begin:], axis=0).sum(axis=1)
-        cost[begin, begin + 1 :] = largest * np.arange(1, n - begin + 1)
+        cost[begin, begin + 1 :] = largest * (places[begin + 1 :] - places[begin])
     best, cuts = cost[0], []
     for _ in range(min(most, n) - 1):
         total = best[:, None] + cost
@@ -123,7 +126,7 @@ def _groups(sizes: np.ndarray, members: np.ndarray, most: int) -> list[np.ndarra
     ends = [n]
     for cut in reversed(cuts):
         ends.append(int(cut[ends[-1]]) if ends[-1] else 0)
-    ends = sorted({0, *ends})
+    ends = places[sorted({0, *ends})]
     return [members[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
 

@@ -1,6 +1,8 @@
 """The chemical elements: symbols and standard atomic weights."""
 
 import difflib
+import operator
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -38,3 +40,13 @@ def atomic_number(symbol: str) -> int:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"no element has the symbol {symbol!r}.{hint}")
     return found
+
+
+def element_number(element: str | SupportsIndex) -> int:
+    """The atomic number of a symbol or a number; `ValueError` for one that no element has."""
+    if isinstance(element, str):
+        return atomic_number(element)
+    number = operator.index(element)
+    if not 0 < number < len(SYMBOLS):
+        raise ValueError(f"no element has the number {number}: 1 to {len(SYMBOLS) - 1}.")
+    return number

@@ -11,12 +11,14 @@ import numpy as np
 from .ase_atoms import read_cif
 from .atoms import Atoms
 from .frame import Frame, as_frames
-from .xyz_labels import labels
+from .xyz_labels import ALIASES, labels
 
-_ENTRY = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
+_NAME = r"[A-Za-z_][\w.:-]*"
+_ENTRY = re.compile(rf"({_NAME})" r'\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
 _KINDS = {"R": float, "I": int, "S": str, "L": str}
 _KIND_OF = {"f": "R", "i": "I", "u": "I", "U": "S", "b": "L"}  # by NumPy's letters
 _PLAIN = "species:S:1:pos:R:3"
+_OURS = {"Properties", "Lattice", "lattice", "pbc", "species", "pos"}
 
 
 def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -> list[Frame]:
@@ -81,7 +83,7 @@ def write(
     - `append`: add to the file instead of replacing it.
 
     **Raises:** `TypeError` for something else; `ValueError` for labels of a wrong shape or not
-    finite.
+    finite, and for names or text in `frame.info` that a file cannot hold.
 
     ```python
     jsci.atoms.write("salt.xyz", salt)
@@ -197,6 +199,7 @@ def _text(frame: Frame) -> str:
     given = {name: np.asarray(v, float) for name, v in given.items() if v is not None}
     given |= {k: v for k, v in frame.info.items() if _is_column(v, len(real))}
     columns = {k: np.asarray(v).reshape(len(real), -1)[real] for k, v in given.items()}
+    _check_info(frame, columns)
     kinds = "".join(f":{k}:{_KIND_OF[v.dtype.kind]}:{v.shape[1]}" for k, v in columns.items())
     head.append(f"Properties=species:S:1:pos:R:3{kinds}")
     if frame.energy is not None:
@@ -208,6 +211,26 @@ def _text(frame: Frame) -> str:
     tables = [np.asarray(frame.atoms.positions)[real], *columns.values()]
     rows = [" ".join(map(_words, row)) for row in zip(frame.atoms.symbols, *tables, strict=True)]
     return "\n".join([str(len(rows)), " ".join(head), *rows]) + "\n"
+
+
+def _check_info(frame: Frame, columns: dict[str, np.ndarray]) -> None:
+    """Refuse what `read` would not give back."""
+    ours = set(_OURS)
+    for label, names in ALIASES.items():  # the first is written, and any other read without it
+        ours.update(names if getattr(frame, label, None) is None else names[:1])
+    for name, value in frame.info.items():
+        if not re.fullmatch(_NAME, name) or (name in columns and ":" in name):
+            raise ValueError(
+                f"frame.info has {name!r}, which no file can hold: a name is of letters, digits "
+                "and _ . - and begins with a letter or _."
+            )
+        if name in ours:
+            raise ValueError(
+                f"frame.info has {name!r}, which a file has for the structure or a label: remove "
+                "it, or give it another name."
+            )
+        if name not in columns and (text := _words(value)) != "".join(text.splitlines()):
+            raise ValueError(f"frame.info[{name!r}] has a line break, and a file holds lines.")
 
 
 def _is_column(values: Any, count: int) -> bool:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool
 from .atoms import Atoms, heights
 from .graph import Graph
 from .links import angle_pairs, reverse_edges
-from .neighbours import CLOSEST, check_cutoffs, neighbours
+from .neighbours import CLOSEST, Reaching, cutoffs, neighbours
 
 # Cells may shrink by this share before a bin is thinner than the list assumes.
 _SHRINKS = 0.08
@@ -25,8 +25,7 @@ class NeighbourList(eqx.Module):
     **Arguments:**
 
     - `atoms`: one structure, or several of one shape stacked: how many places there have to be.
-    - `cutoff`: Å, of the potential.
-    - `angle_cutoff`: Å, of its angles; `None` for none.
+    - `cutoff`, `angle_cutoff`: Å, of the potential, or the potential itself, as in `neighbours`.
     - `skin`: Å, how far beyond the cutoffs neighbours are listed. A list then holds until two atoms
         have approached each other by it. Graphs promise the cutoffs without the skin.
     - `room`: places per neighbour that there is now.
@@ -60,13 +59,13 @@ class NeighbourList(eqx.Module):
     def __init__(
         self,
         atoms: Atoms,
-        cutoff: float,
+        cutoff: float | Reaching,
         *,
         angle_cutoff: float | None = None,
         skin: float = 0.5,
         room: float = 1.25,
     ):
-        check_cutoffs(cutoff, angle_cutoff)
+        cutoff, angle_cutoff = cutoffs(cutoff, angle_cutoff)
         if not (skin >= 0 and room >= 1):
             raise ValueError(f"skin must be at least 0 and room at least 1, got {skin}, {room}.")
         if atoms.numbers.shape[-1] == 0:

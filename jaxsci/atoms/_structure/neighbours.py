@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,19 @@ CLOSEST = 0.3
 _SHORT, _SHORT_HEAVY = 0.5, 0.9
 
 
+@runtime_checkable
+class Reaching(Protocol):
+    """A potential that says how far it reaches, and by `.angle_cutoff` how far its angles do."""
+
+    @property
+    def cutoff(self) -> float:
+        """Å."""
+        ...
+
+
 def neighbours(
     atoms: Atoms,
-    cutoff: float,
+    cutoff: float | Reaching,
     *,
     angle_cutoff: float | None = None,
     edges: int | None = None,
@@ -39,15 +49,15 @@ def neighbours(
     **Arguments:**
 
     - `atoms`: one structure.
-    - `cutoff`: Å.
-    - `angle_cutoff`: Å, at most `cutoff`; `None` for no angles.
+    - `cutoff`: Å, or a potential such as `chgnet`'s: then both cutoffs are its own.
+    - `angle_cutoff`: Å, at most `cutoff`; `None` for no angles, or for those of the potential.
     - `edges`, `angles`: numbers to pad to; `None` for exactly those that there are. Structures of
         equal numbers of atoms, edges and angles share a compiled program.
 
     **Returns:** a `Graph`.
 
     **Raises:** `ValueError` for atoms closer than 0.3 Å, cutoffs that are not positive, or more
-    edges or angles than places.
+    edges or angles than places; `TypeError` for a potential that does not say its cutoff.
 
     **Notes:** it is built on the host and cannot be traced: under `jax.jit` use `NeighbourList`.
     It is complete for these positions only, and nothing flags its use with others.
@@ -60,7 +70,7 @@ def neighbours(
     def room(edges_found: int, angles_found: int) -> tuple[int, int]:
         return _room(edges_found, edges, "edges"), _room(angles_found, angles, "angles")
 
-    return listed(atoms, cutoff, angle_cutoff, room)
+    return listed(atoms, *cutoffs(cutoff, angle_cutoff), room)
 
 
 def listed(
@@ -70,7 +80,7 @@ def listed(
     room: Callable[[int, int], tuple[int, int]],
 ) -> Graph:
     """The same, padded to what `room` says of the numbers of edges and angles found."""
-    _check(atoms, cutoff, angle_cutoff)
+    _check(atoms)
     real = np.asarray(atoms.mask)
     chosen = np.flatnonzero(real)
     positions = np.asarray(atoms.positions, float)
@@ -109,7 +119,7 @@ def _room(count: int, size: int | None, name: str) -> int:
     return count if size is None else size
 
 
-def _check(atoms: Atoms, cutoff: float, angle_cutoff: float | None) -> None:
+def _check(atoms: Atoms) -> None:
     if not isinstance(atoms, Atoms):
         raise TypeError(f"neighbours() takes Atoms, got {type(atoms).__name__}: see from_ase.")
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(atoms)):
@@ -118,11 +128,19 @@ def _check(atoms: Atoms, cutoff: float, angle_cutoff: float | None) -> None:
         raise ValueError(
             f"neighbours() takes one structure, got positions of shape {atoms.positions.shape}."
         )
-    check_cutoffs(cutoff, angle_cutoff)
 
 
-def check_cutoffs(cutoff: float, angle_cutoff: float | None) -> None:
-    """Refuse cutoffs that are not positive, or one of angles beyond that of edges."""
+def cutoffs(cutoff: float | Reaching, angle_cutoff: float | None) -> tuple[float, float | None]:
+    """Both cutoffs, of a potential its own; refused where one is not positive, or not in order."""
+    if isinstance(cutoff, Reaching):
+        if angle_cutoff is None:
+            angle_cutoff = getattr(cutoff, "angle_cutoff", None)
+        cutoff = cutoff.cutoff
+    if callable(cutoff):
+        raise TypeError(
+            f"cutoff must be a number, in Å, or a potential that has one as .cutoff; got "
+            f"{type(cutoff).__name__}: give the cutoff of the model in it."
+        )
     if not 0 < cutoff < np.inf:
         raise ValueError(f"cutoff must be positive and finite, in Å, got {cutoff!r}.")
     if angle_cutoff is not None and not 0 < angle_cutoff <= cutoff:
@@ -130,6 +148,7 @@ def check_cutoffs(cutoff: float, angle_cutoff: float | None) -> None:
             f"angle_cutoff must be positive and at most the cutoff of {cutoff} Å, got "
             f"{angle_cutoff!r}."
         )
+    return cutoff, angle_cutoff
 
 
 def _warn_of_fractions(atoms: Atoms, i: np.ndarray, j: np.ndarray, lengths: np.ndarray) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from .atoms import Atoms
 from .frame import LABELS
 
-_ALIASES = {
+ALIASES = {
     "energy": ("energy", "Energy"),
     "forces": ("forces", "force"),
     "stress": ("stress",),
@@ -31,10 +31,10 @@ def labels(
     info: dict[str, Any], table: dict[str, np.ndarray], atoms: Atoms, names: dict[str, str]
 ) -> tuple[Any, Any, Any, Any]:
     """Energy, forces, stress and moments, taken out of the entries and columns."""
-    if unknown := set(names) - {*_ALIASES}:
-        raise ValueError(f"names has {sorted(unknown)}, and the labels are {', '.join(_ALIASES)}.")
+    if unknown := set(names) - {*ALIASES}:
+        raise ValueError(f"names has {sorted(unknown)}, and the labels are {', '.join(ALIASES)}.")
     _check_units(info)
-    found = {label: _taken(label, info, table, names) for label in _ALIASES}
+    found = {label: _taken(label, info, table, names) for label in ALIASES}
     virial, stress = found.pop("virial"), found["stress"]
     found["stress"] = _stress(stress, virial, atoms)
     if found["energy"] is not None:
@@ -45,7 +45,7 @@ def labels(
 
 
 def _taken(label: str, info: dict, table: dict, names: dict[str, str]) -> Any:
-    wanted = (names[label],) if label in names else _ALIASES[label]
+    wanted = (names[label],) if label in names else ALIASES[label]
     for name in wanted:
         for place in (table, info):
             if name in place:
@@ -76,7 +76,7 @@ def _stress(stress: Any, virial: Any, atoms: Atoms) -> np.ndarray | None:
         warnings.warn(
             f"the stress reaches {np.abs(stress).max():.4g}, which is taken for eV/Å³: if it is in "
             "GPa, divide it by 160.21766.",
-            stacklevel=2,
+            stacklevel=5,
         )
     if by_virial is not None:
         scale = np.abs(by_virial).max()

@@ -1,5 +1,6 @@
 """A prior whose scales are drawn too."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from .prior import Prior
+from .prior import Prior, Whitened
 
 
 class White(NamedTuple):
@@ -83,6 +84,20 @@ class Hierarchical(eqx.Module):
         logs = jax.tree.map(shifted, self.prior.log_scales, white.scales)
         return Prior(logs, self.prior.shapes).whiten(white.params)
 
+    def whitened(self, log_likelihood: Callable) -> Callable:
+        """The log density of t and z under a likelihood of the parameters: what samplers take.
+
+            log L(e^(s + σ t) z) - ½ |t|² - ½ |z|²
+
+        **Arguments:**
+
+        - `log_likelihood`: of the parameters in their own units, and of a minibatch if there is
+            one.
+
+        **Returns:** the same of `White`.
+        """
+        return Whitened(self, log_likelihood)
+
 
 def hierarchical(prior: Prior, *, deviation: float = 0.5) -> Hierarchical:
     """Let data choose the scales of a prior, near those that it has.
@@ -97,8 +112,8 @@ def hierarchical(prior: Prior, *, deviation: float = 0.5) -> Hierarchical:
     - `prior`: from `prior` or `match_prior`: the medians of the scales.
     - `deviation`: σ, of the logarithm of each scale: 0.5 is a factor of 1.6 each way.
 
-    **Returns:** `Hierarchical`: `.sample(key)`, `.white(key)`, `.whiten(white)`. The log density of
-    `white` is -½ the sum of its squares.
+    **Returns:** `Hierarchical`: `.sample(key)`, `.white(key)`, `.whiten(white)`,
+    `.whitened(log_likelihood)`.
 
     **Raises:** `ValueError` for a deviation that is not one positive number (under `jax.jit` all
     parameters are then NaN); `TypeError` for what is no `Prior`.

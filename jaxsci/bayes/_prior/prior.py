@@ -1,6 +1,7 @@
 """A normal prior of parameters, whose scales are parameters of their own."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -61,6 +62,20 @@ class Prior(eqx.Module):
         z = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(a, 0.0)), z)
         return jax.tree.map(lambda s, a: jnp.exp(s).astype(a.dtype) * a, self.log_scales, z)
 
+    def whitened(self, log_likelihood: Callable) -> Callable:
+        """The log density of z under a likelihood of the parameters: what samplers take.
+
+            log L(e^s z) - ½ |z|²
+
+        **Arguments:**
+
+        - `log_likelihood`: of the parameters in their own units, and of a minibatch if there is
+            one: `log_likelihood(params)` or `log_likelihood(params, batch)`.
+
+        **Returns:** the same of z.
+        """
+        return Whitened(self, log_likelihood)
+
     def log_density(self, params: PyTree) -> Float[Array, ""]:
         """log p(θ).
 
@@ -93,6 +108,18 @@ class Prior(eqx.Module):
         return jax.tree.map(lambda s: jnp.exp(-2 * s), self.log_scales)
 
 
+class Whitened(eqx.Module):
+    """Made by `whitened` of a prior, which describes it."""
+
+    prior: Any
+    log_likelihood: Callable
+
+    def __call__(self, z: PyTree, *batch: PyTree) -> Float[Array, ""]:
+        """The log density of one z, up to a constant."""
+        square = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(z))
+        return self.log_likelihood(self.prior.whiten(z), *batch) - 0.5 * square
+
+
 def prior(params: PyTree, *, scales: PyTree | float | None = None) -> Prior:
     """A normal prior of the parameters of any model, with one scale for each leaf.
 
@@ -103,13 +130,14 @@ def prior(params: PyTree, *, scales: PyTree | float | None = None) -> Prior:
         each leaf. By default those of matrices and filters are the root mean squares of their
         entries, which a network is initialised with, about 1/√inputs; 1 for all other leaves.
 
-    **Returns:** a `Prior`: `.sample(key)`, `.log_density(params)`, `.whiten(z)`, `.precision`.
+    **Returns:** a `Prior`: `.sample(key)`, `.log_density(params)`, `.white(key)`, `.whiten(z)`,
+    `.whitened(log_likelihood)`, `.precision`.
 
     **Raises:** `ValueError` for a scale that is not positive and finite, or none for a leaf;
     `TypeError` for parameters that are not real floating-point arrays.
 
-    **Notes:** samplers work best on z, whose prior has unit scales:
-    `lambda z: log_likelihood(prior.whiten(z)) - ½ |z|²`. Give parameters as initialised, not as
+    **Notes:** samplers work best on z, whose prior has unit scales: they start from `.white` and
+    take `.whitened(log_likelihood)`. Give parameters as initialised, not as
     trained, or scales.
 
     **Good values:** what `match_prior` finds.

@@ -11,6 +11,8 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PyTree
 
 from ...core import compiled_call
+from .chains import Chains
+from .draws import Draws
 
 
 class Prediction(NamedTuple):
@@ -112,8 +114,8 @@ def predict(
     **Arguments:**
 
     - `f`: `f(params, x)` of ONE input, an array.
-    - `params`: K draws, a pytree with an axis of draws in front, such as `.params` of `draws`; an
-        ensemble will do as well.
+    - `params`: K draws: what `draws` or `chains` returned, or a pytree with an axis of draws in
+        front, such as an ensemble.
     - `x`: a batch of m inputs.
     - `noise`: s, the standard deviation of a measured value, in its unit: a number, an array that
         broadcasts to (K, m, ...), or a function `noise(params, x)` like `f` for noise that is
@@ -136,6 +138,10 @@ def predict(
     found.log_score(jnp.array([1.0, 2.0]))  # 0.884, -0.616
     ```
     """
+    if isinstance(params, Draws | Chains):
+        several = jnp.ndim(params.settled) > 0  # chains, whose draws count alike
+        merge = lambda a: a.reshape(-1, *a.shape[2:]) if several else a  # noqa: E731
+        params = jax.tree.map(merge, params.params)
     counts = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(params)}
     if len(counts) != 1 or (count := counts.pop()) == () or count[0] < 2:
         raise ValueError(

@@ -57,13 +57,19 @@ def grad(u: Callable) -> Callable:
 
     **Returns:** a function of one point returning shape `(d,)`.
 
-    **Raises:** `TypeError` if `u` is not scalar.
+    **Raises:** `TypeError` if `u` is not scalar or the point is not one array of floats.
 
     ```python
     flux = lambda x: a(x) * jsci.grad(u)(x)
     ```
     """
-    return jax.grad(_scalar(u, "grad"))
+    gradient = jax.grad(_scalar(u, "grad"))
+
+    def grad_of_u(x):
+        _check_point(x)  # before JAX refuses whole numbers in words of its own
+        return gradient(x)
+
+    return grad_of_u
 
 
 def jacobian(u: Callable) -> Callable:
@@ -74,6 +80,8 @@ def jacobian(u: Callable) -> Callable:
     - `u`: a function of one point of shape `(d,)`, returning any array.
 
     **Returns:** a function of one point returning shape `(*output, d)`.
+
+    **Raises:** `TypeError` if a point is not a one-dimensional array of floats.
 
     ```python
     strain = lambda x: 0.5 * (jsci.jacobian(u)(x) + jsci.jacobian(u)(x).T)
@@ -98,13 +106,19 @@ def hessian(u: Callable) -> Callable:
 
     **Returns:** a function of one point returning shape `(d, d)`.
 
-    **Raises:** `TypeError` if `u` is not scalar.
+    **Raises:** `TypeError` if `u` is not scalar or the point is not one array of floats.
 
     ```python
     curvature = jsci.hessian(u)(jnp.zeros(3))  # (3, 3)
     ```
     """
-    return jax.jacfwd(jax.grad(_scalar(u, "hessian")))
+    second = jax.jacfwd(jax.grad(_scalar(u, "hessian")))
+
+    def hessian_of_u(x):
+        _check_point(x)
+        return second(x)
+
+    return hessian_of_u
 
 
 def divergence(v: Callable) -> Callable:
@@ -175,7 +189,7 @@ def laplacian(u: Callable, *, directions: Float[Array, "k d"] | None = None) -> 
 def biharmonic(u: Callable) -> Callable:
     """The biharmonic operator Δ²u(x) = Σᵢⱼ ∂⁴u/∂xᵢ²∂xⱼ².
 
-    Two second directional derivatives of the Laplacian's forward pass, summed over axes.
+    Four nested forward passes for each pair of axes, of which the mixed ones are doubled.
 
     **Arguments:**
 
@@ -229,11 +243,10 @@ def _scalar(u, verb, component=None):
                 )
             return y[component]
         if jnp.ndim(y) != 0:
-            how = "give component=" if verb == "derivative" else "select one, e.g. "
+            how = f"select one, e.g. {verb}(lambda x: u(x)[0])"
             raise TypeError(
-                f"{verb}() needs a scalar field, but it returned shape {jnp.shape(y)}. "
-                f"Say which entry is meant: {how}"
-                + ("i." if verb == "derivative" else f"{verb}(lambda x: u(x)[0]).")
+                f"{verb}() needs a scalar field, but it returned shape {jnp.shape(y)}. Say which "
+                f"entry is meant: {'give component=i' if verb == 'derivative' else how}."
             )
         return y
 

@@ -53,8 +53,9 @@ class EarlyStopping:
                 f"EarlyStopping(metric={self.metric!r}) is not reported: give {hint}. Reported are "
                 f"{', '.join(map(repr, metrics))}."
             )
-        if metrics[self.metric] < self.value:
-            self.params, self.step, self.value = params, step, metrics[self.metric]
+        value = metrics[self.metric]
+        if math.isfinite(value) and value < self.value:
+            self.params, self.step, self.value = params, step, value
             self._stale = 0
         else:
             self._stale += 1

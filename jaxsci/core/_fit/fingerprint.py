@@ -21,6 +21,7 @@ from jax.extend import core
 
 from .._gram.checks import example_of
 from .._train.objective import Objective, objective
+from .._train.weighted import samples_of
 
 # Other versions of these packages may trace the same function to a different program.
 _TRACED_BY = ("jax", "jaxsci", "equinox", "flax", "lineax", "optax", "optimistix")
@@ -64,7 +65,9 @@ def fingerprint(
         parts = {f"data{jax.tree_util.keystr(path)}": [_text(leaf)] for path, leaf in leaves}
     if isinstance(loss, Objective):
         for name, r, weight in zip(loss.names, loss.functions, loss.weights, strict=True):
-            parts[f"the residual of {name!r}"] = _program(r, shapes.params, example_of(batch[name]))
+            parts[f"the residual of {name!r}"] = _program(
+                r, shapes.params, example_of(samples_of(batch[name]))
+            )
             parts[f"the weight of {name!r}"] = [_text(jnp.asarray(weight, float))]
     else:
         parts["the loss"] = _program(loss, shapes.params, batch)

@@ -17,6 +17,7 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from .._run.compiling import announced
+from .._run.program import strongly_typed
 from .._train.objective import Objective
 from .checkpoint import Checkpoint, Resume
 from .checks import check_arguments, check_concrete, check_memory
@@ -31,7 +32,6 @@ from .steps import (
     one_step,
     run_chunk,
     start_of_training,
-    strongly_typed,
 )
 from .warnings import (
     first_bad_sample,

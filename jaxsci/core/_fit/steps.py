@@ -1,6 +1,6 @@
 """One step of a training, and the loop over many, compiled or on the host."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Int, PyTree
 
+from .._run.program import strongly_typed
 from .._train.objective import Objective
 from .._train.second_order import Update
 from .programs import accepted
@@ -26,6 +27,7 @@ class Carry(NamedTuple):
 def start_of_training(params: PyTree, optimizer: optax.GradientTransformation) -> Carry:
     """What `run_chunk` begins with."""
     carry = Carry(params, params, optimizer.init(params), jnp.array(0), jnp.array(True))
+    # A weakly typed array becomes strongly typed in the first step, and would compile it twice.
     return jax.tree.map(strongly_typed, carry)
 
 
@@ -140,11 +142,6 @@ def loss_of(objective, batch):
 
 def names_of(objective):
     return ("loss", *objective.names) if isinstance(objective, Objective) else ("loss",)
-
-
-def strongly_typed(leaf: Any) -> Array:
-    """A weakly typed array becomes strongly typed in the first step, and would compile it twice."""
-    return jnp.asarray(leaf, jnp.result_type(leaf))
 
 
 def _all_finite(tree):

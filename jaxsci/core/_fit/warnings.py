@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._train.imbalance import UNEQUAL
+from .._train.least_squares.imbalance import UNEQUAL
 from .._train.objective import Objective
 from .._train.second_order import SecondOrderState
 

@@ -137,8 +137,8 @@ def _plan(f, params, batch, sizes, problem) -> _Plan:
 
     if implementation == "products":
         return _Plan(lambda x: x, contract_products(arranged, params, layout.shape), layout)
-    (term,) = linearise([arranged], params, [example], [sizes], implementation)
-    return _Plan(term.features, contract_features, layout)
+    (features,) = linearise([arranged], params, [example], [sizes], implementation)
+    return _Plan(features, contract_features, layout)
 
 
 def _gram_with_progress(f, params, x1, x2, problem, batch_size):
@@ -234,8 +234,7 @@ def _gram_of_terms(terms, params, samples, scales, implementation, mesh):
         for r, layout in zip(terms, layouts, strict=True)
     ]
     sizes = [(leading_size(x), leading_size(x)) for x in samples]
-    linearised = linearise(functions, params, examples, sizes, implementation)
-    features = [t.features for t in linearised]
+    features = linearise(functions, params, examples, sizes, implementation)
     if mesh is not None:
         lower = lower_blocks_over_mesh(features, contract_features, samples, mesh)
     else:

@@ -11,7 +11,7 @@ import jax
 from jax.core import Tracer
 from tqdm import tqdm
 
-from .collection import uncollected
+from .garbage import uncollected
 
 _SECONDS = 2.0
 

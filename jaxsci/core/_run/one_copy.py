@@ -52,12 +52,12 @@ def one_copy(f: F) -> F:
 
 
 class _Static:
-    """A pytree without arrays, equal to others by value."""
+    """A pytree without arrays, equal to others by value and type: 1 is neither 1.0 nor True."""
 
     def __init__(self, tree: Any):
+        leaves, structure = jax.tree.flatten(tree)
         self.tree = tree
-        self.key = jax.tree.flatten(tree)
-        self.key = (tuple(self.key[0]), self.key[1])
+        self.key = structure, tuple((type(leaf), leaf) for leaf in leaves)
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -18,9 +18,9 @@ from jax.extend import core
 from jax.tree_util import Partial
 from jaxtyping import Array, PyTree
 
-from .collection import uncollected
 from .compiling import announced_jit
 from .description import Opaque, Reading, describe, value_of
+from .garbage import uncollected
 from .own_constants import with_own_constants
 
 # A number that is a factor or summand here may be data: nothing else is computed differently.
@@ -307,6 +307,11 @@ def shape_of(a: Any, mapped: bool = False) -> jax.ShapeDtypeStruct:
     """The type of an array, or of one example of a batch: where it is weak, others decide."""
     weak = jax.typeof(a).weak_type
     return jax.ShapeDtypeStruct(jnp.shape(a)[mapped:], jnp.result_type(a), weak_type=weak)
+
+
+def strongly_typed(leaf: Any) -> Any:
+    """An array of a dtype that no other decides; what is no array as it is."""
+    return jnp.asarray(leaf, jnp.result_type(leaf)) if eqx.is_array_like(leaf) else leaf
 
 
 def _kind(a):

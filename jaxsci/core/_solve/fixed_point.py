@@ -10,7 +10,7 @@ import lineax as lx
 import optimistix as optx
 from jaxtyping import PyTree
 
-from .._run.program import program
+from .._run.program import program, strongly_typed
 from .extrapolation import Anderson
 
 
@@ -57,7 +57,8 @@ def fixed_point(
     ```
     """
     _check(step, params, y0, max_steps)
-    params, y0 = jax.tree.map(_strongly_typed, (params, y0))
+    # A number of Python has no type of its own, and a step would return it with another.
+    params, y0 = jax.tree.map(strongly_typed, (params, y0))
     tolerance = _tolerance(y0)
     if solver is None:
         solver = Anderson(rtol=tolerance, atol=tolerance)
@@ -87,11 +88,6 @@ class _Step(eqx.Module):
 
     def __call__(self, y: PyTree, params: PyTree) -> PyTree:
         return self.step(params, y)
-
-
-def _strongly_typed(leaf: Any) -> Any:
-    """A number of Python has no type of its own, and a step would return it with another."""
-    return jnp.asarray(leaf, jnp.result_type(leaf)) if eqx.is_array_like(leaf) else leaf
 
 
 def _tolerance(y0: PyTree) -> float:

@@ -40,7 +40,7 @@ def _in_chunks(f, params, samples, batch_size):
         return jnp.where(counts, f(params, x), 0.0)
 
     def of_chunk(params, chunk):
-        if batch_size == 1:  # a plain loop: vmap would evaluate both sides of a branch
+        if chunk[1].size == 1:  # a plain loop: vmap would evaluate both sides of a branch
             return one(params, jax.tree.map(lambda a: a[0], chunk))
         return jnp.sum(jax.vmap(one, (None, 0))(params, chunk))
 
@@ -49,12 +49,13 @@ def _in_chunks(f, params, samples, batch_size):
 
 
 def sum_of_chunks(f: Callable, samples, batch_size: int):
-    """Σ f(chunk) over chunks of `batch_size` samples and the rest; at least one is whole."""
+    """Σ f(chunk) over chunks of at most `batch_size` samples, and the rest."""
 
     def add(sums, chunk):
         return jax.tree.map(jnp.add, sums, f(chunk)), None
 
     count = jax.tree.leaves(samples)[0].shape[0]
+    batch_size = min(batch_size, count)
     whole = count - count % batch_size
     chunks = jax.tree.map(
         lambda a: a[:whole].reshape(whole // batch_size, batch_size, *a.shape[1:]), samples

@@ -46,7 +46,7 @@ def averaged(
     """
     if not 0 <= decay < 1:
         raise ValueError(f"decay must lie in [0, 1), got {decay}.")
-    optimizer = optax.with_extra_args_support(optimizer)
+    optimizer, decay = optax.with_extra_args_support(optimizer), float(decay)
 
     def init(params: PyTree) -> Averaged:
         return Averaged(optimizer.init(params), params)

@@ -19,7 +19,7 @@ from .._run.program import as_pytree, compiled_call, program
 from .._run.vmap import vmap
 from .accumulation import sum_of_chunks, value_and_grad_of_sum
 from .objective_checks import Checked, check_name, check_weight, sizes_of
-from .weighted import Weighted
+from .weighted import Weighted, samples_of
 
 # Numbers of a Jacobian that are made at once where they are only summed: 32 MiB.
 _AT_ONCE = 2**22
@@ -39,7 +39,6 @@ class Objective(eqx.Module):
     weights: tuple[Any, ...]
     batch_size: int | None = eqx.field(static=True, default=None)
     mesh: Mesh | None = eqx.field(static=True, default=None)
-    # False if the samples are the nodes of a quadrature that has been checked.
     sampled: bool = eqx.field(static=True, default=True)
 
     def value(self, params: PyTree, batch: Mapping[str, PyTree]) -> Float[Array, ""]:
@@ -67,22 +66,17 @@ class Objective(eqx.Module):
                 return self.weighted(terms), terms
 
             return jax.value_and_grad(loss, has_aux=True)(params)
-        sizes = self._sizes(batch)
+        divisors = self._divisors(batch)
 
         def square(r):
             return lambda params, x: jnp.sum(r(params, x) ** 2)
 
         sums = {
             name: value_and_grad_of_sum(
-                square(Checked(name, r)),
-                params,
-                batch[name],
-                min(self.batch_size, sizes[name]),
-                self.mesh,
+                square(Checked(name, r)), params, batch[name], self.batch_size, self.mesh
             )
             for name, r in zip(self.names, self.functions, strict=True)
         }
-        divisors = self._divisors(batch)
         terms = {name: total / divisors[name] for name, (total, _) in sums.items()}
         gradients = [
             jax.tree.map(functools.partial(_scaled, w / divisors[name]), sums[name][1])
@@ -110,7 +104,7 @@ class Objective(eqx.Module):
     def traced(self, params: PyTree, batch: Mapping[str, PyTree]) -> "Objective":
         """The same with each term as its `program`: another one of equal programs compiles once."""
         named = zip(self.names, self.functions, strict=True)
-        terms = [program(r, params, example_of(_samples(batch[name]))) for name, r in named]
+        terms = [program(r, params, example_of(samples_of(batch[name]))) for name, r in named]
         return dataclasses.replace(self, functions=tuple(map(as_pytree, terms)))
 
     def _map(self, f):
@@ -220,7 +214,7 @@ class BatchResiduals(eqx.Module):
         """The sum of `f(rows of J)` over chunks of samples, for each term, with its weight."""
         check_params(params)
         flat, o = ravel_pytree(params)[0], self.objective
-        scales, sizes = o._scales(self.batch), o._sizes(self.batch)
+        scales = o._scales(self.batch)
         batch_size = o.batch_size or max(1, _AT_ONCE // flat.size)
 
         def of_term(name, r):
@@ -229,7 +223,7 @@ class BatchResiduals(eqx.Module):
             def of_chunk(x):
                 return f(jax.vmap(of_sample, (None, 0))(flat, x)[1].reshape(-1, flat.size))
 
-            sums = sum_of_chunks(of_chunk, self.batch[name], min(batch_size, sizes[name]))
+            sums = sum_of_chunks(of_chunk, self.batch[name], batch_size)
             return _scaled(scales[name] ** 2, sums)
 
         return {name: of_term(name, r) for name, r in zip(o.names, o.functions, strict=True)}
@@ -242,11 +236,11 @@ class BatchResiduals(eqx.Module):
         def of_term(name, r, w):
             r = Checked(name, r, w)
             samples = self.batch[name], b[name].reshape(sizes[name], -1)
-            batch_size = min(o.batch_size or sizes[name], sizes[name])
 
             def product(params, sample):
                 return scales[name] * jnp.vdot(r(params, sample[0]), sample[1])
 
+            batch_size = o.batch_size or sizes[name]
             return value_and_grad_of_sum(product, params, samples, batch_size)[1]
 
         parts = map(of_term, o.names, o.functions, o.weights)
@@ -315,7 +309,9 @@ def objective(
 
     - `terms`: name to residual `r(params, x)` of ONE sample, returning a real array of any shape.
         The objective maps it over the leading axis of `batch[name]`, a pytree.
-    - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss.
+    - `weights`: name to a weight, a number; 1 where absent. Zero leaves the term out of the loss,
+        with its slopes in the parameters, so that mixed derivatives by weight and parameters are
+        zero there too: let a weight that is learned begin at a small number.
     - `batch_size`, `mesh`: as in `vmap`: samples computed at once, and devices over which to split
         them. If samples differ in cost, as with an iterative solver inside, `batch_size=1` keeps
         fast ones from waiting for slow ones. The kernel J Jᵀ of second-order methods uses the mesh.
@@ -369,7 +365,3 @@ def _rows_of_sample(r: Callable, params: PyTree) -> Callable:
     """`(flat, x) -> (r, J)` of one sample."""
     unravel = ravel_pytree(params)[1]
     return lambda flat, x: _value_and_jacobian(lambda w: r(unravel(w), x).reshape(-1), flat)
-
-
-def _samples(x):
-    return x.samples if isinstance(x, Weighted) else x

@@ -29,3 +29,8 @@ class Weighted(NamedTuple):
 
     samples: PyTree
     weights: Float[Array, " n"]
+
+
+def samples_of(batch: PyTree) -> PyTree:
+    """The samples of one term, without weights of their own."""
+    return batch.samples if isinstance(batch, Weighted) else batch

@@ -192,19 +192,6 @@ def _kind(shells, cartesian, coordinates, points, gradient) -> list[Float[Array,
     return [row.reshape(-1, len(points)) for row in rows]
 
 
-def laplacians(
-    basis: Basis, coordinates: Float[Array, "atoms 3"], points: Float[Array, "points 3"]
-) -> Float[Array, "nao points"]:
-    """∇² of the basis functions at points: the gradient differentiated once more."""
-
-    def second(k):
-        along = jnp.zeros_like(points).at[:, k].set(1)
-        gradient = functools.partial(evaluate, basis, coordinates, gradient=True)
-        return jax.jvp(gradient, (points,), (along,))[1][1 + k]
-
-    return sum((second(k) for k in range(3)), start=jnp.zeros(()))
-
-
 def solid_harmonics(
     displacement: Float[Array, "3 atoms points"], lmax: int
 ) -> Float[Array, "functions atoms points"]:

@@ -129,7 +129,7 @@ def is_dependent(overlap: np.ndarray, occupied: int) -> bool:
         f"{NEARLY_DEPENDENT:g}, are left out, as PySCF leaves them out. As atoms move, the energy "
         "jumps where this number changes: to avoid it, remove the most diffuse functions (a basis "
         "without aug-, or the smallest exponents), or move the atoms apart.",
-        stacklevel=4,
+        stacklevel=3,
     )
     return True
 
@@ -152,5 +152,5 @@ def warn_of_excited_atom(atoms: list, charge: int) -> None:
             f"the ground state of {real[0].element} has {ground} unpaired electrons, and the atom "
             "is computed with none, as spin was not given: give "
             f"spin={ground}, or spin=0 to mean it.",
-            stacklevel=5,
+            stacklevel=4,
         )

@@ -13,7 +13,6 @@ from .._basis.libcint import to_mole
 from .._scf.result import SCFResult, density_of
 from .._system.molecule import Molecule, check_one
 
-_NAME = "pair_potentials"
 # Points per call of libcint: bounds the memory of the unpacked matrices, 8 n² bytes per point.
 _BLOCK = 1024
 
@@ -64,18 +63,6 @@ def pair_potentials(
             block = np.asarray(points[start : start + _BLOCK])
             found[start : start + _BLOCK] = mol.intor("int1e_grids", grids=block)[:, i, j]
     return jnp.asarray(found)
-
-
-def name_of(omega: float | None) -> str:
-    """Of the pair potentials among a molecule's extras."""
-    return _NAME if omega is None else f"{_NAME}_{float(omega)!r}"
-
-
-def ranges_of(molecule: Molecule) -> dict[str, float | None]:
-    """The range separation of each of a molecule's extras that are pair potentials."""
-    found: dict[str, float | None] = {k: None for k in molecule.extras if k == _NAME}
-    others = [k for k in molecule.extras if k.startswith(f"{_NAME}_")]
-    return found | {k: float(k.removeprefix(f"{_NAME}_")) for k in others}
 
 
 def exchange_energy_density(

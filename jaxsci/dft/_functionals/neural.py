@@ -73,8 +73,8 @@ def neural_functional(
 
     **Arguments:**
 
-    - `f`: `f(params, d) -> scalar`, for example from `jsci.pure(network)`. It must be smooth for a
-        smooth potential: tanh, softplus or GELU rather than ReLU.
+    - `f`: `f(params, d) -> scalar` or one entry, for example from `jsci.pure(network)`. It must be
+        smooth for a smooth potential: tanh, softplus or GELU rather than ReLU.
     - `base`: the functional to correct; PBE by default.
     - `level`: which descriptors: "lda" (2), "gga" (3), "mgga" (4) or "laplacian" (5).
     - `inputs`: your own descriptors instead, `inputs(features, level) -> vector`.
@@ -214,10 +214,11 @@ def call_network(f: Network, params: Any, d: Array, shape: tuple[int, ...]) -> A
             f"the network takes {' or '.join(map(str, sizes))} inputs, and this functional gives "
             f"it {d.size}: change the network's input size, or the functional's level or inputs."
         ) from error
+    if shape == () and jnp.shape(out) == (1,):  # a last layer of one unit
+        return out[0]
     if jnp.shape(out) != shape:
         raise ValueError(
-            f"the network must return shape {shape} for one point, got {jnp.shape(out)}"
-            + (": take its only entry with [0]." if jnp.shape(out) == (1,) else ".")
+            f"the network must return shape {shape} for one point, got {jnp.shape(out)}."
         )
     return out
 

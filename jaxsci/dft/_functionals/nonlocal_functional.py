@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 
 from ...core import memoised
 from .._system.molecule import Molecule
-from .._system.pair_geometry import MADE_AT, are_made_at
+from .._system.pair_geometry import MADE_AT, name_of
 from .._xc import Functional
 from .._xc.density import MolecularDensity
 from .._xc.features import Features, Level
 from .._xc.slater import slater
-from .exact_exchange_density import name_of, of_orbitals, pair_potentials
+from .exact_exchange_density import of_orbitals, pair_potentials
 from .neural import Network, call_network, check_network, descriptors
 
 PointFeature = Callable[[MolecularDensity], Float[Array, "points *n"]]
@@ -32,8 +32,8 @@ def nonlocal_functional(
         E_xc = E(θ; ρ, ∇ρ, τ, P, R, ...)
 
     Every solver takes it. The potential is its derivative with respect to the density matrix, by
-    reverse mode. For a molecule without extras, `scf` takes most of its steps on a coarser grid, so
-    an array with an axis of points belongs into `molecule.with_extras`.
+    reverse mode. `scf` takes most of its steps on a coarser grid, unless the molecule has extras,
+    or parameters or other arrays have an axis of points, so that the energy does not fit that grid.
 
     **Arguments:**
 
@@ -185,11 +185,9 @@ def local_hybrid(
     def exact(density: MolecularDensity) -> Float[Array, "points ranges"]:
         advice = f"with_pair_potentials(molecule, ranges={ranges})."
         potentials = [density.extra(name_of(omega), advice) for omega in ranges]
-        made_at = density.extra(MADE_AT, advice)
+        density.extra(MADE_AT, advice)
         spins = [of_orbitals(density.orbitals, density.density_matrix, v) for v in potentials]
-        found = jnp.stack([jnp.sum(e, axis=0) for e in spins], axis=-1)
-        here = are_made_at(made_at, density.coordinates, density.atom_mask)
-        return jnp.where(here, found, jnp.nan)
+        return jnp.stack([jnp.sum(e, axis=0) for e in spins], axis=-1)
 
     def energy_density(params: Any, features: Features, own) -> Float[Array, ""]:
         local = slater(features)

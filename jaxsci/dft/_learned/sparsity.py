@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,11 +15,17 @@ from jaxtyping import Array, Bool, Float, Int
 from .hamiltonian_model import HamiltonianModel
 from .tensor_products import Triple
 
+_ORDER = (
+    "an optimiser has moved the gates that sparse_gates() sets. Chain it behind the optimiser, "
+    "optax.chain(optimiser, gates)."
+)
+
 
 class Phase(NamedTuple):
-    """Steps so far."""
+    """Steps so far, and which paths the last one left open."""
 
     step: Int[Array, ""]
+    open: Float[Array, " paths"]
 
 
 def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTransformation:
@@ -39,7 +46,8 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
     **Returns:** an optax transformation for parameters from `jsci.pure(model)`.
 
     **Raises:** `ValueError` for another fraction or negative numbers of steps; `TypeError` for
-    parameters of another model.
+    numbers of steps that are not integers or parameters of another model. While it trains,
+    `RuntimeError` at the second step if what follows in the chain moves the gates that it sets.
 
     **Good values:** 0.3, the sparsity of Luo et al., and a quarter of the steps for each phase.
 
@@ -54,8 +62,11 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
     ```
     """
     _check_fraction("keep", keep)
-    if min(random, adaptive) < 0:
-        raise ValueError(f"random and adaptive are {random} and {adaptive}; both must be >= 0.")
+    for name, count in (("random", random), ("adaptive", adaptive)):
+        if not isinstance(count, numbers.Integral) or isinstance(count, bool):
+            raise TypeError(f"{name} is {count!r}; it must be an integer, a number of steps.")
+        if count < 0:
+            raise ValueError(f"{name} is {count}; it must be >= 0.")
 
     def init(params: Any) -> Phase:
         if not isinstance(params, HamiltonianModel):
@@ -63,13 +74,14 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
                 "sparse_gates() opens and closes the paths of a HamiltonianModel, got parameters "
                 f"of type {type(params).__name__}."
             )
-        return Phase(jnp.zeros((), int))
+        return Phase(jnp.zeros((), int), _open(params))
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Phase]:
         step = state.step
         moved: Any = optax.apply_updates(params, updates)
         gates = jnp.stack([jnp.abs(path.gate) for path in moved.paths.values()])
-        before = jnp.stack([path.open for path in params.paths.values()])
+        before = _open(params)
+        updates = eqx.error_if(updates, jnp.any(before != state.open), _ORDER)
         drawn = jax.random.uniform(jax.random.fold_in(jax.random.key(0), step), gates.shape)
         values, count = jnp.where(step < random, drawn, gates), math.ceil(keep * len(gates))
         now = _largest(list(moved.paths), values, count).astype(before.dtype)
@@ -79,9 +91,13 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
             lambda p: [path.open for path in p.paths.values()], updates, list(now - before)
         )
         updates = eqx.tree_at(lambda p: p.network.draw, updates, draw - params.network.draw)
-        return updates, Phase(step + 1)
+        return updates, Phase(step + 1, now)
 
     return optax.GradientTransformation(init, update)
+
+
+def _open(model: HamiltonianModel) -> Float[Array, " paths"]:
+    return jnp.stack([path.open for path in model.paths.values()])
 
 
 def _largest(
@@ -128,8 +144,7 @@ def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -
     if half:
         raise ValueError(
             f"path {half[0]} is {float(model.paths[half[0]].open):.3g} open, and {len(half)} of "
-            f"{len(model.paths)} are neither open nor closed: chain sparse_gates() behind the "
-            "optimiser, optax.chain(optimiser, gates)."
+            f"{len(model.paths)} are neither open nor closed: {_ORDER}"
         )
     open_ones = [t for t, path in model.paths.items() if path.open == 1]
     gates = jnp.stack([jnp.abs(model.paths[t].gate) for t in open_ones])

@@ -1,6 +1,5 @@
 """Forces on the nuclei: libcint's derivative integrals on the host, all else by differentiation."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +12,14 @@ from jaxtyping import Array, Float
 from ...core import announced_jit
 from .._basis.grid import points_and_weights
 from .._basis.orthonormal import orthonormal, to_orthonormal
-from .._functionals.exact_exchange_density import ranges_of
+from .._scf.equations import check_extras, energy_of_extras
 from .._scf.hamiltonian import operators
 from .._scf.kohn_sham import mean_field, xc_energy
 from .._scf.result import Guess, SCFResult
 from .._scf.solvers.old_keywords import accepts_old_keywords
 from .._scf.solvers.options import DIIS, Newton
 from .._system.molecule import Molecule, check_one
-from .._system.pair_geometry import MADE_AT, check_pair_potentials
+from .._system.pair_geometry import MADE_AT, ranges_of
 from .._xc import Functional, as_functional
 from .integral_gradients import Exchange, integral_gradient
 from .nuclei import check_nuclei, energy_of_nuclei, moved
@@ -88,9 +87,8 @@ def forces(
     """
     functional = as_functional(functional)
     check_one(molecule, "forces(m, functional, throw=False)")
-    check_forces(molecule, functional, "forces", known=(*ranges_of(molecule), MADE_AT))
-    if functional.nonlocal_terms:
-        check_pair_potentials(molecule)
+    check_forces(molecule, functional, "forces", known=(*ranges_of(molecule.extras), MADE_AT))
+    check_extras(molecule, functional, params)
     check_nuclei(molecule, "forces")
     settings = {"tolerance": tolerance, "max_steps": max_steps, "solver": solver, "throw": throw}
     result = solution(molecule, functional, params, result, "forces", guess=guess, **settings)
@@ -170,7 +168,7 @@ def _gradient(molecule, functional, params, density):
     nuclei = molecule.libcint, molecule.coordinates, jnp.sum(molecule.atom_mask)
     by_integrals = functools.partial(integral_gradient, exchange_of(functional))
     by_position += _on_host(by_integrals, by_position, *nuclei, by_overlap, density)
-    if functional.nonlocal_terms and (ranges := ranges_of(molecule)):
+    if functional.nonlocal_terms and (ranges := ranges_of(molecule.extras)):
         by_potentials = functools.partial(pair_potential_gradient, ranges)
         moving = _slopes_of_extras(molecule, functional, params, density)
         by_position += _on_host(by_potentials, by_position, *nuclei, *moving)
@@ -189,10 +187,6 @@ def _on_host(f, like, *arrays):
 @announced_jit("compiling what extras of the molecule contribute to forces")
 def _slopes_of_extras(molecule, functional, params, density):
     """Points, the atoms that they move with, and ∂E_xc/∂extras."""
-
-    def energy(extras):
-        with_ = dataclasses.replace(molecule, extras=extras)
-        return xc_energy(functional, params, operators(with_, functional), density)
-
+    energy = energy_of_extras(molecule, functional, params, density)
     points, _ = points_and_weights(molecule.grid, molecule.coordinates, molecule.atom_mask)
     return points, molecule.grid.owner, jax.grad(energy)(molecule.extras)

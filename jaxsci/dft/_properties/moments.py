@@ -43,7 +43,7 @@ def dipole(
     jsci.dft.dipole(water, result)
     ```
     """
-    total = _total(molecule, density_matrix, "dipole")
+    total = total_density(molecule, density_matrix, "dipole")
     nuclei = molecule.charges @ molecule.coordinates
     return nuclei - jnp.einsum("xij,ij->x", molecule.dipole_integrals, total)
 
@@ -73,7 +73,7 @@ def mulliken_charges(
     jsci.dft.mulliken_charges(water, result)
     ```
     """
-    total = _total(molecule, density_matrix, "mulliken_charges")
+    total = total_density(molecule, density_matrix, "mulliken_charges")
     electrons = jnp.sum(total * molecule.overlap, axis=1)
     return molecule.charges - jax.ops.segment_sum(
         electrons, molecule.basis.atom, num_segments=molecule.charges.shape[0]
@@ -154,9 +154,10 @@ def _polarisability(molecule, functional, params, result, temperature):
     return jnp.where(result.converged, jax.jacfwd(moment)(jnp.zeros(3)), jnp.nan)
 
 
-def _total(
+def total_density(
     molecule: Molecule, density_matrix: Array | SCFResult, name: str
 ) -> Float[Array, "nao nao"]:
+    """Of both spins, from what a user gives to the function of this name."""
     check_one(molecule, f"{name}(m, density)")
     density_matrix = density_of(density_matrix)
     n = molecule.size

@@ -1,5 +1,6 @@
 """The Kohn-Sham equations of one molecule, which solvers and responses take as one value."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._system.molecule import Molecule
+from .._system.pair_geometry import Extras, check_pair_potentials
 from .._xc import Functional
-from .hamiltonian import Operators
+from .hamiltonian import Operators, operators
 from .kernel import fock_response
-from .kohn_sham import Density, density_matrix, energy_and_fock, total_energy
+from .kohn_sham import Density, density_matrix, energy_and_fock, total_energy, xc_energy
 
 
 class Equations(eqx.Module):
@@ -53,6 +56,28 @@ class Equations(eqx.Module):
         response = fock_response(self.functional, self.params, self.ops, density)
         seen = self.ops.orthonormal.change
         return lambda change: seen(response(density_matrix(self.ops, change)))
+
+
+def energy_of_extras(
+    molecule: Molecule, functional: Functional, params: Any, density: Density
+) -> Callable[[Extras], Float[Array, ""]]:
+    """What of the energy may depend on a molecule's extras, as a function of them."""
+
+    def energy(extras: Extras) -> Float[Array, ""]:
+        with_extras = dataclasses.replace(molecule, extras=extras)
+        return xc_energy(functional, params, operators(with_extras, functional), density)
+
+    return energy
+
+
+def check_extras(molecule: Molecule, functional: Functional, params: Any) -> None:
+    """Refuse pair potentials of another geometry, if the functional uses them."""
+
+    def energy(extras: Extras) -> Float[Array, ""]:
+        return energy_of_extras(molecule, functional, params, molecule.guess[None])(extras)
+
+    if functional.nonlocal_terms:
+        check_pair_potentials(molecule, energy)
 
 
 def explicit_change(equations: Equations, tangent: Any, occupied: Density) -> Density:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from ...core import require_x64
 from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional, xc
+from .equations import check_extras
 from .hamiltonian import Operators, operators
 from .kohn_sham import density_matrix, fock_matrix, orthogonal_fock, total_energy
 from .old_order import accepts_old_order
@@ -45,16 +46,17 @@ def fixed_density_energy(
 
     **Returns:** the energy in Hartree.
 
-    **Raises:** `ValueError` for float32, a batch or a density of another shape; `TypeError` for a
-    complex one.
+    **Raises:** `ValueError` for float32, a batch, pair potentials of another geometry, or a density
+    of another shape or that is not symmetric; `TypeError` for a complex one.
 
     ```python
     hartree_fock = jsci.dft.scf(molecule, jsci.dft.xc("hf"))
     jsci.dft.fixed_density_energy(molecule, jsci.dft.xc("pbe"), density_matrix=hartree_fock)
     ```
     """
-    density = _with_channels(molecule, density_matrix, "fixed_density_energy")
-    return _fixed_density_energy(molecule, as_functional(functional), params, density)
+    functional = as_functional(functional)
+    density = _checked(molecule, functional, params, density_matrix, "fixed_density_energy")
+    return _fixed_density_energy(molecule, functional, params, density)
 
 
 class DensityCorrection(NamedTuple):
@@ -162,9 +164,10 @@ def harris_energy(
     jsci.dft.harris_energy(molecule, jsci.dft.xc("pbe"), density_matrix=molecule.guess)
     ```
     """
-    density = _with_channels(molecule, density_matrix, "harris_energy")
+    functional = as_functional(functional)
+    density = _checked(molecule, functional, params, density_matrix, "harris_energy")
     check_whole(molecule, "harris_energy()")
-    return _harris_energy(molecule, as_functional(functional), params, density)
+    return _harris_energy(molecule, functional, params, density)
 
 
 def fixed_density_hamiltonian(
@@ -198,8 +201,9 @@ def fixed_density_hamiltonian(
     )
     ```
     """
-    density = _with_channels(molecule, density_matrix, "fixed_density_hamiltonian")
-    return _fixed_density_hamiltonian(molecule, as_functional(functional), params, density)
+    functional = as_functional(functional)
+    density = _checked(molecule, functional, params, density_matrix, "fixed_density_hamiltonian")
+    return _fixed_density_hamiltonian(molecule, functional, params, density)
 
 
 @eqx.filter_jit
@@ -226,9 +230,11 @@ def _next_density(functional, params, ops: Operators, density):
     return density_matrix(ops, projectors(fock, ops.counts))
 
 
-def _with_channels(molecule: Molecule, density: Array | SCFResult, name: str) -> Array:
+def _checked(molecule: Molecule, functional, params, density: Array | SCFResult, name: str):
+    """The density matrix with its axis of spins, of input that makes sense."""
     require_x64("jsci.dft")
     check_one(molecule, f"{name}(m, functional, density_matrix=p)")
+    check_extras(molecule, functional, params)
     density = density_of(density)
     n = molecule.size
     expected = molecule.spins.density_shape(n)

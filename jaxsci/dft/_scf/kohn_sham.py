@@ -11,6 +11,7 @@ from ...core import one_copy
 from .._basis.functions import Rows
 from .._basis.long_range import LongRange, check_range
 from .._basis.quadrature import Quadrature
+from .._system.pair_geometry import extras_here
 from .._xc import Functional
 from .._xc.density import MolecularDensity, both_spins
 from .._xc.features import DENSITY_CUTOFF, Features, Level
@@ -163,7 +164,7 @@ def molecular_density(ops: Surroundings, density: Density, level: Level) -> Mole
         coordinates=grid.coordinates,
         charges=ops.charges,
         atom_mask=ops.atom_mask,
-        extras=ops.extras,
+        extras=extras_here(ops.extras, grid.coordinates, ops.atom_mask),
     )
 
 

@@ -5,8 +5,11 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
+
+from .._basis.orthonormal import NEARLY_DEPENDENT
 
 # Densities that an SCF can begin with, by name: see `scf`.
 Guess = Literal["minao", "atoms", "core"]
@@ -70,9 +73,28 @@ class SCFResult(eqx.Module):
 def density_of(given: Any, name: str = "density_matrix") -> Array:
     """The density matrix of a result, or the one that is given.
 
-    **Raises:** `TypeError` for complex numbers.
+    **Raises:** `TypeError` for complex numbers; `ValueError` for one that is not symmetric, which
+    is not noticed under `jit`.
     """
-    density = jnp.asarray(given.density_matrix if isinstance(given, SCFResult) else given)
+    if isinstance(given, SCFResult):
+        return given.density_matrix
+    density = jnp.asarray(given)
     if jnp.iscomplexobj(density):
         raise TypeError(f"{name} is complex; densities are real here: take its real part.")
+    if not isinstance(density, Tracer):
+        _check_symmetric(np.asarray(density, float), name)
     return density
+
+
+def _check_symmetric(density: np.ndarray, name: str) -> None:
+    if density.ndim < 2 or density.shape[-1] != density.shape[-2]:
+        return  # a wrong shape, which is for others to explain
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is for others to flag
+        off = np.abs(density - density.swapaxes(-1, -2)).max(initial=0)
+    size = np.abs(density).max(initial=0)
+    # P = X Π Xᵀ has an error of ε |X|², where |X|² is at most 10⁶ by the cut of the overlap.
+    if off > np.finfo(float).eps / NEARLY_DEPENDENT * size:
+        raise ValueError(
+            f"{name} is not symmetric: elements (i, j) and (j, i) differ by up to {off:.2g}, where "
+            f"the largest is {size:.2g}. Give ½ (P + Pᵀ) if that is what is meant."
+        )

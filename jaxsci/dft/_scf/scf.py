@@ -14,14 +14,13 @@ from jaxtyping import Array, Float
 from ...core import announced_jit, memoised, require_x64
 from .._system.guess import atomic_density_of
 from .._system.molecule import Molecule, check_one, check_whole
-from .._system.pair_geometry import check_pair_potentials
 from .._xc import Functional, as_functional
-from .equations import Equations
+from .equations import Equations, check_extras
 from .hamiltonian import Operators, on_coarse_grid, operators
 from .kohn_sham import density_matrix, electrons_per_orbital
 from .projector import occupied_orbitals, unoccupied
 from .result import Guess, SCFResult as SCFResult, density_of
-from .solved import known, stationary_energy
+from .solved import constant, known, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import FirstDensity, fill, has_converged, iterate
 from .solvers.newton import minimise
@@ -76,7 +75,8 @@ def scf(
     **Returns:** an `SCFResult`.
 
     **Raises:** `RuntimeError` without convergence if `throw`; `ValueError` for an unknown guess, a
-    density of the wrong shape, or float32; `TypeError` for something that is not a functional.
+    density of the wrong shape or that is not symmetric, pair potentials of another geometry, or
+    float32; `TypeError` for something that is not a functional.
 
     **Notes:** small gaps, stretched bonds and 3d metals may not converge by DIIS, or converge to a
     solution that is not the lowest: see `Newton`, `stability` and `stable_scf`. Derivatives hold
@@ -98,7 +98,7 @@ def scf(
     """
     functional = as_functional(functional)
     iteration = Iteration.checked(tolerance, max_steps, solver)
-    _check(molecule, functional, iteration)
+    _check(molecule, functional, params, iteration)
     start = _initial_density(molecule, guess)
     result = _solve(molecule, functional, params, start, iteration)
     return _or_raise(result) if throw else result
@@ -139,18 +139,17 @@ def energy(
 
     def scf_energy(params: Any, molecule: Molecule) -> Float[Array, ""]:
         iteration = Iteration.checked(tolerance, max_steps, solver)
-        _check(molecule, functional, iteration)
+        _check(molecule, functional, params, iteration)
         start = _initial_density(molecule, "minao")
         return _energy(molecule, functional, params, start, iteration)
 
     return scf_energy
 
 
-def _check(molecule: Molecule, functional: Functional, iteration: Iteration) -> None:
+def _check(molecule: Molecule, functional: Functional, params: Any, iteration: Iteration) -> None:
     require_x64("jsci.dft.scf")
     check_one(molecule, "scf(m, functional, throw=False)")
-    if functional.nonlocal_terms:
-        check_pair_potentials(molecule)
+    check_extras(molecule, functional, params)
     if not iteration.temperature:
         check_whole(molecule, "scf() without a temperature")
     elif molecule.spins.shared:
@@ -167,7 +166,7 @@ def _energy(molecule, functional, params, start, iteration: Iteration) -> Float[
     occupied = functools.partial(occupied_at, temperature=iteration.temperature)
     energy = stationary_energy(value, equations, solution.fock, focks, occupied=occupied)
     if iteration.temperature:
-        energy -= _heat(occupied(_constant(equations), solution.fock, focks), iteration)
+        energy -= _heat(occupied(constant(equations), solution.fock, focks), iteration)
     return jnp.where(has_converged(solution, iteration.tolerance), energy, jnp.nan)
 
 
@@ -201,20 +200,17 @@ def _solution(molecule, functional, params, start, iteration: Iteration):
     How the solution responds is in `occupied_at`.
     """
     equations = Equations(functional, params, operators(molecule, functional))
-    return equations, *_search(*_constant((equations, molecule, start)), iteration=iteration)
+    return equations, *_search(*constant((equations, molecule, start)), iteration=iteration)
 
 
 def _search(equations: Equations, molecule, start, iteration: Iteration):
     """The solution, with the energy and the Fock matrices (in the basis `X`) of its orbitals."""
-    functional, ops = equations.functional, equations.ops
+    ops = equations.ops
     sets = 1 if ops.spins.shared else ops.spins.channels
     fock = jnp.stack([ops.orthonormal.fock(ops.core_hamiltonian)] * sets)
     guess = None if start is None else _first(start, ops, molecule)
-    # Nonlocal terms may read extras, which know the points of the full grid alone.
-    on_both = functional.on_grid and not (functional.nonlocal_terms and molecule.extras)
-    if on_both and molecule.grid.coarse is not None and not iteration.newton:
-        rough = on_coarse_grid(ops, molecule, functional.level)
-        coarse = dataclasses.replace(equations, ops=rough)
+    coarse = None if iteration.newton else _on_coarse_grid(equations, molecule)
+    if coarse is not None:
         solution, focks = converge(equations, coarse, fock, iteration, guess)
         return solution, solution.energy, focks
     solution, _ = iterate(equations, fock, iteration, guess=guess)
@@ -222,6 +218,27 @@ def _search(equations: Equations, molecule, start, iteration: Iteration):
         solution = minimise(equations, solution, iteration)
     occupied = fill(solution.fock, ops, iteration.temperature)
     return solution, *equations.energy_and_fock(occupied)
+
+
+def _on_coarse_grid(equations: Equations, molecule: Molecule) -> Equations | None:
+    """The equations on the coarse grid, if there is one and the functional can be had there.
+
+    Nonlocal terms may know the points of the full grid alone: by extras of the molecule, or by
+    parameters and other arrays that have an axis of points, which then do not fit.
+    """
+    functional, grid = equations.functional, molecule.grid
+    if not functional.on_grid or grid.coarse is None:
+        return None
+    if functional.nonlocal_terms and molecule.extras:
+        return None
+    rough = on_coarse_grid(equations.ops, molecule, functional.level)
+    coarse = dataclasses.replace(equations, ops=rough)
+    if functional.nonlocal_terms:
+        try:
+            jax.eval_shape(coarse.energy, rough.orthonormal.x[None])
+        except (TypeError, ValueError):
+            return None
+    return coarse
 
 
 def _first(density, ops: Operators, molecule: Molecule) -> FirstDensity:
@@ -245,7 +262,7 @@ def _as_found(_, occupied):
 
 def _heat(occupied, iteration: Iteration) -> Float[Array, ""]:
     """Temperature times entropy."""
-    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(_constant(occupied)))
+    disorder = electrons_per_orbital(occupied) * entropy(jnp.linalg.eigvalsh(constant(occupied)))
     return iteration.temperature * disorder
 
 
@@ -275,10 +292,6 @@ def _gap(energies, count, size):
     exists = (count > 0) & (count < size)
     lumo = jnp.where(exists, count, 1)
     return jnp.where(exists, energies[lumo] - energies[lumo - 1], jnp.inf)
-
-
-def _constant(tree):
-    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)
 
 
 def _or_raise(result: SCFResult) -> SCFResult:

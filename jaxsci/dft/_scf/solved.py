@@ -4,9 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
 from .equations import Equations
+
+
+def constant(tree: Any) -> Any:
+    """The same values without derivatives."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)
 
 
 @eqx.filter_custom_jvp

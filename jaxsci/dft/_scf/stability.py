@@ -159,8 +159,9 @@ def stable_scf(
 
     **Returns:** an `SCFResult`; with `throw=False`, `converged` is false unless it is a minimum.
 
-    **Raises:** as `scf` and `stability`; `ValueError` for a temperature, and under `jit` or `vmap`,
-    since it decides on numbers: there use `scf(..., solver=Newton())`, then `stability`.
+    **Raises:** as `scf` and `stability`; `ValueError` for a temperature, negative `attempts`, and
+    under `jit` or `vmap`, since it decides on numbers: there use `scf(..., solver=Newton())`, then
+    `stability`.
 
     **Notes:** a closed shell stays closed: build the molecule with `restricted=False` to let α and
     β separate, as in stretched bonds and biradicals. A minimum need not be the lowest one.
@@ -176,7 +177,8 @@ def stable_scf(
             "stable_scf() decides on numbers, which jit and vmap do not have: there use "
             "scf(..., solver=jsci.dft.Newton()), then stability()."
         )
-
+    if attempts < 0:
+        raise ValueError(f"attempts is a whole number from 0, got {attempts!r}.")
     newton = Newton(first=first_of(solver))  # refuses a temperature
 
     def solve(guess, solver):

@@ -38,7 +38,12 @@ def sizes(molecules: Sequence[Molecule]) -> np.ndarray:
     """One row per molecule."""
     shells = common_shells([m.basis for m in molecules])
     kinds = [
-        (m.fit is None, m.basis.cartesian, m.long_range and m.long_range.omega, (*m.extras,))
+        (
+            m.fit is None,
+            m.basis.cartesian,
+            m.long_range and m.long_range.omega,
+            tuple(sorted(m.extras)),
+        )
         for m in molecules
     ]
     known = list(dict.fromkeys(kinds))

@@ -142,6 +142,9 @@ def derivative_error(
 
     **Raises:** `ValueError` for weights that are negative or all zero.
 
+    **Good values:** equal weights for a density near the reference's; some 1e-4 for gradient and
+    curvature, which then only regularise, for energies.
+
     **Source:** the derivatives on the manifold of projectors of Edelman, Arias & Smith, SIAM J.
     Matrix Anal. Appl. 20, 303 (1998).
 

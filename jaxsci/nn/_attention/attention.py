@@ -67,6 +67,8 @@ def attention(
     """
     _check(query, key, value, weights, normaliser)
     logits = jnp.einsum("...qd,...pd->...qp", query, key) / math.sqrt(query.shape[-1])
+    if weights is not None:
+        weights = jnp.asarray(weights, logits.dtype)
     allowed = allowed_points(mask, logits.shape, "attention")
     if callable(normaliser):
         scores = _scores_by_rows(normaliser, logits, weights, allowed)

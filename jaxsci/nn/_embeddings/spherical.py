@@ -8,8 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from jaxsci.numerics import spherical_harmonics
-
+from ...numerics import spherical_harmonics
 from .._dense import as_floats, check_vector
 
 

@@ -78,7 +78,7 @@ class EvoNorm(eqx.Module):
         points = a.reshape(-1, self.groups, a.shape[-1] // self.groups)
         share = jnp.full(len(points), 1 / len(points), a.dtype)
         if weights is not None:
-            share = (weights / jnp.sum(weights)).reshape(-1)
+            share = (weights / jnp.sum(weights)).astype(a.dtype).reshape(-1)
         share = share[:, None, None]
         counted = jnp.where(share == 0, 0, points)
         over = (0, 2)  # the domain and the channels of a group

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .matrices import KernelMatrix, kernel_matrix, outputs_at_start, square_kernel
+from .matrices import KernelMatrix, outputs_at_start, square_kernel, test_kernel
 from .spectrum import spectrum
 
 
@@ -66,12 +66,7 @@ def gradient_descent(
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must lie in [0, 1), got {momentum}.")
     train = square_kernel(kernel_train, "kernel_train")
-    cross = train if kernel_test is None else kernel_matrix(kernel_test, "kernel_test")
-    if cross.matrix.shape[1] != train.matrix.shape[0] or cross.outputs != train.outputs:
-        raise ValueError(
-            f"kernel_test {cross.matrix.shape} must have one column for each training example of "
-            f"kernel_train {jnp.shape(kernel_train)}, and the same output axes."
-        )
+    cross = train if kernel_test is None else test_kernel(kernel_test, train)
     if loss is None:
         y_train = jnp.asarray(y_train)
         start, offset = outputs_at_start(y_train, f_train, f_test, kernel_test)

@@ -16,6 +16,11 @@ class KernelMatrix(NamedTuple):
     matrix: Float[Array, "rows columns"]
     outputs: int | None
 
+    def __str__(self) -> str:
+        o = self.outputs or 1
+        examples = tuple(n // o for n in self.matrix.shape)
+        return str(examples if self.outputs is None else (*examples, o, o))
+
     def vectors(self, y: Float[Array, "n ..."]) -> Float[Array, "entries outputs"]:
         """Targets (n, ...) as columns: one for each output if the kernel has no output axes."""
         y = jnp.asarray(y)
@@ -67,6 +72,17 @@ def square_kernel(kernel: Float[Array, "..."], name: str) -> KernelMatrix:
             "itself, (n, n) or (n, n, o, o)."
         )
     _check_symmetry(matrix.matrix, name)
+    return matrix
+
+
+def test_kernel(kernel: Float[Array, "..."], train: KernelMatrix) -> KernelMatrix:
+    """As `kernel_matrix`, for the kernel of a test set with the training set."""
+    matrix = kernel_matrix(kernel, "kernel_test")
+    if matrix.matrix.shape[1] != train.matrix.shape[0] or matrix.outputs != train.outputs:
+        raise ValueError(
+            f"kernel_test {jnp.shape(kernel)} must have one column for each training example, and "
+            f"the output axes of kernel_train, {train}."
+        )
     return matrix
 
 

@@ -7,7 +7,7 @@ from jax.core import Tracer
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
-from .matrices import kernel_matrix, outputs_at_start, square_kernel
+from .matrices import outputs_at_start, square_kernel, test_kernel
 from .spectrum import spectrum
 
 
@@ -69,13 +69,7 @@ def predict(
     if not isinstance(t, Tracer) and t < 0:
         raise ValueError(f"t must not be negative, got {t}: it is a learning rate times steps.")
     train = square_kernel(kernel_train, "kernel_train")
-    cross = kernel_train if kernel_test is None else kernel_test
-    test = kernel_matrix(cross, "kernel_test")
-    if test.matrix.shape[1] != train.matrix.shape[0] or test.outputs != train.outputs:
-        raise ValueError(
-            f"kernel_test {jnp.shape(cross)} must have one column for each training example of "
-            f"kernel_train {jnp.shape(kernel_train)}, and the same output axes."
-        )
+    test = train if kernel_test is None else test_kernel(kernel_test, train)
     y_train = jnp.asarray(y_train)
     start, offset = outputs_at_start(y_train, f_train, f_test, kernel_test)
     values, vectors = spectrum(kernel_train)
@@ -132,22 +126,17 @@ def posterior(
     if not noise > 0:
         raise ValueError(f"noise must be positive, got {noise}.")
     train = square_kernel(kernel_train, "kernel_train")
-    test = kernel_matrix(kernel_test, "kernel_test")
-    if test.matrix.shape[1] != train.matrix.shape[0]:
+    test = test_kernel(kernel_test, train)
+    prior = square_kernel(kernel_test_test, "kernel_test_test")
+    if len(prior.matrix) != len(test.matrix) or prior.outputs != test.outputs:
         raise ValueError(
-            f"kernel_test {jnp.shape(kernel_test)} must have one column for each training example "
-            f"of kernel_train {jnp.shape(kernel_train)}."
-        )
-    prior = square_kernel(kernel_test_test, "kernel_test_test").matrix
-    if len(prior) != len(test.matrix):
-        raise ValueError(
-            f"kernel_test_test {jnp.shape(kernel_test_test)} must have one row for each row of "
-            f"kernel_test {jnp.shape(kernel_test)}."
+            f"kernel_test_test {prior} must have one row for each row of kernel_test {test}, and "
+            "the same output axes."
         )
     y_train = jnp.asarray(y_train)
     variance = noise * jnp.mean(jnp.diag(train.matrix))
     identity = jnp.eye(train.matrix.shape[0], dtype=train.matrix.dtype)
     factor = cho_factor(train.matrix + variance * identity, lower=True)
     mean = test.matrix @ cho_solve(factor, train.vectors(y_train))
-    covariance = prior - test.matrix @ cho_solve(factor, test.matrix.T)
+    covariance = prior.matrix - test.matrix @ cho_solve(factor, test.matrix.T)
     return Posterior(train.targets(mean, y_train), covariance)

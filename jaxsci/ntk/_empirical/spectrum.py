@@ -24,10 +24,12 @@ class Spectrum(NamedTuple):
 
         - `damping`: in the unit of the eigenvalues.
 
-        **Returns:** a scalar between 0 and n.
+        **Returns:** a scalar between 0 and n. An eigenvalue of zero is not resolved, also without
+        damping.
         """
-        positive = jnp.maximum(self.values, 0)
-        return jnp.sum(positive / (positive + damping))
+        resolved = self.values > 0
+        positive = jnp.where(resolved, self.values, 1)
+        return jnp.sum(jnp.where(resolved, positive / (positive + damping), 0))
 
     def alignment(self, y: Float[Array, "examples ..."]) -> Float[Array, " n"]:
         """The share of ‖y‖² along each eigenvector; the i-th is learnt at the rate λᵢ.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
-from ...nn._dense import check_sizes
+from ...nn._dense import as_floats, check_sizes
 
 
 class AbstractNeuronFeatures(eqx.Module):
@@ -97,14 +97,14 @@ class FourierNeuronFeatures(AbstractNeuronFeatures):
         self.mean = jnp.asarray(mean)
 
     def of_inputs(self, x: Num[Array, " in_size"]) -> Float[Array, " features"]:
-        size, phase = self._wave(inexact(x))
+        size, phase = self._wave(as_floats(x))
         one = jnp.ones(1, size.dtype)
         return jnp.concatenate([one, size * jnp.cos(phase), -size * jnp.sin(phase)])
 
     def of_weights(
         self, weight: Num[Array, " in_size"], bias: float | Num[Array, ""]
     ) -> Float[Array, " features"]:
-        weight = inexact(weight)
+        weight = as_floats(weight)
         size, phase = self._wave(weight)
         waves, amplitudes, mean = self._fixed(self.waves, self.amplitudes, self.mean, like=weight)
         phase = phase + waves * bias
@@ -157,21 +157,16 @@ class ArcCosineNeuronFeatures(AbstractNeuronFeatures):
         self.directions = jax.random.normal(key, (count, in_size + 1))
 
     def of_inputs(self, x: Num[Array, " in_size"]) -> Float[Array, " features"]:
-        x = inexact(x)
+        x = as_floats(x)
         return self.of_weights(x, jnp.ones((), x.dtype))
 
     def of_weights(
         self, weight: Num[Array, " in_size"], bias: float | Num[Array, ""]
     ) -> Float[Array, " features"]:
-        weight = inexact(weight)
+        weight = as_floats(weight)
         directions = jax.lax.stop_gradient(self.directions).astype(weight.dtype)
         signal = directions @ jnp.append(weight, bias)
         return jax.nn.relu(signal) / len(directions) ** 0.5
-
-
-def inexact(x: Num[Array, "..."]) -> Float[Array, "..."]:
-    """Integers as floating-point numbers: cast to integers, the random numbers would be lost."""
-    return x.astype(jnp.result_type(x, float))
 
 
 def _fitted_waves(activation, frequencies, reach):

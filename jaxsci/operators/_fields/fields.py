@@ -45,7 +45,7 @@ def normalise(
         share = jnp.full((len(points), 1), 1 / len(points), a.dtype)
         counted = points
     else:
-        share = (weights / jnp.sum(weights)).reshape(-1, 1)
+        share = (weights / jnp.sum(weights)).astype(a.dtype).reshape(-1, 1)
         counted = jnp.where(share == 0, 0, points)
     mean = jnp.sum(share * counted, 0, keepdims=True)
     variance = jnp.sum(share * (counted - mean) ** 2, 0, keepdims=True)
@@ -102,6 +102,12 @@ def check_counted(a, weights, name: str, field: str):
         )
 
 
+def root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """√x with a slope of zero at zero, where an error vanishes, in place of an infinite one."""
+    zero = x == 0  # NaN is not, and propagates
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
+
+
 def known(a) -> np.ndarray | None:
     """The values as a NumPy array, or `None` within jit, vmap or grad."""
     return None if isinstance(a, Tracer) else np.asarray(a)
@@ -135,12 +141,13 @@ def as_modes(modes: int | Sequence[int], name: str) -> tuple[int, ...]:
     return values
 
 
-def as_lengths(lengths: Any, dim: int, name: str) -> tuple[float, ...]:
-    """The length of each axis; `ValueError` unless positive, one for all or one per axis."""
+def as_lengths(lengths: Any, dim: int, name: str) -> tuple[Any, ...]:
+    """The length of each axis, a float unless traced; `ValueError` unless positive, 1 or `dim`."""
     values = (lengths,) * dim if np.ndim(lengths) == 0 else tuple(lengths)
     if len(values) != dim or not all(known(v) is None or v > 0 for v in values):
         raise ValueError(
             f"{name}: lengths is one positive number, or one for each of the {dim} grid axes; got "
             f"{lengths!r}."
         )
-    return values
+    # Those of NumPy would raise the precision of fields.
+    return tuple(v if isinstance(v, Tracer) else float(v) for v in values)

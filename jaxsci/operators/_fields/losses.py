@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .axis_points import Points, as_points, intervals, per_axis, without_repeated_ends
-from .fields import as_lengths, check_counted, check_real_and_filled, known
+from .fields import as_lengths, check_counted, check_real_and_filled, known, root
 from .periodicity import warn_unless_periodic
 
 
@@ -193,16 +193,9 @@ def _relative(square, prediction, target, floor):
     """
     unit = jax.lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(target)), floor))
     unit = jnp.where(unit == 0, 1, unit)
-    distance = _root(square((prediction - target) / unit))
-    size = jnp.maximum(_root(square(target / unit)), floor / unit)
+    distance = root(square((prediction - target) / unit))
+    size = jnp.maximum(root(square(target / unit)), floor / unit)
     return distance / jnp.where(size == 0, 1, size)
-
-
-def _root(x):
-    # The inner `where` keeps the infinite slope of the root at zero out of the gradient. NaN is not
-    # equal to zero, and propagates.
-    zero = x == 0
-    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
 
 
 def _check_pair(prediction, target, floor, name):

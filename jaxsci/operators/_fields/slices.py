@@ -76,7 +76,7 @@ class SliceAttention(eqx.Module):
 
         share = jax.nn.softmax(by_head(self.slice(h)), -1)  # (heads, points, slices)
         # As shares of the domain, so that its size does not matter.
-        seen = share * (weights / jnp.sum(weights))[None, :, None]
+        seen = share * (weights / jnp.sum(weights)).astype(h.dtype)[None, :, None]
         size = jnp.sum(seen, 1)[..., None]  # (heads, slices, 1)
         averages = jnp.einsum("hps,hpc->hsc", seen, by_head(self.value(h))) / (size + 1e-6)
         q, k, v = jnp.split(self.tokens(averages), 3, -1)

@@ -37,7 +37,7 @@ def _correlate_jvp(widths, primals, tangents):
 
 
 def _convolve(a, kernel, widths, channels):
-    axes = "xyz"[: a.ndim - 1].upper()
+    axes = "XYZ"[: a.ndim - 1]
     return jax.lax.conv_general_dilated(
         a[None],
         kernel,

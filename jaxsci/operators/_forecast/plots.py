@@ -72,11 +72,10 @@ def _matplotlib():
 def _draw_fields(figure, axes, p, u, time_step, lengths):
     if u.ndim == 2:
         extent, labels = (0, len(u) * time_step, 0, lengths[0]), ("t", "x")
-        p, u = p.T, u.T
     else:
         extent, labels = (0, lengths[0], 0, lengths[1]), ("x", "y")
         p, u = (v[-1] if v.ndim == 3 else v[-1, ..., v.shape[-1] // 2] for v in (p, u))
-        p, u = p.T, u.T
+    p, u = p.T, u.T
     low, high = np.nanmin(u), np.nanmax(u)
     far = np.nanmax(np.abs(p - u), initial=0.0) or 1.0
     shown = {

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.ball_integral import BallIntegral
 from .._fields.fields import as_modes, known, mesh
 from .._fields.neighbours import Neighbours
-from .._fields.points import BallIntegral, check_in_box, check_points, counted
+from .._fields.points import check_in_box, check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 from .fno import FNO
 

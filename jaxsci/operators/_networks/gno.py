@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._fields.ball_integral import BallIntegral
 from .._fields.fields import known
 from .._fields.neighbours import Neighbours
-from .._fields.points import BallIntegral, check_points, counted
+from .._fields.points import check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 
 

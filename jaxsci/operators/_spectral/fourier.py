@@ -91,7 +91,7 @@ def scattered_analysis(
 ) -> Parts:
     """`analysis` of a function on scattered points with quadrature weights, for Fourier axes."""
     cos, sin = _waves(x, modes, periods)
-    weighted = a * (weights / math.prod(periods))[:, None]
+    weighted = a * (weights / math.prod(periods)).astype(a.dtype)[:, None]
     shape = (*(2 * m + 1 for m in modes[:-1]), modes[-1] + 1, a.shape[-1])
     return (cos.T @ weighted).reshape(shape), (-sin.T @ weighted).reshape(shape)
 

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsci.numerics import spherical_harmonics as harmonics_of_directions
-
+from ...numerics import spherical_harmonics as harmonics_of_directions
 from .._fields.fields import check_floating, known
 
 # By which angle past a pole points may lie before they are taken for latitudes or degrees.

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsci.core import warn_deprecated
-
+from ...core import warn_deprecated
 from .._fields.axis_points import Points
 from .._fields.fields import as_modes, check_field
 from .._fields.points import check_in_box, check_points

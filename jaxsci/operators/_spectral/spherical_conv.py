@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsci.numerics import legendre_recursion
-
+from ...numerics import legendre_recursion
 from .._fields.fields import check_field, known
 from .._fields.products import along_axis, carry_batch
 

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._grf import grf
-from ._sampling import as_data, as_field, generate, stride
+from ._sampling import as_data, as_field, check_settings, generate, stride
 
 
 def burgers(
@@ -66,7 +66,7 @@ def burgers(
 
 
 def solve_burgers(
-    u0: Num[Array | np.ndarray, " x"], *, viscosity: float, time: float, steps: int
+    u0: Num[Array | np.ndarray, "..."], *, viscosity: float, time: float, steps: int
 ) -> Float[Array, " x"]:
     """The velocity at `time` of the periodic Burgers equation on [0, 1) with initial velocity `u0`.
 
@@ -79,7 +79,8 @@ def solve_burgers(
 
     **Returns:** the velocity at the same points. It is not finite if the steps are too long.
 
-    **Raises:** `ValueError` for complex values or none.
+    **Raises:** `ValueError` for values that are not real or not `(N,)`, a negative viscosity, or a
+    time or number of steps that is not positive.
 
     ```python
     u0 = jnp.sin(2 * jnp.pi * jnp.arange(256) / 256)
@@ -87,6 +88,13 @@ def solve_burgers(
     ```
     """
     u0 = as_field("solve_burgers", "u0", u0)
+    if u0.ndim != 1:
+        raise ValueError(f"solve_burgers() takes u0 of shape (N,), got {u0.shape}: use jax.vmap.")
+    check_settings(
+        "solve_burgers",
+        positive={"time": time, "steps": steps},
+        others={"viscosity": viscosity},
+    )
     n = u0.shape[0]
     k = np.arange(n // 2 + 1)
     derivative = jnp.asarray(2j * np.pi * k * (3 * k < n), jnp.result_type(u0.dtype, jnp.complex64))

@@ -107,14 +107,18 @@ def solve_darcy(
     dtype = jnp.result_type(a, f)
 
     def solve(a, f):
-        operator = partial(_apply, *_faces(a))
+        # In units of the largest coefficient, as u of c·a is that of a over c: else steps of
+        # 1/1e-300 overflow.
+        largest = jax.lax.stop_gradient(jnp.max(a))
+        unit = jnp.where(largest > 0, largest, 1)
+        operator = partial(_apply, *_faces(a / unit))
         u = jax.lax.custom_linear_solve(
             operator,
             f,
             lambda matvec, b: _conjugate_gradients(matvec, b, tolerance),
             symmetric=True,
         )
-        return jnp.where(jnp.all((a > 0) & (a < jnp.inf)), u, jnp.nan)
+        return jnp.where(jnp.all((a > 0) & (a < jnp.inf)), u / unit, jnp.nan)
 
     return compiled_call(solve, a.astype(dtype), f.astype(dtype))
 

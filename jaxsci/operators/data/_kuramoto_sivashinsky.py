@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...numerics import etdrk4
 from ._grf import grf
-from ._sampling import as_field, generate, stride
+from ._sampling import as_field, check_settings, generate, stride
 
 
 def kuramoto_sivashinsky(
@@ -91,12 +91,13 @@ def solve_kuramoto_sivashinsky(
     ```
     """
     u0 = as_field("solve_kuramoto_sivashinsky", "u0", u0)
-    given = [v for v in (length, time, steps) if isinstance(v, int | float)]
-    if u0.ndim != 1 or not all(v > 0 for v in given):
+    if u0.ndim != 1:
         raise ValueError(
-            "solve_kuramoto_sivashinsky() needs u0 of shape (N,), and a positive length, time and "
-            f"number of steps; got {u0.shape}, {length}, {time} and {steps}."
+            f"solve_kuramoto_sivashinsky() takes u0 of shape (N,), got {u0.shape}: use jax.vmap."
         )
+    check_settings(
+        "solve_kuramoto_sivashinsky", positive={"length": length, "time": time, "steps": steps}
+    )
     n = u0.shape[0]
     number = np.arange(n // 2 + 1)
     k = 2 * np.pi / length * number

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import as_data, as_field, generate, stride
+from ._sampling import as_data, as_field, check_settings, generate, stride
 
 
 def navier_stokes(
@@ -89,7 +89,8 @@ def solve_navier_stokes(
 
     **Returns:** the vorticity at the same points. It is not finite if the steps are too long.
 
-    **Raises:** `ValueError` if the two shapes differ, or for complex values.
+    **Raises:** `ValueError` if the two shapes differ or are not `(N, N)`, for complex values, a
+    negative viscosity, or a time or number of steps that is not positive.
 
     ```python
     w0 = jsci.operators.data.grf(jax.random.key(0), (32, 32))
@@ -100,10 +101,16 @@ def solve_navier_stokes(
     """
     w0 = as_field("solve_navier_stokes", "w0", w0)
     forcing = as_field("solve_navier_stokes", "forcing", forcing)
-    if w0.shape != forcing.shape:
+    if w0.ndim != 2 or w0.shape != forcing.shape:
         raise ValueError(
-            f"The forcing lives on the grid of the vorticity, {w0.shape}; got {forcing.shape}."
+            "solve_navier_stokes() takes a vorticity (N, N) and a forcing on the same grid, got "
+            f"{w0.shape} and {forcing.shape}."
         )
+    check_settings(
+        "solve_navier_stokes",
+        positive={"time": time, "steps": steps},
+        others={"viscosity": viscosity},
+    )
     rows, columns = w0.shape
     to_x, to_y, square, keep = wave_vectors(rows, columns, w0.dtype)
     inverse = np.divide(1, square, out=np.zeros_like(square), where=square > 0)

@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 
 from .._forecast.rollout import Window
 
+Fields = Float[Array, "... channels"] | Float[np.ndarray, "... channels"]
+
 
 class Normaliser(eqx.Module):
     """An affine map of each channel, and the same for constants and parameters.
@@ -41,12 +43,13 @@ class Normaliser(eqx.Module):
             inputs = {k: _scaled(v, *self.inputs[k]) for k, v in inputs.items()}
         return window._replace(fields=self.forward(window.fields), inputs=inputs)
 
-    def forward(self, fields: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
+    def forward(self, fields: Fields) -> Float[Array, "... channels"]:
         """Fields to mean zero and deviation one."""
-        return _scaled(fields, self.mean, self.deviation)
+        return _scaled(jnp.asarray(fields), self.mean, self.deviation)
 
-    def inverse(self, fields: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
+    def inverse(self, fields: Fields) -> Float[Array, "... channels"]:
         """Normalised fields, such as a forecast, to those in the unit of the data."""
+        fields = jnp.asarray(fields)
         return fields * _like(self.deviation, fields) + _like(self.mean, fields)
 
 

@@ -1,5 +1,6 @@
-"""Shared by all data sets: independent keys, chunks that fit in cache, and subsampling."""
+"""Shared by all data sets: independent keys, chunks that fit in cache, subsampling, checks."""
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -39,6 +40,21 @@ def stride(name: str, resolution: int, fine: int) -> int:
             f"one of {divisors}; got {resolution}. Or choose another fine."
         )
     return fine // resolution
+
+
+def check_settings(
+    name: str, *, positive: dict[str, float], others: dict[str, float] | None = None
+) -> None:
+    """`ValueError` unless all are finite, some positive, the others >= 0, and counts whole."""
+    *names, last = positive
+    for setting, value in (positive | (others or {})).items():
+        count = setting in ("steps", "times")  # a fraction of one would end before its time
+        bounded = (value > 0 if setting in positive else value >= 0) and value < math.inf
+        if not bounded or (count and value % 1):
+            raise ValueError(
+                f"{name}() needs positive {', '.join(names)} and {last}, whole numbers of steps "
+                f"and times, and nothing negative or infinite; got {setting}={value}."
+            )
 
 
 def as_data(value: float) -> Float[Array, ""]:

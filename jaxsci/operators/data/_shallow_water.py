@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import as_data, as_field, generate, stride
+from ._sampling import as_data, as_field, check_settings, generate, stride
 
 
 def shallow_water(
@@ -105,7 +105,8 @@ def solve_shallow_water(
 
     **Returns:** the fields at the same points. They are not finite if the steps are too long.
 
-    **Raises:** `ValueError` unless there are three fields of real numbers.
+    **Raises:** `ValueError` unless there are three fields of real numbers, for a negative viscosity
+    or a time or number of steps that is not positive.
 
     ```python
     x = jnp.arange(32) / 32
@@ -117,13 +118,17 @@ def solve_shallow_water(
     ```
     """
     start = as_field("solve_shallow_water", "start", start)
-    if start.ndim != 3 or start.shape[-1] != 3 or start.size == 0:
+    if start.ndim != 3 or start.shape[-1] != 3:
         raise ValueError(
             f"solve_shallow_water() takes fields (x, y, 3): η, v_x and v_y; got {start.shape}."
         )
+    check_settings(
+        "solve_shallow_water",
+        positive={"time": time, "steps": steps},
+        others={"viscosity": viscosity},
+    )
     rows, columns = start.shape[:2]
     to_x, to_y, square, keep = wave_vectors(rows, columns, start.dtype)
-
     turning = jnp.asarray(coriolis, start.dtype)
 
     def field(waves):

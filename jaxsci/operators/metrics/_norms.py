@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._fields.fields import root
 from ._averages import AnyArray, average, check_epsilon, checked_pair, deviation
 
 
@@ -43,7 +44,7 @@ def nrmse(
     prediction, target = checked_pair(prediction, target, weights, "nrmse")
     check_epsilon(epsilon, "nrmse")
     size = average(target**2, weights)
-    return jnp.sqrt(average((prediction - target) ** 2, weights) / (size + epsilon))
+    return root(average((prediction - target) ** 2, weights) / (size + epsilon))
 
 
 def vrmse(
@@ -82,8 +83,8 @@ def vrmse(
     check_epsilon(epsilon, "vrmse")
     variance = average(deviation(target, weights) ** 2, weights)
     count = target[..., 0].size if weights is None else jnp.sum(weights != 0)
-    unbiased = variance * (count / jnp.maximum(count - 1, 1))
-    return jnp.sqrt(average((prediction - target) ** 2, weights) / (unbiased + epsilon))
+    unbiased = variance * jnp.asarray(count / jnp.maximum(count - 1, 1), variance.dtype)
+    return root(average((prediction - target) ** 2, weights) / (unbiased + epsilon))
 
 
 def boundary_error(
@@ -114,7 +115,7 @@ def boundary_error(
     for axis in range(target.ndim - 1):
         ends = jnp.take(squares, jnp.array([0, -1]), axis)
         faces.append(ends.reshape(-1, target.shape[-1]))
-    return jnp.sqrt(jnp.mean(jnp.concatenate(faces), 0))
+    return root(jnp.mean(jnp.concatenate(faces), 0))
 
 
 def conservation_error(

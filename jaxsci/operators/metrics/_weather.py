@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.fields import check_weights
+from .._fields.fields import check_weights, root
 from ._averages import AnyArray, average, checked_pair
 
 
@@ -120,7 +120,7 @@ def latitude_weighted_rmse(
     """
     areas = _areas(target, latitude, weights, "latitude_weighted_rmse")
     prediction, target = checked_pair(prediction, target, areas, "latitude_weighted_rmse")
-    return jnp.sqrt(average((prediction - target) ** 2, areas))
+    return root(average((prediction - target) ** 2, areas))
 
 
 def acc(

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact, PRNGKeyArray
 
 from ...core import require_x64, residual
-from .pencil import Pencil, clusters, eigenpairs_of, orthonormalised, refined, sizes_of
+from .pencil import clusters, eigenpairs_of, orthonormalised, refined, sizes_of
+from .relinearisation import warn_of_interpolation
 from .rows import (
     Rows,
     count,
@@ -24,7 +25,6 @@ from .rows import (
 
 # Of eigenpairs of the projected matrix, those with a larger residual are no eigenpairs at all.
 _PLAUSIBLE = 0.1
-_INTERPOLATION = 0.8  # independent coefficients per row
 
 
 class Eigenpairs(NamedTuple):
@@ -92,7 +92,7 @@ def eigenpairs(
 
     **Raises:** `ValueError` for an operator or a weight that is not linear, a trial function or an
     operator that is not zero for u = 0, more states than independent features, fewer equations than
-    coefficients, or values that are not finite; `RuntimeError` in single precision; `TypeError`
+    coefficients, values that are not finite, or single precision; `TypeError`
     under jit, vmap or grad.
 
     **Notes:** warns of states that were not found, and of an eigenvalue that is left out between
@@ -127,7 +127,14 @@ def eigenpairs(
     shape = count(features, inside[0], outputs)
     a, b = _rows(sides, inside, shape)
     pencil = orthonormalised(a, b)
-    _require_rank(pencil, states, several)
+    length, rank = pencil.operator.shape
+    if states > rank:
+        raise ValueError(
+            f"states must be in 1 … {rank}: the features have {rank} independent functions, got "
+            f"{states}. Give about {5 * states} features."
+        )
+    if not several:
+        warn_of_interpolation(length, rank, "give more points, or fresh=")
     others = _rows(sides, outside, shape) if several else (a, b)
     values, vectors, residuals = _found(pencil, others, states, near, tolerance)
     params = _scaled(pencil.basis @ vectors).T.reshape(-1, *shape)
@@ -193,21 +200,6 @@ def _require_linear(rows: Rows, elsewhere: Rows, params: np.ndarray) -> None:
                 f"{called} is not linear in u: it differs by {gap:.2g} from the sum over its "
                 "features. Solve a nonlinear problem by fit, with the eigenvalue as a parameter."
             )
-
-
-def _require_rank(pencil: Pencil, states: int, several: bool) -> None:
-    length, rank = pencil.operator.shape
-    if states > rank:
-        raise ValueError(
-            f"states must be in 1 … {rank}: the features have {rank} independent functions, got "
-            f"{states}. Give about {5 * states} features."
-        )
-    if not several and rank > _INTERPOLATION * length:
-        warnings.warn(
-            f"{length} equations for {rank} independent coefficients are small at their own points "
-            "whatever the error between them: give more points, or fresh=.",
-            stacklevel=3,
-        )
 
 
 def _found(pencil, others, states, near, tolerance):

@@ -109,8 +109,8 @@ def least_squares(
     **Returns:** a `LeastSquares`; `result.field(result.params, x)` is the solution at a point.
 
     **Raises:** `ValueError` for fewer equations than coefficients, residuals that are complex or
-    not finite, names that do not agree, a nonlinear equation with `max_steps=1`, or features
-    without real arrays to train; `RuntimeError` in single precision; `TypeError` under jit, vmap or
+    not finite, names that do not agree, a nonlinear equation with `max_steps=1`, features
+    without real arrays to train, or single precision; `TypeError` under jit, vmap or
     grad.
 
     **Notes:** warns of a residual above the tolerance, of one equation that is left beside larger
@@ -175,7 +175,7 @@ def least_squares(
     result, rows, met = min(map(solved, several), key=lambda three: three[0].relative_residual)
     _judge(result, rows, met, tolerance)
     if others is training:
-        warn_of_interpolation(rows, result.rank, "give more points, or fresh=")
+        warn_of_interpolation(len(rows.values), result.rank, "give more points, or fresh=")
     return result
 
 

@@ -112,7 +112,7 @@ def require_solvable(rows: Rows) -> None:
     residuals, coefficients = rows.matrix.shape
     if residuals < coefficients:
         raise ValueError(
-            f"least_squares() has {residuals} equations for {coefficients} coefficients, "
+            f"There are {residuals} equations for {coefficients} coefficients, "
             "which can fulfil each and be wrong between the points: give about "
             f"{3 * coefficients}."
         )
@@ -123,13 +123,13 @@ def require_solvable(rows: Rows) -> None:
         )
 
 
-def warn_of_interpolation(rows: Rows, rank: int, remedy: str) -> None:
+def warn_of_interpolation(residuals: int, rank: int, remedy: str) -> None:
     """Where as many residuals as coefficients vanish, they say nothing of those between."""
-    if rank > _INTERPOLATION * len(rows.values):
+    if rank > _INTERPOLATION * residuals:
         warnings.warn(
-            f"{len(rows.values)} residuals for {rank} independent coefficients are small at their "
-            f"own points whatever the error between them: {remedy}.",
-            stacklevel=4,
+            f"{residuals} residuals for {rank} independent coefficients are small at their own "
+            f"points whatever the error between them: {remedy}.",
+            stacklevel=3,
         )
 
 

@@ -15,7 +15,6 @@ from .._geometry.domains import Interval
 from .._geometry.regions import check_floats
 
 _STEP = 0.1  # of the quadrature: its error is that of rounding
-_NEAR = 14  # nodes beside the point
 _NEGLIGIBLE = 39.0  # exp(-39) is 1e-17
 
 
@@ -59,13 +58,7 @@ def caputo(u: Callable, order: float) -> Callable:
     shares, _, weights = _double_exponential(float(order), 1 - float(order))
 
     def derivative_of_u(x):
-        check_floats(x)
-        x = jnp.asarray(x)
-        if x.ndim != 1 or not x.size:
-            raise ValueError(
-                "caputo(u, order) is called at one point (x, t) or (t,), an array of shape (dim,) "
-                f"with the time last, got shape {x.shape}: jnp.array([t]) is a time alone."
-            )
+        x = _as_point("caputo(u, order) is called at one point (x, t) or (t,)", "the time last", x)
         slope, time = derivative(u, x.size - 1), x[-1]
         slopes = jax.vmap(lambda share: slope(x.at[-1].set(share * time)))(
             jnp.asarray(shares, x.dtype)
@@ -97,10 +90,11 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
     **Raises:** `ValueError` for another order, `TypeError` for one that is no number or a space
         that is no `Interval`; on use, as `caputo`.
 
-    **Notes:** each evaluation calls u about 150 times and takes no derivatives. The result is NaN
-    at the ends and outside the interval; its derivative in x is NaN where u has an infinite slope
-    at an end. In float32 it is inaccurate for orders above about 1, and in float64 within 1e-6 of
-    an end.
+    **Notes:** each evaluation calls u about 130 times and takes no derivatives. The result is NaN
+    outside the interval, at its ends, and where they are so near that the rounding of x leaves no
+    digit: on [-1, 1] within 2e-11 at most, in float32 within 2e-5 for order 1 and 5e-3 for 1.9.
+    Its derivative in x is NaN where u has an infinite slope at an end. Up to 0.95 of the way to an
+    end it has ten digits, in float32 five for orders up to 1 and two to four for 1.9.
     It sees all places, so that features are best functions of the whole interval, with the factor
     d^(α/2) at its ends. In single precision the ends of the quadrature underflow.
 
@@ -125,28 +119,27 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
         )
     power = float(order)
     lower, upper = (float(end[0]) for end in space.bounds)
-    # ∫₀¹ f(σ) σ^(1 - α) dσ; f is analytic up to twice the interval.
-    nodes, factors = roots_jacobi(_NEAR, 0, 1 - power)
-    beside = (nodes + 1) / 2, factors / 2 ** (2 - power)
     beyond = _double_exponential(1, 1)
     front = (
         2**power * math.gamma((1 + power) / 2) / math.sqrt(math.pi) / abs(math.gamma(-power / 2))
     )
 
     def laplacian_of_u(x):
-        check_floats(x)
-        x = jnp.asarray(x)
-        if x.ndim != 1 or not x.size:
-            raise ValueError(
-                "fractional_laplacian(u, order, space) takes a single point, an array of shape "
-                f"(dim,) with the place first, got shape {x.shape}."
-            )
+        name = "fractional_laplacian(u, order, space)"
+        x = _as_point(f"{name} is called at one point (x,) or (x, t)", "the place first", x)
         near, near_weights, shares, rest, weights = (
-            jnp.asarray(a, x.dtype) for a in (*beside, *beyond)
+            jnp.asarray(a, x.dtype) for a in (*_beside(power, x.dtype), *beyond)
         )
         at = jax.vmap(lambda y: u(x.at[0].set(y)))
         here, ends = u(x), (x[0] - lower, upper - x[0])
-        inside = jnp.minimum(*ends) > 0
+        if jnp.ndim(here):
+            raise TypeError(
+                f"{name} needs a scalar field, but it returned shape {jnp.shape(here)}: select "
+                "one entry, e.g. lambda x: u(x)[0]."
+            )
+        # x + r is rounded as x is, and second differences of what grows like d^(α/2) feel it.
+        rounding = jnp.finfo(x.dtype).eps * jnp.abs(x[0]) * (near_weights @ near**-2)
+        inside = jnp.minimum(*ends) > 10 * rounding
         middle = jnp.where(inside, jnp.minimum(*ends) / 2, 1)
         r = middle * near
         second = (2 * here - at(x[0] + r) - at(x[0] - r)) / r**2
@@ -172,6 +165,30 @@ def _require_number(name: str, order) -> None:
             f"{name} takes a number as its order, got {order!r:.60} of {type(order).__name__}: "
             "its quadrature is made for it, so that it cannot be an unknown, nor differ by point."
         )
+
+
+def _as_point(call: str, where: str, x) -> jax.Array:
+    """x as an array; raise unless it is one point of floats."""
+    check_floats(x)
+    x = jnp.asarray(x)
+    if x.ndim != 1 or not x.size:
+        raise ValueError(
+            f"{call}, an array of shape (dim,) with {where}, got shape {x.shape}: for many points "
+            "use jsci.vmap, and jnp.array([t]) for a coordinate alone."
+        )
+    return x
+
+
+def _beside(order: float, dtype) -> tuple[np.ndarray, np.ndarray]:
+    """σ and w with Σ w f(σ) = ∫₀¹ f(σ) σ^(1 - α) dσ, f even and analytic for |σ| < 2.
+
+    By Gauss-Jacobi quadrature in σ², with as few nodes as the precision needs: the more there are,
+    the closer they come to σ = 0, where second differences are rounding.
+    """
+    convergence = 7 + math.sqrt(48)  # of the ellipse with foci 0 and 1 through σ² = 4
+    n = math.ceil(-math.log(jnp.finfo(dtype).eps) / (2 * math.log(convergence))) + 1
+    nodes, factors = roots_jacobi(n, 0, -order / 2)
+    return np.sqrt((nodes + 1) / 2), factors / 2 ** (2 - order / 2)
 
 
 def _double_exponential(first: float, last: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -144,7 +144,7 @@ def elasticity(lame: Source, shear: Source, force: Source = 0.0) -> Operator:
 
         def stress(y):
             slopes = jacobian(u)(y)
-            pressure = at(lame, y) * jnp.trace(slopes) * jnp.eye(y.size)
+            pressure = at(lame, y) * jnp.trace(slopes) * jnp.eye(y.size, dtype=slopes.dtype)
             return pressure + at(shear, y) * (slopes + slopes.T)
 
         return -jnp.trace(jacobian(stress)(x), axis1=1, axis2=2) - at(force, x)
@@ -264,13 +264,14 @@ def reaction_diffusion(
         raise ValueError(f"diffusivities needs one number per species, got {diffusivities!r}.")
     for value in diffusivities:
         require_positive(diffusivities=value)
-    rates = jnp.asarray(diffusivities)
+    shape = (len(diffusivities),)
 
     def op(u, x):
         value = u(x)
-        _require_components(value, rates.shape, "reaction_diffusion")
+        _require_components(value, shape, "reaction_diffusion")
         grown = reaction(value, x)
-        _require_components(grown, rates.shape, "The reaction of reaction_diffusion")
+        _require_components(grown, shape, "The reaction of reaction_diffusion")
+        rates = jnp.asarray(diffusivities, value.dtype)
         slope = jnp.stack([derivative(u, -1, component=i)(x) for i in range(value.size)])
         return slope - rates * space_laplacian(u, x) - grown
 

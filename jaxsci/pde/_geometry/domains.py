@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float
 from .boundaries import Face, Lateral, Part, Piece, Pieces, Sphere, TimeSlice
 from .box_unions import largest_boxes, planes
 from .levels import both, either, norm, product
-from .regions import Point, Region, check_floats, check_point, kept_fraction, unit_sphere
+from .regions import Point, Region, check_point, kept_fraction, unit_sphere
 
 
 class Domain(Region):
@@ -130,7 +130,7 @@ class Box(Domain):
         return either(list(-self._factors(x)))
 
     def _factors(self, x: Point) -> Float[Array, " dim"]:
-        check_floats(x)
+        check_point(x, self.dim)
         lower, upper = (jnp.asarray(b, x.dtype) for b in self.bounds)
         return 4 * (x - lower) * (upper - x) / (upper - lower) ** 2
 
@@ -218,7 +218,7 @@ class Ball(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """1 - |x - c|²/r²."""
-        check_floats(x)
+        check_point(x, self.dim)
         return 1 - jnp.sum((x - jnp.asarray(self.center, x.dtype)) ** 2) / self.radius**2
 
     @property
@@ -320,6 +320,7 @@ class Union(_Combination):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """(a⁴ + b⁴)^(1/4) of the positive levels; the larger one where none is."""
+        check_point(x, self.dim)
         boxes, rest = self._parts
         others = [part.level(x) for part in rest]
         if not boxes:
@@ -410,7 +411,7 @@ class SpaceTime(Domain):
     - `space`: a domain; `space.during(start, end)` is the same.
     - `start`, `end`: the initial and the final time.
 
-    **Raises:** `ValueError` if the end is not after the start.
+    **Raises:** `ValueError` if the end is not after the start, or infinite times.
 
     ```python
     line = jsci.pde.Interval(-1.0, 1.0).during(0.0, 1.0)
@@ -425,6 +426,11 @@ class SpaceTime(Domain):
     def __init__(self, space: Domain, start: float, end: float):
         if not start < end:
             raise ValueError(f"Time must run forward: start < end, got {start} and {end}.")
+        if not math.isfinite(end - start):
+            raise ValueError(
+                f"Time must be finite, got {start} and {end}. Cut it off where the solution is "
+                "steady."
+            )
         self.space, self.start, self.end = space, float(start), float(end)
 
     @property

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .boundaries import Piece, Pieces
 from .domains import Domain
-from .regions import Point, Vector, check_floats, check_point
+from .regions import Point, Vector, check_point
 
 Vertex = tuple[float, float]
 
@@ -104,7 +104,7 @@ class Polygon(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """± (Σ dᵢ⁻²)^(-1/2) of smooth distances dᵢ to the edges: smooth except at the corners."""
-        check_floats(x)
+        check_point(x, 2)
         start = jnp.asarray(self.vertices, x.dtype)
         end = jnp.roll(start, -1, axis=0)
         line, trim = jax.vmap(_line_and_trim, (None, 0, 0))(x, start, end)
@@ -188,7 +188,8 @@ def _crossing(corners: np.ndarray) -> tuple[int, int] | None:
             if j == i + 1 or (i == 0 and j == n - 1):
                 # Neighbours overlap if one runs back over the other.
                 first, second = (b - a, d - c) if j == i + 1 else (d - c, b - a)
-                if abs(_cross(first, second)) < 1e-12 and first @ second < 0:
+                sizes = np.linalg.norm(first) * np.linalg.norm(second)
+                if abs(_cross(first, second)) < 1e-12 * sizes and first @ second < 0:
                     return i, j
             elif _meet(a, b, c, d):
                 return i, j

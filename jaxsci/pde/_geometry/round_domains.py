@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from .boundaries import Piece, Pieces
 from .domains import Domain
 from .levels import either, product
-from .regions import Point, Vector, check_floats, check_point, unit_sphere
+from .regions import Point, Vector, check_point, unit_sphere
 
 Vertex = tuple[float, ...]
 
@@ -40,7 +40,8 @@ class Rim(Piece):
         """At a share of the length."""
         lengths = self._lengths()
         angles = np.linspace(0.0, 2 * np.pi, len(lengths))
-        angle = jnp.interp(v[0], jnp.asarray(lengths / lengths[-1], v.dtype), angles)
+        shares, angles = (jnp.asarray(p, v.dtype) for p in (lengths / lengths[-1], angles))
+        angle = jnp.interp(v[0], shares, angles)
         turn = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
         return jnp.asarray(self.center, v.dtype) + jnp.asarray(self.semi_axes, v.dtype) * turn
 
@@ -103,7 +104,7 @@ class Ellipse(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """1 - (x - c)²/a² - (y - d)²/b²."""
-        check_floats(x)
+        check_point(x, 2)
         center, half = (jnp.asarray(p, x.dtype) for p in (self.center, self.semi_axes))
         return 1 - jnp.sum(((x - center) / half) ** 2)
 
@@ -225,7 +226,7 @@ class Cylinder(Domain):
         return either(list(-self._factors(x)))
 
     def _factors(self, x: Point) -> Float[Array, "2"]:
-        check_floats(x)
+        check_point(x, 3)
         start, end = (jnp.asarray(p, x.dtype) for p in (self.start, self.end))
         along, away = end - start, x - start
         share = (away @ along) / (along @ along)
@@ -336,7 +337,7 @@ class Torus(Domain):
 
         Unlike the distance from the circle in the middle, it is smooth on the axis.
         """
-        check_floats(x)
+        check_point(x, 3)
         axis = jnp.asarray(self.axis, x.dtype)
         away = x - jnp.asarray(self.center, x.dtype)
         square, outer, inner = away @ away, self.major**2, self.minor**2

@@ -120,13 +120,13 @@ def _panels(u, op, exact, component, grid, inside) -> list[tuple[str, np.ndarray
         residual = np.asarray(jax.jit(vmap(lambda x: op(u, x)))(grid))
         size = np.linalg.norm(residual.reshape(len(grid), -1), axis=1)
         rms = np.sqrt(np.mean(size[inside] ** 2))
-        shown.append((f"residual, {rms:.1e} rms", np.maximum(size, _FLOOR), True))
+        shown.append((f"residual, {rms:.1e} rms", np.maximum(size.astype(float), _FLOOR), True))
     if exact is not None:
         target = part(exact)
         gap = np.abs(values - target)
         size, whole = np.linalg.norm(gap[inside]), np.linalg.norm(target[inside])
         share = f"{size / whole:.1e} relative" if whole else "of a solution that is zero"
-        shown.append((f"error, {share}", np.maximum(gap, _FLOOR), True))
+        shown.append((f"error, {share}", np.maximum(gap.astype(float), _FLOOR), True))
     return shown
 
 

@@ -119,8 +119,10 @@ def adversarial(
     **Good values:** β = 1e-3 to 1e-1. In one or two dimensions `residual_adaptive` is as good or
     better in an eighth of the time. The flow pays off if few uniform candidates would hit the
     region that matters: on a peak in five dimensions its points gave errors 3 to 45 times smaller
-    than uniform ones. It does not find a peak that its first samples miss, as in ten dimensions.
-    Train it as `jax.jit(points.train)`, which is traced once.
+    than uniform ones. It seldom finds a peak that its first samples miss, as in ten dimensions.
+    There its points may also leave the network without hold elsewhere: keep the round of the least
+    loss on uniform points, by `EarlyStopping` as the callback of `fit`. Train it as
+    `jax.jit(points.train)`, which is traced once.
 
     **Source:** Tang, Zhai, Wan & Yang, "Adversarial adaptive sampling: unify PINN and optimal
     transport for the approximation of PDEs" (2024).

@@ -64,8 +64,8 @@ def _nodes(energy: float, widths: np.ndarray, potential: np.ndarray) -> int:
             nodes += int(np.floor((phase + k * width) / np.pi) - np.floor(phase / np.pi))
             c, s = np.cos(k * width), np.sin(k * width) / k
         else:
-            c = np.cosh(k * width)
-            s = np.sinh(k * width) / k if k > 0 else width
+            # cosh and sinh/k, both over cosh, which overflows under a high barrier.
+            c, s = 1.0, np.tanh(k * width) / k if k > 0 else width
         new = c * psi + s * slope
         if k2 <= 0 and psi * new < 0:
             nodes += 1

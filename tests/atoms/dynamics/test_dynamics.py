@@ -128,6 +128,8 @@ def test_a_run_that_continues_is_the_same_and_writes_its_way(tmp_path):
         frames = jsci.atoms.read(files["trajectory"])
         assert [frame.info["time"] for frame in frames] == [4.0 * n for n in range(5, steps + 1, 5)]
         text = files["trajectory"].read_text()
+    with pytest.raises(ValueError, match="at step 30: the 18 steps up to 48 are no multiple"):
+        jsci.atoms.simulate(dynamics, params, state, 48, every=12, **files)
     files["trajectory"].write_text(text[:-10])
     with pytest.raises(ValueError, match="when the checkpoint was written"):
         jsci.atoms.simulate(dynamics, params, state, 35, **options, **files)

@@ -107,6 +107,8 @@ def test_what_cannot_be_relaxed_is_refused():
     nearby = jsci.atoms.NeighbourList(pair, 7.0)
     with pytest.raises(ValueError, match="a molecule has no cell"):
         jsci.atoms.relax(f, params, pair, nearby, cell=True)
+    with pytest.raises(ValueError, match="pressure=2.0 moves a free cell alone"):
+        jsci.atoms.relax(f, params, pair, nearby, pressure=2.0)
     with pytest.raises(ValueError, match="must be positive"):
         jsci.atoms.relax(f, params, pair, nearby, fmax=0.0)
     newton: Any = "newton"

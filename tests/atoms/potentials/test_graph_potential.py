@@ -179,6 +179,8 @@ def test_what_does_not_fit_is_refused():
             make(**options)
     with pytest.raises(ValueError, match="elements must be a list"):
         jsci.atoms.GraphPotential("O", cutoff=4.0, order=2, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="no element has the number 119"):
+        jsci.atoms.GraphPotential([8, 119], cutoff=4.0, order=2, key=jax.random.key(0))
     model = make(cutoff=4.0, order=2)
     atoms = rock_salt()
     graph = jsci.atoms.neighbours(atoms, 4.0)

@@ -218,6 +218,9 @@ def test_birch_and_murnaghans_own_curve_gives_its_parameters():
     assert np.isnan(jsci.atoms.equation_of_state(v, -e).volume)
     with pytest.raises(ValueError, match="at least four volumes"):
         jsci.atoms.equation_of_state(v[:3], e[:3])
+    with jax.enable_x64(False):  # 1 meV is half a unit in the last place of 31,000 eV
+        single = jsci.atoms.equation_of_state(v, e - 31000)
+        np.testing.assert_allclose(single[::2], [v0, b0 * 160.21766], rtol=2e-3)
 
 
 def test_heat_is_that_of_ase_and_of_dulong_and_petit():
@@ -236,6 +239,9 @@ def test_heat_is_that_of_ase_and_of_dulong_and_petit():
     assert np.isnan(jsci.atoms.harmonic_heat(-jnp.ones((1, 3)), jnp.array([300.0])).energy).all()
     cold = jsci.atoms.harmonic_heat(jnp.ones((1, 3)), jnp.array([-10.0, 0.0]))
     assert np.isnan(jnp.stack(cold)).all()
+    freezing = lambda nu: jnp.sum(jsci.atoms.harmonic_heat(nu, jnp.ones(1)).energy)  # noqa: E731
+    slope = jax.grad(freezing)(jnp.full((1, 3), 30.0))  # of zero-point energies, h/2
+    np.testing.assert_allclose(slope, 0.5 * 4.135667696e-3)
     at = jnp.linspace(-1, 5, 2000)
     density = jsci.atoms.phonon_density(jnp.asarray(frequencies), at)
     np.testing.assert_allclose(jnp.trapezoid(density, at), 3, rtol=1e-6)

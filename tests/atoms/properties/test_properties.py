@@ -84,6 +84,17 @@ def test_stillinger_weber_is_the_sum_of_the_paper():
     np.testing.assert_allclose(energy(params, atoms, graph), every_triple(atoms), rtol=1e-12)
 
 
+def test_no_pair_just_within_the_cutoff_has_an_infinite_energy():
+    """With this σ the last length of single precision before the cutoff is r/σ = c/σ."""
+    with jax.enable_x64(False):
+        energy, params = jsci.atoms.stillinger_weber()
+        r = np.nextafter(np.float32(energy.cutoff), np.float32(0))
+        atoms = jsci.atoms.Atoms(np.array([[0, 0, 0], [r, 0, 0]], np.float32), ["Si", "Si"])
+        graph = jsci.atoms.neighbours(atoms, 4.0, angle_cutoff=4.0)
+        params = params | {"sigma": np.float32(2.0180452)}
+        assert energy(params, atoms, graph) == 0
+
+
 def test_silicon_has_its_published_cohesive_energy():
     """-4.3364 eV per atom (2 ε) at 5.431 Å, where the stress vanishes."""
     energy, params = jsci.atoms.stillinger_weber()

@@ -57,3 +57,9 @@ def test_shapes_are_those_of_least_padding():
     groups = _groups(sizes, np.arange(5), 2)
     assert [sorted(group.tolist()) for group in groups] == [[0, 2, 4], [1, 3]]
     assert len(_groups(sizes, np.arange(5), 9)) == 5
+    # Of many, parted at a thousand places: every structure is in one, and the padding is small.
+    sizes = np.random.default_rng(0).integers(1, 200, (20_000, 1)) * [1, 20, 90]
+    groups = _groups(sizes, np.arange(20_000), 4)
+    assert sorted(np.concatenate(groups)) == list(range(20_000))
+    padded = sum(len(group) * sizes[group].max(0).sum() for group in groups)
+    assert len(groups) == 4 and padded < 1.3 * sizes.sum()

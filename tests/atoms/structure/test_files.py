@@ -77,6 +77,24 @@ def test_what_a_file_says_besides_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("my key", 1.0, "'my key', which no file can hold"),
+        ("2d", 1.0, "'2d', which no file can hold"),
+        ("a:b", np.ones(3), "'a:b', which no file can hold"),
+        ("energy", 1.0, "'energy', which a file has for the structure or a label"),
+        ("virials", np.eye(3), "'virials', which a file has"),
+        ("pbc", True, "'pbc', which a file has"),
+        ("note", "a\nb", "has a line break"),
+    ],
+)
+def test_what_would_not_come_back_is_not_written(tmp_path, name, value, message):
+    with pytest.raises(ValueError, match=message):
+        jsci.atoms.write(tmp_path / "a.xyz", frame()._replace(info={name: value}))
+    assert not (tmp_path / "a.xyz").exists()
+
+
+@pytest.mark.parametrize(
     ("pbc", "periodic"),
     [("", True), ("pbc=T", True), ('pbc="1 1 1"', True), ('pbc="f f f"', False),
      ("pbc=[False, False, False]", False)],

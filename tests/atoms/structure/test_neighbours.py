@@ -145,3 +145,25 @@ def test_neighbours_are_not_traced():
 def test_structures_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         jsci.atoms.Atoms(*arguments)
+
+
+def test_a_potential_stands_for_its_cutoffs():
+    """Those with angles, without, and from another one by `pure`, which does not say them."""
+    silicon = jsci.atoms.Atoms([[0, 0, 0], [1.3575] * 3], ["Si", "Si"], 2.715 * (1 - np.eye(3)))
+    energy, params = jsci.atoms.stillinger_weber()
+    wanted = jsci.atoms.neighbours(silicon, energy.cutoff, angle_cutoff=energy.cutoff)
+    graph = jsci.atoms.neighbours(silicon, energy)
+    jax.tree.map(np.testing.assert_array_equal, graph, wanted)
+    assert (graph.cutoff, graph.angle_cutoff) == (energy.cutoff, energy.cutoff)
+    pairs_alone, _ = jsci.atoms.lennard_jones(epsilon=0.01, sigma=2.3, cutoff=6.0)
+    assert jsci.atoms.neighbours(silicon, pairs_alone).angle_cutoff is None
+    assert jsci.atoms.neighbours(silicon, energy, angle_cutoff=3.0).angle_cutoff == 3.0
+    nearby = jsci.atoms.NeighbourList(silicon, energy)
+    assert (nearby.cutoff, nearby.angle_cutoff) == (energy.cutoff, energy.cutoff)
+    (batch,) = jsci.atoms.batch([silicon], energy)
+    assert batch.graph.angle_cutoff == energy.cutoff
+    f = jax.jit(jsci.atoms.properties(energy))
+    constants = jsci.atoms.force_constants(f, params, silicon, energy, supercell=(1, 1, 1))
+    np.testing.assert_allclose(constants.values.sum(axis=(1, 2)), 0, atol=1e-8)
+    with pytest.raises(TypeError, match=r"one as \.cutoff; got PropertiesOf"):
+        jsci.atoms.neighbours(silicon, jsci.atoms.properties(energy))

@@ -33,6 +33,15 @@ def test_whitened_parameters_have_a_unit_prior():
     np.testing.assert_allclose(prior.log_density(theta), unit - volume, rtol=1e-12)
 
 
+def test_a_likelihood_becomes_a_density_of_whitened_parameters():
+    prior = bayes.prior(PARAMS, scales=SCALES)
+    z, batch = prior.white(jax.random.key(1)), jnp.arange(3.0)
+    likelihood = lambda p, b: -jnp.sum(p["w"] * b[:, None] ** 2) + jnp.sum(p["b"])  # noqa: E731
+    square = sum(np.sum(np.asarray(leaf) ** 2) for leaf in jax.tree.leaves(z))
+    right = likelihood(prior.whiten(z), batch) - square / 2
+    np.testing.assert_allclose(prior.whitened(likelihood)(z, batch), right, rtol=1e-14)
+
+
 def test_scales_as_initialised_and_of_one_number():
     scales = jax.tree.map(jnp.exp, bayes.prior(PARAMS | {"v": jnp.zeros((2, 2))}).log_scales)
     np.testing.assert_allclose([scales["w"], scales["b"], scales["v"]], [0.5, 1, 1], rtol=1e-12)

@@ -89,3 +89,20 @@ def test_bad_input():
         FOUND.log_score(jnp.ones(3))
     with pytest.raises(ValueError, match="level must lie between 0 and 1"):
         FOUND.coverage(Y, 90)
+
+
+def test_what_samplers_return_is_taken_as_it_is():
+    """Draws as their parameters, and chains as one set of draws."""
+    log_density = lambda p: -0.5 * jnp.sum((p["a"] - 1.0) ** 2)  # noqa: E731
+    sampler, key = bayes.langevin(adapt=20), jax.random.key(0)
+    one = bayes.draws(key, sampler, log_density, {"a": jnp.zeros(())}, steps=100)
+    direct = bayes.predict(line, one.params, X, noise=SPREAD)
+    for expected, got in zip(direct, bayes.predict(line, one, X, noise=SPREAD), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    found = bayes.chains(
+        key, sampler, log_density, {"a": jnp.zeros(())}, steps=100, count=3, progress=False
+    )
+    several = bayes.predict(line, found, X, noise=SPREAD)
+    assert several.draws.shape == (30, 2)
+    values = np.asarray(found.params["a"]).reshape(-1, 1) * np.asarray(X)
+    np.testing.assert_allclose(several.draws, values, rtol=1e-14)

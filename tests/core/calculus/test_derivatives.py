@@ -94,6 +94,8 @@ def test_under_transforms():
         (lambda: jsci.derivative(u, 0)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
         (lambda: jsci.biharmonic(u)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
         (lambda: jsci.jacobian(u)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
+        (lambda: jsci.grad(u)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
+        (lambda: jsci.hessian(u)(jnp.arange(3)), TypeError, "numbers, got int64: write"),
         (lambda: jsci.laplacian(u)([0.3, 0.4, 0.5]), TypeError, "numbers, got list: write"),
     ],
 )

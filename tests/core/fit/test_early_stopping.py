@@ -42,7 +42,7 @@ def test_another_metric():
 
 def test_a_value_that_is_not_finite_is_never_the_best():
     best = jsci.EarlyStopping(patience=3)
-    values = [np.nan, 2.0, np.nan, 1.0]
+    values = [np.nan, 2.0, -np.inf, 1.0]
     assert not any(best(i, {"validation_loss": v}, i) for i, v in enumerate(values))
     assert (best.params, best.step, best.value) == (3, 3, 1.0)
 

@@ -68,8 +68,8 @@ def test_one_position_for_equal_cotangents_or_activations(f):
     def arranged(p, z):
         return f(p, z)[None, None]
 
-    (term,) = linearise([arranged], params, [x[0]], [(3, 3)], "structured")
-    _, factors = term.features(x[0])
+    (features,) = linearise([arranged], params, [x[0]], [(3, 3)], "structured")
+    _, factors = features(x[0])
     positions = {k.split(":")[0]: s["right"].left.shape[1] for k, s in factors.items()}
     assert positions["leaf1"] == 1
     assert f is repeated or positions["leaf3"] == 5

@@ -217,6 +217,16 @@ def output_is_a_parameter(p, x):
     return p["w"] * p["s"]
 
 
+@case({"w": (3, 4), "v": (4, 2)}, (3,), "v")
+def rounded_by_a_cast(p, x):
+    return jnp.tanh(x @ (3 * p["w"]).astype(int).astype(x.dtype)) @ p["v"]
+
+
+@case({"w": (3, 4)}, (3,), "")
+def a_complex_weight(p, x):
+    return jnp.abs((x + 2j) @ p["w"].astype(complex))
+
+
 def draw(shapes, example, count=3):
     keys = jax.random.split(jax.random.key(1), len(shapes) + 1)
     params = {
@@ -361,3 +371,13 @@ def test_equinox_model_as_the_function_itself():
 
     x = jax.random.normal(jax.random.key(1), (4, 3))
     np.testing.assert_allclose(gram(f, params, x), naive_kernel(f, params, x), rtol=1e-10)
+
+
+@pytest.mark.parametrize("implementation", ["auto", "structured", "jacobian"])
+def test_terms_of_different_leaves_keep_the_dtype(implementation):
+    params = {"a": jnp.ones((4, 3), jnp.float32), "b": jnp.ones((4, 3), jnp.float32)}
+    x = jnp.ones((40, 4), jnp.float32)
+    terms = {"u": lambda p, x: x @ p["a"], "v": lambda p, x: x @ p["b"]}
+    kernel = gram_of_terms(terms, params, {"u": x, "v": x}, implementation=implementation)
+    assert kernel.dtype == jnp.float32
+    np.testing.assert_array_equal(kernel[:120, 120:], 0)

@@ -34,3 +34,9 @@ def test_other_settings_are_another_function():
     f, x = one_copy(heavy), 2 * jnp.ones((2, 2))
     np.testing.assert_array_equal(f(x, 1), heavy(x, 1))
     np.testing.assert_array_equal(f(x, 2), heavy(x, 2))
+
+
+def test_settings_that_are_equal_and_of_another_type_are_other_settings():
+    """1 == 1.0 == True, and Python hashes them alike."""
+    kind = one_copy(lambda x, n: x * {int: 1, float: 2, bool: 3}[type(n)])
+    assert [float(kind(jnp.ones(()), n)) for n in (1, 1.0, True)] == [1, 2, 3]

@@ -33,3 +33,9 @@ def test_average_is_the_recursion_and_resumes(tmp_path):
 def test_bad_decay_is_explained():
     with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\), got 1.0"):
         jsci.averaged(optax.sgd(0.1), 1.0)
+
+
+def test_a_decay_of_numpy_keeps_the_dtype():
+    optimizer, params = jsci.averaged(optax.sgd(0.1), np.float64(0.9)), jnp.ones(2, jnp.float32)
+    _, state = optimizer.update(params, optimizer.init(params), params)
+    assert state.params.dtype == jnp.float32

@@ -155,7 +155,8 @@ def residual(w, x):
 w, batch = jnp.array([0.3, -0.7, 1.1]), {"r": jax.random.normal(jax.random.key(0), (13, 3))}
 whole = jsci.objective({"r": residual}, {"r": 2.0})
 mesh = jax.make_mesh((8,), ("batch",))
-for options in ({"mesh": mesh}, {"batch_size": 1}, {"mesh": mesh, "batch_size": 1}):
+chunks = {"batch_size": 1}, {"batch_size": 5}
+for options in ({"mesh": mesh}, *chunks, *({"mesh": mesh} | c for c in chunks)):
     other = jsci.objective({"r": residual}, {"r": 2.0}, **options).reweighted({"r": 2.0})
     for f in (
         lambda o: jax.value_and_grad(o.value)(w, batch),

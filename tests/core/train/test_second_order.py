@@ -1,6 +1,7 @@
 """Second-order optimisers: the three spaces agree, quadratic convergence, clear refusals."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 import jaxsci as jsci
 from jaxsci.core._fit.steps import one_step, start_of_training
-from jaxsci.core._train.damped_least_squares import linear_model
+from jaxsci.core._train.least_squares.damped import linear_model
 
 # 15 residuals and 16 parameters: what happens between the samples is no matter here.
 pytestmark = pytest.mark.filterwarnings("ignore:There are fewer residuals")
@@ -251,8 +252,10 @@ def test_bad_input(make):
     mixed = {**make_params(), "b": make_params()["b"].astype(jnp.float32)}
     with pytest.raises(ValueError, match=r"'b'\W.*float32"):
         jsci.fit(LOSS, mixed, BATCH, make(), steps=1)
-    with pytest.raises(ValueError, match="damping is too small"):
+    with pytest.raises(ValueError, match="damping must be positive"):
         make(damping=0.0)
+    with pytest.raises(ValueError, match="factor must be above 1, got 0.5"):
+        jsci.levenberg_marquardt(factor=0.5)
     with pytest.raises(ValueError, match="space must be one of"):
         jsci.fit(LOSS, make_params(), BATCH, make(space="dual"), steps=1)
 
@@ -272,3 +275,18 @@ def test_residuals_of_another_precision_are_refused(space, dtype, message):
             jsci.levenberg_marquardt(space=space),
             steps=1,
         )
+
+
+def test_weights_of_another_precision_are_blamed_and_not_the_residuals():
+    fit = functools.partial(
+        jsci.fit,
+        params=jnp.ones(2, jnp.float32),
+        data={"data": jnp.ones((3, 2), jnp.float32)},
+        optimizer=jsci.levenberg_marquardt(),
+        steps=1,
+    )
+    terms = {"data": lambda p, x: p * x}
+    with pytest.raises(TypeError, match=r"Weights of the terms are float64.*jnp\.float32\(w\)"):
+        fit(jsci.objective(terms, {"data": np.float64(2.0)}))
+    for weight in (2.0, np.float32(2.0)):
+        assert fit(jsci.objective(terms, {"data": weight})).history["loss"] == 4.0

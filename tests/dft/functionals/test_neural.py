@@ -57,9 +57,14 @@ def test_own_descriptors():
     np.testing.assert_allclose(values(functional, 0.1), expected, rtol=1e-13)
 
 
+def test_a_last_layer_of_one_unit_is_a_number():
+    one = values(neural_functional(lambda p, d: p * d[2:]), 0.3)
+    np.testing.assert_array_equal(one, values(neural_functional(lambda p, d: p * d[2]), 0.3))
+
+
 def test_bad_input_is_explained():
-    with pytest.raises(ValueError, match=r"must return shape \(\) for one point, got \(1,\)"):
-        values(neural_functional(lambda p, d: d[:1]))
+    with pytest.raises(ValueError, match=r"must return shape \(\) for one point, got \(2,\)"):
+        values(neural_functional(lambda p, d: d[:2]))
     with pytest.raises(ValueError, match=r"must return shape \(2,\).*got \(3,\)"):
         values(weighted_functional(lambda p, d: d, [xc("b88"), xc("lyp")]))
     with pytest.raises(ValueError, match="Add exact exchange to the result"):

@@ -15,6 +15,7 @@ from jaxsci.dft import (
     fixed_density_energy,
     force_error,
     forces,
+    harris_energy,
     local_hybrid,
     message_functional,
     message_size,
@@ -112,11 +113,62 @@ def test_pair_potentials_of_another_geometry_are_refused():
         scf(stale, MIXED, weight)
     with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
         forces(stale, MIXED, weight)
+    with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
+        fixed_density_energy(stale, MIXED, weight, density_matrix=stale.guess)
+    with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
+        harris_energy(stale, MIXED, weight, density_matrix=stale.guess)
     at_guess = jax.jit(lambda m: fixed_density_energy(m, MIXED, weight, density_matrix=m.guess))
     assert jnp.isfinite(at_guess(m)) and jnp.isnan(at_guess(stale))
     hydrogen = molecule([("H", (0.0, 0.0, 0.0))], "sto-3g", spin=1, grid=3)
     with pytest.raises(ValueError, match="were made for 2 atoms, and it has 1"):
         scf(hydrogen.with_extras(**m.extras), MIXED, weight)
+
+
+def test_an_own_functional_of_pair_potentials_of_another_geometry_is_nan_or_refused():
+    def own(weight, density):
+        i, j = jnp.tril_indices(len(density.orbitals))
+        total = density.density_matrix.sum(0)
+        pairs = jnp.where(i == j, 1, 2) * total[i, j]
+        coulomb = density.extras["pair_potentials"] @ pairs
+        return weight * jnp.sum(density.weights * density.features.rho * coulomb)
+
+    functional, weight = nonlocal_functional(own, level="lda"), jnp.array(0.1)
+    m = with_pair_potentials(lih(), (None,))
+    stale = lih(1.7).with_extras(**m.extras)
+    energy = jax.jit(lambda m: fixed_density_energy(m, functional, weight, density_matrix=m.guess))
+    assert jnp.isfinite(energy(m)) and jnp.isnan(energy(stale))
+    with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
+        fixed_density_energy(stale, functional, weight, density_matrix=stale.guess)
+
+
+@pytest.mark.slow
+def test_pair_potentials_that_a_functional_does_not_use_may_be_of_another_geometry():
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", grid=0)
+    old = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.7))], "sto-3g", grid=0)
+    functional = xc("svwn") + nonlocal_functional(lambda p, d: jnp.sum(d.weights * d.features.rho))
+    stale = m.with_extras(**with_pair_potentials(old).extras)
+    found, expected = (
+        fixed_density_energy(x, functional, density_matrix=m.guess) for x in (stale, m)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(scf(stale, functional).energy, scf(m, functional).energy, atol=1e-9)
+    np.testing.assert_allclose(forces(stale, functional), forces(m, functional), atol=1e-7)
+
+
+@pytest.mark.slow
+def test_parameters_and_arrays_of_points_are_for_the_full_grid_alone():
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", grid=1)
+    assert m.grid.coarse is not None
+    fixed = jnp.linspace(0.0, 1.0, m.grid.size)
+
+    def energy(of_points, density):
+        return jnp.sum(density.weights * (of_points + fixed) * slater(density.features))
+
+    points = nonlocal_functional(energy, level="lda")
+    found = scf(m, points, 1 - fixed)
+    np.testing.assert_allclose(found.energy, scf(m, xc("slater")).energy, atol=1e-8)
+    with pytest.raises(TypeError, match="incompatible shapes for broadcasting"):
+        scf(m, points, jnp.ones(3))
 
 
 @pytest.mark.slow

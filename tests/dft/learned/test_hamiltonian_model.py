@@ -250,6 +250,29 @@ def test_gates_are_random_then_the_largest_then_the_same(model):
     assert set(prune(eqx.combine(params, model), 0.9).paths) == seen[-1]
 
 
+@pytest.mark.slow
+def test_gates_before_the_optimiser_are_noticed_while_it_trains(model):
+    _, params = jsci.pure(model)
+    slopes = jax.tree.map(jnp.zeros_like, params)
+
+    def two_steps(*chain):
+        rule = optax.chain(*chain)
+
+        def step(carry, _):
+            params, state = carry
+            updates, state = rule.update(slopes, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        start = params, rule.init(params)
+        return jax.lax.scan(step, start, length=2)[0][0]
+
+    gates, optimizer = sparse_gates(0.3, random=3, adaptive=2), optax.adam(1e-2)
+    kept = jax.jit(lambda: two_steps(optimizer, gates))()
+    assert {float(path.open) for path in kept.paths.values()} == {0.0, 1.0}
+    with pytest.raises(RuntimeError, match="behind the optimiser"):
+        jax.block_until_ready(jax.jit(lambda: two_steps(gates, optimizer))())
+
+
 def test_error_is_the_mean_square_of_an_entry(model, water, solved):
     f, params = jsci.pure(model)
     exact = hamiltonian(water, solved)
@@ -309,8 +332,10 @@ def test_bad_input_is_explained(model, water):
         prune(model, 0)
     with pytest.raises(ValueError, match="pairs is 2"):
         prune(model, 0.5, pairs=2)
-    with pytest.raises(ValueError, match="random and adaptive are -1"):
+    with pytest.raises(ValueError, match="random is -1"):
         sparse_gates(0.3, random=-1, adaptive=2)
+    with pytest.raises(TypeError, match="random is 2.5; it must be an integer"):
+        sparse_gates(0.3, random=2.5, adaptive=2)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="paths of a HamiltonianModel, got parameters of type dict"):
         sparse_gates(0.3, random=1, adaptive=2).init({"w": jnp.ones(2)})
     carbon = molecule([("C", (0.0, 0.0, 0.0))], "6-31g*", spin=2, grid=0)

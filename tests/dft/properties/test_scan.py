@@ -118,5 +118,8 @@ def test_bad_input_is_explained():
             scan(water, hf, coordinate=coordinate, values=values)
     with pytest.raises(ValueError, match=r"held \(1, 2\) changes with the coordinate"):
         scan(water, hf, coordinate=(0, 1), values=[1.0], held=[(1, 2)])
+    for relaxed in (True, False):
+        with pytest.raises(ValueError, match=r"fixed is \[-1\]: atoms are numbered from 0 to 2"):
+            scan(water, hf, coordinate=(0, 1), values=[1.0], fixed=[-1], relaxed=relaxed)
     with pytest.raises(TypeError, match="a stack of them, got list"):
         scan([water], hf, coordinate=(0, 1), values=[1.0])  # pyright: ignore[reportArgumentType]

@@ -104,6 +104,14 @@ def test_low_frequencies_as_rotors():
     # kT (1 + ln kT/ħω) for the oscillator; the entropy of a rotor grows half as fast with 1/ω.
     np.testing.assert_allclose(oscillator, 2.3884, atol=1e-3)
     assert 1.0 < rotor < oscillator
+    cold = [
+        ideal_gas(
+            0.0, np.array(wavenumbers), np.zeros(0), 18.0, 1, 1,
+            temperature=1.0, pressure=101325.0, quasi_harmonic=False,
+        )
+        for wavenumbers in ([], [3000.0])
+    ]  # fmt: skip
+    assert cold[0].entropy == cold[1].entropy  # of a vibration that is frozen
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,17 @@ def test_a_density_of_another_shape_is_refused():
         fixed_density_energy(m, PBE, density_matrix=jnp.eye(3))
 
 
+@pytest.mark.parametrize("solve", [harris_energy, fixed_density_energy, scf])
+def test_a_density_matrix_that_is_not_symmetric_is_refused(solve):
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
+    name = "guess" if solve is scf else "density_matrix"
+    upper = jnp.triu(m.guess)
+    with pytest.raises(ValueError, match=f"{name} is not symmetric.*differ by up to"):
+        solve(m, xc("svwn"), **{name: upper})
+    rounded = m.guess.at[0, 1].mul(1 + 1e-14)
+    solve(m, xc("svwn"), **{name: rounded})
+
+
 def test_density_correction_is_the_energy_at_the_density_of_hartree_fock():
     m = molecule([("H", (0.0, 0.0, 0.0)), ("F", (0.0, 0.0, 1.0))], "sto-3g", grid=0)
     found = density_corrected_energy(m, xc("pbe"))

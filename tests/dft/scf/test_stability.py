@@ -176,3 +176,8 @@ def test_result_of_another_molecule_is_refused(nitrogen):
     m, result, _ = nitrogen
     with pytest.raises(ValueError, match=r"shape \(10, 10\), and this molecule's are \(2, 10, 10"):
         stability(dataclasses.replace(m, spins="unrestricted"), xc("hf"), result=result)
+
+
+def test_negative_attempts_are_refused(nitrogen):
+    with pytest.raises(ValueError, match="attempts is a whole number from 0, got -1"):
+        stable_scf(nitrogen[0], xc("hf"), attempts=-1)

@@ -116,6 +116,9 @@ def test_the_groups_are_those_that_cost_least():
         for groups in (grouping.groups(many, k) for k in (1, 2, 3, 4))
     ]
     assert costs == sorted(costs, reverse=True)
+    one = {"a": jax.numpy.ones(1), "b": jax.numpy.ones(1)}
+    alike = [many[0].with_extras(**dict(pairs)) for pairs in (one.items(), [*one.items()][::-1])]
+    assert (np.diff(grouping.sizes(alike), axis=0) == 0).all()  # in whatever order
     # Work has to be the largest for what is largest: else padding would seem to save some.
     assert (np.diff(grouping.work(grouping.sizes(made("H2", "LiH", "H2O")))) > 0).all()
 

@@ -1,8 +1,9 @@
 """Reading .xyz files: what is read is what the file says, or the line that is wrong is named."""
 
+import numpy as np
 import pytest
 
-from jaxsci.dft import read_xyz, read_xyz_frames
+from jaxsci.dft import molecule, molecules, read_xyz, read_xyz_frames, stack, write_xyz
 
 H2 = [("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.7))]
 
@@ -88,3 +89,27 @@ def test_frames_follow_each_other_and_each_says_what_its_columns_are(tmp_path):
     path = written(tmp_path, f"{FIRST}\n1\nProperties=pos:R:3:species:S:1\n1 2 3 He\n\n{FIRST}")
     assert read_xyz(path) == H2
     assert read_xyz_frames(path) == [H2, [("He", (1.0, 2.0, 3.0))], H2]
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    """Positions, charge and spin, and a ghost atom, one molecule or a batch."""
+    pytest.importorskip("pyscf")
+    path = tmp_path / "new.xyz"
+    hydroxide = molecule("O 0.1 0 0; H 0 0 0.9", "sto-3g", charge=-1, grid=0)
+    water = molecule("ghost-O 0 0 2; O 0 0 0; H 0 0.7 -0.4; H 0 -0.7 -0.4", "sto-3g", grid=0)
+    radical = molecule("O 0.1 0 0; H 0 0 0.9", "sto-3g", spin=1, grid=0)
+    for one in (hydroxide, water, radical):
+        write_xyz(path, one)
+        again = molecule(path, "sto-3g", grid=0)
+        np.testing.assert_allclose(again.coordinates, one.coordinates, atol=1e-11)
+        np.testing.assert_array_equal(again.charges, one.charges)
+        np.testing.assert_array_equal(again.electrons, one.electrons)
+    write_xyz(path, [stack([water, hydroxide]), radical])
+    found = molecules(path, "sto-3g", grid=0)
+    for one, again in zip((water, hydroxide, radical), found, strict=True):
+        np.testing.assert_allclose(again.coordinates, one.coordinates, atol=1e-11)
+        np.testing.assert_array_equal(again.electrons, one.electrons)
+    with pytest.raises(TypeError, match="takes molecules"):
+        write_xyz(path, [water.coordinates])
+    with pytest.raises(ValueError, match="fractional"):
+        write_xyz(path, water.with_electrons(4.5, 5.0))

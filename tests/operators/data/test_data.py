@@ -90,6 +90,19 @@ def test_darcy_solver_is_linear_in_the_source_at_any_size(size):
     )
 
 
+@pytest.mark.parametrize(("size", "dtype"), [(1e-300, None), (1e300, None), (1e-24, jnp.float32)])
+def test_darcy_solver_takes_coefficients_of_any_size(size, dtype):
+    """Of c·a the solution is that of a over c, and its slope in c·a, times c², that in a."""
+    a, f, _ = smooth_problem(8)
+    a, f = (jnp.asarray(given, dtype) for given in (a, f))
+    rtol = 1e-9 if dtype is None else 1e-4
+    solve = functools.partial(data.solve_darcy, tolerance=rtol / 10)
+    np.testing.assert_allclose(solve(size * a, f) * size, solve(a, f), rtol=rtol)
+    mean = lambda unit: lambda a: jnp.mean(unit * solve(unit * a, f))  # noqa: E731
+    found, expected = jax.grad(mean(size))(a), jax.grad(mean(1.0))(a)
+    np.testing.assert_allclose(found, expected, rtol=10 * rtol, atol=rtol)
+
+
 def test_whole_numbers_and_mixed_precisions_are_fields():
     u = data.solve_darcy(jnp.ones((9, 9)), jnp.ones((7, 7)))
     for kind in (int, np.float32):
@@ -166,6 +179,13 @@ def test_burgers_data_are_nonlinear_and_resolutions_agree(key):
     assert np.linalg.norm(heat - u[..., 0]) > 0.1 * np.linalg.norm(u)
 
 
+def test_etdrk4_does_not_drop_the_imaginary_part_of_a_rotation():
+    turn = lambda v: data.etdrk4(1j * np.arange(3.0), lambda v: 0 * v, v, time=1.0, steps=4)  # noqa: E731
+    np.testing.assert_allclose(turn(jnp.ones(3) + 0j), np.exp(1j * np.arange(3.0)), rtol=1e-14)
+    with pytest.raises(TypeError, match="give v0 \\+ 0j"):
+        turn(jnp.ones(3))
+
+
 def test_etdrk4_on_a_scalar_equation():
     """v' = -v - v², v(0) = 1: v = 1 / (2 exp(t) - 1)."""
     run = lambda n: data.etdrk4(np.array([-1.0]), lambda v: -(v**2), jnp.ones(1), time=1.0, steps=n)  # noqa: E731
@@ -233,7 +253,17 @@ def test_counts_and_times_that_are_not_positive_are_refused():
     u0 = jnp.sin(2 * jnp.pi * jnp.arange(16) / 16)
     fine = {"length": 6.0, "time": 0.1, "steps": 2}
     for wrong in ({"length": -6.0}, {"time": -0.1}, {"steps": 0}):
-        with pytest.raises(ValueError, match="positive length, time and number of steps"):
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
             data.solve_kuramoto_sivashinsky(u0, **fine | wrong)
+    fine = {"viscosity": 0.1, "time": 0.1, "steps": 2}
+    for wrong in ({"viscosity": -0.1}, {"time": -0.1}, {"steps": 1.5}):
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
+            data.solve_burgers(u0, **fine | wrong)
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
+            data.solve_navier_stokes(jnp.ones((4, 4)), jnp.ones((4, 4)), **fine | wrong)
+        with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
+            data.solve_shallow_water(jnp.ones((4, 4, 3)), coriolis=1.0, **fine | wrong)
+    with pytest.raises(ValueError, match=r"u0 of shape \(N,\), got \(16, 16\)"):
+        data.solve_burgers(jnp.ones((16, 16)), **fine)
     with pytest.raises(ValueError, match="positive number of points"):
         data.grf(jax.random.key(0), -5)

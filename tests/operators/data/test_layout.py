@@ -55,6 +55,9 @@ def test_all_declared_values_are_missing_and_a_state_without_values_is_no_mask(t
     missing = [("missing_value", np.array([0, 2], np.int16))]
     path = write_netcdf(tmp_path / "u.nc", WHOLE, np.arange(4.0), missing)
     np.testing.assert_array_equal(data.read(path).mask, [False, True, False])
+    land = np.where(WHOLE < 1, 1e20, WHOLE).astype(np.float32)  # in float32 it is not 1e20 itself
+    path = write_netcdf(tmp_path / "w.nc", land, np.arange(4.0), [("missing_value", 1e20)])
+    np.testing.assert_array_equal(data.read(path).mask, [False, True, True])
     late, fill = np.where(WHOLE < 3, -1, WHOLE).astype(np.int16), [("_FillValue", np.int16(-1))]
     path = write_netcdf(tmp_path / "v.nc", late, np.arange(4.0), fill)
     with pytest.raises(ValueError, match="no values in its first state"):
@@ -180,3 +183,9 @@ def test_complex_numbers_are_refused_and_files_have_their_common_dtype(tmp_path)
     for path, dtype in zip(paths, (np.float32, np.float64), strict=True):
         np.savez(path, u=U.astype(dtype))
     assert data.read(paths, fields=["u"], axes="ntx").dtype == np.float64
+
+
+def test_a_velocity_and_times_alone_are_no_file_of_pdebench(tmp_path):
+    np.savez(tmp_path / "flow.npz", velocity=np.ones((4, 6)), t=np.arange(4.0))
+    with pytest.raises(ValueError, match="none of the known layouts"):
+        data.read(tmp_path / "flow.npz")

@@ -89,6 +89,8 @@ def test_the_normaliser_has_the_moments_of_all_values(tmp_path, key, monkeypatch
     assert abs(windows.fields[..., :2]).max() < 5 and not windows.fields[..., 2].any()
     back = scale.inverse(windows.fields)
     np.testing.assert_allclose(back[..., 0].mean(), 5e4, rtol=1e-4)
+    there = scale.forward(found[0])  # an array of NumPy
+    np.testing.assert_allclose(scale.inverse(np.asarray(there)), found[0], rtol=1e-6)
 
 
 def test_constants_are_normalised_too(waves, key):

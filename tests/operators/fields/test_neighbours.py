@@ -8,7 +8,7 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.operators import GINO, GNO, BallIntegral
-from jaxsci.operators._fields import points as module
+from jaxsci.operators._fields import ball_integral as module
 from jaxsci.operators._fields.neighbours import neighbours
 
 RNG = np.random.default_rng(0)

@@ -250,3 +250,17 @@ def test_gradients_are_finite_where_masked_points_have_no_values():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_perfect_forecast_has_no_slope_rather_than_one_that_is_no_number():
+    u = jax.random.normal(jax.random.key(0), (5, 8, 1))
+    latitude = np.linspace(-90, 90, 5)
+    for score in (
+        metrics.nrmse,
+        metrics.vrmse,
+        metrics.boundary_error,
+        lambda p, u: metrics.latitude_weighted_rmse(p, u, latitude),
+    ):
+        slope = jax.grad(lambda p, score=score: jnp.sum(score(p, u)))
+        np.testing.assert_array_equal(slope(u), 0)
+        assert jnp.all(jnp.isfinite(slope(u + 0.1)))

@@ -221,7 +221,7 @@ def test_bad_input():
         call(points=pde.sobol(LINE, 4))
     with pytest.raises(ValueError, match="2 components per point and weight 1"):
         call(lambda u, x: jnp.stack([u(x), u(x)]))
-    with pytest.warns(UserWarning, match="7 equations for 6 independent coefficients"):
+    with pytest.warns(UserWarning, match="7 residuals for 6 independent coefficients"):
         call(points=pde.sobol(LINE, 7)(jax.random.key(0)), states=1, tolerance=1e9)
 
 

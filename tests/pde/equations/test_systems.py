@@ -104,7 +104,7 @@ SOLUTIONS = {
         2,
     ),
     "plane wave": (pde.maxwell(4.0, 0.25), _plane_wave, 4),
-    "cavity": (pde.time_harmonic_maxwell(np.sqrt(13)), _cavity, 2),
+    "cavity": (pde.time_harmonic_maxwell(13**0.5), _cavity, 2),
     "cavity 3d": (pde.time_harmonic_maxwell(1.5, permittivity=4.0), _cavity_3d, 3),
     "chain": (pde.reaction_diffusion((0.2, 0.2), _chain_reaction), _chain, 2),
 }
@@ -120,6 +120,14 @@ def test_vanishes_on_a_known_solution(name):
         bump = lambda y, i=i: jnp.sin(2 * jnp.sum(y)) * (jnp.arange(value.size) == i)  # noqa: E731
         wrong = lambda y: u(y) + 0.1 * bump(y).reshape(value.shape)  # noqa: E731, B023
         assert np.abs(op(wrong, x)).max() > 1e-3, i
+
+
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_single_precision_stays_there(name):
+    op, u, dim = SOLUTIONS[name]
+    x = jnp.array([0.3, 0.7, 0.2, 0.4], jnp.float32)[:dim]
+    if jax.eval_shape(u, x).dtype == jnp.float32:
+        assert jax.eval_shape(lambda x: op(u, x), x).dtype == jnp.float32
 
 
 @pytest.mark.parametrize(

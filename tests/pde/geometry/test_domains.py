@@ -101,6 +101,35 @@ def test_polygons_that_are_none(corners, message):
         pde.Polygon(corners)
 
 
+def test_polygons_have_any_size():
+    tiny = pde.Polygon([(0, 0), (1e-9, 0), (0, 1e-9)])
+    np.testing.assert_allclose(tiny.measure, 0.5e-18)
+    with pytest.raises(ValueError, match="edges 0 and 1 touch or cross"):
+        pde.Polygon([(0, 0), (2e9, 0), (1e9, 0), (1e9, 1e9)])
+
+
+@pytest.mark.parametrize("name", ["box", "ball", "polygon", "ellipse", "cylinder", "torus"])
+def test_points_in_single_precision_stay_there(name):
+    for region in (DOMAINS[name], *DOMAINS[name].boundary.values()):
+        point = jax.eval_shape(region.from_unit, jnp.zeros(region.unit_dim, jnp.float32))
+        assert point.dtype == jnp.float32, region
+
+
+def test_time_is_finite():
+    for start, end in ((0.0, np.inf), (-np.inf, 0.0)):
+        with pytest.raises(ValueError, match="Time must be finite"):
+            SQUARE.during(start, end)
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_level_takes_one_point_of_the_domain(name):
+    """One number is a point of no plane, and would be taken for all of its coordinates."""
+    domain = DOMAINS[name]
+    for size in {1, domain.dim + 1} - {domain.dim}:
+        with pytest.raises(ValueError, match="One point of shape"):
+            domain.level(jnp.full(size, 0.1))
+
+
 def test_lengths_of_boundary_pieces():
     box, disk = SQUARE.boundary, DISK.boundary
     assert list(box) == ["x0_lower", "x0_upper", "x1_lower", "x1_upper"]

@@ -49,6 +49,9 @@ def test_well_energies_are_the_transcendental_roots():
     np.testing.assert_allclose(barrier, [8.816782677962, 11.296889018340], rtol=1e-12)
     box = pde.reference.well_energies((0.0, 0.3, 2.0), (0.0, 0.0), states=4)
     np.testing.assert_allclose(box, (np.arange(1, 5) * np.pi / 2) ** 2, rtol=1e-13)
+    # A wall of 1e6, into which a wave decays by e every 1/1000: the box is longer by that.
+    wall = pde.reference.well_energies((0.0, 1.0, 2.0), (1e6, 0.0))
+    np.testing.assert_allclose(wall, (np.pi / 1.001) ** 2, rtol=1e-7)
 
 
 @pytest.mark.parametrize("shape", [WELL, BARRIER], ids=["well", "barrier"])

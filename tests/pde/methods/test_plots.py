@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -28,12 +29,19 @@ def test_shows_residual_and_error_and_leaves_out_what_is_outside():
     np.testing.assert_allclose(values[10, 3], np.sin(0.9) * np.e * 1.001)
 
 
-def test_draws_what_is_exactly_zero():
+@pytest.mark.parametrize("double", [True, False])
+def test_draws_what_is_exactly_zero(double):
     pytest.importorskip("matplotlib", reason="figures are an extra")
     nothing = lambda x: 0.0 * x[0]  # noqa: E731
-    for domain in (SQUARE, pde.Interval(0.0, 1.0)):
-        figure = pde.plot_solution(nothing, domain, op=lambda u, x: u(x), exact=nothing, points=3)
-        assert "solution that is zero" in " ".join(ax.get_title() for ax in figure.axes)
+    with jax.enable_x64(double):
+        for domain in (SQUARE, pde.Interval(0.0, 1.0)):
+            figure = pde.plot_solution(
+                nothing, domain, op=lambda u, x: u(x), exact=nothing, points=3
+            )
+            assert "solution that is zero" in " ".join(ax.get_title() for ax in figure.axes)
+            for ax in figure.axes:
+                if domain is SQUARE and ax.get_title().startswith(("residual", "error")):
+                    np.testing.assert_allclose(ax.collections[0].get_array(), -150)
 
 
 def test_draws_curves_times_and_components():

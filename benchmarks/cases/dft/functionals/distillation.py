@@ -1,6 +1,7 @@
 """B3LYP distilled into a semilocal functional, from its derivatives or from its densities."""
 
 import itertools
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,6 +16,8 @@ from jaxsci.dft._basis.units import HARTREE_IN_KCAL_PER_MOL
 
 BASIS, GRID, HEAVY, LEARNED = "6-31g", 0, 3, 20
 DEGREE, ROTATIONS = 3, 2
+# Of the squares of gradients and curvatures beside those of energies.
+WEIGHTS = tuple(10.0**k for k in range(-7, 1))
 B3LYP = jsci.dft.xc("b3lyp")
 POWERS = [k for k in itertools.product(range(DEGREE + 1), repeat=3) if sum(k) <= DEGREE]
 
@@ -49,11 +52,83 @@ def molecules(size: Size):
     return padded[: len(learned)], padded[len(learned) :]
 
 
+class Squares(NamedTuple):
+    """cᵀ A c + 2 bᵀ c of each molecule: its gradient and curvatures, linear in the parameters."""
+
+    a: np.ndarray
+    b: np.ndarray
+
+
+class Energies(NamedTuple):
+    """r + J c, the error of each molecule's energy near some parameters."""
+
+    r: np.ndarray
+    j: np.ndarray
+
+
 def from_derivatives(learned):
-    """One step, as the residuals are linear in the parameters."""
+    """Gauss-Newton in energies of own solutions, beside derivatives with a small weight."""
     key = jax.random.key(0)
     data = jsci.dft.reference_derivatives(learned, B3LYP, rotations=ROTATIONS, key=key)
-    return _fit(jsci.dft.derivative_error(FUNCTIONAL), data, 1)
+    of_derivatives = squares(data)
+    return fitted(data, of_derivatives, best_weight(energies(data, START), of_derivatives))
+
+
+def squares(data) -> Squares:
+    r, j = map(np.asarray, _linear(DERIVATIVES, START, data))
+    return Squares(np.einsum("mri,mrj->mij", j, j), np.einsum("mri,mr->mi", j, r))
+
+
+def energies(data, params) -> Energies:
+    r, j = map(np.asarray, _linear(_error_of_own_energy, params, data))
+    return Energies(r - j @ np.asarray(params), j)
+
+
+def best_weight(near: Energies, of_derivatives: Squares) -> float:
+    """With which molecules that are left out of the training, one by one, have the least error."""
+    every = np.arange(len(near.r))
+
+    def left_out(weight):
+        found = [_solve(near, of_derivatives, weight, every != k) for k in every]
+        return np.mean(np.abs(near.r + np.sum(near.j * found, axis=1)))
+
+    return min(WEIGHTS, key=left_out)
+
+
+def fitted(data, of_derivatives: Squares, weight: float, steps=5):
+    params, every = START, np.ones(len(of_derivatives.b), bool)
+    for _ in range(steps):
+        params = jnp.asarray(_solve(energies(data, params), of_derivatives, weight, every))
+    return params
+
+
+def _solve(near: Energies, of_derivatives: Squares, weight: float, kept):
+    """The least squares of the molecules that are kept."""
+    r, j = near.r[kept], near.j[kept]
+    a = j.T @ j + weight * of_derivatives.a[kept].sum(axis=0)
+    b = j.T @ r + weight * of_derivatives.b[kept].sum(axis=0)
+    return np.linalg.solve(a, -b)
+
+
+ENERGY = jsci.dft.derivative_error(FUNCTIONAL, gradient=0.0, curvature=0.0)
+DERIVATIVES = jsci.dft.derivative_error(FUNCTIONAL, energy=0.0)
+RELAXATION = jsci.dft.relaxation_error(FUNCTIONAL)
+
+
+def _error_of_own_energy(params, known):
+    """To second order, without an SCF: at the reference's density, and how far it would fall."""
+    sample = jsci.dft.Sample(known.molecule, known.energy, known.density)
+    return ENERGY(params, known)[0] - RELAXATION(params, sample)
+
+
+@eqx.filter_jit
+def _linear(residual, params, data):
+    """Residuals of each molecule, and their Jacobians."""
+
+    def of_one(known):
+        return residual(params, known), jax.jacfwd(residual)(params, known)
+
+    return jax.lax.map(of_one, data)
 
 
 def from_densities(learned, steps=4):

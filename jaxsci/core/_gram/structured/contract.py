@@ -27,7 +27,8 @@ def contract_features(rows, columns):
     if not parts:  # the functions depend on different leaves
         n, diagonal, full = _sizes(rows)
         m, _, other = _sizes(columns)
-        return jnp.zeros((n, m, diagonal, full, other))
+        dtype = jnp.result_type(*jax.tree.leaves((rows, columns)))
+        return jnp.zeros((n, m, diagonal, full, other), dtype)
     return functools.reduce(jnp.add, parts)
 
 

@@ -36,15 +36,6 @@ class Factor(NamedTuple):
     right: Any
 
 
-class Linearised(NamedTuple):
-    """One function, ready to describe examples: `features(x)` for ONE example.
-
-    Features are a pair: Jacobian rows (diagonal, full, entries) by leaf, and factors by leaf.
-    """
-
-    features: Callable[[Any], Any]
-
-
 class _Traced(NamedTuple):
     """A function's activations and cotangents at its sites as one program."""
 
@@ -59,11 +50,12 @@ def linearise(
     examples: Sequence[Any],
     sizes: Sequence[tuple[int, int]],
     implementation: str,
-) -> list[Linearised]:
-    """Plan the features of several functions of the same parameters.
+) -> list[Callable[[Any], Any]]:
+    """The features of ONE example, for each of several functions of the same parameters.
 
     `functions` return (trace, diagonal, full) for ONE example; `sizes` are the numbers of rows and
     of columns of each. The plan is shared: a leaf is contracted in the same way in every function.
+    Features are a pair: Jacobian rows (diagonal, full, entries) by leaf, and factors by leaf.
     """
     leaves, tree = jax.tree.flatten(params)
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves]
@@ -96,7 +88,7 @@ def linearise(
     ]
     _check_differentiable(traced)
     keys = _keys_of_factors(traced, sizes, implementation)
-    return [Linearised(_features(t, keys, leaves)) for t in traced]
+    return [_features(t, keys, leaves) for t in traced]
 
 
 def _check_differentiable(traced: Sequence[_Traced]) -> None:
@@ -125,8 +117,7 @@ def _incomparable(sites: Sequence[Site]) -> frozenset[int]:
 
 def _trace_features(program, sites, direct, shapes, example) -> _Traced:
     """The program (leaves, x) -> activations, cotangents, Jacobian rows of the direct leaves."""
-    tapped = {site.equation: i for i, site in enumerate(sites)}
-    tap_at = sorted(tapped)
+    tap_at = sorted({site.equation for site in sites})
 
     def features(leaves, x):
         def with_taps(taps, direct_leaves):
@@ -136,7 +127,7 @@ def _trace_features(program, sites, direct, shapes, example) -> _Traced:
             operands: dict[int, Any] = {}
 
             def add_tap(number, _, outputs, read):
-                if number not in tapped:
+                if number not in tap_at:
                     return outputs
                 for i, site in enumerate(sites):
                     if site.equation == number:

@@ -107,8 +107,10 @@ def _view_of(equation: Equation, positions, views, scalars) -> View | None:
     name = equation.primitive.name
     view = views[equation.inputs[positions[0]]]
     if len(positions) == 1:
-        if name in ("convert_element_type", "copy", "copy_p", "reduce_precision"):
+        if name in ("copy", "copy_p", "reduce_precision"):
             return view
+        if name == "convert_element_type":  # to integers it rounds, and has no slope
+            return view if jnp.issubdtype(equation.params["new_dtype"], jnp.floating) else None
         if name == "neg":
             return view._replace(scales=(*view.scales, ("mul", Literal(-1.0))))
         if name in ("mul", "div") and (name == "mul" or positions == [0]):

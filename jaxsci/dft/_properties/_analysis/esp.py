@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ..._basis.units import BOHR_IN_ANGSTROM
 from ..._system.molecule import Molecule
-from ..moments import _total
+from ..moments import total_density
 from .fields import potential_at
 from .populations import Density
 
@@ -41,7 +41,7 @@ def chelpg_charges(molecule: Molecule, density_matrix: Density) -> Float[Array, 
     jsci.dft.chelpg_charges(water, result)
     ```
     """
-    _total(molecule, density_matrix, "chelpg_charges")
+    total_density(molecule, density_matrix, "chelpg_charges")
     atom = np.asarray(molecule.atom_mask & (molecule.charges > 0))
     places = np.asarray(molecule.coordinates)[atom]
     points = _points(places, np.asarray(molecule.libcint.elements)[atom])

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float
 
 from ..._basis.functions import evaluate
 from ..._basis.libcint import to_mole
+from ..._scf.result import SCFResult
 from ..._system.molecule import Molecule, check_one
-from ..moments import _total
+from ..moments import total_density
 from .populations import Density
 
 # Points at once: bounds the memory at this times the number of basis functions.
@@ -41,7 +42,7 @@ def density_at(
     rho = jsci.dft.density_at(water, result, points)
     ```
     """
-    total = _total(molecule, density_matrix, "density_at")
+    total = total_density(molecule, density_matrix, "density_at")
     return _at(points, lambda chi: jnp.sum(chi * (total @ chi), axis=0), molecule)
 
 
@@ -63,7 +64,8 @@ def orbitals_at(
     **Returns:** φ in Bohr^(-3/2): the shape of the points, then an axis for the orbitals unless one
     column was given.
 
-    **Raises:** `ValueError` for a batch, or coefficients of another number of basis functions.
+    **Raises:** `ValueError` for a batch, or coefficients of another number of basis functions;
+    `TypeError` for the result of `scf`.
 
     ```python
     points = jsci.dft.cube(water, spacing=0.5)
@@ -71,6 +73,11 @@ def orbitals_at(
     ```
     """
     check_one(molecule, "orbitals_at(m, orbitals, points)")
+    if isinstance(orbitals, SCFResult):
+        raise TypeError(
+            "orbitals_at() takes columns of coefficients, got the result of scf: which of its "
+            "orbitals? result.orbitals[:, 4] is the fifth."
+        )
     orbitals = jnp.asarray(orbitals)
     if orbitals.ndim not in (1, 2) or orbitals.shape[0] != molecule.size:
         raise ValueError(
@@ -102,7 +109,7 @@ def potential_at(
     potential = jsci.dft.potential_at(water, result, points)
     ```
     """
-    total = _total(molecule, density_matrix, "potential_at")
+    total = total_density(molecule, density_matrix, "potential_at")
     flat = jnp.asarray(points).reshape(-1, 3)
     difference = flat[:, None] - molecule.coordinates[None]
     distance = jnp.sqrt(jnp.sum(difference**2, axis=-1))

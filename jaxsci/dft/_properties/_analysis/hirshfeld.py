@@ -8,7 +8,7 @@ from ..._scf.hamiltonian import on_grid
 from ..._system.guess import atomic_density_of
 from ..._system.molecule import Molecule
 from ..._xc.features import DENSITY_CUTOFF
-from ..moments import _total
+from ..moments import total_density
 from .populations import Density
 
 
@@ -38,7 +38,7 @@ def hirshfeld_charges(molecule: Molecule, density_matrix: Density) -> Float[Arra
     jsci.dft.hirshfeld_charges(water, result)
     ```
     """
-    total = _total(molecule, density_matrix, "hirshfeld_charges")
+    total = total_density(molecule, density_matrix, "hirshfeld_charges")
     molecule.libcint.check_cores("hirshfeld_charges")
     free = atomic_density_of(
         molecule.libcint, molecule.coordinates, molecule.atom_mask, molecule.size

@@ -8,7 +8,7 @@ from ..._basis.matrix_functions import square_root
 from ..._scf.result import SCFResult, density_of
 from ..._system.molecule import Molecule
 from ..._xc.density import both_spins
-from ..moments import _total
+from ..moments import total_density
 
 Density = Float[Array, "*spin nao nao"] | SCFResult
 
@@ -37,7 +37,7 @@ def loewdin_charges(molecule: Molecule, density_matrix: Density) -> Float[Array,
     jsci.dft.loewdin_charges(water, result)
     ```
     """
-    total = _total(molecule, density_matrix, "loewdin_charges")
+    total = total_density(molecule, density_matrix, "loewdin_charges")
     root = square_root(molecule.overlap)
     return molecule.charges - _by_atom(molecule, jnp.sum((root @ total) * root, axis=1))
 
@@ -121,7 +121,7 @@ def wiberg_bond_orders(molecule: Molecule, density_matrix: Density) -> Float[Arr
 
 
 def _spins(molecule: Molecule, density_matrix: Density, name: str) -> Float[Array, "2 nao nao"]:
-    total = _total(molecule, density_matrix, name)
+    total = total_density(molecule, density_matrix, name)
     density = density_of(density_matrix)
     return both_spins(total[None]) if density.ndim == 2 else density
 

@@ -20,7 +20,7 @@ from ..._scf.hamiltonian import operators
 from ..._scf.kohn_sham import electrons_per_orbital
 from ..._scf.projector import projectors
 from ..._scf.result import SCFResult
-from ..._scf.solved import known
+from ..._scf.solved import constant, known
 from ..._scf.solvers.occupied import occupied_at
 from ..._system.molecule import Molecule, check_one, check_whole
 from ..._xc import Functional, as_functional
@@ -204,8 +204,8 @@ def _is_whole(occupations: Array) -> Bool[Array, ""]:
 @announced_jit("compiling the excitations")
 def _excitations(molecule, functional, params, result, settings: _Settings) -> Excitations:
     equations = Equations(functional, params, operators(molecule, functional))
-    fixed, triplet = _constant(equations), settings.triplet
-    fock, focks = focks_of(fixed, molecule, _constant(result), 0.0)
+    fixed, triplet = constant(equations), settings.triplet
+    fock, focks = focks_of(fixed, molecule, constant(result), 0.0)
     occupied = projectors(fock, fixed.ops.counts)
     space = orbitals(fixed, occupied, _size(molecule))
     values, z, w, residuals, steps = _states(fixed, occupied, space, settings)
@@ -310,7 +310,3 @@ def _frozen(value: Array, energies: Array) -> Array:
         return jnp.broadcast_to(jnp.nan * e.reshape(-1, *[1] * (len(shape) - 1)), shape)
 
     return known(value, energies, f=unknown)
-
-
-def _constant(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree)

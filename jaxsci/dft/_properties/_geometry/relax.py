@@ -194,6 +194,12 @@ def _check_first(molecule: Molecule, result: Any, name: str) -> None:
         )
 
 
+def check_fixed(fixed: Sequence[int], atoms: int) -> None:
+    """Refuse numbers of atoms that a molecule of so many does not have."""
+    if any(not 0 <= int(i) < atoms for i in fixed):
+        raise ValueError(f"fixed is {list(fixed)}: atoms are numbered from 0 to {atoms - 1}.")
+
+
 def optimiser_of(
     molecule: Molecule,
     positions: np.ndarray | None,
@@ -203,8 +209,7 @@ def optimiser_of(
 ) -> Optimiser:
     """Of a molecule that begins where it is, or at other positions."""
     atoms = int(np.sum(molecule.atom_mask))
-    if any(not 0 <= int(i) < atoms for i in fixed):
-        raise ValueError(f"fixed is {list(fixed)}: atoms are numbered from 0 to {atoms - 1}.")
+    check_fixed(fixed, atoms)
     held = [check_coordinate(c, atoms, "held") for c in held]
     elements = np.asarray(molecule.libcint.elements)[:atoms]
     positions = np.asarray(molecule.coordinates)[:atoms] if positions is None else positions

@@ -18,7 +18,7 @@ from ..._xc import Functional, as_functional
 from .coordinates import Coordinate, check_bent, check_coordinate
 from .displaced import as_primitive, displaced
 from .optimiser import Criteria
-from .relax import Run, advance, as_given, check_many, members_of, optimiser_of
+from .relax import Run, advance, as_given, check_fixed, check_many, members_of, optimiser_of
 from .surface import Job, Point, Surface
 
 _UNMOVED = 1e-6  # Bohr or radians, by which a coordinate that is held may change
@@ -115,7 +115,9 @@ def scan(
     check_many(molecule, functional, "scan")
     members = members_of(molecule, result, "scan")
     for m, _ in members:
-        check_coordinate(coordinate, int(np.sum(m.atom_mask)), "coordinate")
+        atoms = int(np.sum(m.atom_mask))
+        check_coordinate(coordinate, atoms, "coordinate")
+        check_fixed(fixed, atoms)
         if len(coordinate) == 4:
             check_bent(np.asarray(m.coordinates), coordinate, "coordinate")
     wanted = _checked(values, len(coordinate))

@@ -61,9 +61,10 @@ def ideal_gas(
     quanta = wavenumbers / HARTREE_IN_WAVENUMBERS
     zero_point = 0.5 * float(np.sum(quanta))
     x = quanta / heat
-    vibration = zero_point + float(np.sum(quanta / np.expm1(x)))
+    occupied = np.exp(-x) / -np.expm1(-x)  # which cold vibrations do not overflow
+    vibration = zero_point + float(np.sum(quanta * occupied))
     # In units of Boltzmann's constant from here.
-    oscillators = x / np.expm1(x) - np.log(-np.expm1(-x))
+    oscillators = x * occupied - np.log(-np.expm1(-x))
     if quasi_harmonic:
         share = 1 / (1 + (_ROTOR_BELOW / wavenumbers) ** 4)
         oscillators = share * oscillators + (1 - share) * _free_rotors(quanta, heat)

@@ -349,11 +349,15 @@ def Polynomial(coefficients: Sequence[float]) -> Elementwise:
 
     **Returns:** a layer.
 
+    **Raises:** `ValueError` without coefficients.
+
     ```python
     infinite.serial(infinite.Dense(512), infinite.Polynomial([0.0, 1.0, 0.5]), infinite.Dense(1))
     ```
     """
     terms = tuple(float(a) for a in coefficients)
+    if not terms:
+        raise ValueError("Polynomial needs one coefficient or more, got none.")
 
     def polynomial(x):
         return sum((a * x**k for k, a in enumerate(terms)), start=jnp.zeros_like(x))

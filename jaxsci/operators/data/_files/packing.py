@@ -16,12 +16,19 @@ class Packing(NamedTuple):
 
     def unpacked(self, values: np.ndarray) -> np.ndarray:
         """The numbers that stored ones mean, NaN where missing."""
-        missing = np.isin(values, self.fills) if self.fills else None
+        missing = self._missing(values) if self.fills else None
         if self.unsigned and values.dtype.kind == "i":
             values = values.astype(f"u{values.dtype.itemsize}")
         if (self.scale, self.offset) != (1.0, 0.0):
             values = values * self.scale + self.offset
         return values if missing is None else np.where(missing, np.nan, values)
+
+    def _missing(self, values: np.ndarray) -> np.ndarray:
+        fills = np.asarray(self.fills)
+        if values.dtype.kind == "f":  # 1e20 in double precision is not the 1e20 of floats
+            with np.errstate(over="ignore"):
+                fills = fills.astype(values.dtype)
+        return np.isin(values, fills)
 
 
 def packing(attributes: Mapping[str, Any]) -> Packing:

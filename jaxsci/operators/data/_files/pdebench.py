@@ -14,8 +14,8 @@ _CONSTANTS = ("nu", "force")
 
 def is_pdebench(container: Container) -> bool:
     """Whether the file has the names that PDEBench uses."""
-    names = container.arrays
-    return "x-coordinate" in names or _is_incompressible(names) or bool(_seeds(container))
+    arrays = container.arrays
+    return "x-coordinate" in arrays or _is_incompressible(arrays) or bool(_seeds(container))
 
 
 def pdebench_layout(container: Container) -> Layout:
@@ -80,8 +80,9 @@ def _seeds(container):
     return sorted(n for n in names if n.isdigit())
 
 
-def _is_incompressible(names):
-    return "velocity" in names and "t" in names
+def _is_incompressible(arrays):
+    """Whether the times are those of each trajectory, beside a field of velocities."""
+    return "velocity" in arrays and "t" in arrays and len(arrays["t"].array.shape) == 2
 
 
 def _variable(name, leaf, before, dim):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .container import Container, check_numeric
 from .layout import GRID, Layout, Variable, components, sizes, unit_coordinates
 from .packing import packing
@@ -23,7 +25,7 @@ def stated_layout(
     found = [_variable(container, name, [axes]) for name in fields]
     still = [_variable(container, name, [without_time, grid]) for name in constants]
     extent = sizes(container.path, [*found, *still])
-    times = unit_coordinates(extent.get("t", 1)) * extent.get("t", 1)
+    times = np.arange(extent.get("t", 1), dtype=float)
     return Layout(
         container.path, tuple(found), tuple(still), {}, extent.get("n", 1), times,
         tuple(unit_coordinates(extent[a]) for a in grid), ("unknown",) * len(grid),

@@ -8,11 +8,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ....numerics import etdrk4
 from ..._spectral.sphere import Sphere
 from ..._spectral.spherical_conv import SphereGrid
-from .._sampling import as_data, generate
+from .._sampling import as_data, check_settings, generate
 from .flow import (
     RADIUS,
     ROTATION,
-    check_settings,
     coriolis,
     damping_rates,
     random_coefficients,

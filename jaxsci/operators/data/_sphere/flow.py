@@ -1,6 +1,5 @@
 """What all flows on a sphere have: the Earth's numbers, truncation, random initial states."""
 
-import math
 from typing import Any
 
 import jax
@@ -13,21 +12,6 @@ from ..._spectral.sphere import Sphere
 RADIUS = 6.37122e6  # m
 ROTATION = 7.292e-5  # 1/s
 GRAVITY = 9.80616  # m/s²
-
-
-def check_settings(
-    name: str, *, positive: dict[str, float], others: dict[str, float] | None = None
-) -> None:
-    """`ValueError` unless all are finite, some positive, the others >= 0, and counts whole."""
-    *names, last = positive
-    for setting, value in (positive | (others or {})).items():
-        count = setting in ("steps", "times")  # a fraction of one would end before its time
-        bounded = (value > 0 if setting in positive else value >= 0) and value < math.inf
-        if not bounded or (count and value % 1):
-            raise ValueError(
-                f"{name}() needs positive {', '.join(names)} and {last}, whole numbers of steps "
-                f"and times, and nothing negative or infinite; got {setting}={value}."
-            )
 
 
 def solving_sphere(degree: int, radius: float) -> Sphere:

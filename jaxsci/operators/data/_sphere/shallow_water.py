@@ -12,12 +12,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ....numerics import etdrk4
 from ..._spectral.sphere import Sphere
 from ..._spectral.spherical_conv import SphereGrid
-from .._sampling import as_data, generate
+from .._sampling import as_data, check_settings, generate
 from .flow import (
     GRAVITY,
     RADIUS,
     ROTATION,
-    check_settings,
     coriolis,
     damping_rates,
     random_vorticity,

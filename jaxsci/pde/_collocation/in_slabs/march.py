@@ -157,7 +157,8 @@ def march(
             "features, or another scale of them."
         )
     if found is not None and not has_samplers(points):
-        warn_of_interpolation(found.rows, found.rank, "give more points, or a sampler")
+        held = len(found.rows.values)
+        warn_of_interpolation(held, found.rank, "give more points, or a sampler")
     result = _result(first, trial, solved, residuals, bounds)
     if second is None:
         return result
@@ -334,5 +335,5 @@ def _warn_of_the_end(
     warnings.warn(
         f"march() ends at t = {float(state.time):.4g}: slab {slab} {reason}. Take shorter slabs "
         "there, more features, or another scale of them.",
-        stacklevel=3,
+        stacklevel=4,
     )

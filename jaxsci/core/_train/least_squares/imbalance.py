@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from .objective import BatchResiduals
+from ..objective import BatchResiduals
 
 # Beyond this ratio of traces, damping and rounding that suit one term are out of scale for others.
 UNEQUAL = 3e4

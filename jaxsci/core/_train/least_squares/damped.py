@@ -1,7 +1,7 @@
 """The damped linear problem of one second-order step, in whichever space is smaller."""
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -10,8 +10,8 @@ import lineax as lx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from ..objective import BatchResiduals
 from .imbalance import UNEQUAL, imbalance, rows_of_terms
-from .objective import BatchResiduals
 
 # Above this many rows a dense n x n matrix and its factorisation no longer pay.
 _LARGEST_DENSE = 8192
@@ -42,8 +42,8 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
     """Linearise the residuals at `params` in the smaller space, or in the one asked for."""
     if space not in get_args(Space):
         raise ValueError(f"space must be one of {get_args(Space)}, got {space!r}.")
+    check_precision(residuals, params)
     flat, unravel = ravel_pytree(params)
-    _check_precision(residuals, params, flat.dtype)
 
     def vector(w):
         return residuals.vector_and_terms(unravel(w))
@@ -61,7 +61,7 @@ def linear_model(residuals: BatchResiduals, params: PyTree, space: Space) -> Lin
     return make(residuals, params, vector, flat)
 
 
-def _check_precision(residuals: BatchResiduals, params: PyTree, dtype: Any) -> None:
+def check_precision(residuals: BatchResiduals, params: PyTree) -> None:
     """`TypeError` for residuals that are no floats, or of another precision than the parameters."""
     for name, r in jax.eval_shape(residuals.unscaled, params).items():
         if not jnp.issubdtype(r.dtype, jnp.floating):
@@ -69,7 +69,13 @@ def _check_precision(residuals: BatchResiduals, params: PyTree, dtype: Any) -> N
                 f"Term {name!r} returns {r.dtype}, which has no derivative by the parameters: "
                 "compute it in floats."
             )
-    found = jax.eval_shape(residuals.vector, params).dtype
+    found, dtype = jax.eval_shape(residuals.vector, params).dtype, ravel_pytree(params)[0].dtype
+    own = {r.dtype for r in jax.eval_shape(residuals.unscaled, params).values()}
+    if found != dtype and own == {dtype}:
+        raise TypeError(
+            f"Weights of the terms are {found}, and the parameters and residuals {dtype}: give "
+            f"them as Python numbers, float(w), or as jnp.{dtype}(w)."
+        )
     if found != dtype:
         raise TypeError(
             f"The residuals are {found} and the parameters {dtype}. Cast the samples and what the "
@@ -88,7 +94,7 @@ def _sample(residuals, params, vector, flat):
         solve = _positive_solver(kernel, damping)
         return lambda b: pullback(solve(b))[0]
 
-    return LinearModel(r, terms, jnp.trace(kernel), spread, _pushforward(vector, flat), damped)
+    return LinearModel(r, terms, jnp.trace(kernel), spread, pushforward(vector, flat), damped)
 
 
 def _parameter(residuals, params, *_):
@@ -123,7 +129,7 @@ def _parameter_in_chunks(residuals, params, vector, flat):
 
         return solution
 
-    return LinearModel(r, terms, jnp.trace(normal), spread, _pushforward(vector, flat), damped)
+    return LinearModel(r, terms, jnp.trace(normal), spread, pushforward(vector, flat), damped)
 
 
 def _metric(normal, spread):
@@ -138,12 +144,12 @@ def _metric(normal, spread):
 
 def _matrix_free(residuals, params, vector, flat):
     r, pullback, terms = jax.vjp(vector, flat, has_aux=True)
-    pushforward = _pushforward(vector, flat)
+    push = pushforward(vector, flat)
     structure = jax.eval_shape(lambda: flat)
 
     def damped(damping):
         normal = lx.FunctionLinearOperator(
-            lambda v: pullback(pushforward(v))[0] + damping * v,
+            lambda v: pullback(push(v))[0] + damping * v,
             structure,
             lx.positive_semidefinite_tag,
         )
@@ -159,10 +165,11 @@ def _matrix_free(residuals, params, vector, flat):
     rows = rows_of_terms(residuals, params)
     traces = [mean_square(jnp.zeros_like(signs[:1]).at[:, k].set(signs[:1, k])) for k in rows]
     spread = imbalance(residuals, traces)
-    return LinearModel(r, terms, mean_square(signs), spread, pushforward, damped)
+    return LinearModel(r, terms, mean_square(signs), spread, push, damped)
 
 
-def _pushforward(vector, flat):
+def pushforward(vector: Callable, flat: Parameters) -> Callable[[Parameters], Samples]:
+    """δ to J δ of `vector`, which returns terms beside its value."""
     return lambda v: jax.jvp(vector, (flat,), (v,), has_aux=True)[1]
 
 

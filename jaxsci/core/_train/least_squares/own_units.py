@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
-from .objective import BatchResiduals
+from ..objective import BatchResiduals
 
 
 def in_own_units(step: Callable) -> Callable:

@@ -41,7 +41,10 @@ _NAME = re.compile(r"(?<![\[`])`((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(\(.*?\))?`(?![
 
 
 # Code, or LaTeX on lines of its own, or within a line.
-_LATEX = re.compile(r"(```.*?```|`[^`]*`)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
+_LATEX = re.compile(
+    r"(```.*?```|~~~.*?~~~|`[^`]*`)|\$\$(.+?)\$\$|(?<!\\)\$(?!\s)([^$\n]+?)(?<![\s\\])\$(?!\d)",
+    re.DOTALL,
+)
 
 
 def public_names():

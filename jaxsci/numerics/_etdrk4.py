@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Inexact, Shaped
 
 from ..core import compiled_call
@@ -31,7 +32,7 @@ def etdrk4(
 
     **Returns:** the coefficients at `time`.
 
-    **Raises:** `TypeError` for a complex L of real coefficients.
+    **Raises:** `TypeError` for real coefficients and an L with imaginary parts.
 
     **Source:** Cox and Matthews, J. Comput. Phys. 176 (2002), eq. (26) to (29); coefficients by
     Kassam and Trefethen, SIAM J. Sci. Comput. 26 (2005), section 3 (means over a circle, which
@@ -46,6 +47,8 @@ def etdrk4(
     """
     h = time / steps
     kind = jnp.result_type(v0.dtype)
+    if not isinstance(linear, Tracer) and not np.any(np.imag(linear)):
+        linear = np.real(linear)
     real = not np.iscomplexobj(linear)
     if not (real or jnp.iscomplexobj(v0)):
         raise TypeError(f"A complex `linear` turns v0 complex, but it is {kind}: give v0 + 0j.")

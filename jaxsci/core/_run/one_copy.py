@@ -20,7 +20,9 @@ def one_copy(f: F) -> F:
 
     **Arguments:**
 
-    - `f`: a function of pytrees whose leaves are arrays or static and hashable.
+    - `f`: a function of pytrees whose leaves are arrays or static and hashable. Static leaves are
+        compared by type and value: 1 and 1.0 have copies of their own. Static fields of modules are
+        compared by value alone, so that there both share the copy of whichever came first.
 
     **Returns:** the same function. Nothing is fused across its border, so that it should do more
     than a few operations on large arrays.

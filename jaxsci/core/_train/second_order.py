@@ -10,6 +10,7 @@ Damping is given relative to the trace of J Jᵀ, so that it has no units.
 
 import functools
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import jax
@@ -107,7 +108,9 @@ def levenberg_marquardt(
     - `sketch`: number of rows to which residuals are added, in random groups of one term and with
         random signs, anew in every step (a count sketch). J is that of the sums, for a step in a
         fraction of the time and memory; whether it is taken is judged by the whole loss. Terms
-        share the rows equally, and those with few residuals keep theirs. By default none.
+        share the rows equally, and those with few residuals keep theirs. Samples are added whole: a
+        sample of many outputs has as many rows at least, so that they can be more than asked for,
+        and the samples of a group are evaluated at once, whatever `batch_size`. By default none.
     - `seed`: that of the sketches.
     - `space`: `"auto"`, `"sample"` (J Jᵀ), `"parameter"` (Jᵀ J) or `"matrix_free"`.
 
@@ -120,9 +123,10 @@ def levenberg_marquardt(
     float32 it ends where the rounding of the residuals does, six digits at best. With
     `scaled` parameters of little effect move far: fronts are found later, and a loss on too few
     points is lowered between them as well, which `validation=` of `fit` shows. Sketches lower the
-    loss of many residuals soonest, and stall before the last digits: go on without. A quarter of
-    the residuals is a good number of rows; as many rows as residuals are the exact step. `"auto"`
-    takes no sketch, and solves by conjugate gradients where both matrices exceed 8,192 rows.
+    loss of many residuals sooner than exact steps, and stall before the last digits: go on without.
+    A quarter of the residuals is a good number of rows; as many rows as residuals are the exact
+    step. `"auto"` takes no sketch, and solves by conjugate gradients where both matrices exceed
+    8,192 rows.
 
     **Source:** Marquardt, "An algorithm for least-squares estimation" (1963); Transtrum & Sethna,
     "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization"
@@ -139,7 +143,7 @@ def levenberg_marquardt(
     if not factor > 1:
         raise ValueError(f"factor must be above 1, got {factor}.")
     if sketch is not None and (
-        not isinstance(sketch, int) or isinstance(sketch, bool) or sketch < 1
+        not isinstance(sketch, Integral) or isinstance(sketch, bool) or sketch < 1
     ):
         raise ValueError(f"sketch must be a number of rows, an integer from 1, got {sketch!r}.")
     largest = 1e6
@@ -147,7 +151,8 @@ def levenberg_marquardt(
     def init(params) -> Any:
         dtype = _one_precision(params)
         first = max(damping, _SMALLEST[dtype.name])
-        key = None if sketch is None else jax.random.key(seed)
+        # The number of rows too: a checkpoint is not resumed with another one.
+        key = None if sketch is None else jax.random.fold_in(jax.random.key(seed), sketch)
         return LevenbergMarquardtState(jnp.array(first, dtype), jnp.ones((), dtype), key)
 
     # Some GPUs round the factors of float32 products to three digits, and J Jᵀ would not be one.
@@ -182,8 +187,8 @@ def levenberg_marquardt(
         start = (jnp.array(0), state.damping, jnp.zeros_like(flat), jnp.full_like(goal, jnp.inf))
         _, damping, step, new_value = jax.lax.while_loop(failed, attempt, start)
         better = new_value < goal
-        # The next sketch may do with the damping at which this one failed.
-        after_failure = damping * factor if sketch is None else state.damping
+        # Once for a sketch: the next one may do with a damping at which this one failed.
+        after_failure = (damping if sketch is None else state.damping) * factor
         damping = jnp.where(better, damping / factor, after_failure)
         damping = jnp.clip(damping, smallest, largest)
         new_state = LevenbergMarquardtState(damping, model.imbalance, key)

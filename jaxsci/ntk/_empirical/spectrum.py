@@ -27,7 +27,7 @@ class Spectrum(NamedTuple):
         **Returns:** a scalar between 0 and n. An eigenvalue of zero is not resolved, also without
         damping.
         """
-        resolved = self.values > 0
+        resolved = ~(self.values <= 0)  # NaN is no zero
         positive = jnp.where(resolved, self.values, 1)
         return jnp.sum(jnp.where(resolved, positive / (positive + damping), 0))
 

@@ -45,11 +45,11 @@ class Normaliser(eqx.Module):
 
     def forward(self, fields: Fields) -> Float[Array, "... channels"]:
         """Fields to mean zero and deviation one."""
-        return _scaled(jnp.asarray(fields), self.mean, self.deviation)
+        return _scaled(fields, self.mean, self.deviation)
 
     def inverse(self, fields: Fields) -> Float[Array, "... channels"]:
         """Normalised fields, such as a forecast, to those in the unit of the data."""
-        fields = jnp.asarray(fields)
+        fields = _inexact(fields)
         return fields * _like(self.deviation, fields) + _like(self.mean, fields)
 
 
@@ -95,7 +95,14 @@ def moments(chunks: Iterable[np.ndarray]) -> Moments:
 
 
 def _scaled(values, mean, deviation):
+    values = _inexact(values)
     return (values - _like(mean, values)) / _like(deviation, values)
+
+
+def _inexact(values):
+    """Whole numbers as floats: a deviation of 0.5 is none of them."""
+    values = jnp.asarray(values)
+    return values if jnp.issubdtype(values.dtype, jnp.inexact) else values.astype(float)
 
 
 def _like(vector, values):

@@ -454,6 +454,7 @@ class SpaceTime(Domain):
         return self.space.keeps(x[:-1])
 
     def level(self, x: Point) -> Float[Array, ""]:
+        check_point(x, self.dim)
         t = x[-1]
         time = 4 * (t - self.start) * (self.end - t) / (self.end - self.start) ** 2
         return product(jnp.stack([self.space.level(x[:-1]), time]))

@@ -187,6 +187,7 @@ class PointCloud(Domain):
 
     def level(self, x: Point) -> Float[Array, ""]:
         """Near the surface the distance from it."""
+        check_point(x, self.dim)
         return self.surface.depth(x)
 
     @property

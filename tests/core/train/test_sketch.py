@@ -69,7 +69,7 @@ def test_a_row_adds_residuals_of_one_term_with_signs(batch_size):
     assert {name: g.index.shape for name, g in groups.items()} == {
         "few": (3, 1),
         "fit": (7, 9),
-        "integral": (10, 2),
+        "integral": (13, 2),
     }
     np.testing.assert_array_equal(abs(s).sum(axis=0), np.ones(143))
     summed = _summed(at, groups)
@@ -78,6 +78,14 @@ def test_a_row_adds_residuals_of_one_term_with_signs(batch_size):
     np.testing.assert_allclose(summed.jacobian(PARAMS)[1], jacobian, rtol=1e-11, atol=1e-13)
     kernel = summed.kernel(PARAMS)
     np.testing.assert_allclose(kernel, jacobian @ jacobian.T, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 59, 119, 120])
+def test_there_are_as_many_rows_as_asked_for_of_sizes_that_differ_by_one(rows):
+    at = jsci.objective({"all": lambda p, i: p * i}).at({"all": jnp.arange(120.0)})
+    (group,) = _groups_of_terms(at, jnp.ones(()), rows, KEY).values()
+    sizes = np.sum(abs(group.signs), axis=1)
+    assert sizes.shape == (rows,) and sizes.sum() == 120 and np.ptp(sizes) <= 1
 
 
 def test_a_sketch_is_the_identity_on_average():
@@ -128,13 +136,21 @@ def test_steps_on_sketches_never_raise_the_loss_and_lower_it_far():
     assert loss[-1] < 1e-2 * loss[0]
 
 
-def test_a_failed_sketch_leaves_the_damping_to_the_next_one():
+def test_a_failed_sketch_raises_the_damping_once():
     """At the minimum every step raises the loss, and the residuals do not vanish there."""
     loss, batch = jsci.objective({"all": lambda p, y: p - y}), {"all": jnp.arange(6.0)}
     optimizer, best = jsci.levenberg_marquardt(sketch=2), jnp.array(2.5)
     result = jsci.fit(loss, best, batch, optimizer, steps=3)
     assert result.params == best
-    assert result.state.damping == optimizer.init(best).damping
+    np.testing.assert_allclose(result.state.damping, 4.0**3 * optimizer.init(best).damping)
+
+
+def test_a_damping_that_is_too_small_grows_until_steps_on_sketches_succeed():
+    """The full step on arctan p x from 3 overshoots, and so does that of 12 raised dampings."""
+    loss = jsci.objective({"all": lambda p, x: jnp.arctan(p * x)})
+    optimizer = jsci.levenberg_marquardt(damping=1e-12, acceleration=False, sketch=8)
+    result = jsci.fit(loss, jnp.array(3.0), {"all": jnp.linspace(1, 2, 16)}, optimizer, steps=60)
+    assert abs(result.params) < 1e-6
 
 
 def test_a_seed_decides_and_a_checkpoint_goes_on_bit_for_bit(tmp_path):
@@ -147,6 +163,9 @@ def test_a_seed_decides_and_a_checkpoint_goes_on_bit_for_bit(tmp_path):
     resumed = run(6, checkpoint=tmp_path / "run")
     np.testing.assert_array_equal(resumed.history["loss"], whole.history["loss"])
     assert not np.array_equal(run(6, seed=1).history["loss"], whole.history["loss"])
+    with pytest.raises(ValueError, match="Different: the optimiser"):
+        other = jsci.levenberg_marquardt(sketch=41)
+        jsci.fit(LOSS, WIDE, BATCH, other, steps=7, checkpoint=tmp_path / "run")
 
 
 @pytest.mark.slow
@@ -188,3 +207,4 @@ def test_bad_input():
     for wrong in (0, -5, 0.5, True):
         with pytest.raises(ValueError, match="sketch must be a number of rows"):
             jsci.levenberg_marquardt(sketch=wrong)
+    jsci.levenberg_marquardt(sketch=np.int64(4))

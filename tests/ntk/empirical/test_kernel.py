@@ -184,6 +184,7 @@ def test_spectrum_and_alignment():
     np.testing.assert_allclose(s.alignment(jnp.array([0.0, 3.0, 4.0])), [0.36, 0.64, 0.0])
     np.testing.assert_allclose(s.effective_dimension(1.0), 4 / 5 + 3 / 4 + 1 / 2)
     assert ntk.spectrum(jnp.diag(jnp.array([2.0, 0.0]))).effective_dimension(0.0) == 1
+    assert jnp.isnan(s._replace(values=jnp.array([2.0, jnp.nan, 0.0])).effective_dimension(0.0))
 
 
 def test_low_rank_kernels_stay_finite():

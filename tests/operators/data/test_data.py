@@ -184,6 +184,9 @@ def test_etdrk4_does_not_drop_the_imaginary_part_of_a_rotation():
     np.testing.assert_allclose(turn(jnp.ones(3) + 0j), np.exp(1j * np.arange(3.0)), rtol=1e-14)
     with pytest.raises(TypeError, match="give v0 \\+ 0j"):
         turn(jnp.ones(3))
+    # (i k)² is of complex type, and a real number.
+    decay = data.etdrk4((1j * np.arange(3.0)) ** 2, jnp.zeros_like, jnp.ones(3), time=1.0, steps=4)
+    np.testing.assert_allclose(decay, np.exp(-(np.arange(3.0) ** 2)), rtol=1e-14)
 
 
 def test_etdrk4_on_a_scalar_equation():

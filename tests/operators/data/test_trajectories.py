@@ -93,6 +93,14 @@ def test_the_normaliser_has_the_moments_of_all_values(tmp_path, key, monkeypatch
     np.testing.assert_allclose(scale.inverse(np.asarray(there)), found[0], rtol=1e-6)
 
 
+def test_whole_numbers_are_normalised_as_floats():
+    scale = data.Normaliser(jnp.array([2.75]), jnp.array([0.5]), {})
+    counts = np.array([[1], [4]])
+    np.testing.assert_allclose(scale.forward(counts), [[-3.5], [2.5]])
+    np.testing.assert_allclose(scale.inverse(counts), [[3.25], [4.75]])
+    assert scale.forward(counts.astype(np.float32)).dtype == jnp.float32
+
+
 def test_constants_are_normalised_too(waves, key):
     scale = waves.normaliser()
     mean, deviation = scale.inputs["constants"]

@@ -75,6 +75,22 @@ def test_the_fractional_laplacian_of_powers_of_the_distance(order):
             np.testing.assert_allclose(single, found, rtol=1e-4 if order <= 1 else 1e-2)
 
 
+@pytest.mark.parametrize("order", [0.5, 1.0, 1.5, 1.9])
+def test_near_an_end_are_numbers_to_a_few_percent_or_none(order):
+    distance = 10.0 ** -np.arange(1, 16)
+    for dtype, reach in ((jnp.float32, 0.01), (jnp.float64, 1e-6)):
+        for lower, upper in ((-1.0, 1.0), (0.0, 1.0), (0.0, 2.0), (3.0, 7.0)):
+            share = lambda x, a=lower, b=upper: (x[0] - a) * (b - x[0])  # noqa: E731
+            derivative = pde.fractional_laplacian(
+                lambda x, share=share: share(x) ** (order / 2), order, pde.Interval(lower, upper)
+            )
+            places = jnp.asarray(np.append(lower + distance, upper - distance), dtype)
+            found = jax.vmap(derivative)(places[:, None])
+            given = np.isfinite(found)
+            assert given[np.tile(distance, 2) / (upper - lower) > reach].all()
+            np.testing.assert_allclose(found[given], math.gamma(1 + order), rtol=0.05)
+
+
 def test_an_equation_of_fractional_diffusion():
     """(-Δ)^(α/2) u + x u = f of u = (1 - x²)^(α/2) (2 - x²), by its edge times polynomials."""
     order, line = 1.2, pde.Interval(-1.0, 1.0)

@@ -49,7 +49,7 @@ def sketched_model(
 
 
 class _Groups(eqx.Module):
-    """The samples of one term in groups, each with a sign: zero fills up the last group."""
+    """The samples of one term in groups, each with a sign: zero fills up short groups."""
 
     index: Int[Array, "groups size"]
     signs: Float[Array, "groups size"]
@@ -102,10 +102,11 @@ def _shares(rows: int, sizes: Mapping[str, int]) -> dict[str, int]:
 def _groups(key: PRNGKeyArray, count: int, groups: int, dtype: Any) -> _Groups:
     for_order, for_signs = jax.random.split(key)
     size = -(-count // groups)
-    padding = (0, -count % size)
+    padding = (0, groups * size - count)
     index = jnp.pad(jax.random.permutation(for_order, count), padding)
     signs = jnp.pad(jax.random.rademacher(for_signs, (count,), dtype), padding)
-    return _Groups(index.reshape(-1, size), signs.reshape(-1, size), count)
+    # By columns: sizes differ by one at most.
+    return _Groups(index.reshape(size, groups).T, signs.reshape(size, groups).T, count)
 
 
 def _summed(residuals: BatchResiduals, groups: Mapping[str, _Groups]) -> BatchResiduals:

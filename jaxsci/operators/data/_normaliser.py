@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._forecast.rollout import Window
 
-Fields = Float[Array, "... channels"] | Float[np.ndarray, "... channels"]
+Fields = Num[Array, "... channels"] | Num[np.ndarray, "... channels"]
 
 
 class Normaliser(eqx.Module):

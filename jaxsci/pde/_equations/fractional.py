@@ -91,11 +91,11 @@ def fractional_laplacian(u: Callable, order: float, space: Interval) -> Callable
         that is no `Interval`; on use, as `caputo`.
 
     **Notes:** each evaluation calls u about 130 times and takes no derivatives. The result is NaN
-    outside the interval, at its ends, and where they are so near that rounding would leave less than
-    a digit: on [-1, 1] within 3e-10 for order 1 and 6e-7 for 1.9, in float32 within 2e-4 and 1e-2;
-    beside an end at 0, where x has all its digits, on [0, 2] within 1e-10 for 1.9, in float32 within
-    4e-9 for order 1 and 4e-3 for 1.9. Elsewhere a u like d^(α/2) has an error of some percent at
-    most, if it is computed from the distances of x from the ends.
+    outside the interval, at its ends, and where they are so near that rounding would leave less
+    than a digit: on [-1, 1] within 3e-10 for order 1 and 6e-7 for 1.9, in float32 within 2e-4 and
+    1e-2; beside an end at 0, where x has all its digits, on [0, 2] within 1e-10 for 1.9, in float32
+    within 4e-9 for order 1 and 4e-3 for 1.9. From there on a u like d^(α/2) that is computed from
+    the distances of x from the ends has an error of some percent at most.
     Its derivative in x is NaN where u has an infinite slope at an end. Up to 0.95 of the way to an
     end it has ten digits, in float32 five for orders up to 1 and two to four for 1.9.
     It sees all places, so that features are best functions of the whole interval, with the factor

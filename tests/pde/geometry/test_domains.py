@@ -126,10 +126,8 @@ def test_a_level_takes_one_point_of_the_domain(name):
     """One number is a point of no plane, and would be taken for all of its coordinates."""
     domain = DOMAINS[name]
     for size in {1, domain.dim + 1} - {domain.dim}:
-        with pytest.raises(ValueError, match="One point of shape"):
+        with pytest.raises(ValueError, match=rf"One point of shape \({domain.dim},\)"):
             domain.level(jnp.full(size, 0.1))
-    with pytest.raises(ValueError, match=rf"shape \({domain.dim},\) is needed, got shape \(3, 9\)"):
-        domain.level(jnp.ones((3, 9)))
 
 
 def test_lengths_of_boundary_pieces():
@@ -217,8 +215,6 @@ def test_a_point_cloud_is_the_domain_that_was_scanned(key):
     np.testing.assert_allclose(cloud.measure, 4 / 3 * np.pi * 0.48, rtol=0.02)
     with pytest.raises(ValueError, match=r"shape \(3,\) is needed, got shape \(1,\)"):
         cloud.level(jnp.ones(1))
-    with pytest.raises(TypeError, match="array of floating-point numbers, got int"):
-        cloud.level(jnp.ones(3, int))
     # Thomsen's formula for the area, right to 1.1 %
     p, (a, b, c) = 1.6075, np.array([1.0, 0.8, 0.6]) ** 1.6075
     area = 4 * np.pi * ((a * b + a * c + b * c) / 3) ** (1 / p)

@@ -47,8 +47,9 @@ def etdrk4(
     """
     h = time / steps
     kind = jnp.result_type(v0.dtype)
-    if not isinstance(linear, Tracer) and not np.any(np.imag(linear)):
-        linear = np.real(linear)
+    if not isinstance(linear, Tracer):
+        linear = np.asarray(linear)
+        linear = linear if np.any(linear.imag) else linear.real
     real = not np.iscomplexobj(linear)
     if not (real or jnp.iscomplexobj(v0)):
         raise TypeError(f"A complex `linear` turns v0 complex, but it is {kind}: give v0 + 0j.")

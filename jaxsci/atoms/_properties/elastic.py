@@ -1,13 +1,13 @@
 """Elastic constants and equations of state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, PyTree, ScalarLike
 
 from .._structure.atoms import Atoms, moved, strained
 from .._structure.graph import Graph
@@ -118,8 +118,8 @@ class EquationOfState(NamedTuple):
 
 
 def equation_of_state(
-    volumes: Float[Array, "n"] | Float[np.ndarray, "n"],
-    energies: Float[Array, "n"] | Float[np.ndarray, "n"],
+    volumes: Float[Array, "n"] | Float[np.ndarray, "n"] | Sequence[ScalarLike],
+    energies: Float[Array, "n"] | Float[np.ndarray, "n"] | Sequence[ScalarLike],
 ) -> EquationOfState:
     """Birch and Murnaghan's equation of state of third order, by least squares.
 
@@ -143,17 +143,16 @@ def equation_of_state(
     jsci.atoms.equation_of_state(v, 0.01 * (v - 40.0) ** 2).volume
     ```
     """
-    shape = np.shape(volumes)
-    if len(shape) != 1 or shape != np.shape(energies) or shape[0] < 4:
+    # Of thousands of eV single precision keeps no meV, and so they are counted from the first.
+    volumes, rise = jnp.asarray(volumes), jnp.asarray([e - energies[0] for e in energies])
+    if volumes.ndim != 1 or volumes.shape != rise.shape or len(volumes) < 4:
         raise ValueError(
-            f"at least four volumes and as many energies are needed, got {shape} and "
-            f"{np.shape(energies)}."
+            f"at least four volumes and as many energies are needed, got {volumes.shape} and "
+            f"{rise.shape}."
         )
-    first = energies[0]  # of thousands of eV, of which single precision keeps no meV
-    volumes, energies = jnp.asarray(volumes), jnp.asarray(energies - first)
     middle = jnp.mean(volumes)  # y is of order one in this unit, which keeps its digits
     y = (volumes / middle) ** (-2 / 3)
-    a, b, c, d = jnp.linalg.lstsq(jnp.vander(y - 1, 4, increasing=True), energies)[0]
+    a, b, c, d = jnp.linalg.lstsq(jnp.vander(y - 1, 4, increasing=True), rise)[0]
     root = jnp.sqrt(c**2 - 3 * b * d)  # NaN without a minimum
     z = jnp.where(c > 0, -b / (c + root), jnp.nan)
     curvature, third, y = 2 * c + 6 * d * z, 6 * d, 1 + z
@@ -161,5 +160,5 @@ def equation_of_state(
     # With y' = -2 y / 3 V: B = V E'' = (4/9) y² E_yy / V at the minimum, and its slope in turn.
     modulus = 4 / 9 * y**2 * curvature / volume
     slope = 4 + 2 / 3 * y * third / curvature
-    energy = first + a + b * z + c * z**2 + d * z**3
+    energy = energies[0] + a + b * z + c * z**2 + d * z**3
     return EquationOfState(volume, energy, modulus * EV_PER_CUBIC_ANGSTROM_IN_GPA, slope)

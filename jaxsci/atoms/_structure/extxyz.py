@@ -11,7 +11,7 @@ import numpy as np
 from .ase_atoms import read_cif
 from .atoms import Atoms
 from .frame import Frame, as_frames
-from .xyz_labels import ALIASES, labels
+from .xyz_labels import ALIASES, is_total, labels
 
 _NAME = r"[A-Za-z_][\w.:-]*"
 _ENTRY = re.compile(rf"({_NAME})" r'\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
@@ -214,17 +214,18 @@ def _text(frame: Frame) -> str:
 
 
 def _check_info(frame: Frame, columns: dict[str, np.ndarray]) -> None:
-    """Refuse what `read` would not give back."""
-    ours = set(_OURS)
+    """Refuse names and lines that a file cannot hold, or that `read` takes for something else."""
+    ours = dict.fromkeys(_OURS, "")
     for label, names in ALIASES.items():  # the first is written, and any other read without it
-        ours.update(names if getattr(frame, label, None) is None else names[:1])
+        taken = names if getattr(frame, label, None) is None else names[:1]
+        ours |= dict.fromkeys(taken, label)
     for name, value in frame.info.items():
         if not re.fullmatch(_NAME, name) or (name in columns and ":" in name):
             raise ValueError(
                 f"frame.info has {name!r}, which no file can hold: a name is of letters, digits "
                 "and _ . - and begins with a letter or _."
             )
-        if name in ours:
+        if name in ours and not is_total(ours[name], value):
             raise ValueError(
                 f"frame.info has {name!r}, which a file has for the structure or a label: remove "
                 "it, or give it another name."

@@ -136,7 +136,7 @@ def cutoffs(cutoff: float | Reaching, angle_cutoff: float | None) -> tuple[float
         if angle_cutoff is None:
             angle_cutoff = getattr(cutoff, "angle_cutoff", None)
         cutoff = cutoff.cutoff
-    if callable(cutoff):
+    if np.asarray(cutoff).dtype.kind not in "iuf":
         raise TypeError(
             f"cutoff must be a number, in Å, or a potential that has one as .cutoff; got "
             f"{type(cutoff).__name__}: give the cutoff of the model in it."

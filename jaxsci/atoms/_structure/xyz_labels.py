@@ -48,11 +48,16 @@ def _taken(label: str, info: dict, table: dict, names: dict[str, str]) -> Any:
     wanted = (names[label],) if label in names else ALIASES[label]
     for name in wanted:
         for place in (table, info):
-            if name in place:
+            if name in place and not is_total(label, place[name]):
                 return place.pop(name)
     if label in names:
         raise ValueError(f"no entry or column {names[label]!r}: it has {[*info, *table]}.")
     return None
+
+
+def is_total(label: str, value: Any) -> bool:
+    """Whether it is one number where each atom has its own, as ASE writes the sum of moments."""
+    return label in ("forces", "magmoms") and np.ndim(value) == 0
 
 
 def _check_units(info: dict[str, Any]) -> None:

@@ -115,7 +115,8 @@ def predict(
 
     - `f`: `f(params, x)` of ONE input, an array.
     - `params`: K draws: what `draws` or `chains` returned, or a pytree with an axis of draws in
-        front, such as an ensemble.
+        front, such as an ensemble. Those of a density of `whitened` are white numbers z, for which
+        `f` is `lambda z, x: model(prior.whiten(z), x)`.
     - `x`: a batch of m inputs.
     - `noise`: s, the standard deviation of a measured value, in its unit: a number, an array that
         broadcasts to (K, m, ...), or a function `noise(params, x)` like `f` for noise that is

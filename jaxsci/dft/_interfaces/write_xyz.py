@@ -16,7 +16,8 @@ def write_xyz(path: str | os.PathLike[str], molecules: Molecule | Sequence[Molec
     """Write molecules to an .xyz file, such as what `relax` found: `relaxed.molecule`.
 
     Positions are in ångström, to 1e-12; charge and spin stand in the comment, so that `molecule`
-    and `molecules` read the same back. Ghost atoms are written as "ghost-O".
+    and `molecules` read the same back. Ghost atoms are written as "ghost-O", and labels such as
+    "H1" as their elements.
 
     **Arguments:**
 
@@ -37,6 +38,7 @@ def write_xyz(path: str | os.PathLike[str], molecules: Molecule | Sequence[Molec
 
 def _each(molecules) -> list[Molecule]:
     if not isinstance(molecules, Molecule):
+        molecules = list(molecules)
         if not all(isinstance(one, Molecule) for one in molecules):
             raise TypeError(
                 f"write_xyz() takes molecules, as relaxed.molecule is, got {molecules!r:.200}."
@@ -51,7 +53,7 @@ def _each(molecules) -> list[Molecule]:
 def _frame(molecule: Molecule) -> str:
     real = np.asarray(molecule.atom_mask)
     places = np.asarray(molecule.coordinates)[real] * BOHR_IN_ANGSTROM
-    if molecule.fractional or not np.isfinite(places).all():
+    if np.any(np.asarray(molecule.electrons) % 1) or not np.isfinite(places).all():
         raise ValueError(
             f"{molecule!r} has fractional numbers of electrons, or positions that are not finite: "
             "an .xyz file holds neither."

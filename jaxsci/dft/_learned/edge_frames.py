@@ -111,4 +111,4 @@ def split(x: Float[Array, "lm *rest"], l: int) -> Float[Array, "2 orders *rest"]
 
 def joined(x: Float[Array, "2 orders *rest"]) -> Float[Array, "lm *rest"]:
     """The components of one degree in libcint's order."""
-    return x.reshape(-1, *x.shape[2:])[places(x.shape[1] - 1)]
+    return x.reshape(2 * x.shape[1], *x.shape[2:])[places(x.shape[1] - 1)]

@@ -257,7 +257,7 @@ def _placed(
 ) -> Float[Array, "lm 2 channels A B"]:
     """Products in their places, and zeros in all others."""
     if len(a) < size * size:
-        zero = jnp.zeros_like(products[..., :1])
+        zero = jnp.zeros((*products.shape[:-1], 1), products.dtype)  # also of a lone atom
         place = jnp.full(size * size, len(a)).at[a * size + b].set(jnp.arange(len(a)))
         products = jnp.concatenate([products, zero], axis=-1)[..., place]
     return products.reshape(*products.shape[:-1], size, size)

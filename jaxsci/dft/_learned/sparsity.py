@@ -34,8 +34,9 @@ def sparse_gates(keep: float, *, random: int, adaptive: int) -> optax.GradientTr
     For `random` steps those that are open are drawn anew, so that all are trained; then for
     `adaptive` steps they are those with the largest gates; from then on they stay the same, and
     `prune` with the same fraction keeps them. Of the paths to tensors of each l one at least is
-    always open: without any, no block of the matrix would have that part. Pairs of atoms are drawn
-    in the first phase too, in a model of which `prune` has taken some; later their scores decide.
+    always open, however small the fraction: without any, no block would have that part. Pairs of
+    atoms are drawn in the first phase too, in a model of which `prune` has taken some; later their
+    scores decide.
 
     **Arguments:**
 
@@ -110,7 +111,7 @@ def _largest(
         if same:
             first = first.at[jnp.array(same)[jnp.argmax(values[jnp.array(same)])]].set(True)
     rank = jnp.argsort(jnp.lexsort((-values, ~first)))
-    return rank < count
+    return (rank < count) | first
 
 
 def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -> HamiltonianModel:
@@ -120,7 +121,7 @@ def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -
 
     - `model`: trained with all paths, or with `sparse_gates`; train it further afterwards.
     - `keep`: the fraction of paths to keep, in (0, 1]: of those that are open the ones with the
-        largest gates, among them one at least to tensors of each l.
+        largest gates, and one at least to tensors of each l, however small the fraction.
     - `pairs`: the fraction of neighbours in each molecule whose products are computed, in (0, 1]:
         those with the largest scores, which every molecule ranks by itself, equal ones by their
         places; by default as many as in `model`, in a new one all.
@@ -128,7 +129,7 @@ def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -
     **Returns:** a model of fewer paths, whose cost falls roughly in proportion.
 
     **Raises:** `ValueError` for another fraction, or for paths that are neither open nor closed,
-    because an optimiser moved them after `sparse_gates`.
+    because an optimiser moved them after `sparse_gates`, or they are means over steps.
 
     **Good values:** 0.3 for the paths, the sparsity of Luo et al., ICML 2025.
 
@@ -144,7 +145,8 @@ def prune(model: HamiltonianModel, keep: float, *, pairs: float | None = None) -
     if half:
         raise ValueError(
             f"path {half[0]} is {float(model.paths[half[0]].open):.3g} open, and {len(half)} of "
-            f"{len(model.paths)} are neither open nor closed: {_ORDER}"
+            f"{len(model.paths)} are neither open nor closed: {_ORDER} Means over steps, of "
+            "averaged(), have no open paths: average the optimiser in the chain alone."
         )
     open_ones = [t for t, path in model.paths.items() if path.open == 1]
     gates = jnp.stack([jnp.abs(model.paths[t].gate) for t in open_ones])

@@ -155,11 +155,11 @@ def _polarisability(molecule, functional, params, result, temperature):
 
 
 def total_density(
-    molecule: Molecule, density_matrix: Array | SCFResult, name: str
+    molecule: Molecule, density_matrix: Array | SCFResult, name: str, *, symmetric: bool = True
 ) -> Float[Array, "nao nao"]:
     """Of both spins, from what a user gives to the function of this name."""
     check_one(molecule, f"{name}(m, density)")
-    density_matrix = density_of(density_matrix)
+    density_matrix = density_of(density_matrix, symmetric=symmetric)
     n = molecule.size
     if density_matrix.shape not in ((n, n), (2, n, n)):
         raise ValueError(

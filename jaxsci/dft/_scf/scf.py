@@ -236,7 +236,9 @@ def _on_coarse_grid(equations: Equations, molecule: Molecule) -> Equations | Non
     if functional.nonlocal_terms:
         try:
             jax.eval_shape(coarse.energy, rough.orthonormal.x[None])
-        except (TypeError, ValueError):
+        except (
+            Exception
+        ):  # whatever it raises there; on the full grid it would be the user's to see
             return None
     return coarse
 

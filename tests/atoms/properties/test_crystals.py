@@ -216,6 +216,8 @@ def test_birch_and_murnaghans_own_curve_gives_its_parameters():
     found = jsci.atoms.equation_of_state(v, e)
     np.testing.assert_allclose(found, [v0, e0, b0 * 160.21766, slope], rtol=1e-6)
     assert np.isnan(jsci.atoms.equation_of_state(v, -e).volume)
+    listed = jsci.atoms.equation_of_state(v.tolist(), [jnp.asarray(one) for one in e])
+    np.testing.assert_allclose(listed, found, rtol=1e-9)
     with pytest.raises(ValueError, match="at least four volumes"):
         jsci.atoms.equation_of_state(v[:3], e[:3])
     with jax.enable_x64(False):  # 1 meV is half a unit in the last place of 31,000 eV

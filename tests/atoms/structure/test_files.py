@@ -229,3 +229,14 @@ def test_a_cif_file_that_is_no_ordered_whole_crystal_is_refused(tmp_path, sites,
     pytest.importorskip("ase")
     with pytest.raises(ValueError, match=message):
         jsci.atoms.read(cif(tmp_path, sites, head=head))
+
+
+def test_a_total_moment_is_an_entry_and_no_label(tmp_path):
+    """As ASE writes it: "magmom" is that of the whole, and "magmoms" are those of the atoms."""
+    text = '2\nProperties=species:S:1:pos:R:3 magmom=2.0 pbc="F F F"\nO 0 0 0\nO 0 0 1.2\n'
+    path = tmp_path / "total.xyz"
+    path.write_text(text)
+    (frame,) = jsci.atoms.read(path)
+    assert frame.magmoms is None and frame.info["magmom"] == 2.0
+    jsci.atoms.write(path, [frame])
+    assert jsci.atoms.read(path)[0].info == frame.info

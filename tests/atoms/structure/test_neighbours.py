@@ -167,3 +167,5 @@ def test_a_potential_stands_for_its_cutoffs():
     np.testing.assert_allclose(constants.values.sum(axis=(1, 2)), 0, atol=1e-8)
     with pytest.raises(TypeError, match=r"one as \.cutoff; got PropertiesOf"):
         jsci.atoms.neighbours(silicon, jsci.atoms.properties(energy))
+    with pytest.raises(TypeError, match="cutoff must be a number.*got dict"):
+        jsci.atoms.neighbours(silicon, {"cutoff": 3.0})

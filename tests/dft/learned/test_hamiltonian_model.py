@@ -220,6 +220,13 @@ def test_pruned_models_keep_their_pairs_and_draw_none(model):
         prune(moved, 0.5)
 
 
+def test_a_lone_atom_has_a_block_and_no_pairs(model, water):
+    lone = jsci.dft.molecule([("O", (0.0, 0.0, 0.0))], "sto-3g", spin=0, grid=0)
+    matrix = jnp.zeros((lone.size, lone.size))
+    few = prune(model, 1, pairs=0.5)
+    np.testing.assert_array_equal(few(lone, matrix), model(lone, matrix))
+
+
 def test_gates_are_random_then_the_largest_then_the_same(model):
     """And `prune` keeps the paths that were open at the end."""
     _, params = jsci.pure(model)
@@ -246,6 +253,11 @@ def test_gates_are_random_then_the_largest_then_the_same(model):
     assert seen[4] == seen[5] == seen[6] == seen[7]
     np.testing.assert_allclose(draws, [1, 2, 3, 0, 0, 0, 0, 0], atol=1e-12)
     assert set(prune(eqx.combine(params, model), 0.3).paths) == seen[-1]
+    # However few, one leads to the tensors of each l.
+    rule = sparse_gates(0.05, random=0, adaptive=0)
+    few = optax.apply_updates(params, rule.update(updates, rule.init(params), params)[0])
+    assert few.paths.keys() == params.paths.keys()
+    assert {t[2] for t in prune(model, 0.05).paths} == set(range(5))
     # A path that is closed stays closed.
     assert set(prune(eqx.combine(params, model), 0.9).paths) == seen[-1]
 

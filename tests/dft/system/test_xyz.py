@@ -109,6 +109,8 @@ def test_what_is_written_is_read_back(tmp_path):
     for one, again in zip((water, hydroxide, radical), found, strict=True):
         np.testing.assert_allclose(again.coordinates, one.coordinates, atol=1e-11)
         np.testing.assert_array_equal(again.electrons, one.electrons)
+    write_xyz(path, (one for one in [water.with_electrons(5, 4)]))
+    assert molecule(path, "sto-3g", grid=0).electrons.tolist() == [5, 4]
     with pytest.raises(TypeError, match="takes molecules"):
         write_xyz(path, [water.coordinates])
     with pytest.raises(ValueError, match="fractional"):

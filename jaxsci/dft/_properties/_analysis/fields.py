@@ -30,7 +30,8 @@ def density_at(
 
     - `molecule`: one molecule.
     - `density_matrix`: P, of both spins together or of each, or the result of `scf`. That of α less
-        that of β gives the spin density.
+        that of β gives the spin density, and one of the `transition_densities` of `excitations` its
+        transition density.
     - `points`: positions in Bohr, such as those of `cube`.
 
     **Returns:** ρ in Bohr⁻³, of the shape of the points.
@@ -42,7 +43,7 @@ def density_at(
     rho = jsci.dft.density_at(water, result, points)
     ```
     """
-    total = total_density(molecule, density_matrix, "density_at")
+    total = total_density(molecule, density_matrix, "density_at", symmetric=False)
     return _at(points, lambda chi: jnp.sum(chi * (total @ chi), axis=0), molecule)
 
 

@@ -49,7 +49,7 @@ def etdrk4(
     kind = jnp.result_type(v0.dtype)
     if not isinstance(linear, Tracer):
         linear = np.asarray(linear)
-        linear = linear if np.any(linear.imag) else linear.real
+        linear = linear if np.any(np.imag(linear)) else np.real(linear)
     real = not np.iscomplexobj(linear)
     if not (real or jnp.iscomplexobj(v0)):
         raise TypeError(f"A complex `linear` turns v0 complex, but it is {kind}: give v0 + 0j.")

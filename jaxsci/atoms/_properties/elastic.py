@@ -1,13 +1,13 @@
 """Elastic constants and equations of state."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree, ScalarLike
+from jaxtyping import Array, Float, PyTree
 
 from .._structure.atoms import Atoms, moved, strained
 from .._structure.graph import Graph
@@ -118,8 +118,8 @@ class EquationOfState(NamedTuple):
 
 
 def equation_of_state(
-    volumes: Float[Array, "n"] | Float[np.ndarray, "n"] | Sequence[ScalarLike],
-    energies: Float[Array, "n"] | Float[np.ndarray, "n"] | Sequence[ScalarLike],
+    volumes: Float[Array, "n"] | Float[np.ndarray, "n"] | Sequence[Any],
+    energies: Float[Array, "n"] | Float[np.ndarray, "n"] | Sequence[Any],
 ) -> EquationOfState:
     """Birch and Murnaghan's equation of state of third order, by least squares.
 

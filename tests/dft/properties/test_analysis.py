@@ -139,7 +139,9 @@ def test_density_orbitals_and_potential_equal_pyscf(water, tmp_path):
     found = jsci.dft.density_at(m, r, points)
     np.testing.assert_allclose(found, expected, atol=1e-10)
     of_transitions = 2 * np.triu(density) - np.diag(np.diag(density))  # not symmetric, the same sum
-    np.testing.assert_allclose(jsci.dft.density_at(m, of_transitions, points), expected, atol=1e-10)
+    np.testing.assert_allclose(
+        jsci.dft.density_at(m, jnp.asarray(of_transitions), points), expected, atol=1e-10
+    )
     orbital = cubegen.orbital(mol, path, np.asarray(r.orbitals)[:, 3], **sizes)
     np.testing.assert_allclose(
         jsci.dft.orbitals_at(m, r.orbitals[:, 3], points), orbital, atol=1e-10

@@ -27,6 +27,8 @@ def check_nuclei(molecule: Molecule, name: str) -> None:
     arrays = molecule.core_hamiltonian, molecule.coordinates, molecule.libcint.env
     if any(isinstance(x, Tracer) for x in arrays):
         return
+    if np.iscomplexobj(molecule.coordinates):
+        raise TypeError(f"{name}() needs real coordinates, got {molecule.coordinates.dtype}.")
     atoms = int(np.sum(molecule.atom_mask))
     mol = to_mole(molecule.libcint, np.asarray(molecule.coordinates), atoms)
     if not is_core_of(mol, molecule.core_hamiltonian):

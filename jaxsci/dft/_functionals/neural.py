@@ -217,9 +217,7 @@ def call_network(f: Network, params: Any, d: Array, shape: tuple[int, ...]) -> A
     if shape == () and jnp.shape(out) == (1,):  # a last layer of one unit
         return out[0]
     if jnp.shape(out) != shape:
-        raise ValueError(
-            f"the network must return shape {shape} for one point, got {jnp.shape(out)}."
-        )
+        raise ValueError(f"the network must map one point to shape {shape}, got {jnp.shape(out)}.")
     return out
 
 

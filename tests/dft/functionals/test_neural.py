@@ -63,9 +63,9 @@ def test_a_last_layer_of_one_unit_is_a_number():
 
 
 def test_bad_input_is_explained():
-    with pytest.raises(ValueError, match=r"must return shape \(\) for one point, got \(2,\)"):
+    with pytest.raises(ValueError, match=r"must map one point to shape \(\), got \(2,\)"):
         values(neural_functional(lambda p, d: d[:2]))
-    with pytest.raises(ValueError, match=r"must return shape \(2,\).*got \(3,\)"):
+    with pytest.raises(ValueError, match=r"must map one point to shape \(2,\), got \(3,\)"):
         values(weighted_functional(lambda p, d: d, [xc("b88"), xc("lyp")]))
     with pytest.raises(ValueError, match="Add exact exchange to the result"):
         weighted_functional(lambda p, d: d, [xc("hf")])

@@ -195,7 +195,7 @@ def _check_first(molecule: Molecule, result: Any, name: str) -> None:
 
 
 def check_fixed(fixed: Sequence[int], atoms: int) -> None:
-    """Refuse numbers of atoms that a molecule of so many does not have."""
+    """Refuse indices of atoms that are out of range."""
     if any(not 0 <= int(i) < atoms for i in fixed):
         raise ValueError(f"fixed is {list(fixed)}: atoms are numbered from 0 to {atoms - 1}.")
 

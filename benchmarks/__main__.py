@@ -28,7 +28,7 @@ from .runner.case import ORDER, SIZES, Case, Size
 from .runner.environment import environment
 from .runner.measure.speed import slowness
 from .runner.peers import explain
-from .runner.result import Report
+from .runner.result import CaseResult, Report
 from .runner.runner import run_cases
 from .runner.session import Session
 from .scaling import report as scaling_report
@@ -77,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
         help="folder for report.json, report.html and report.txt (.cache/benchmarks/<time>)",
     )
     command.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run whose report is in --out: its right rows stay, the others run",
+    )
+    command.add_argument(
         "--compare",
         type=Path,
         metavar="FILE",
@@ -120,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cases = choose(load_cases(), options.size, options.only)
         kept = read_kept(options.compare, options.size)
+        begun = read_begun(options.out, options.size) if options.resume else None
     except ValueError as problem:
         command.error(str(problem))
     if options.list:
@@ -134,35 +140,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.peers:
         print(explain(cases), end="\n\n")
-    code = measure_and_write(cases, options.size, out, peers=options.peers)
+    code = measure_and_write(cases, options.size, out, peers=options.peers, begun=begun)
     return code or (compare_and_write(kept, out) if kept else 0)
 
 
-def measure_and_write(cases: Sequence[Case], size: Size, out: Path, *, peers: bool) -> int:
+def measure_and_write(
+    cases: Sequence[Case], size: Size, out: Path, *, peers: bool, begun: Report | None = None
+) -> int:
     """Run the cases and write the three reports, also of a run that is interrupted.
 
-    The platform has been checked before, and the reports say so.
+    The platform has been checked before, and the reports say so. `begun` is the report of an
+    interrupted run, to be completed.
     """
     slow = slowness()
     found = {"check_platform": "right numbers", "slowness": round(slow, 2)}
-    report = Report(size, environment() | found)
+    report = begun or Report(size, environment() | found)
     code = 0
-    # A time limit ends a run as Ctrl-C does: hours of finished cases are not lost.
+    out.mkdir(parents=True, exist_ok=True)
+    # A time limit ends a run as Ctrl-C does: hours of finished cases are not lost. Nor are they
+    # where a run is killed, since each row is written as it comes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run_cases(cases, Session.of(size, peers=peers, slowness=slow), report=report)
+        session = Session.of(size, peers=peers, slowness=slow)
+        run_cases(cases, session, report=report, save=lambda report: write_json(report, out))
     except KeyboardInterrupt:
         print("\ninterrupted: reporting the cases that finished", file=sys.stderr)
         code = INTERRUPTED
     print(terminal(report, colour=sys.stdout.isatty()))
-    out.mkdir(parents=True, exist_ok=True)
+    write_json(report, out)
     (out / "report.txt").write_text(terminal(report) + "\n", encoding="utf-8")
-    (out / "report.json").write_text(
-        json.dumps(report.as_json(), indent=1, allow_nan=False), encoding="utf-8"
-    )
     (out / "report.html").write_text(html(report), encoding="utf-8")
     print(f"\nReport: {out / 'report.html'}")
     return code or int(bool(report.bad))
+
+
+def write_json(report: Report, out: Path) -> None:
+    """Write report.json, whole or not at all."""
+    new = out / "report.json.new"
+    new.write_text(json.dumps(report.as_json(), indent=1, allow_nan=False), encoding="utf-8")
+    new.replace(out / "report.json")
+
+
+def read_begun(out: Path | None, size: Size) -> Report:
+    """The report of an interrupted run: its right rows, to which the others are added.
+
+    **Raises:** `ValueError` if it is not there, or of another tier, commit, machine or package.
+    """
+    if out is None:
+        raise ValueError("--resume continues the run in --out DIR, and --out was not given.")
+    try:
+        plain = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ValueError(f"--resume: {out / 'report.json'}: {problem.strerror}") from problem
+    then, now = plain["environment"], environment()
+    same = ("commit", "processor", "cores", "python", "versions", "flags", "devices")
+    if plain["size"] != size:
+        raise ValueError(f"--resume: the run in {out} is {plain['size']}, and not {size}.")
+    for name in same:
+        if then[name] != now[name]:
+            raise ValueError(
+                f"--resume: {name} was {then[name]} and is {now[name]}. Rows of one report are "
+                "made under the same conditions: begin anew, with another --out."
+            )
+    right = [CaseResult.of_json(row) for row in plain["cases"] if row["status"] == "ok"]
+    return Report(size, then, right, plain["seconds"])
 
 
 def read_kept(path: Path | None, size: Size) -> dict[str, Any] | None:

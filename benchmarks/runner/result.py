@@ -1,6 +1,7 @@
 """What a benchmark found, as plain data that JSON can hold."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +27,11 @@ class Against:
     ratio: Ratio
     error: float | None
     part: bool = False
+
+    @classmethod
+    def of_json(cls, plain: Mapping[str, Any]) -> "Against":
+        """A comparison as `Report.as_json` wrote it."""
+        return cls(**{**plain, "ratio": Ratio(**plain["ratio"])})
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,13 @@ class Throughput:
     stopped: str
     loop: Loop | None
 
+    @classmethod
+    def of_json(cls, plain: Mapping[str, Any]) -> "Throughput":
+        """A throughput curve as `Report.as_json` wrote it."""
+        points = tuple(BatchPoint(**point) for point in plain["points"])
+        loop = plain["loop"] and Loop(**{**plain["loop"], "ratio": Ratio(**plain["loop"]["ratio"])})
+        return cls(points, plain["stopped"], loop)
+
 
 @dataclass(frozen=True)
 class PeerResult:
@@ -68,6 +81,11 @@ class PeerResult:
     status: Status
     message: str
     against: Against | None
+
+    @classmethod
+    def of_json(cls, plain: Mapping[str, Any]) -> "PeerResult":
+        """A peer as `Report.as_json` wrote it."""
+        return cls(**{**plain, "against": plain["against"] and Against.of_json(plain["against"])})
 
 
 @dataclass
@@ -99,6 +117,17 @@ class CaseResult:
     total_seconds: float = 0.0
     note: str = ""
     picture: str | None = None
+
+    @classmethod
+    def of_json(cls, plain: Mapping[str, Any]) -> "CaseResult":
+        """A row as `Report.as_json` wrote it, without its picture."""
+        nested = {
+            "baseline": plain["baseline"] and Against.of_json(plain["baseline"]),
+            "scaling": plain["scaling"] and Throughput.of_json(plain["scaling"]),
+            "peers": [PeerResult.of_json(peer) for peer in plain["peers"]],
+            "curves": {k: [(x, y) for x, y in curve] for k, curve in plain["curves"].items()},
+        }
+        return cls(**{**plain, **nested})
 
 
 @dataclass

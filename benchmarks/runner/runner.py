@@ -30,24 +30,29 @@ def run_cases(
     *,
     progress: Progress | None = None,
     report: Report | None = None,
+    save: Callable[[Report], None] = lambda report: None,
 ) -> Report:
-    """Run every case and return the report.
+    """Run every case that the report does not have yet, and return the report.
 
     **Arguments:**
 
     - `session`: its budget is that of the whole run; each case gets its share of it.
     - `report`: filled row by row, so that an interrupted run still has its finished rows.
+    - `save`: called with the report after each row.
     """
     report = Report(session.size, environment()) if report is None else report
+    there = {row.name for row in report.cases}
+    cases = [case for case in cases if case.name not in there]
     progress = Progress(len(cases)) if progress is None else progress
-    start = session.clock()
+    before, start = report.seconds, session.clock()
     for index, case in enumerate(cases):
         progress.begin(case.name)
         share = session.budget.share(session.clock() - start, len(cases) - index)
         result = run_case(case, replace(session, budget=share, say=progress.say))
         report.cases.append(result)
-        report.seconds = session.clock() - start
+        report.seconds = before + session.clock() - start
         report.load_after = load()
+        save(report)
         progress.end(result)
         # So that no case's compile time profits from what an earlier one traced.
         jax.clear_caches()

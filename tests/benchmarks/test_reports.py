@@ -1,5 +1,6 @@
 """The three reports, and the command line."""
 
+import dataclasses
 import json
 import re
 
@@ -89,6 +90,12 @@ def test_json_keeps_its_schema_and_is_strict():
     assert right["curves"] == {"adam": [[0.1, 1e-1], [1.0, 1e-4]]}
     assert (wrong["status"], wrong["error"], wrong["seconds"]) == ("wrong", None, None)
     assert "picture" not in right
+
+
+def test_rows_read_back_are_the_rows_written():
+    right = report().as_json()["cases"][0]
+    again = CaseResult.of_json(json.loads(json.dumps(right)))
+    assert again == dataclasses.replace(rows()[0], picture=None)
 
 
 def test_the_page_needs_nothing_from_outside():
@@ -241,6 +248,37 @@ def test_an_interrupted_run_reports_what_it_has(tmp_path, capsys):
     data = json.loads((tmp_path / "report.json").read_text())
     assert [case["name"] for case in data["cases"]] == ["pde.a"]
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_is_continued_with_its_right_rows(tmp_path, capsys):
+    cases = [fake_case("pde.a"), fake_case("pde.b", error=1.0)]
+    assert command.measure_and_write(cases, "smoke", tmp_path, peers=False) == 1
+    path = tmp_path / "report.json"
+    first = json.loads(path.read_text())
+    cases = [fake_case("pde.a", error=1.0), fake_case("pde.b"), fake_case("pde.c")]
+    begun = command.read_begun(tmp_path, "smoke")
+    assert command.measure_and_write(cases, "smoke", tmp_path, peers=False, begun=begun) == 0
+    second = json.loads(path.read_text())
+    assert [case["name"] for case in second["cases"]] == ["pde.a", "pde.b", "pde.c"]
+    assert second["cases"][0] == first["cases"][0]  # not run again: it would have been wrong
+    assert second["seconds"] > first["seconds"]
+    assert second["environment"] == first["environment"]
+
+
+def test_a_run_under_other_conditions_is_not_continued(tmp_path, capsys):
+    with pytest.raises(ValueError, match="--out was not given"):
+        command.read_begun(None, "smoke")
+    with pytest.raises(ValueError, match=r"report\.json: No such file"):
+        command.read_begun(tmp_path, "smoke")
+    command.measure_and_write([fake_case("pde.a")], "smoke", tmp_path, peers=False)
+    with pytest.raises(ValueError, match="is smoke, and not full"):
+        command.read_begun(tmp_path, "full")
+    path = tmp_path / "report.json"
+    old = json.loads(path.read_text())
+    old["environment"]["commit"] = "0123456789ab"
+    path.write_text(json.dumps(old))
+    with pytest.raises(ValueError, match="commit was 0123456789ab and is .* begin anew"):
+        command.read_begun(tmp_path, "smoke")
 
 
 def test_a_module_of_cases_that_does_not_import_becomes_a_failing_case():

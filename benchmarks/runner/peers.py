@@ -32,21 +32,25 @@ def explain(cases: Iterable[Case]) -> str:
     if not peers:
         return "No case chosen has a peer."
     lines = ["Peers are other packages on the same problems. Here:"]
-    for peer in peers.values():
-        lines.append(f"  {peer.name}: {'installed' if installed(peer) else 'not installed'}")
-        if installed(peer):
-            continue
-        lines += [f"    {line}" for line in installation(peer)]
+    here = [peer.name for peer in peers.values() if installed(peer)]
+    lines += [f"  {name}: installed" for name in here]
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for peer in peers.values():  # several peers may be one package
+        if peer.name not in here:
+            lacking.setdefault(installation(peer), []).append(peer.name)
+    for commands, names in lacking.items():
+        lines += [f"  {'; '.join(names)}: not installed", *(f"    {line}" for line in commands)]
     lines.append("Only times from one run can be compared: a peer not installed has no row.")
     return "\n".join(lines)
 
 
-def installation(peer: Peer) -> list[str]:
+def installation(peer: Peer) -> tuple[str, ...]:
     """The commands that install a peer."""
     install = shlex.join(shlex.split(peer.install))
     if not peer.interpreter:
-        return [f"pip install {install}"]
-    folder = f"../{peer.name.lower()}-environment"
+        return (f"pip install {install}",)
+    name = peer.interpreter.removesuffix("_PYTHON").lower().replace("_", "-")
+    folder = f"../{name}-environment"
     package = [f"{folder}/bin/pip install --no-deps {install}"]
     if install.startswith("https://"):  # no package: its modules are put on the path
         address, revision = install.split("@")
@@ -56,13 +60,13 @@ def installation(peer: Peer) -> list[str]:
             f"git -C {folder}/source checkout {revision}",
             f"realpath {folder}/source > {site}/source.pth",
         ]
-    return [
+    return (
         "its pins clash with ours: give it an environment of its own,",
         f"python -m venv {folder}",
         f"{folder}/bin/pip install {shlex.join(shlex.split(peer.beside))}",
         *package,
         f"export {peer.interpreter}=$(realpath -s {folder}/bin/python)",
-    ]
+    )
 
 
 def run_peer(

@@ -303,10 +303,12 @@ def test_peers_are_explained_with_their_own_environment_where_pins_clash():
     plain = Peer("New", "new", make, module="no_new")
     here = Peer("NumPy", "numpy", make, module="numpy")
     cloned = Peer("Code", "https://a.b/c@1f", make, interpreter="NO_CODE_PYTHON", beside="torch")
-    text = explain([fake_case("pde.a", peers=(clashing, plain, here, cloned))])
+    twice = dataclasses.replace(clashing, name="Old, its own solver")
+    text = explain([fake_case("pde.a", peers=(clashing, plain, here, cloned, twice))])
     assert "pip install new" in text and "NumPy: installed" in text
-    assert "python -m venv ../old-environment" in text and "'jax<0.5'" in text
+    assert "Old; Old, its own solver: not installed" in text  # one package, installed once
+    assert text.count("python -m venv ../no-old-environment") == 1 and "'jax<0.5'" in text
     assert "export NO_OLD_PYTHON=" in text
-    assert "git clone https://a.b/c ../code-environment/source" in text
+    assert "git clone https://a.b/c ../no-code-environment/source" in text
     assert "pip install --no-deps https" not in text and "checkout 1f" in text
     assert explain(CASES) == "No case chosen has a peer."

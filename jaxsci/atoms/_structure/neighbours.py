@@ -10,9 +10,9 @@ import numpy as np
 from jax.core import Tracer
 
 from .atoms import Atoms
+from .edges_and_angles import angle_pairs, reverse_edges
 from .elements import SYMBOLS
 from .graph import Graph
-from .links import angle_pairs, reverse_edges
 from .pairs import pairs
 
 # Two atoms nearer than this (Å) are one atom written twice, or a wrong unit.

@@ -19,8 +19,8 @@ from jax.tree_util import Partial
 from jaxtyping import Array, PyTree
 
 from .compiling import announced_jit
-from .description import Opaque, Reading, describe, value_of
-from .garbage import uncollected
+from .garbage_collection import uncollected
+from .jaxpr_description import Opaque, Reading, describe, value_of
 from .own_constants import with_own_constants
 
 # A number that is a factor or summand here may be data: nothing else is computed differently.

@@ -16,9 +16,9 @@ from tqdm import tqdm
 from ...core import Failure, attempt, host_memory, in_processes, load, save
 from .._basis.integrals import build_mole, import_pyscf
 from .._basis.soundness import warn_of_excited_atom
-from .._system.checkpoints import without_checkpoint
 from .._system.inputs import geometry_of
 from .._system.molecule import Unit, given_or_found
+from .._system.pyscf_checkpoints import without_checkpoint
 
 EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
 DensityMethod = Literal["hf", "ccsd", "fci"]

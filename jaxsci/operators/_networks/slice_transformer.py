@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
-from .._fields.slices import SliceAttention
+from .._fields.slice_attention import SliceAttention
 from .film import FiLM, check_conditions, films, modulated
 from .transformer import layer_norm
 

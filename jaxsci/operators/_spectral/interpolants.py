@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 from .._fields.axis_points import Points
 from .._fields.fields import as_lengths, check_floating, check_real_and_filled
+from .._fields.matrix_products import along_axis
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import along_axis
 from .axes import Axis, AxisBasis, as_axes, check_grids
 
 _OTHERS = "Other fields have a basis= of 'sine', 'cosine' or 'chebyshev'."

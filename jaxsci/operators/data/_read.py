@@ -12,7 +12,7 @@ from ._files.layout import Layout, check
 from ._files.named_axes import has_named_axes, named_layout
 from ._files.pdebench import is_pdebench, pdebench_layout
 from ._files.stated import stated_layout
-from ._files.well import is_well, well_layout
+from ._files.the_well import is_well, well_layout
 from ._trajectories import Trajectories
 
 _SUFFIXES = {".h5", ".hdf5", ".hdf", ".nc", ".nc4", ".cdf", ".npz", ".npy", ".mat", ".zarr"}

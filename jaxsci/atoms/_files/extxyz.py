@@ -1,4 +1,4 @@
-"""Reading and writing extended .xyz files."""
+"""Extended .xyz files: read, and written so that the same is read back."""
 
 import os
 import pathlib
@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .ase_atoms import read_cif
-from .atoms import Atoms
-from .frame import Frame, as_frames
+from .._structure.atoms import Atoms
+from .._structure.frame import Frame, as_frames
 from .xyz_labels import ALIASES, is_total, labels
 
 _NAME = r"[A-Za-z_][\w.:-]*"
@@ -21,34 +20,8 @@ _PLAIN = "species:S:1:pos:R:3"
 _OURS = {"Properties", "Lattice", "lattice", "pbc", "species", "pos"}
 
 
-def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -> list[Frame]:
-    """Read every structure of an extended .xyz file, with its labels, or of a .cif file.
-
-    **Arguments:**
-
-    - `path`: of the file, in UTF-8. A name that ends in .cif is read by ASE.
-    - `names`: which entry or column holds a label, such as `{"energy": "REF_energy"}`. Without it
-        these are `energy`, `forces` or `force`, `stress` or `virial` or `virials`, and `magmoms`.
-
-    **Returns:** a `Frame` of each structure. What the file has besides is in `frame.info`.
-
-    **Raises:** `FileNotFoundError`; `ValueError` for a file that is no text or has no structures,
-    and, naming the line, for a line that is not what its header says, another unit than eV and Å if
-    the file states one, a structure that is periodic along some axes alone, a stress and a virial
-    that contradict each other, or a crystal with sites that are partly occupied or whose atoms are
-    not those of its formula; `ImportError` for a .cif file without ASE.
-
-    **Notes:** the format has no units: eV, eV/Å and Å are assumed, a stress in eV/Å³ with the
-    sign of ASE, (1/V) dE/dε, and a virial in eV, -V times the stress; a stress above 10 eV/Å³
-    is warned of. With a `Lattice` and no `pbc` a structure is periodic.
-
-    ```python
-    frames = jsci.atoms.read("train.xyz")
-    ```
-    """
-    path = pathlib.Path(path)
-    if path.suffix.lower() == ".cif":
-        return read_cif(path)
+def read_extxyz(path: pathlib.Path, names: dict[str, str]) -> list[Frame]:
+    """Every structure of a file, as `read` says."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as problem:
@@ -61,7 +34,7 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
             start += 1
             continue
         count = _count(path, lines, start)
-        frames.append(_frame(path, lines, start, count, names or {}))
+        frames.append(_frame(path, lines, start, count, names))
         start += count + 2
     if not frames:
         raise ValueError(f"{path} has no structure in it.")

@@ -14,6 +14,7 @@ from .xyz_labels import ALIASES, is_total, labels
 
 _NAME = r"[A-Za-z_][\w.:-]*"
 _ENTRY = re.compile(rf"({_NAME})" r'\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
+_NAME_OF_DIGITS = re.compile(r"[+-]?(0\d+|\d+_[\d_]+)")  # 0012 and 2026_11 are no numbers
 _KINDS = {"R": float, "I": int, "S": str, "L": str}
 _KIND_OF = {"f": "R", "i": "I", "u": "I", "U": "S", "b": "L"}  # by NumPy's letters
 _PLAIN = "species:S:1:pos:R:3"
@@ -57,6 +58,9 @@ def write(
 
     **Raises:** `TypeError` for something else; `ValueError` for labels of a wrong shape or not
     finite, and for names or text in `frame.info` that a file cannot hold.
+
+    **Notes:** text in `frame.info` that would be read as numbers or truth, such as "12" or "T", is
+    written with a backslash before it, by which `read` knows it for text.
 
     ```python
     jsci.atoms.write("salt.xyz", salt)
@@ -141,12 +145,16 @@ def _table(path, lines, start: int, count: int, columns, *, exact: bool) -> dict
 
 
 def _value(text: str) -> Any:
-    """Of an entry: true or false, numbers, or text."""
+    """Of an entry: true or false, numbers, or text, as which a backslash marks it."""
     if text[0] in "{[":
         text = re.sub(r"[{}\[\],]", " ", text)
     elif text[0] == '"':
-        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+        text = text[1:-1]
+        if "\\" in text:
+            return re.sub(r"\\(.)", r"\1", text)
     words = text.split()
+    if any(map(_NAME_OF_DIGITS.fullmatch, words)):
+        return text
     for kind in (_truth, int, float):
         try:
             values = [kind(word) for word in words]
@@ -216,7 +224,10 @@ def _is_column(values: Any, count: int) -> bool:
 
 
 def _entry(value: Any) -> str:
-    return '"' + re.sub(r'(["\\])', r"\\\1", _words(value)) + '"'
+    text = re.sub(r'(["\\])', r"\\\1", _words(value))
+    if np.asarray(value).dtype.kind == "U" and not isinstance(_value(f'"{text}"'), str):
+        text = f"\\{text}"
+    return f'"{text}"'
 
 
 def _words(values: Any) -> str:

@@ -17,7 +17,9 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
     - `names`: which entry or column holds a label, such as `{"energy": "REF_energy"}`. Without it
         these are `energy`, `forces` or `force`, `stress` or `virial` or `virials`, and `magmoms`.
 
-    **Returns:** a `Frame` of each structure. What the file has besides is in `frame.info`.
+    **Returns:** a `Frame` of each structure. What the file has besides is in `frame.info`: truth,
+    numbers, or text, which may be in quotes. Digits that begin with a zero, as in 0012, are text,
+    and so is what has a backslash in its quotes.
 
     **Raises:** `FileNotFoundError`; `ValueError` for a file that is no text or has no structures,
     and, naming the line, for a line that is not what its header says, another unit than eV and Å if

@@ -314,5 +314,13 @@ def strongly_typed(leaf: Any) -> Any:
     return jnp.asarray(leaf, jnp.result_type(leaf)) if eqx.is_array_like(leaf) else leaf
 
 
+def as_data(value: Any, like: Any = float) -> Array:
+    """A number as an array, of which another value is no other program, not even a round one.
+
+    A Python number takes the dtype that it has in a product with `like`.
+    """
+    return jnp.asarray(value, jnp.result_type(value, like))
+
+
 def _kind(a):
     return jnp.shape(a), jnp.result_type(a)

@@ -173,6 +173,8 @@ def _job(quantity, method, mol) -> dict[str, Any]:
 
 
 def _references(jobs, cache, workers, timeout, progress):
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}.")
     folder = None if cache is None else pathlib.Path(cache)
     known = _cached(folder, jobs)
     missing = [i for i, e in enumerate(known) if e is None]

@@ -77,6 +77,23 @@ def test_what_a_file_says_besides_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text", ["0012", "12", "-1.5e3", "T", "1 2", " 7", "1_000", "nan", "{1 2}", 'a "1"', "\\", ""]
+)
+def test_text_comes_back_as_text(tmp_path, text):
+    jsci.atoms.write(tmp_path / "a.xyz", frame()._replace(info={"name": text, "charge": 12}))
+    assert jsci.atoms.read(tmp_path / "a.xyz")[0].info == {"name": text, "charge": 12}
+
+
+def test_names_of_digits_are_text_and_numbers_in_quotes_are_numbers(tmp_path):
+    entries = ' id=0012 run=2026_11 charge="-1" dipole="0 0.5 1" zero=0 half=0.5 step=[1, 2]'
+    (found,) = jsci.atoms.read(file(tmp_path, HEAD + entries))
+    assert (found.info["id"], found.info["run"]) == ("0012", "2026_11")
+    assert (found.info["charge"], found.info["zero"], found.info["half"]) == (-1, 0, 0.5)
+    np.testing.assert_array_equal(found.info["dipole"], [0, 0.5, 1])
+    np.testing.assert_array_equal(found.info["step"], [1, 2])
+
+
+@pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("my key", 1.0, "'my key', which no file can hold"),

@@ -25,7 +25,7 @@ def import_pyscf() -> Any:
         import pyscf
     except ImportError:
         raise ImportError(
-            "jsci.dft.molecule needs PySCF for integrals: pip install 'jaxsci[dft]'"
+            "jsci.dft needs PySCF, for its integrals: pip install 'jaxsci[dft]'"
         ) from None
     return pyscf
 

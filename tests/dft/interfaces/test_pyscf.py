@@ -203,16 +203,15 @@ def test_dispersion_is_not_lost_on_the_way(water, result, name):
         jsci.dft.to_pyscf_xc(functional)
 
 
-def test_the_dispersion_that_we_advise_is_that_of_the_functional(water):
-    """By `mf.xc` alone PySCF would take the parameters of Hartree-Fock."""
+def test_the_dispersion_that_we_advise_is_that_of_the_functional(water, result):
+    """By `mf.xc` alone PySCF would look for the parameters of another functional."""
     from pyscf.scf.dispersion import parse_disp
 
     with pytest.raises(ValueError, match="Without the name") as refusal:
         jsci.dft.to_pyscf_xc(jsci.dft.xc("b3lyp-d3bj"))
     (advised,) = re.findall(r"mf\.disp = '([^']*)'", str(refusal.value))
-    b3lyp = jsci.dft.xc("b3lyp")
-    mf = jsci.dft.to_pyscf(water, b3lyp, jsci.dft.scf(water, b3lyp))
-    assert parse_disp(mf.xc, "d3bj")[0] == "hf"
+    mf = jsci.dft.to_pyscf(water, PBE, result)
+    assert parse_disp(mf.xc, "d3bj")[0] == "lda"
     assert parse_disp(mf.xc, advised) == ("b3lyp", "d3bj", False)
 
 

@@ -1,8 +1,8 @@
 """What models and data have in common: units, consensus, factors, blocks, maps of surfaces."""
 
 from ._factors.block_model import BlockModel, block_model
-from ._factors.consensus import Consensus, consensus
 from ._factors.factorise import Factorisation, factorise
+from ._factors.rater_consensus import Consensus, consensus
 from ._surfaces.functional_map import functional_map
 from ._surfaces.laplacian import Basis, MeshLaplacian, mesh_laplacian
 from ._surfaces.zoomout import pointwise, zoomout

@@ -10,6 +10,10 @@ from ._dynamics.simulate import simulate
 from ._dynamics.state import Dynamics, State, thermal_velocities
 from ._dynamics.thermostats import langevin, nose_hoover
 from ._dynamics.verlet import verlet
+from ._files.extxyz import write
+from ._files.phonopy import write_phonopy
+from ._files.read import read
+from ._potentials.active_learning import Selection, select
 from ._potentials.frozen import frozen
 from ._potentials.graph_potential import GraphPotential
 from ._potentials.lennard_jones import lennard_jones
@@ -20,19 +24,16 @@ from ._potentials.property_errors import property_errors
 from ._potentials.published.ani import ani
 from ._potentials.published.chgnet import chgnet
 from ._potentials.published.dpa3 import dpa3
-from ._potentials.references import composition_energies, with_references
-from ._potentials.selection import Selection, select
+from ._potentials.reference_energies import composition_energies, with_references
 from ._potentials.stillinger_weber import stillinger_weber
 from ._properties.calculator import calculator
 from ._properties.elastic import EquationOfState, elastic_constants, equation_of_state
 from ._properties.force_constants import ForceConstants, force_constants
 from ._properties.phonons import Heat, harmonic_heat, mesh, phonon_density, phonons
-from ._properties.phonopy_files import write_phonopy
 from ._properties.properties import Properties, properties
 from ._structure.ase_atoms import from_ase, label, to_ase
 from ._structure.atoms import Atoms
 from ._structure.batch import Batch, Labels, batch
-from ._structure.extxyz import read, write
 from ._structure.frame import Frame
 from ._structure.graph import Graph
 from ._structure.neighbour_list import NeighbourList

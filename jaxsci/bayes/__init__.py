@@ -1,20 +1,20 @@
 """Bayesian inference for any pure function: priors, draws, predictions, filters of series."""
 
-from ._filters.beliefs import Beliefs
-from ._filters.families import Family, multivariate_normal
 from ._filters.filter import Filtered, Observation, filter
-from ._filters.hgf import HGF, hgf
+from ._filters.hgf.beliefs import Beliefs
+from ._filters.hgf.families import Family, multivariate_normal
+from ._filters.hgf.hgf import HGF, hgf
+from ._filters.hgf.node import Node
 from ._filters.kalman import Gaussian, GaussianRoot, Kalman, kalman
-from ._filters.node import Node
-from ._prior.critic import Critic, critic
 from ._prior.distances import energy_distance, sinkhorn_distance
 from ._prior.gaussian_process import GaussianProcess, gaussian_process
 from ._prior.hierarchical import Hierarchical, White, hierarchical
 from ._prior.match_prior import Matched, match_prior
 from ._prior.prior import Prior, prior
+from ._prior.wasserstein_critic import Critic, critic
 from ._sampling.chains import Chains, chains
+from ._sampling.convergence_diagnostics import Health, health
 from ._sampling.draws import Draws, draws
-from ._sampling.health import Health, health
 from ._sampling.langevin import Chain, Langevin, langevin
 from ._sampling.predict import Prediction, predict
 

@@ -23,7 +23,7 @@ from ._run.memory import host_memory, machine_memory, peak_memory
 from ._run.one_copy import one_copy
 from ._run.platform import PlatformReport, check_platform, require_x64
 from ._run.processes import Failure, attempt, in_processes
-from ._run.program import compiled_call, program
+from ._run.program import as_data, compiled_call, program
 from ._run.vmap import vmap
 from ._solve.extrapolation import DIIS, Anderson
 from ._solve.fixed_point import fixed_point
@@ -55,7 +55,7 @@ __all__ = [
     # What the packages above build on
     "History", "empty_history", "push", "extrapolate", "best_halving", "host_memory",
     "in_processes", "attempt", "Failure", "memoised", "read_metadata", "compiled_call", "program",
-    "one_copy", "announced_jit", "warn_deprecated",
+    "as_data", "one_copy", "announced_jit", "warn_deprecated",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from . import constraints, data
 from ._dispersion.dispersion import Dispersion, d3, d4
-from ._functionals.dispersion import dispersion_tail
+from ._functionals.dispersion_tail import dispersion_tail
 from ._functionals.exact_exchange_density import exchange_energy_density, pair_potentials
 from ._functionals.messages import message_functional, message_size
 from ._functionals.neural import (
@@ -20,7 +20,7 @@ from ._functionals.nonlocal_functional import (
 from ._functionals.skala import skala
 from ._functionals.skala_weights import read_skala
 from ._interfaces.calculator import calculator
-from ._interfaces.pyscf_field import from_pyscf, to_pyscf
+from ._interfaces.pyscf_mean_field import from_pyscf, to_pyscf
 from ._interfaces.pyscf_xc import to_pyscf_xc
 from ._interfaces.write_xyz import write_xyz
 from ._learned.auxiliary_density import Auxiliary, auxiliary, fit_density, stack_auxiliary

@@ -63,11 +63,3 @@ def real_number(name: str, value: Float[Array, ""] | float) -> Float[Array, ""]:
             "several use jax.vmap."
         )
     return value.astype(jnp.result_type(float))
-
-
-def as_data(value: Array | float, like: Array) -> Array:
-    """A coefficient as an array, of which another value is no other program, not even a round one.
-
-    As in a product with `like`, a Python number takes its dtype.
-    """
-    return jnp.asarray(value, jnp.result_type(value, like))

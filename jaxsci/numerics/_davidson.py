@@ -50,6 +50,9 @@ def lowest_eigenpair(
     **Returns:** λ, the unit eigenvector x, and whether |A x - λ x| <= tolerance. λ is infinite if
     the support is empty.
 
+    **Notes:** a vector at a time takes half the products with A that `lowest_eigenpairs` takes for
+    one eigenpair, whose blocks have two more states.
+
     **Source:** Davidson, J. Comput. Phys. 17, 87 (1975).
 
     ```python

@@ -13,7 +13,7 @@ from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.mesh_weights import cell_weights, point_weights
 from ._fields.neighbours import Neighbours
-from ._fields.slices import SliceAttention
+from ._fields.slice_attention import SliceAttention
 from ._forecast.conformal import conformal_width
 from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
@@ -34,7 +34,7 @@ from ._spectral.basis_conv import BasisConv, basis_points
 from ._spectral.grow_modes import grow_modes
 from ._spectral.harmonics import spherical_harmonics
 from ._spectral.interpolants import resample, spectral_derivative
-from ._spectral.spectral import SpectralConv
+from ._spectral.spectral_conv import SpectralConv
 from ._spectral.sphere import Sphere
 from ._spectral.spherical_conv import SphericalConv, sphere_grid
 from ._weather.forecaster import Forecaster

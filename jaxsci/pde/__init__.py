@@ -38,18 +38,18 @@ from ._geometry.domains import Ball, Box, Difference, Intersection, Interval, Sp
 from ._geometry.point_clouds import PointCloud
 from ._geometry.polygons import Polygon
 from ._geometry.round_domains import Cylinder, Ellipse, Torus
-from ._methods.eigen import Eigenproblem, eigenproblem, rayleigh_quotient
+from ._methods.eigenproblem import Eigenproblem, eigenproblem, rayleigh_quotient
 from ._methods.plots import plot_solution
 from ._methods.self_adaptation import SelfAdaptive, self_adaptive
-from ._methods.sobolev import sobolev_gradient
+from ._methods.sobolev_gradient import sobolev_gradient
 from ._methods.uncertainty import laplace_deviation
 from ._methods.variational import ritz
 from ._methods.weighting import causal_loss, causal_weights, gradient_norm_weights, ntk_weights
 from ._points.adversarial import Adversarial, adversarial
 from ._points.grading import graded
 from ._points.quadrature import gauss_legendre
+from ._points.random_directions import random_directions, with_directions
 from ._points.sampling import joint, latin_hypercube, residual_adaptive, sobol, uniform
-from ._points.stochastic import random_directions, with_directions
 
 __all__ = [
     # Packages

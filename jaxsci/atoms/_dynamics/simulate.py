@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 from tqdm import tqdm
 
 from ...core import load, program, read_metadata, save
-from .._structure.extxyz import write
+from .._files.extxyz import write
 from .._structure.frame import Frame
 from .state import Dynamics, State
 

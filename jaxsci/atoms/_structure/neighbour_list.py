@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from .atoms import Atoms, heights
+from .edges_and_angles import angle_pairs, reverse_edges
 from .graph import Graph
-from .links import angle_pairs, reverse_edges
 from .neighbours import CLOSEST, Reaching, cutoffs, neighbours
 
 # Cells may shrink by this share before a bin is thinner than the list assumes.

@@ -12,9 +12,9 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...core import compiled_call
-from .critic import Critic
 from .distances import energy_distance
 from .prior import Prior
+from .wasserstein_critic import Critic
 
 
 class Matched(NamedTuple):

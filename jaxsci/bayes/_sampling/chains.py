@@ -12,8 +12,8 @@ from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from ...core import compiled_call
+from .convergence_diagnostics import Health, health, worst
 from .draws import Draws, check_lengths, draws
-from .health import Health, health, worst
 from .langevin import Chain, Langevin
 
 # Reports at most, and draws of each chain that they look at.

@@ -11,7 +11,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import PyTree
 
-from .atomic import write_file
+from .atomic_write import write_file
 from .leaves import (
     check_savable,
     describe,

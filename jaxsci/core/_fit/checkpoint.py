@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._files.atomic import remove_partial, resolved
+from .._files.atomic_write import remove_partial, resolved
 from .._files.io import load, read_metadata, save_keeping
 from .fingerprint import differences, versions
 

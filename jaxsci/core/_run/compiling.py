@@ -11,7 +11,7 @@ import jax
 from jax.core import Tracer
 from tqdm import tqdm
 
-from .garbage import uncollected
+from .garbage_collection import uncollected
 
 _SECONDS = 2.0
 

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 from jax.sharding import Mesh
 
-from .garbage import uncollected
+from .garbage_collection import uncollected
 
 GIB = 2**30
 # Where Linux keeps the memory limit of a container.

@@ -53,13 +53,18 @@ def one_copy(f: F) -> F:
     return call  # pyright: ignore[reportReturnType]
 
 
+def _told_apart(leaf: Any) -> tuple[type, Any]:
+    """1 from 1.0 and True, and -0.0 from 0.0."""
+    return type(leaf), repr(leaf) if isinstance(leaf, float | complex) else leaf
+
+
 class _Static:
-    """A pytree without arrays, equal to others by value and type: 1 is neither 1.0 nor True."""
+    """A pytree without arrays, equal to others by the types and values of its leaves."""
 
     def __init__(self, tree: Any):
         leaves, structure = jax.tree.flatten(tree)
         self.tree = tree
-        self.key = structure, tuple((type(leaf), leaf) for leaf in leaves)
+        self.key = structure, tuple(map(_told_apart, leaves))
 
     def __hash__(self) -> int:
         return hash(self.key)

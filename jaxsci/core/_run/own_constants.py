@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from .description import SMALL
+from .jaxpr_description import SMALL
 
 
 def with_own_constants(jaxpr: core.Jaxpr) -> core.Jaxpr:

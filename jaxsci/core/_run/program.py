@@ -19,8 +19,8 @@ from jax.tree_util import Partial
 from jaxtyping import Array, PyTree
 
 from .compiling import announced_jit
-from .description import Opaque, Reading, describe, value_of
-from .garbage import uncollected
+from .garbage_collection import uncollected
+from .jaxpr_description import Opaque, Reading, describe, value_of
 from .own_constants import with_own_constants
 
 # A number that is a factor or summand here may be data: nothing else is computed differently.
@@ -312,6 +312,14 @@ def shape_of(a: Any, mapped: bool = False) -> jax.ShapeDtypeStruct:
 def strongly_typed(leaf: Any) -> Any:
     """An array of a dtype that no other decides; what is no array as it is."""
     return jnp.asarray(leaf, jnp.result_type(leaf)) if eqx.is_array_like(leaf) else leaf
+
+
+def as_data(value: Any, like: Any = float) -> Array:
+    """A number as an array, of which another value is no other program, not even a round one.
+
+    A Python number takes the dtype that it has in a product with `like`.
+    """
+    return jnp.asarray(value, jnp.result_type(value, like))
 
 
 def _kind(a):

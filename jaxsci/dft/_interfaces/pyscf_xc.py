@@ -14,7 +14,7 @@ from ...core import require_x64
 from .._xc import Functional, as_functional
 from .._xc.features import DENSITY_CUTOFF, Features
 from .pyscf_names import check_name
-from .pyscf_whole import integrator
+from .pyscf_nonlocal import integrator
 
 Definition = tuple[Callable, str, float, tuple[float, float, float]]
 

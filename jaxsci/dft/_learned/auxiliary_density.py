@@ -1,7 +1,9 @@
 """Densities as sums of atom-centred functions."""
 
 import math
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -77,14 +79,15 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
 
     **Returns:** an `Auxiliary`; join several with `stack_auxiliary` for a batch.
 
-    **Raises:** `ValueError` for a molecule that is stacked or has ghosts.
+    **Raises:** `ValueError` for a molecule that is stacked or has ghosts, and for a basis that
+    PySCF does not have for all elements.
 
     ```python
     aux = jsci.dft.auxiliary(water)
     coefficients = jsci.dft.fit_density(aux, jsci.dft.scf(water, pbe))
     ```
     """
-    from pyscf import df, gto
+    from pyscf import df
 
     if molecule.overlap.ndim != 2 or not np.asarray(molecule.basis_mask).all():
         raise ValueError("auxiliary() takes one molecule as molecule() made it, not stacked.")
@@ -98,11 +101,7 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
     mol = to_mole(molecule.libcint, coordinates, len(coordinates))
     symbols = [SYMBOLS[z - 1] for z in elements]
     atoms = [(s, tuple(x)) for s, x in zip(symbols, coordinates, strict=True)]
-    fitting = gto.Mole()
-    fitting.build(
-        dump_input=False, parse_arg=False, verbose=0, atom=atoms, basis=basis, unit="bohr",
-        spin=int(sum(elements)) % 2,
-    )  # fmt: skip
+    fitting = _fitting_mole(atoms, basis, int(sum(elements)) % 2)
     functions = _basis.from_mole(fitting)
     metric = fitting.intor("int2c2e")
     return Auxiliary(
@@ -117,6 +116,29 @@ def auxiliary(molecule: Molecule, basis: str = AUXILIARY) -> Auxiliary:
         atom_mask=molecule.atom_mask,
         net_charge=jnp.sum(molecule.charges) - jnp.sum(molecule.electrons),
     )
+
+
+def _fitting_mole(atoms: list, basis: str, spin: int) -> Any:
+    """A PySCF `Mole` of the functions of a density-fitting basis."""
+    from pyscf import gto
+
+    mol = gto.Mole()
+    try:
+        with warnings.catch_warnings(action="ignore"):  # PySCF advertises another package
+            mol.build(
+                dump_input=False, parse_arg=False, verbose=0, atom=atoms, basis=basis, unit="bohr",
+                spin=spin,
+            )  # fmt: skip
+        found = all(mol.atom_nshells(i) for i in range(mol.natm))
+    except (KeyError, RuntimeError, OSError):
+        found = False
+    if not found:
+        elements = ", ".join(sorted({symbol for symbol, _ in atoms}))
+        raise ValueError(
+            f"PySCF has no density-fitting basis {basis!r} for {elements}. Use {AUXILIARY}, "
+            "def2-universal-jkfit, weigend, cc-pvtz-jkfit, ..."
+        )
+    return mol
 
 
 def _orthonormal_on_atoms(metric: np.ndarray, atom: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from .._system.molecule import Molecule
 from .atom_features import AtomFeatures, Nuclei, degrees, shells_of
 from .edge_products import edge_products
 from .pair_blocks import functions_of, pair_blocks
-from .tensor_products import Path, coupled_degrees, full_products
+from .tensor_products import Path, coupled_degrees, full_products, paths_of_pairs
 
 # The constant of Wolfsberg and Helmholz, by which the coupling of two levels is scaled.
 _COUPLING = 1.75
@@ -197,7 +197,8 @@ class HamiltonianModel(eqx.Module):
         a, b, kept = _strongest(self.network.order(score), near, self.network.share)
         strength = radial[a, b] * (kept * 2 * jax.nn.sigmoid(score[a, b]))[:, None]
         multiply = edge_products if self.atoms.lmax >= _TURNED else full_products
-        products = multiply(self.paths, features, a, unit[:, a, b], strength)
+        paths = paths_of_pairs(self.paths, self.atoms.lmax)
+        products = multiply(paths, features, a, unit[:, a, b], strength)
         pairs = _placed(products, a, b, len(near))
         summed = jnp.sum(pairs, axis=-1) * self.around[all_of][:, None, :, None]
         alone = features * self.within[own][:, :, None]

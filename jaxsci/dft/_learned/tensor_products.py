@@ -38,6 +38,11 @@ def coupled_degrees(lmax: int) -> tuple[Triple, ...]:
     )
 
 
+def paths_of_pairs(paths: Mapping[Triple, Path], lmax: int) -> dict[Triple, Path]:
+    """Those whose products a pair of functions has: of degree 2 lmax it has even ones alone."""
+    return {(i, j, k): path for (i, j, k), path in paths.items() if k < 2 * lmax or not (i + j) % 2}
+
+
 def couplings(lmax: int) -> np.ndarray:
     """Couplings of degrees with an even sum, and with an odd one."""
     return np.stack([gaunt_coefficients(lmax), bracket_coefficients(lmax)])

@@ -34,9 +34,12 @@ def pair_potential_gradient(
     rows, columns = np.tril_indices(n)
     gradient = np.zeros(coordinates.shape)
     for name, omega in ranges.items():
-        # Half of each pair to (i, j), half to (j, i).
-        of_pairs = np.asarray(slopes[name])[:, : len(rows)] * np.where(rows == columns, 1, 0.5)
+        of_pairs = np.asarray(slopes[name])
         used = np.flatnonzero(of_pairs.any(axis=1))
+        if not len(used):
+            continue  # these may be those of another molecule
+        # Half of each pair to (i, j), half to (j, i).
+        of_pairs = of_pairs[:, : len(rows)] * np.where(rows == columns, 1, 0.5)
         with mol.with_range_coulomb(omega or 0.0):
             for start in range(0, len(used), _BLOCK):
                 block = used[start : start + _BLOCK]

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 from .._system.molecule import Molecule
 from .._system.pair_geometry import Extras, check_pair_potentials
 from .._xc import Functional
+from .fock_response import fock_response
 from .hamiltonian import Operators, operators
-from .kernel import fock_response
 from .kohn_sham import Density, density_matrix, energy_and_fock, total_energy, xc_energy
 
 

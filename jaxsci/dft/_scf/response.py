@@ -10,9 +10,9 @@ import lineax as lx
 from jaxtyping import Array, Bool, Float
 
 from .equations import Equations, explicit_change
+from .implicit_derivatives import known
 from .kohn_sham import Density
 from .projector import occupied_orbitals, projectors, unoccupied
-from .solved import known
 
 TOLERANCE = 1e-9  # of the response, relative; derivatives are promised to 1e-6
 WORST = 1e-7  # relative residual of a solution that is still used

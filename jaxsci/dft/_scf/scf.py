@@ -17,10 +17,10 @@ from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional
 from .equations import Equations, check_extras
 from .hamiltonian import Operators, on_coarse_grid, operators
+from .implicit_derivatives import constant, known, stationary_energy
 from .kohn_sham import density_matrix, electrons_per_orbital
 from .projector import occupied_orbitals, unoccupied
 from .result import Guess, SCFResult as SCFResult, density_of
-from .solved import constant, known, stationary_energy
 from .solvers.coarse_grid import converge
 from .solvers.diis import FirstDensity, fill, has_converged, iterate
 from .solvers.newton import minimise

@@ -15,8 +15,8 @@ from ...numerics import lowest_eigenpair
 from .._system.molecule import Molecule, check_one, check_whole
 from .._xc import Functional, as_functional
 from .equations import Equations
+from .fock_response import fock_and_response
 from .hamiltonian import operators
-from .kernel import fock_and_response
 from .kohn_sham import Density, electrons_per_orbital, total_energy
 from .old_order import accepts_old_order
 from .result import Guess

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._basis.libcint import Libcint, to_mole
-from .checkpoints import without_checkpoint
+from .pyscf_checkpoints import without_checkpoint
 
 # Blocks of atoms by their kind and shells: tens of milliseconds to make, a few numbers to keep.
 _BLOCKS: dict[tuple, np.ndarray] = {}

@@ -1,6 +1,6 @@
 """The geometry that a molecule's pair potentials were made for, which may not be that of now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,9 @@ from jaxtyping import Array, Bool, Float
 from .molecule import Molecule
 
 Extras = dict[str, Array]
+
+# Calls that use of their inputs what the equations inside use.
+_CALLS = ("jit", "pjit")
 
 # Among a molecule's extras: pair potentials, without range separation and with it, and the
 # positions of the nuclei for which they were made.
@@ -80,8 +83,19 @@ def _depends(energy: Callable[[Extras], Any], extras: Extras) -> bool:
         program = jax.make_jaxpr(lambda x: energy(extras | x))(_potentials(extras)).jaxpr
     except (TypeError, ValueError):
         return True
-    needed = set(map(id, program.outvars))
+    return any(_used(program, [True] * len(program.outvars)))
+
+
+def _used(program: Any, wanted: Sequence[bool]) -> list[bool]:
+    """Which inputs of a program its wanted outputs are computed from."""
+    needed = {id(v) for v, is_wanted in zip(program.outvars, wanted, strict=True) if is_wanted}
     for equation in reversed(program.eqns):
-        if needed & set(map(id, equation.outvars)):
-            needed |= set(map(id, equation.invars))
-    return bool(needed & set(map(id, program.invars)))
+        outputs = [id(v) in needed for v in equation.outvars]
+        if any(outputs):
+            inputs = [True] * len(equation.invars)
+            if equation.primitive.name in _CALLS:
+                body = equation.params["jaxpr"]
+                inputs = _used(getattr(body, "jaxpr", body), outputs)
+            pairs = zip(equation.invars, inputs, strict=True)
+            needed |= {id(v) for v, is_used in pairs if is_used}
+    return [id(v) in needed for v in program.invars]

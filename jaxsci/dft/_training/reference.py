@@ -16,9 +16,9 @@ from tqdm import tqdm
 from ...core import Failure, attempt, host_memory, in_processes, load, save
 from .._basis.integrals import build_mole, import_pyscf
 from .._basis.soundness import warn_of_excited_atom
-from .._system.checkpoints import without_checkpoint
 from .._system.inputs import geometry_of
 from .._system.molecule import Unit, given_or_found
+from .._system.pyscf_checkpoints import without_checkpoint
 
 EnergyMethod = Literal["hf", "ccsd", "ccsd(t)", "fci"]
 DensityMethod = Literal["hf", "ccsd", "fci"]
@@ -173,6 +173,8 @@ def _job(quantity, method, mol) -> dict[str, Any]:
 
 
 def _references(jobs, cache, workers, timeout, progress):
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}.")
     folder = None if cache is None else pathlib.Path(cache)
     known = _cached(folder, jobs)
     missing = [i for i, e in enumerate(known) if e is None]

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import compiled_call, require_x64
+from ...core import as_data, compiled_call, require_x64
 from ...numerics import bisect
-from .._gaussian import as_data, expectation, real_number
+from .._gaussian import expectation, real_number
 
 UniversalityClass = Literal["scale-invariant", "K* = 0", "half-stable", "none"]
 _SCAN = np.logspace(-2, 3, 251)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, Real
 
 from ...core import compiled_call, require_x64
 from ...numerics import bisect
@@ -37,9 +37,9 @@ class DeepLimit(eqx.Module):
 
     def predict(
         self,
-        x_train: Float[Array, "n dim"],
-        labels: Float[Array, "_ *classes"],
-        x: Float[Array, "m dim"],
+        x_train: Real[Array, "n dim"],
+        labels: Real[Array, "_ *classes"],
+        x: Real[Array, "m dim"],
     ) -> Float[Array, "m *classes"]:
         """The mean of the labels with the weights of the limit.
 
@@ -68,6 +68,9 @@ class DeepLimit(eqx.Module):
             raise ValueError(
                 f"{len(x_train)} training inputs need a label each, got {len(labels)}."
             )
+        x_train, labels, x = (
+            jnp.asarray(v, jnp.result_type(v, float)) for v in (x_train, labels, x)
+        )
         _check_norms("x_train", x_train)
         _check_norms("x", x)
         similarity = jnp.clip(x @ x_train.T, -1, 1)

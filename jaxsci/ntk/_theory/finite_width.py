@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
-from ...core import compiled_call
-from .._gaussian import as_data, expectation, real_number
+from ...core import as_data, compiled_call
+from .._gaussian import expectation, real_number
 from .criticality import susceptibilities
 
 

@@ -11,7 +11,7 @@ from .._fields.axis_points import Points
 from .._fields.periodicity import warn_unless_periodic
 from .._spectral.axes import Axis, AxisBasis, as_axes, check_grids
 from .._spectral.factorised import Factorisation, check_factorisation
-from .._spectral.spectral import SpectralConv
+from .._spectral.spectral_conv import SpectralConv
 from .basis import Basis
 
 

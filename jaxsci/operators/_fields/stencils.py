@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .products import carry_batch
+from .matrix_products import carry_batch
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))

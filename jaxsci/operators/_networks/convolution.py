@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.axis_points import Points, axis_weights, intervals
-from .._fields.edges import Boundary, Edge, as_edges, correlate_within, warn_of_edges
+from .._fields.edge_padding import Boundary, Edge, as_edges, correlate_within, warn_of_edges
 from .._fields.fields import check_field
-from .._fields.products import along_axis
+from .._fields.matrix_products import along_axis
 
 
 class KernelConv(eqx.Module):

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._bases.grid_basis import GridBasis
 from .._bases.names import as_basis
 from .._fields.axis_points import Points
-from .._fields.edges import Boundary
+from .._fields.edge_padding import Boundary
 from .._spectral.axes import AxisBasis
 from .convolution import DifferentialConv, KernelConv
 from .fno import FNO

@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.axis_points import Points
-from .._fields.edges import Boundary, warn_of_edges
+from .._fields.edge_padding import Boundary, warn_of_edges
 from .._fields.fields import check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .convolution import KernelConv

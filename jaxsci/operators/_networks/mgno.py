@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._fields.fields import check_field
+from .._fields.matrix_products import carry_batch
 from .._fields.pointwise import Pointwise, gelu
-from .._fields.products import carry_batch
 from .._fields.stencils import correlate
 
 Boundary = Literal["dirichlet", "neumann", "periodic"]

@@ -7,16 +7,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
-from .._fields.slices import SliceAttention
-from .film import FiLM, check_conditions, films, modulated
-from .transformer import layer_norm
-
-
-class SliceBlock(eqx.Module):
-    """h + attention(norm h), then + network(norm h), both at every point."""
-
-    attend: SliceAttention
-    network: list[Pointwise]
+from .._fields.slice_attention import SliceAttention
+from .film import FiLM, check_conditions, films
+from .transformer import Block, layer_norm, through_blocks
 
 
 class SliceTransformer(eqx.Module):
@@ -58,7 +51,7 @@ class SliceTransformer(eqx.Module):
     """
 
     lift: list[Pointwise]
-    blocks: list[SliceBlock]
+    blocks: list[Block]
     project: list[Pointwise]
     films: list[FiLM]
     in_channels: int = eqx.field(static=True)
@@ -86,7 +79,7 @@ class SliceTransformer(eqx.Module):
         keys = iter(jax.random.split(key, 3 * depth + 4))
         self.lift = pointwise_mlp([in_channels + dim, 2 * width, width], keys)
         self.blocks = [
-            SliceBlock(
+            Block(
                 attend=SliceAttention(width, heads=heads, slices=slices, key=next(keys)),
                 network=pointwise_mlp([width, 2 * width, width], keys),
             )
@@ -105,9 +98,5 @@ class SliceTransformer(eqx.Module):
         check_points(a, x, weights, None, self.in_channels, self.dim, "SliceTransformer")
         check_conditions(self.films, c, "SliceTransformer")
         h = apply_mlp(self.lift, jnp.concatenate([a, x], -1))
-        for i, block in enumerate(self.blocks):
-            n = modulated(self.films, 2 * i, layer_norm(h), c)
-            h = h + block.attend(n, weights)
-            n = modulated(self.films, 2 * i + 1, layer_norm(h), c)
-            h = h + apply_mlp(block.network, n)
+        h = through_blocks(self.blocks, self.films, h, c, lambda among, n: among(n, weights))
         return apply_mlp(self.project, layer_norm(h))

@@ -1,5 +1,8 @@
 """An operator Transformer: attention between points, evaluated anywhere."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,14 +11,31 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ...nn import Attention
 from .._fields.points import check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
+from .._fields.slice_attention import SliceAttention
 from .film import FiLM, check_conditions, films, modulated
 
 
 class Block(eqx.Module):
     """h + attention(norm h), then + network(norm h), both at every point."""
 
-    attend: Attention
+    attend: Attention | SliceAttention
     network: list[Pointwise]
+
+
+def through_blocks(
+    blocks: Sequence[Block],
+    films: Sequence[FiLM],
+    h: Float[Array, "points width"],
+    c: Float[Array, "..."] | None,
+    attend: Callable[[Any, Float[Array, "points width"]], Float[Array, "points width"]],
+) -> Float[Array, "points width"]:
+    """h after all blocks, of which `attend(block.attend, n)` is the attention among points."""
+    for i, block in enumerate(blocks):
+        n = modulated(films, 2 * i, layer_norm(h), c)
+        h = h + attend(block.attend, n)
+        n = modulated(films, 2 * i + 1, layer_norm(h), c)
+        h = h + apply_mlp(block.network, n)
+    return h
 
 
 class Transformer(eqx.Module):
@@ -104,11 +124,7 @@ class Transformer(eqx.Module):
         y = check_points(a, x, weights, y, self.in_channels, self.dim, "Transformer")
         check_conditions(self.films, c, "Transformer")
         h = self.lift(jnp.concatenate([a, x], -1))
-        for i, block in enumerate(self.blocks):
-            n = modulated(self.films, 2 * i, layer_norm(h), c)
-            h = h + block.attend(n, n, weights)
-            n = modulated(self.films, 2 * i + 1, layer_norm(h), c)
-            h = h + apply_mlp(block.network, n)
+        h = through_blocks(self.blocks, self.films, h, c, lambda among, n: among(n, n, weights))
         return apply_mlp(self.project, self.cross(apply_mlp(self.embed, y), layer_norm(h), weights))
 
 

@@ -13,7 +13,7 @@ from .._fields.axis_points import Points
 from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
 from .._spectral.axes import AxisBasis
-from .._spectral.spectral import SpectralConv
+from .._spectral.spectral_conv import SpectralConv
 
 
 class UNO(eqx.Module):

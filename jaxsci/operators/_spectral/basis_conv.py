@@ -8,7 +8,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from .._fields.axis_points import Points
 from .axes import as_axes
-from .spectral import SpectralConv
+from .spectral_conv import SpectralConv
 
 BoundaryBasis = Literal["sine", "cosine", "chebyshev"]
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._fields.products import along_axis
+from .._fields.matrix_products import along_axis
 from .axes import Axis
 
 # Real and imaginary parts, or real coefficients alone.

@@ -10,7 +10,7 @@ from jaxtyping import Array, PyTree
 
 from .factorised import CPTensor, TuckerTensor
 from .fourier import coefficient_shape
-from .spectral import SpectralConv
+from .spectral_conv import SpectralConv
 from .spherical_conv import SphericalConv
 
 

@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 from .._fields.axis_points import Points
 from .._fields.fields import as_lengths, check_floating, check_real_and_filled
+from .._fields.matrix_products import along_axis
 from .._fields.periodicity import warn_unless_periodic
-from .._fields.products import along_axis
 from .axes import Axis, AxisBasis, as_axes, check_grids
 
 _OTHERS = "Other fields have a basis= of 'sine', 'cosine' or 'chebyshev'."
@@ -48,7 +48,7 @@ def resample(
     ```
     """
     grid = a.shape[:-1]
-    if len(out_grid) != len(grid) or any(n != int(n) or n < 1 for n in out_grid):
+    if len(out_grid) != len(grid) or any(n < 1 or n % 1 for n in out_grid):
         raise ValueError(
             f"resample() needs one whole number of points for each of the {len(grid)} grid axes of "
             f"a field of shape {a.shape}; got out_grid={tuple(out_grid)}."

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._fields.fields import check_floating, check_real_and_filled
-from .._fields.products import along_axis, carry_batch
+from .._fields.matrix_products import along_axis, carry_batch
 from .spherical_conv import (
     SphereGrid,
     analysis,

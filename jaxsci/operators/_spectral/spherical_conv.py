@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...numerics import legendre_recursion
 from .._fields.fields import check_field, known
-from .._fields.products import along_axis, carry_batch
+from .._fields.matrix_products import along_axis, carry_batch
 
 SphereGrid = Literal["gauss", "equiangular", "cells"]
 

@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
+from ...core import as_data
 from ...numerics import etdrk4
 from ._grf import grf
-from ._sampling import as_data, as_field, check_settings, generate, stride
+from ._sampling import as_field, check_settings, generate, stride
 
 
 def burgers(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from ...core import compiled_call
-from .._fields.products import along_axis
+from .._fields.matrix_products import along_axis
 from ._grf import grf_at
 from ._sampling import as_field, generate, stride
 

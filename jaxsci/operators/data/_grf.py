@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.products import along_axis
+from .._fields.matrix_products import along_axis
 
 Boundary = Literal["periodic", "neumann", "dirichlet"]
 

@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
+from ...core import as_data
 from ...numerics import etdrk4
 from ._fourier_waves import wave_vectors
 from ._grf import grf
-from ._sampling import as_data, as_field, check_settings, generate, stride
+from ._sampling import as_field, check_settings, generate, stride
 
 
 def navier_stokes(

@@ -57,11 +57,6 @@ def check_settings(
             )
 
 
-def as_data(value: float) -> Float[Array, ""]:
-    """A setting as an array, of which another value is no other program, not even a round one."""
-    return jnp.asarray(value, float)
-
-
 def as_field(name: str, what: str, value: Num[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
     """Values on a grid as real floats, whole numbers among them; others are refused."""
     field = jnp.asarray(value)

@@ -1,8 +1,8 @@
 """Errors of forecasts as benchmarks define them: one number per channel, batches by `vmap`."""
 
+from ._correlation_time import correlation_time
 from ._norms import boundary_error, conservation_error, nrmse, vrmse
 from ._spectral import spectral_error
-from ._time import correlation_time
 from ._weather import acc, crps, latitude_weighted_rmse, latitude_weights
 
 __all__ = [

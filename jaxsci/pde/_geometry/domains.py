@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from .boundaries import Face, Lateral, Part, Piece, Pieces, Sphere, TimeSlice
 from .box_unions import largest_boxes, planes
-from .levels import both, either, norm, product
+from .level_functions import both, either, norm, product
 from .regions import Point, Region, check_point, kept_fraction, unit_sphere
 
 

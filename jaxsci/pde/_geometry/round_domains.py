@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from .boundaries import Piece, Pieces
 from .domains import Domain
-from .levels import either, product
+from .level_functions import either, product
 from .regions import Point, Vector, check_point, unit_sphere
 
 Vertex = tuple[float, ...]

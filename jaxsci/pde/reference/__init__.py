@@ -7,8 +7,8 @@ from ._closed_forms import (
     manufactured,
     poisson_chebyshev,
 )
+from ._quantum_wells import well_energies
 from ._time_stepping import etdrk4
-from ._wells import well_energies
 
 __all__ = [
     "burgers_cole_hopf", "manufactured", "chebyshev", "chebyshev_interpolant", "poisson_chebyshev",

@@ -12,7 +12,7 @@ import scipy.stats
 
 from jaxsci import bayes
 from jaxsci.bayes import Node
-from jaxsci.bayes._filters.families import family_of
+from jaxsci.bayes._filters.hgf.families import family_of
 
 RNG = np.random.default_rng(0)
 COUNTS, WAITS, BITS = (

@@ -10,7 +10,7 @@ import scipy.stats
 
 from jaxsci import bayes
 from jaxsci.bayes import Node
-from jaxsci.bayes._filters.hgf import Update
+from jaxsci.bayes._filters.hgf.hgf import Update
 
 SERIES = np.cumsum(np.random.default_rng(0).normal(size=30))
 VOLATILE = (Node("continuous", (1,)), Node("volatile"))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import jaxsci as jsci
-from jaxsci.core._files.atomic import _THIS_PROCESS, remove_partial
+from jaxsci.core._files.atomic_write import _THIS_PROCESS, remove_partial
 from jaxsci.core._files.io import read_metadata
 
 

@@ -40,3 +40,9 @@ def test_settings_that_are_equal_and_of_another_type_are_other_settings():
     """1 == 1.0 == True, and Python hashes them alike."""
     kind = one_copy(lambda x, n: x * {int: 1, float: 2, bool: 3}[type(n)])
     assert [float(kind(jnp.ones(()), n)) for n in (1, 1.0, True)] == [1, 2, 3]
+
+
+def test_zeros_of_either_sign_are_other_settings():
+    """0.0 == -0.0, and 1 / -0.0 is -∞."""
+    f = one_copy(lambda x, zero: x / zero)
+    assert [float(f(jnp.ones(()), zero)) for zero in (0.0, -0.0)] == [np.inf, -np.inf]

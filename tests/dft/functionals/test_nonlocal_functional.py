@@ -137,15 +137,18 @@ def test_an_own_functional_of_pair_potentials_of_another_geometry_is_nan_or_refu
     stale = lih(1.7).with_extras(**m.extras)
     energy = jax.jit(lambda m: fixed_density_energy(m, functional, weight, density_matrix=m.guess))
     assert jnp.isfinite(energy(m)) and jnp.isnan(energy(stale))
-    with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
-        fixed_density_energy(stale, functional, weight, density_matrix=stale.guess)
+    for f in (own, jax.jit(own)):
+        functional = nonlocal_functional(f, level="lda")
+        with pytest.raises(ValueError, match=r"another geometry.*with_pair_potentials"):
+            fixed_density_energy(stale, functional, weight, density_matrix=stale.guess)
 
 
 @pytest.mark.slow
 def test_pair_potentials_that_a_functional_does_not_use_may_be_of_another_geometry():
     m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", grid=0)
     old = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.7))], "sto-3g", grid=0)
-    functional = xc("svwn") + nonlocal_functional(lambda p, d: jnp.sum(d.weights * d.features.rho))
+    unused = nonlocal_functional(jax.jit(lambda p, d: jnp.sum(d.weights * d.features.rho)))
+    functional = xc("svwn") + unused
     stale = m.with_extras(**with_pair_potentials(old).extras)
     found, expected = (
         fixed_density_energy(x, functional, density_matrix=m.guess) for x in (stale, m)
@@ -153,6 +156,14 @@ def test_pair_potentials_that_a_functional_does_not_use_may_be_of_another_geomet
     np.testing.assert_allclose(found, expected, atol=1e-12)
     np.testing.assert_allclose(scf(stale, functional).energy, scf(m, functional).energy, atol=1e-9)
     np.testing.assert_allclose(forces(stale, functional), forces(m, functional), atol=1e-7)
+
+
+@pytest.mark.slow
+def test_pair_potentials_that_a_functional_does_not_use_may_be_of_another_molecule():
+    m = molecule([("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.8))], "sto-3g", grid=0)
+    helium = with_pair_potentials(molecule([("He", (0.0, 0.0, 0.0))], "sto-3g", grid=0))
+    other, functional = m.with_extras(**helium.extras), xc("slater") + xc("vv10")
+    np.testing.assert_allclose(forces(other, functional), forces(m, functional), atol=1e-7)
 
 
 @pytest.mark.slow

@@ -182,6 +182,11 @@ def test_bad_input_is_explained(water, model):
         auxiliary(stack([water]))
     with pytest.raises(ValueError, match="has ghosts"):
         auxiliary(molecule("O 0 0 .12; H 0 .76 -.47; H .1 -.75 -.45; X-O 0 0 3", "sto-3g", grid=0))
+    for unknown in ("def2-universal-jfat", ""):
+        with pytest.raises(
+            ValueError, match=f"basis '{unknown}' for H, O. Use def2-universal-jfit"
+        ):
+            auxiliary(water, unknown)
     with pytest.raises(ValueError, match="needs examples"):
         DensityModel([], key=jax.random.key(0))
     with pytest.raises(ValueError, match="got an empty list"):

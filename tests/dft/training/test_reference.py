@@ -174,6 +174,8 @@ def test_bad_input_is_explained():
     with pytest.raises(ValueError, match=r"2 electrons cannot have spin=1"):
         reference_energies([HE], "sto-3g", spins=[1])
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        reference_energies([HE], "sto-3g", workers=0)
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         reference_energies([HE, H2], "sto-3g", workers=0)
     with pytest.raises(ValueError, match="timeout is a positive number of seconds, .* got 0"):
         reference_energies([HE], "sto-3g", timeout=0)

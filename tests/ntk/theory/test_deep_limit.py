@@ -139,5 +139,14 @@ def test_bad_input():
         ntk.deep_limit(jax.nn.sigmoid).predict(jnp.eye(2), jnp.ones(2), jnp.eye(2))
     with pytest.raises(ValueError, match="dimension must be 1 or more"):
         ntk.optimal_activation(0)
+
+
+@pytest.mark.parametrize("classifier", ["singular kernel", "nearest neighbour", "majority vote"])
+def test_whole_numbers_are_inputs_and_labels(classifier):
+    limit = ntk.DeepLimit(classifier, 1.0, 0.0, 0.5, 1.5)
+    whole = jnp.eye(3, dtype=int), jnp.array([1, -1, 1]), jnp.eye(3, dtype=int)
+    found, expected = limit.predict(*whole), limit.predict(*(v.astype(float) for v in whole))
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match="depth must be 0 or more"):
         ntk.deep_kernel(jnp.tanh, jnp.ones(()), depth=-1)

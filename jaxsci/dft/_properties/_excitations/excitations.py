@@ -17,10 +17,10 @@ from ....numerics import lowest_eigenpairs, lowest_paired_eigenpairs
 from ..._basis.orthonormal import kept_directions
 from ..._scf.equations import Equations
 from ..._scf.hamiltonian import operators
+from ..._scf.implicit_derivatives import constant, known
 from ..._scf.kohn_sham import electrons_per_orbital
 from ..._scf.projector import projectors
 from ..._scf.result import SCFResult
-from ..._scf.solved import constant, known
 from ..._scf.solvers.occupied import occupied_at
 from ..._system.molecule import Molecule, check_one, check_whole
 from ..._xc import Functional, as_functional

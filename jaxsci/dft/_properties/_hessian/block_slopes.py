@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from ..._basis.functions import Rows, evaluate_rows
 from ..._basis.grid import BESIDE
 from ..._basis.quadrature import block_size
-from ..._scf.kernel import energy_of_numbers
+from ..._scf.fock_response import energy_of_numbers
 from ..._scf.kohn_sham import Density
 from ..._system.molecule import Molecule
 from ..._xc import Functional

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..equations import Equations, explicit_change
+from ..implicit_derivatives import known
 from ..kohn_sham import Density
 from ..projector import occupied_orbitals, projectors, unoccupied
 from ..response import SMALLEST_GAP, solve_or_nan
-from ..solved import known
 
 
 def shared_projectors(fock: Float[Array, "1 n n"], counts: Int[Array, " 2"]) -> Density:

@@ -9,9 +9,9 @@ import lineax as lx
 from jaxtyping import Array, Float, Num
 
 from ..equations import Equations, explicit_change
+from ..implicit_derivatives import known
 from ..kohn_sham import Density
 from ..response import TOLERANCE, is_solution
-from ..solved import known
 
 _BISECTIONS = 80  # of the chemical potential: to the last digit
 _WIDEST = 60.0  # temperatures from the chemical potential to an orbital without electrons

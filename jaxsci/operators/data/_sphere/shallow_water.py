@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ....core import as_data
 from ....numerics import etdrk4
 from ..._spectral.sphere import Sphere
 from ..._spectral.spherical_conv import SphereGrid
-from .._sampling import as_data, check_settings, generate
+from .._sampling import check_settings, generate
 from .flow import (
     GRAVITY,
     RADIUS,

@@ -80,7 +80,9 @@ def test_fft_path_of_the_layer(key, monkeypatch):
     layer = SpectralConv(2, 2, modes=(5, 4), key=key)
     a = jax.random.normal(key, (12, 11, 2))
     product = layer(a, (16, 9))
-    monkeypatch.setattr("jaxsci.operators._spectral.spectral.prefer_fft", lambda grid, modes: True)
+    monkeypatch.setattr(
+        "jaxsci.operators._spectral.spectral_conv.prefer_fft", lambda grid, modes: True
+    )
     np.testing.assert_allclose(layer(a, (16, 9)), product, atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing extended .xyz files."""
+"""Extended .xyz files: read, and written so that the same is read back."""
 
 import os
 import pathlib
@@ -8,47 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from .ase_atoms import read_cif
-from .atoms import Atoms
-from .frame import Frame, as_frames
+from .._structure.atoms import Atoms
+from .._structure.frame import Frame, as_frames
 from .xyz_labels import ALIASES, is_total, labels
 
 _NAME = r"[A-Za-z_][\w.:-]*"
 _ENTRY = re.compile(rf"({_NAME})" r'\s*=\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^]]*\]|\S+)')
+_NAME_OF_DIGITS = re.compile(r"[+-]?(0\d+|\d+_[\d_]+)")  # 0012 and 2026_11 are no numbers
 _KINDS = {"R": float, "I": int, "S": str, "L": str}
 _KIND_OF = {"f": "R", "i": "I", "u": "I", "U": "S", "b": "L"}  # by NumPy's letters
 _PLAIN = "species:S:1:pos:R:3"
 _OURS = {"Properties", "Lattice", "lattice", "pbc", "species", "pos"}
 
 
-def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -> list[Frame]:
-    """Read every structure of an extended .xyz file, with its labels, or of a .cif file.
-
-    **Arguments:**
-
-    - `path`: of the file, in UTF-8. A name that ends in .cif is read by ASE.
-    - `names`: which entry or column holds a label, such as `{"energy": "REF_energy"}`. Without it
-        these are `energy`, `forces` or `force`, `stress` or `virial` or `virials`, and `magmoms`.
-
-    **Returns:** a `Frame` of each structure. What the file has besides is in `frame.info`.
-
-    **Raises:** `FileNotFoundError`; `ValueError` for a file that is no text or has no structures,
-    and, naming the line, for a line that is not what its header says, another unit than eV and Å if
-    the file states one, a structure that is periodic along some axes alone, a stress and a virial
-    that contradict each other, or a crystal with sites that are partly occupied or whose atoms are
-    not those of its formula; `ImportError` for a .cif file without ASE.
-
-    **Notes:** the format has no units: eV, eV/Å and Å are assumed, a stress in eV/Å³ with the
-    sign of ASE, (1/V) dE/dε, and a virial in eV, -V times the stress; a stress above 10 eV/Å³
-    is warned of. With a `Lattice` and no `pbc` a structure is periodic.
-
-    ```python
-    frames = jsci.atoms.read("train.xyz")
-    ```
-    """
-    path = pathlib.Path(path)
-    if path.suffix.lower() == ".cif":
-        return read_cif(path)
+def read_extxyz(path: pathlib.Path, names: dict[str, str]) -> list[Frame]:
+    """Every structure of a file, as `read` says."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as problem:
@@ -61,7 +35,7 @@ def read(path: str | os.PathLike[str], *, names: dict[str, str] | None = None) -
             start += 1
             continue
         count = _count(path, lines, start)
-        frames.append(_frame(path, lines, start, count, names or {}))
+        frames.append(_frame(path, lines, start, count, names))
         start += count + 2
     if not frames:
         raise ValueError(f"{path} has no structure in it.")
@@ -84,6 +58,9 @@ def write(
 
     **Raises:** `TypeError` for something else; `ValueError` for labels of a wrong shape or not
     finite, and for names or text in `frame.info` that a file cannot hold.
+
+    **Notes:** text in `frame.info` that would be read as numbers or truth, such as "12" or "T", is
+    written with a backslash before it, by which `read` knows it for text.
 
     ```python
     jsci.atoms.write("salt.xyz", salt)
@@ -168,12 +145,16 @@ def _table(path, lines, start: int, count: int, columns, *, exact: bool) -> dict
 
 
 def _value(text: str) -> Any:
-    """Of an entry: true or false, numbers, or text."""
+    """Of an entry: true or false, numbers, or text, as which a backslash marks it."""
     if text[0] in "{[":
         text = re.sub(r"[{}\[\],]", " ", text)
     elif text[0] == '"':
-        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+        text = text[1:-1]
+        if "\\" in text:
+            return re.sub(r"\\(.)", r"\1", text)
     words = text.split()
+    if any(map(_NAME_OF_DIGITS.fullmatch, words)):
+        return text
     for kind in (_truth, int, float):
         try:
             values = [kind(word) for word in words]
@@ -243,7 +224,10 @@ def _is_column(values: Any, count: int) -> bool:
 
 
 def _entry(value: Any) -> str:
-    return '"' + re.sub(r'(["\\])', r"\\\1", _words(value)) + '"'
+    text = re.sub(r'(["\\])', r"\\\1", _words(value))
+    if np.asarray(value).dtype.kind == "U" and not isinstance(_value(f'"{text}"'), str):
+        text = f"\\{text}"
+    return f'"{text}"'
 
 
 def _words(values: Any) -> str:

@@ -5,8 +5,8 @@ import pathlib
 
 import numpy as np
 
+from .._properties.force_constants import ForceConstants
 from .._structure.elements import SYMBOLS
-from .force_constants import ForceConstants
 
 
 def write_phonopy(folder: str | os.PathLike[str], constants: ForceConstants) -> None:

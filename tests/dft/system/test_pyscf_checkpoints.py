@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxsci.dft._system.checkpoints import without_checkpoint
+from jaxsci.dft._system.pyscf_checkpoints import without_checkpoint
 
 hf = pytest.importorskip("pyscf.scf.hf")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .atoms import Atoms
-from .frame import LABELS
+from .._structure.atoms import Atoms
+from .._structure.frame import LABELS
 
 ALIASES = {
     "energy": ("energy", "Energy"),

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 from .._basis import grid as _grid
 from .._properties.solution import check_result
 from .._scf.result import SCFResult
-from .._system.checkpoints import without_checkpoint
 from .._system.molecule import Molecule
+from .._system.pyscf_checkpoints import without_checkpoint
 from .._system.spins import Spins
 from .._xc import Functional, as_functional
 from .pyscf_mole import mole_of

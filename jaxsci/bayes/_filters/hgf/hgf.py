@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from ..filter import Observation
 from .beliefs import Beliefs, Known, Predicted, beliefs
 from .families import family_of
-from .filter import Observation
 from .levels import edges, levels, statistics
 from .node import Node, check, from_children_to_parents, inputs
-from .unbounded import unbounded
+from .unbounded_update import unbounded
 
 Update = Literal["ehgf", "standard", "unbounded"]
 Parameters = dict[str, Float[Array, "*b n"]]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxsci.dft import Functional, molecule, xc
+from jaxsci.dft._scf.fock_response import fock_and_response
 from jaxsci.dft._scf.hamiltonian import operators
-from jaxsci.dft._scf.kernel import fock_and_response
 from jaxsci.dft._scf.kohn_sham import fock_matrix
 
 pytest.importorskip("pyscf")

@@ -10,8 +10,8 @@ from scipy.special import lambertw, wrightomega
 
 from jaxsci import bayes
 from jaxsci.bayes import Node
-from jaxsci.bayes._filters.hgf import Update
-from jaxsci.bayes._filters.unbounded import unbounded, wright_omega
+from jaxsci.bayes._filters.hgf.hgf import Update
+from jaxsci.bayes._filters.hgf.unbounded_update import unbounded, wright_omega
 
 THREE = (Node("binary", (1,)), Node("continuous", (), (2,)), Node("continuous"))
 # The first 30 binary observations that pyhgf comes with.

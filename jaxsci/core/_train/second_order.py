@@ -119,7 +119,9 @@ def levenberg_marquardt(
     **Raises:** `ValueError` for parameters of several precisions, or a sketch of fewer rows than
     terms; `TypeError` for a plain loss, or for residuals of another precision than the parameters.
 
-    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps. In
+    **Notes:** a step is judged by its own batch. Residuals that a network of thousands of
+    parameters can make vanish fall soonest on a new batch of a hundred samples or a few in every
+    step (`data` as a function of a key); measured values with noise stay whole in it. In
     float32 it ends where the rounding of the residuals does, six digits at best. With
     `scaled` parameters of little effect move far: fronts are found later, and a loss on too few
     points is lowered between them as well, which `validation=` of `fit` shows. Sketches lower the

@@ -121,14 +121,15 @@ def levenberg_marquardt(
 
     **Notes:** a step is judged by its own batch. Where the solution is smooth, as in Poisson's
     equation, networks of thousands of parameters train soonest on a new batch of a hundred to a few
-    hundred samples in every step (`data` as a function of a key). At fronts, and with noise in measured values, such batches have
-    no solution in common, and the loss may rise: keep one batch there. In float32 it ends where the
-    rounding of the residuals does, six digits at best. With `scaled` parameters of little effect
-    move far: fronts are found later, and a loss on too few points is lowered between them as well,
-    which `validation=` of `fit` shows. Sketches lower the loss of many residuals sooner than exact
-    steps, and stall before the last digits: go on without. A quarter of the residuals is a good
-    number of rows; as many rows as residuals are the exact step. `"auto"` takes no sketch, and
-    solves by conjugate gradients where both matrices exceed 8,192 rows.
+    hundred samples in every step (`data` as a function of a key). At fronts, and with noise in
+    measured values, such batches have no solution in common, and the loss may rise: keep one batch
+    there. In float32 it ends where the rounding of the residuals does, six digits at best. With
+    `scaled` parameters of little effect move far: fronts are found later, and a loss on too few
+    points is lowered between them as well, which `validation=` of `fit` shows. Sketches lower the
+    loss of many residuals sooner than exact steps, and stall before the last digits: go on without.
+    A quarter of the residuals is a good number of rows; as many rows as residuals are the exact
+    step. `"auto"` takes no sketch, and solves by conjugate gradients where both matrices exceed
+    8,192 rows.
 
     **Source:** Marquardt, "An algorithm for least-squares estimation" (1963); Transtrum & Sethna,
     "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization"

@@ -49,7 +49,7 @@ def pointwise(
 
 @eqx.filter_jit
 def nearest_vertices(C, one, two):
-    """The vertex of `one` that is mapped nearest to each of `two`, by |e|² - 2 e·x, which orders distances to x."""
+    """The vertex of `one` mapped nearest to each x of `two`, by |e|² - 2 e·x."""
     mapped = one @ C.T
     half = 0.5 * jnp.sum(mapped**2, axis=1)
     places = jnp.arange(len(one))

@@ -1,8 +1,9 @@
 """mkdocs: entries of public names, links from names in the text, and the executed notebooks.
 
 A line `names: PACKAGE: NAME ...` becomes the entries of these names. A public name in backticks,
-such as `fit`, `dft.scf` or `jsci.pde.Box`, becomes a link to its entry. The build fails for a
-public name without an entry of its own, as a function or a class.
+such as `fit`, `dft.scf` or `jsci.pde.Box`, becomes a link to its entry; on a page of no pillar, so
+does a bare name that one pillar alone has. The build fails for a public name without an entry of
+its own, as a function or a class.
 """
 
 import importlib
@@ -40,6 +41,11 @@ _FENCED = re.compile(r"^(```.*?^```)$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"(?<![\[`])`((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(\(.*?\))?`(?![\]`])")
 
 
+# Outside of tags: 1e-15, an interval, and a cell that is a time, with the star of a training.
+_NUMBER = re.compile(
+    r"(?:(?<![\w.#-])\d+(?:\.\d+)?e-\d+\b|\[-?\d[\d.,]*, -?\d[\d.,]*\]"
+    r"|(?<=<td>)\d[\d.,]* (?:µs|ms|s|min|h)(?: \*)?(?=</td>))(?![^<>]*>)"
+)
 # Code, or LaTeX on lines of its own, or within a line.
 _LATEX = re.compile(
     r"(```.*?```|~~~.*?~~~|`[^`]*`)|\$\$(.+?)\$\$|(?<!\\)\$(?!\s)([^$\n]+?)(?<![\s\\])\$(?!\d)",
@@ -90,11 +96,19 @@ def on_page_markdown(markdown, page, **_):
         return _LINE.sub(_entries, markdown)
     if page.file.src_uri.startswith("notebooks/"):
         return markdown
-    pillar = page.file.src_uri.rpartition("/")[2].removesuffix(".md")
+    folder, _, name = page.file.src_uri.removesuffix(".md").rpartition("/")
     known = set(public_names())
-    link = lambda match: _link(match, pillar, known)  # noqa: E731
+    bare = {} if folder or f"jaxsci.{name}" in PACKAGES else _unique(known)
+    link = lambda match: _link(match, name, known, bare)  # noqa: E731
     parts = _FENCED.split(markdown)
     return "".join(p if p.startswith("```") else _NAME.sub(link, p) for p in parts)
+
+
+def on_page_content(content, page, **_):
+    """Numbers that a line does not break, in the pages that have tables of them."""
+    if page.file.src_uri.startswith(("api/", "notebooks/")):
+        return content
+    return _NUMBER.sub(r'<span class="number">\g<0></span>', content)
 
 
 def on_post_build(config, **_):
@@ -109,10 +123,16 @@ def _entries(match):
     return "\n\n".join(f"::: {match[1]}.{name}" for name in match[2].split())
 
 
-def _link(match, pillar, known):
+def _unique(known):
+    """Bare names that belong to one package, with their dotted names."""
+    bare = [name.rpartition(".")[2] for name in known]
+    return {b: name for b, name in zip(bare, known, strict=True) if bare.count(b) == 1}
+
+
+def _link(match, pillar, known, bare):
     """The name as a link if it is public: of jaxsci, of a package, or of the page's own pillar."""
     name = match[1].removeprefix("jsci.").removeprefix("jaxsci.")
-    for candidate in (f"jaxsci.{pillar}.{name}", f"jaxsci.{name}"):
+    for candidate in (f"jaxsci.{pillar}.{name}", f"jaxsci.{name}", bare.get(name)):
         if candidate in known:
             return f"[{match[0]}][{candidate}]"
     return match[0]

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pathlib
 import platform
+import sys
 
 # Loading from the cache logs, as errors, tuning hints of the compiler that it does not recognise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,7 +29,8 @@ def _processor():
 
 
 def _cache():
-    """Where compiled programs are kept: outside the checkout, one folder per jaxlib and processor.
+    """Where compiled programs are kept: outside the checkout, one folder per jaxlib, processor and
+    compression, which is zstd where Python has it.
 
     JSCI_TEST_CACHE names another folder; 0 keeps none, as does a home without write access.
     """
@@ -38,6 +40,8 @@ def _cache():
     home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     processor = hashlib.sha256(_processor().encode()).hexdigest()[:12]
     own = f"{importlib.metadata.version('jaxlib')}-{processor}"
+    if sys.version_info >= (3, 14) or importlib.util.find_spec("zstandard"):
+        own += "-zstd"
     folder = pathlib.Path(wanted or home / "jaxsci" / "tests") / own
     try:
         folder.mkdir(parents=True, exist_ok=True)

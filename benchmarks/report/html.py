@@ -38,6 +38,7 @@ tr.pillar td { text-align: left; font-weight: 700; background: var(--soft) }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(350px, 1fr)); gap: 16px }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px }
 svg, img { max-width: 100%; height: auto; display: block } .card svg, .card img { width: 100% }
+.bars svg { min-width: 600px }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 8px 0 }
 dt { color: var(--grey) } dd { margin: 0; overflow-wrap: anywhere }
 """
@@ -156,7 +157,7 @@ def _charts(cases: Sequence[CaseResult]) -> list[str]:
         )
     )
     if bars := charts.ratio_bars(cases):
-        sections.append(f"<h2>Against the baselines</h2>{bars}")
+        sections.append(f'<h2>Against the baselines</h2><div class="scroll bars">{bars}</div>')
     sections.append(
         _cards(
             "Throughput as the batch grows",
@@ -207,7 +208,7 @@ def _scaling_caption(case: CaseResult) -> str:
 def _peers(cases: Sequence[CaseResult]) -> str:
     rows = "".join(
         f'<tr><td class="l">{escape(case.name)}</td><td class="l">{escape(peer.name)}</td>'
-        f'<td class="l"><span class="badge {peer.status}">{WORDS[peer.status]}</span> '
+        f'<td class="l about"><span class="badge {peer.status}">{WORDS[peer.status]}</span> '
         f"{escape(peer.message)}</td>"
         f"<td>{units.error(peer.against.error) if peer.against else units.ABSENT}</td>"
         f"<td>{units.seconds(peer.against.seconds) if peer.against else units.ABSENT}</td>"
@@ -219,7 +220,8 @@ def _peers(cases: Sequence[CaseResult]) -> str:
         '<th class="l">case</th><th class="l">peer</th><th class="l">status</th><th>error</th>'
         "<th>run</th><th>times faster</th>"
     )
-    return f"<h2>Peers</h2><table><tr>{head}</tr>{rows}</table>" if rows else ""
+    table = f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    return f"<h2>Peers</h2>{table}" if rows else ""
 
 
 def _environment(report: Report) -> str:

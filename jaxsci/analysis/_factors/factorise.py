@@ -89,7 +89,7 @@ def factorise(
     """
     if loss not in get_args(Loss):
         raise ValueError(f"loss must be one of {get_args(Loss)}, got {loss!r}.")
-    if any(n != int(n) or n < 1 for n in (rank, restarts, max_steps)):
+    if any(n < 1 or n % 1 for n in (rank, restarts, max_steps)):
         raise ValueError(
             "rank, restarts and max_steps must be whole numbers of at least 1, got "
             f"{rank}, {restarts} and {max_steps}."

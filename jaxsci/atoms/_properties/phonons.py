@@ -71,7 +71,7 @@ def mesh(points: tuple[int, int, int]) -> Float[np.ndarray, "points 3"]:
     jsci.atoms.mesh((4, 4, 4)).shape
     ```
     """
-    if len(points) != 3 or any(m != int(m) or m < 1 for m in points):
+    if len(points) != 3 or any(m < 1 or m % 1 for m in points):
         raise ValueError(f"points must be three whole numbers of at least 1, got {points!r}.")
     axes = [(np.arange(m) + 0.5) / m - 0.5 for m in points]
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)

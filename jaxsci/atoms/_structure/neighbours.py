@@ -139,7 +139,7 @@ def cutoffs(cutoff: float | Reaching, angle_cutoff: float | None) -> tuple[float
     if np.asarray(cutoff).dtype.kind not in "iuf":
         raise TypeError(
             f"cutoff must be a number, in Å, or a potential that has one as .cutoff; got "
-            f"{type(cutoff).__name__}: give the cutoff of the model in it."
+            f"{type(cutoff).__name__}: give the model in it, which has one, or the number."
         )
     if not 0 < cutoff < np.inf:
         raise ValueError(f"cutoff must be positive and finite, in Å, got {cutoff!r}.")

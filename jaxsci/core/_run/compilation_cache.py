@@ -2,8 +2,10 @@
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
+import sys
 from pathlib import Path
 
 import jax
@@ -16,14 +18,15 @@ def compilation_cache(path: str | os.PathLike[str] | None = None) -> Path:
 
     A program is compiled where none is there for the same computation, of the same shapes. Each
     jaxlib and each kind of processor has a folder of its own below `path`: code for one processor
-    can crash another, so a folder that several machines share is safe.
+    can crash another, so a folder that several machines share is safe. So have Pythons that
+    compress programs differently: what 3.14 keeps, 3.13 cannot read.
 
     **Arguments:**
 
     - `path`: the folder, made if it is not there; `~/.cache/jaxsci/programs` by default, or
         `$XDG_CACHE_HOME/jaxsci/programs`.
 
-    **Returns:** the folder of this jaxlib and processor.
+    **Returns:** the folder of this jaxlib, processor and compression.
 
     **Raises:** `OSError` if it cannot be written.
 
@@ -41,7 +44,7 @@ def compilation_cache(path: str | os.PathLike[str] | None = None) -> Path:
     ```
     """
     folder = Path(path).expanduser() if path is not None else _default()
-    folder = folder / f"{importlib.metadata.version('jaxlib')}-{_processor()}"
+    folder = folder / f"{importlib.metadata.version('jaxlib')}-{_processor()}{_compression()}"
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"Compiled programs cannot be kept in {folder}: it is not writable.")
@@ -74,3 +77,8 @@ def _processor() -> str:
     features = sorted({line for line in lines if line.startswith(kinds) or len(lines) == 1})
     text = "\n".join([platform.system(), platform.machine(), *features])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _compression() -> str:
+    """A suffix where JAX compresses programs by zstd, which it does if Python has it."""
+    return "-zstd" if sys.version_info >= (3, 14) or importlib.util.find_spec("zstandard") else ""

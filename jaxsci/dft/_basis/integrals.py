@@ -25,7 +25,7 @@ def import_pyscf() -> Any:
         import pyscf
     except ImportError:
         raise ImportError(
-            "jsci.dft.molecule needs PySCF for integrals: pip install 'jaxsci[dft]'"
+            "jsci.dft needs PySCF, for its integrals: pip install 'jaxsci[dft]'"
         ) from None
     return pyscf
 
@@ -82,7 +82,10 @@ def _atom(i: int, atom: Any) -> tuple[str, tuple[float, ...]]:
         symbol, position = atom
         position = tuple(map(float, position))
     except (TypeError, ValueError):
-        raise ValueError(f"atom {i}: expected (symbol, (x, y, z)), got {atom!r:.200}.") from None
+        raise ValueError(
+            f"atom {i}: expected (symbol, (x, y, z)), got {atom!r:.200}. "
+            "Two lists become one by zip(symbols, positions)."
+        ) from None
     if len(position) != 3 or not np.isfinite(position).all():
         raise ValueError(f"atom {i}: its position is three finite numbers, got {position!r:.200}.")
     return str(read_label(symbol, f"atom {i}")), position

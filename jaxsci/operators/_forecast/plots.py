@@ -66,7 +66,7 @@ def _matplotlib():
     try:
         return importlib.import_module("matplotlib.figure")
     except ImportError as error:
-        raise ImportError("plot_forecast() needs matplotlib: pip install matplotlib.") from error
+        raise ImportError("plot_forecast() needs matplotlib: pip install 'jaxsci[plot]'") from error
 
 
 def _draw_fields(figure, axes, p, u, time_step, lengths):

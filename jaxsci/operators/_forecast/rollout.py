@@ -163,7 +163,7 @@ def _check_same(out, u, name):
 
 
 def _check_steps(steps, name):
-    if steps != int(steps) or steps < 1:
+    if steps < 1 or steps % 1:
         raise ValueError(f"{name}() needs steps >= 1, a number of time steps; got {steps}.")
 
 

@@ -48,7 +48,7 @@ def resample(
     ```
     """
     grid = a.shape[:-1]
-    if len(out_grid) != len(grid) or any(n != int(n) or n < 1 for n in out_grid):
+    if len(out_grid) != len(grid) or any(n < 1 or n % 1 for n in out_grid):
         raise ValueError(
             f"resample() needs one whole number of points for each of the {len(grid)} grid axes of "
             f"a field of shape {a.shape}; got out_grid={tuple(out_grid)}."

@@ -52,8 +52,9 @@ def read(
     - `axes`: for a file of another layout: a letter for each axis of the fields, in order, n for
         trajectories, t times, x y z the grid, c channels. Without n there is one trajectory,
         without t one time. MATLAB's axes are those that MATLAB shows.
-    - `lengths`: of the domain along each axis, where the file has no coordinates.
-    - `time_step`: the time between states, where the file does not say.
+    - `lengths`: of the domain along each axis, where the file has no coordinates; by default 1.
+    - `time_step`: the time between states, where the file does not say; by default 1. With `axes`
+        arrays of coordinates and times in the file are not read.
     - `boundary`: "periodic", "wall", "open" or another name, one or one per axis, where the file
         does not say.
     - `mask`: where the fields have values, `(*grid,)`, or the name of such an array in the file:

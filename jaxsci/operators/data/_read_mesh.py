@@ -47,7 +47,7 @@ def read_mesh(path: str | Path) -> Mesh:
 
     **Returns:** a `Mesh`.
 
-    **Raises:** `ImportError` without meshio (`pip install meshio`); `ValueError` for a file that it
+    **Raises:** `ImportError` without meshio (the extra `files`); `ValueError` for a file that it
     cannot read or cells of another kind than lines, triangles, quadrilaterals, tetrahedra and
     hexahedra with vertices at their corners alone.
 

@@ -134,4 +134,4 @@ def _figure_module() -> Any:
     try:
         return importlib.import_module("matplotlib.figure")
     except ImportError as error:
-        raise ImportError("plot_solution() needs matplotlib: pip install matplotlib.") from error
+        raise ImportError("plot_solution() needs matplotlib: pip install 'jaxsci[plot]'") from error

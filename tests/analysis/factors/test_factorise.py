@@ -134,6 +134,7 @@ def test_scale_and_integers():
         ([[1.0, 2.0]], {"mask": np.array([[True, False]])}, "index 1 of axis 1"),
         ([[1.0, 2.0]], {"rank": 0}, "at least 1, got 0, 1 and 500"),
         ([[1.0, 2.0]], {"rank": 2.5}, "whole numbers of at least 1, got 2.5, 1 and 500"),
+        ([[1.0, 2.0]], {"max_steps": np.inf}, "whole numbers of at least 1, got 1, 1 and inf"),
         ([[1.0, 2.0]], {"tolerance": float("nan")}, "tolerance must be at least 0, got nan"),
         (np.ones((1,) * 26), {}, "of order 2 to 25"),
         ([[1.0, 2.0]], {"loss": "l1"}, "loss must be one of"),

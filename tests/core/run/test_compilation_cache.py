@@ -44,6 +44,19 @@ def test_the_next_process_finds_the_program(tmp_path):
     assert (second, hits > 0) == (first, True)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="this Python always has zstd")
+def test_a_python_of_another_compression_has_a_folder_of_its_own(tmp_path):
+    (tmp_path / "zstandard.py").write_text(
+        "class ZstdCompressor:\n    def compress(self, data): return data[::-1]\n"
+        "class ZstdDecompressor:\n    def decompress(self, data): return data[::-1]\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    plain, _ = run(str(tmp_path / "programs"))
+    other, hits = run(str(tmp_path / "programs"), PYTHONPATH=path)
+    assert (other != plain, hits) == (True, 0)
+    assert run(str(tmp_path / "programs"), PYTHONPATH=path)[1] > 0
+
+
 def test_without_the_variable_nothing_is_kept(tmp_path):
     folder, _ = run(JSCI_COMPILATION_CACHE="0", XDG_CACHE_HOME=str(tmp_path))
     assert folder == "None" and not os.listdir(tmp_path)

@@ -241,7 +241,7 @@ def test_bad_input_is_explained():
     for tolerance in (0.0, float("inf")):
         with pytest.raises(ValueError, match="tolerance must be positive"):
             scf(water, pbe, tolerance=tolerance)
-    for steps in (0, 2.5):
+    for steps in (0, 2.5, float("nan")):
         with pytest.raises(ValueError, match="max_steps must be a whole number from 1"):
             scf(water, pbe, max_steps=steps)
     with pytest.raises(TypeError, match=r"jsci.dft.xc\('pbe'\)|(?i:type-check)"):

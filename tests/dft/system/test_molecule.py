@@ -163,6 +163,7 @@ def test_bad_xyz_names_the_line(tmp_path, text, message):
         ([("Zz", (0, 0, 0))], {}, "atom 0: unknown element 'Zz'"),
         ([("He", (0, 0, float("nan")))], {}, "atom 0: its position is three finite numbers"),
         ([("He",)], {}, "atom 0: expected .symbol, .x, y, z.."),
+        ((["H", "H"], np.eye(2, 3)), {}, "Two lists become one by zip.symbols, positions."),
         ([("He", (0, 0, 0))], {"spin": 0.5}, "spin is a whole number"),
         ([("He", (0, 0, 0))], {"density_fit": "no-fit"}, "no auxiliary basis 'no-fit' for He"),
         ([("He", (0, 0, 0))], {"unit": "nm"}, "allowed are 'angstrom' and 'bohr'"),

@@ -312,7 +312,7 @@ def test_fields_on_different_grids_are_named(tmp_path):
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
     path = write_hdf5(tmp_path / "u.h5", u=U)
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match="needs h5py: pip install h5py"):
+    with pytest.raises(ImportError, match=r"needs h5py: pip install 'jaxsci\[files\]'"):
         data.read(path)
 
 

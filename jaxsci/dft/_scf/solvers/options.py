@@ -136,7 +136,7 @@ class Iteration(eqx.Module):
         _check_number("max_steps", max_steps)
         if not 0 < tolerance < math.inf:
             raise ValueError(f"tolerance must be positive and finite, got {tolerance}.")
-        if max_steps < 1 or max_steps != int(max_steps):
+        if max_steps < 1 or max_steps % 1:  # a NaN too
             raise ValueError(f"max_steps must be a whole number from 1, got {max_steps}.")
         diis = first_of(solver)
         return cls(

@@ -83,7 +83,7 @@ def needed(package: str, path: Path) -> Any:
         return importlib.import_module(package)
     except ImportError as error:
         root = package.partition(".")[0]
-        raise ImportError(f"Reading {path} needs {root}: pip install {root}.") from error
+        raise ImportError(f"Reading {path} needs {root}: pip install 'jaxsci[files]'") from error
 
 
 class _Reversed:

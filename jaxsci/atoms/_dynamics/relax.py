@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ...core import compiled_call
@@ -32,6 +34,15 @@ class Relaxed(NamedTuple):
     stress: Float[Array, "*b 3 3"] | None
     converged: Bool[Array, "*b"]
     steps: Int[Array, "*b"]
+
+    def __repr__(self) -> str:
+        if not eqx.is_array(self.energy) or isinstance(self.energy, Tracer):
+            return tuple.__repr__(self)
+        if self.energy.ndim == 0:
+            done = "converged" if self.converged else "NOT converged"
+            return f"Relaxed(energy={self.energy:.6f} eV, {done} in {self.steps} steps)"
+        count, done = self.energy.size, int(jnp.sum(self.converged))
+        return f"Relaxed({done} of {count} converged, steps<={int(jnp.max(self.steps))})"
 
 
 class _Search(NamedTuple):

@@ -100,6 +100,19 @@ def test_structures_of_padding_are_relaxed_at_once():
     assert found.steps[1] == 0 and np.isfinite(found.atoms.positions).all()
 
 
+def test_a_result_prints_in_a_line():
+    one = jsci.atoms.Relaxed(argon(), *map(jnp.asarray, (-1.5, 0.0, 0.0, True, 12)))
+    assert repr(one) == "Relaxed(energy=-1.500000 eV, converged in 12 steps)"
+    assert "NOT converged" in repr(one._replace(converged=jnp.asarray(False)))
+    two = one._replace(
+        energy=jnp.zeros(2), converged=jnp.asarray([True, False]), steps=jnp.asarray([3, 9])
+    )
+    assert repr(two) == "Relaxed(1 of 2 converged, steps<=9)"
+    seen = []
+    jax.eval_shape(lambda r: seen.append(repr(r)), one)
+    assert "Tracer" in seen[0]
+
+
 def test_what_cannot_be_relaxed_is_refused():
     energy, params = jsci.atoms.lennard_jones(epsilon=0.0104, sigma=3.4, cutoff=7.0)
     f = jsci.atoms.properties(energy)

@@ -28,9 +28,16 @@ def stated_layout(
         )
     without_time = axes.replace("t", "")
     found = [_variable(container, name, [axes]) for name in fields]
+    extent = sizes(container.path, found)
+    count = extent.get("n", 1)
+    for name in constants:
+        if _named(container, name).array.shape == (count,) != tuple(extent[a] for a in grid):
+            raise ValueError(
+                f"{container.path}: {name!r} has one number for each of the {count} trajectories: "
+                "name it by parameters=, not by constants=."
+            )
     still = [_variable(container, name, [without_time, grid]) for name in constants]
     extent = sizes(container.path, [*found, *still])
-    count = extent.get("n", 1)
     numbers = {name: _numbers(container, name, count) for name in parameters}
     times = np.arange(extent.get("t", 1), dtype=float)
     return Layout(

@@ -21,10 +21,8 @@ def problems(path: Path) -> Iterator[str]:
         yield "has a cell that failed"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "shows warnings or a progress bar (stderr)"
-    if any(
-        " object at 0x" in text or text.startswith("<matplotlib") for text in map(_text, outputs)
-    ):
-        yield "shows an object where nothing is meant to be shown: end that line with a semicolon"
+    if any(_text(output).startswith("<matplotlib") for output in outputs):
+        yield "shows what a plot returns: end that line with a semicolon"
     if extra := set(notebook["metadata"]) - METADATA:
         yield f"carries the editor's metadata: {', '.join(sorted(extra))}"
 

@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -41,7 +42,7 @@ def environment() -> dict[str, Any]:
     """Versions, flags, processor, cores, load, precision and commit, ready for JSON."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "command": command(sys.argv[1:]),
         "commit": commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -55,6 +56,12 @@ def environment() -> dict[str, Any]:
         "load": load(),
         "compilation_cache": False,
     }
+
+
+def command(arguments: Sequence[str]) -> str:
+    """The command line without the folders of this machine, which are nobody else's."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments]
+    return shlex.join(["python", "-m", "benchmarks", *words])
 
 
 def version(package: str) -> str | None:

@@ -5,7 +5,8 @@ from ._factors.factorise import Factorisation, factorise
 from ._factors.rater_consensus import Consensus, consensus
 from ._surfaces.functional_map import functional_map
 from ._surfaces.laplacian import Basis, MeshLaplacian, mesh_laplacian
-from ._surfaces.zoomout import pointwise, zoomout
+from ._surfaces.pointwise import pointwise
+from ._surfaces.zoomout import zoomout
 from ._units.activations import activations
 from ._units.combine import combine
 from ._units.correspondence import correspond

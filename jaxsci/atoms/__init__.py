@@ -27,7 +27,8 @@ from ._potentials.published.dpa3 import dpa3
 from ._potentials.reference_energies import composition_energies, with_references
 from ._potentials.stillinger_weber import stillinger_weber
 from ._properties.calculator import calculator
-from ._properties.elastic import EquationOfState, elastic_constants, equation_of_state
+from ._properties.elastic_constants import elastic_constants
+from ._properties.equation_of_state import EquationOfState, equation_of_state
 from ._properties.force_constants import ForceConstants, force_constants
 from ._properties.phonons import Heat, harmonic_heat, mesh, phonon_density, phonons
 from ._properties.properties import Properties, properties

@@ -8,23 +8,23 @@ from ._bases.fill import fill
 from ._bases.fourier import FourierBasis
 from ._bases.product import ProductBasis
 from ._bases.sphere import SphereBasis
-from ._fields.ball_integral import BallIntegral
 from ._fields.fields import normalise
 from ._fields.losses import h1, relative_l2
 from ._fields.mesh_weights import cell_weights, point_weights
 from ._fields.neighbours import Neighbours
-from ._fields.slice_attention import SliceAttention
 from ._forecast.conformal import conformal_width
 from ._forecast.plots import plot_forecast
 from ._forecast.rollout import Window, rollout, unrolled_loss
-from ._networks.convolution import DifferentialConv, KernelConv
+from ._layers.ball_integral import BallIntegral
+from ._layers.convolution import DifferentialConv, KernelConv
+from ._layers.film import FiLM
+from ._layers.meta_mixer import MetaMixer
+from ._layers.slice_attention import SliceAttention
 from ._networks.deeponet import DeepONet, MIONet, PODDeepONet, pod_modes
-from ._networks.film import FiLM
 from ._networks.fno import FNO
 from ._networks.gino import GINO
 from ._networks.gno import GNO
 from ._networks.local_no import LocalNO
-from ._networks.meta_mixer import MetaMixer
 from ._networks.mgno import MgNO, VCycle, grow_levels
 from ._networks.slice_transformer import SliceTransformer
 from ._networks.transformer import Transformer

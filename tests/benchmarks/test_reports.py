@@ -12,6 +12,7 @@ from benchmarks.catalogue import Broken, choose, load_cases
 from benchmarks.report.html import html
 from benchmarks.report.terminal import terminal
 from benchmarks.runner.case import Case, Peer, Run, Size
+from benchmarks.runner.environment import command as line
 from benchmarks.runner.measure.timing import Ratio
 from benchmarks.runner.peers import explain
 from benchmarks.runner.result import (
@@ -263,6 +264,11 @@ def test_an_interrupted_run_is_continued_with_its_right_rows(tmp_path, capsys):
     assert second["cases"][0] == first["cases"][0]  # not run again: it would have been wrong
     assert second["seconds"] > first["seconds"]
     assert second["environment"] == first["environment"]
+
+
+def test_a_report_names_no_folder_of_the_machine():
+    words = ["--full", "--only", "pde.seeds", "--out", "/somebody/there/full"]
+    assert line(words) == "python -m benchmarks --full --only pde.seeds --out full"
 
 
 def test_a_run_under_other_conditions_is_not_continued(tmp_path, capsys):

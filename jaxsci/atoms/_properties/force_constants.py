@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._structure.atoms import Atoms, moved
+from .._structure.atoms import Atoms, moved, require_atoms
 from .._structure.graph import Graph
 from .._structure.neighbours import Reaching, neighbours
 from .properties import Properties
@@ -75,6 +75,7 @@ def force_constants(
     constants = jsci.atoms.force_constants(f, params, salt, 6.0, supercell=(1, 1, 1))
     ```
     """
+    require_atoms(atoms, "force_constants")
     if atoms.cell is None:
         raise ValueError("force_constants() needs a crystal; a molecule has no lattice.")
     if min(supercell) < 1 or len(supercell) != 3:

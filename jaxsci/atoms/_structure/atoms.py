@@ -88,6 +88,15 @@ def strained(atoms: Atoms, strain: Float[Array, "3 3"]) -> Atoms:
     return moved(atoms, atoms.positions @ deformation, cell)
 
 
+def require_atoms(structure: Any, function: str) -> None:
+    """A `TypeError` for what is no `Atoms`, such as the frames that `read` returns."""
+    if isinstance(structure, Atoms):
+        return
+    has_them = isinstance(getattr(structure, "atoms", None), Atoms)
+    hint = "give its .atoms" if has_them else "one structure; from_ase makes it of ASE's"
+    raise TypeError(f"{function}() takes Atoms, got {type(structure).__name__}: {hint}.")
+
+
 def _floats(values: Any, name: str) -> Array:
     try:
         array = jnp.asarray(values)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from .atoms import Atoms, heights
+from .atoms import Atoms, heights, require_atoms
 from .edges_and_angles import angle_pairs, reverse_edges
 from .graph import Graph
 from .neighbours import CLOSEST, Reaching, cutoffs, neighbours
@@ -65,6 +65,7 @@ class NeighbourList(eqx.Module):
         skin: float = 0.5,
         room: float = 1.25,
     ):
+        require_atoms(atoms, "NeighbourList")
         cutoff, angle_cutoff = cutoffs(cutoff, angle_cutoff)
         if not (skin >= 0 and room >= 1):
             raise ValueError(f"skin must be at least 0 and room at least 1, got {skin}, {room}.")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .atoms import Atoms
+from .atoms import Atoms, require_atoms
 from .edges_and_angles import angle_pairs, reverse_edges
 from .elements import SYMBOLS
 from .graph import Graph
@@ -57,7 +57,8 @@ def neighbours(
     **Returns:** a `Graph`.
 
     **Raises:** `ValueError` for atoms closer than 0.3 Å, cutoffs that are not positive, or more
-    edges or angles than places; `TypeError` for a potential that does not say its cutoff.
+    edges or angles than places; `TypeError` for what is no `Atoms`, or a potential that
+    does not say its cutoff.
 
     **Notes:** it is built on the host and cannot be traced: under `jax.jit` use `NeighbourList`.
     It is complete for these positions only, and nothing flags its use with others.
@@ -120,8 +121,7 @@ def _room(count: int, size: int | None, name: str) -> int:
 
 
 def _check(atoms: Atoms) -> None:
-    if not isinstance(atoms, Atoms):
-        raise TypeError(f"neighbours() takes Atoms, got {type(atoms).__name__}: see from_ase.")
+    require_atoms(atoms, "neighbours")
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(atoms)):
         raise TypeError("neighbours() runs on the host: under jit use NeighbourList.")
     if atoms.positions.ndim != 2:

@@ -317,7 +317,18 @@ def strongly_typed(leaf: Any) -> Any:
 def as_data(value: Any, like: Any = float) -> Array:
     """A number as an array, of which another value is no other program, not even a round one.
 
-    A Python number takes the dtype that it has in a product with `like`.
+    **Arguments:**
+
+    - `value`: a number, or an array.
+    - `like`: an array or dtype. A Python number takes the dtype that it has in a product with it.
+
+    **Returns:** the array.
+
+    **Raises:** `TypeError` for what is no number.
+
+    ```python
+    jsci.core.as_data(2.0).dtype
+    ```
     """
     return jnp.asarray(value, jnp.result_type(value, like))
 

@@ -119,8 +119,11 @@ def levenberg_marquardt(
     **Raises:** `ValueError` for parameters of several precisions, or a sketch of fewer rows than
     terms; `TypeError` for a plain loss, or for residuals of another precision than the parameters.
 
-    **Notes:** stalls if the batch changes much between steps: resample every few dozen steps. In
-    float32 it ends where the rounding of the residuals does, six digits at best. With
+    **Notes:** a step is judged by its own batch. Where the solution is smooth, as in Poisson's
+    equation, networks of thousands of parameters train soonest on a new batch of a hundred to a few
+    hundred samples in every step (`data` as a function of a key). At fronts, and with noise in
+    measured values, such batches have no solution in common, and the loss may rise: keep one batch
+    there. In float32 it ends where the rounding of the residuals does, six digits at best. With
     `scaled` parameters of little effect move far: fronts are found later, and a loss on too few
     points is lowered between them as well, which `validation=` of `fit` shows. Sketches lower the
     loss of many residuals sooner than exact steps, and stall before the last digits: go on without.

@@ -13,10 +13,10 @@ from .._bases.names import BasisName, as_basis
 from .._fields.axis_points import Points
 from .._fields.fields import as_modes, check_field
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
+from .._layers.film import FiLM, check_conditions, films, modulated
 from .._spectral.axes import AxisBasis
 from .._spectral.factorised import Factorisation
 from .._spectral.spherical_conv import SphereGrid
-from .film import FiLM, check_conditions, films, modulated
 
 
 class FNO(eqx.Module):

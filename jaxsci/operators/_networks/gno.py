@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._fields.ball_integral import BallIntegral
 from .._fields.fields import known
 from .._fields.neighbours import Neighbours
 from .._fields.points import check_points, counted
 from .._fields.pointwise import Pointwise, apply_mlp, gelu, pointwise_mlp
+from .._layers.ball_integral import BallIntegral
 
 
 class GNO(eqx.Module):

@@ -9,8 +9,8 @@ from .._bases.grid_basis import GridBasis
 from .._bases.names import as_basis
 from .._fields.axis_points import Points
 from .._fields.edge_padding import Boundary
+from .._layers.convolution import DifferentialConv, KernelConv
 from .._spectral.axes import AxisBasis
-from .convolution import DifferentialConv, KernelConv
 from .fno import FNO
 
 

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.points import check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
-from .._fields.slice_attention import SliceAttention
-from .film import FiLM, check_conditions, films
+from .._layers.film import FiLM, check_conditions, films
+from .._layers.slice_attention import SliceAttention
 from .transformer import Block, layer_norm, through_blocks
 
 

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ...nn import Attention
 from .._fields.points import check_points
 from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
-from .._fields.slice_attention import SliceAttention
-from .film import FiLM, check_conditions, films, modulated
+from .._layers.film import FiLM, check_conditions, films, modulated
+from .._layers.slice_attention import SliceAttention
 
 
 class Block(eqx.Module):

@@ -8,10 +8,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._fields.fields import check_field
 from .._fields.periodicity import warn_unless_periodic
 from .._fields.pointwise import Pointwise, gelu
+from .._layers.convolution import KernelConv
+from .._layers.film import FiLM, check_conditions, films, modulated
 from .._spectral.axes import Axis
 from .._spectral.interpolants import interpolate
-from .convolution import KernelConv
-from .film import FiLM, check_conditions, films, modulated
 
 
 class UNet(eqx.Module):

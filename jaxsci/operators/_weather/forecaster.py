@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._fields.fields import known
 from .._fields.pointwise import Pointwise, gelu
-from .._networks.film import FiLM, films
+from .._layers.film import FiLM, films
 from .._spectral.spherical_conv import SphereGrid, sphere_grid
 from .transport import Transport
 from .variable_tokens import VariableTokens

@@ -1,5 +1,6 @@
 """Neighbour lists against every image, counted one by one."""
 
+import functools
 import itertools
 import sys
 
@@ -145,6 +146,16 @@ def test_neighbours_are_not_traced():
 def test_structures_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         jsci.atoms.Atoms(*arguments)
+
+
+def test_a_frame_of_a_file_is_told_from_its_atoms():
+    frame = jsci.atoms.Frame(jsci.atoms.Atoms([[0.0, 0, 0]], ["H"], 3 * np.eye(3)))
+    constants = functools.partial(jsci.atoms.force_constants, None, None)
+    for function in (jsci.atoms.neighbours, jsci.atoms.NeighbourList, constants):
+        with pytest.raises(TypeError, match=r"takes Atoms, got Frame: give its \.atoms"):
+            function(frame, 2.0)
+        with pytest.raises(TypeError, match="got list: one structure"):
+            function([frame], 2.0)
 
 
 def test_a_potential_stands_for_its_cutoffs():

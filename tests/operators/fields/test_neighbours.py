@@ -8,8 +8,8 @@ import pytest
 
 import jaxsci as jsci
 from jaxsci.operators import GINO, GNO, BallIntegral
-from jaxsci.operators._fields import ball_integral as module
 from jaxsci.operators._fields.neighbours import neighbours
+from jaxsci.operators._layers import ball_integral as module
 
 RNG = np.random.default_rng(0)
 X, Y = jnp.asarray(RNG.random((40, 2))), jnp.asarray(RNG.random((7, 2)))

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...nn import attention
-from .fields import check_field
-from .pointwise import Pointwise
+from .._fields.fields import check_field
+from .._fields.pointwise import Pointwise
 
 
 class SliceAttention(eqx.Module):

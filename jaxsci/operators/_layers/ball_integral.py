@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .neighbours import Neighbours, checked, neighbours, unseen
-from .points import check_points
-from .pointwise import Pointwise, apply_mlp, pointwise_mlp
+from .._fields.neighbours import Neighbours, checked, neighbours, unseen
+from .._fields.points import check_points
+from .._fields.pointwise import Pointwise, apply_mlp, pointwise_mlp
 
 # Pairs of which the kernel is computed at once: some 100 MB at width 16.
 _PAIRS = 2**18

@@ -1,0 +1,1 @@
+"""Layers that several networks are made of: convolutions, integrals, attention, conditioning."""

@@ -117,17 +117,26 @@ def _leading_size(name: str, points: PyTree) -> int:
     sizes = {shape[0] if shape else None for shape in shapes.values()}
     size = sizes.pop() if len(sizes) == 1 else None
     if size is None:
-        lists = isinstance(points, list) and all(isinstance(x, int | float) for _, x in leaves)
+        # One leaf of each size: a molecule has dozens.
+        shown = {shape[:1]: (path, shape) for path, shape in shapes.items()}
         raise ValueError(
             f"batch[{name!r}] must have one leading axis of samples shared by all its leaves, "
-            f"got shapes {shapes}."
-            + (" Make an array of the list: jnp.asarray(...)." if lists else "")
+            f"got shapes {dict(shown.values())}.{_from_list(points)}"
         )
     if size == 0:
         raise ValueError(f"batch[{name!r}] is empty: it needs at least one sample.")
     if isinstance(points, Weighted):
         _check_sample_weights(name, points)
     return size
+
+
+def _from_list(points: PyTree) -> str:
+    """How to make a batch of a list, if it is one of numbers or of samples."""
+    if not isinstance(points, list):
+        return ""
+    if all(isinstance(x, int | float) for x in jax.tree.leaves(points)):
+        return " Make an array of the list: jnp.asarray(...)."
+    return " Stack the samples of the list: jax.tree.map(lambda *x: jnp.stack(x), *samples)."
 
 
 def _check_sample_weights(name: str, points: Weighted) -> None:

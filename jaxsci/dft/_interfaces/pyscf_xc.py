@@ -48,7 +48,8 @@ def to_pyscf_xc(functional: Functional | Callable, params: Any = None) -> Defini
     points have no atoms.
 
     **Notes:** PySCF decides by the name `mf.xc` whether it builds exact exchange and nonlocal
-    correlation. Give it xc="hf" if the functional has exact exchange, and "lda" otherwise.
+    correlation. Give it xc="hf" if the functional has exact exchange, and "lda" otherwise. By the
+    same name it would choose a dispersion energy: name the functional, `mf.disp = "d3bj:b3lyp"`.
 
     ```python
     from pyscf import dft, gto
@@ -79,7 +80,10 @@ def require_no_dispersion(functional: Functional) -> None:
     if functional.nuclear_terms:
         raise ValueError(
             f"{functional!r} has a dispersion energy, which PySCF would leave out: hand over the "
-            "functional without it, and set mf.disp or add jsci.dft.d3(...)(molecule)."
+            "functional without it, with a result of its own, as in scf(molecule, xc('b3lyp'), "
+            "guess=result), and add jsci.dft.d3('b3lyp')(molecule) to its energies or set mf.disp "
+            "= 'd3bj:b3lyp'. Without the name PySCF would take the parameters by mf.xc, which is "
+            "'hf' or 'lda' here."
         )
 
 

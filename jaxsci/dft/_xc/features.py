@@ -35,6 +35,8 @@ class Features(eqx.Module):
         vanishes with the spin polarisation.
 
     All arrays have the shape of `rho_a`, which is () for one point; scalars are broadcast to it.
+    Sums over both spins are `rho`, `sigma` (|∇ρ|²), `tau` and `laplacian`; `zeta` is the spin
+    polarisation (ρ_α - ρ_β)/ρ.
 
     ```python
     f = jsci.dft.Features(rho_a=0.1, rho_b=0.1, sigma_aa=0.0, sigma_ab=0.0, sigma_bb=0.0)

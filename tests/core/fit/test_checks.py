@@ -41,6 +41,7 @@ def batches():
         ({"data": {"line": (x for x in X)}}, TypeError, r"data\['line'\] is a generator"),
         ({"data": {"line": lambda key: X}}, TypeError, "is a function, not samples: draw"),
         ({"data": {"line": [[0.0, 1.0]]}}, ValueError, "Make an array of the list"),
+        ({"data": {"line": [(X[0], 0.0)]}}, ValueError, "Stack the samples of the list"),
         ({"data": {"line": "points.csv"}}, TypeError, "is a str, not an array of samples"),
         ({"validation": X}, TypeError, "got an array of shape"),
         ({"validation": lambda key: BATCH}, ValueError, "validation is a function of a key"),

@@ -1,6 +1,7 @@
 """Solutions and functionals given to PySCF: the same numbers there."""
 
 import dataclasses
+import re
 from typing import Any
 
 import equinox as eqx
@@ -200,6 +201,18 @@ def test_dispersion_is_not_lost_on_the_way(water, result, name):
         jsci.dft.to_pyscf(water, functional, result)
     with pytest.raises(ValueError, match="which PySCF would leave out"):
         jsci.dft.to_pyscf_xc(functional)
+
+
+def test_the_dispersion_that_we_advise_is_that_of_the_functional(water, result):
+    """By `mf.xc` alone PySCF would look for the parameters of another functional."""
+    from pyscf.scf.dispersion import parse_disp
+
+    with pytest.raises(ValueError, match="Without the name") as refusal:
+        jsci.dft.to_pyscf_xc(jsci.dft.xc("b3lyp-d3bj"))
+    (advised,) = re.findall(r"mf\.disp = '([^']*)'", str(refusal.value))
+    mf = jsci.dft.to_pyscf(water, PBE, result)
+    assert parse_disp(mf.xc, "d3bj")[0] == "lda"
+    assert parse_disp(mf.xc, advised) == ("b3lyp", "d3bj", False)
 
 
 def test_solutions_that_do_not_fit_are_refused(water, result):

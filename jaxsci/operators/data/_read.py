@@ -22,7 +22,8 @@ def read(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     fields: str | Sequence[str] | None = None,
-    constants: Sequence[str] = (),
+    constants: str | Sequence[str] = (),
+    parameters: str | Sequence[str] = (),
     axes: str | None = None,
     lengths: float | Sequence[float] | None = None,
     time_step: float | None = None,
@@ -49,6 +50,8 @@ def read(
         trajectory in several files is several, with the `times` of the first.
     - `fields`: name or names of the arrays to read as fields; by default all that vary in time.
     - `constants`: with `axes`, names of arrays that do not vary in time, such as coefficients.
+    - `parameters`: with `axes`, names of arrays with one number for each trajectory, such as a
+        viscosity, or one for all.
     - `axes`: for a file of another layout: a letter for each axis of the fields, in order, n for
         trajectories, t times, x y z the grid, c channels. Without n there is one trajectory,
         without t one time. MATLAB's axes are those that MATLAB shows.
@@ -81,14 +84,19 @@ def read(
     """
     paths = _paths(path)
     fields = (fields,) if isinstance(fields, str) else fields
+    constants = (constants,) if isinstance(constants, str) else constants
+    parameters = (parameters,) if isinstance(parameters, str) else parameters
     if axes is not None and fields is None:
         raise ValueError("read(axes=) needs the names of the arrays that it describes: fields=.")
-    if constants and axes is None:
-        raise ValueError("read(constants=) goes with axes=, a letter for each axis of the fields.")
+    for option, names in {"constants": constants, "parameters": parameters}.items():
+        if names and axes is None:
+            raise ValueError(
+                f"read({option}=) goes with axes=, a letter for each axis of the fields."
+            )
     layouts = []
     for file in paths:
         container = open_container(file)
-        layout = _layout(container, fields, constants, axes)
+        layout = _layout(container, fields, constants, parameters, axes)
         layouts.append(_stated(layout, lengths, time_step, boundary))
         check(layouts[-1])
     if isinstance(mask, str):
@@ -117,9 +125,9 @@ def _is_zarr(folder):
     return any((folder / name).exists() for name in (".zgroup", ".zarray", "zarr.json"))
 
 
-def _layout(container, fields, constants, axes) -> Layout:
+def _layout(container, fields, constants, parameters, axes) -> Layout:
     if axes is not None:
-        return stated_layout(container, fields, constants, axes)
+        return stated_layout(container, fields, constants, parameters, axes)
     known = [
         (is_well, well_layout),
         (is_pdebench, pdebench_layout),

@@ -288,7 +288,8 @@ class Trajectories:
             f"{self._index[i][0].path}: {names[channel]!r} is "
             f"{values[(time, *point, channel)]} in trajectory {self._index[i][1]}, state "
             f"{start + time}, at the point {tuple(point)}. If there are no values at "
-            "such points, as on land, give read(..., mask=)."
+            "such points at any time, as on land, give read(..., mask=); where few are missing, "
+            "fill them before, by operators.fill(state, finite, modes=...)."
         )
 
     def _chunks(self) -> Iterator[np.ndarray]:

@@ -271,9 +271,9 @@ def test_a_link_out_of_a_file_is_not_followed(tmp_path):
 
 
 def test_what_cannot_be_told_is_refused_with_what_to_pass(tmp_path):
-    path = write_hdf5(tmp_path / "own.h5", **{"run/u": U, "a": U[:, 0]})
+    path = write_hdf5(tmp_path / "own.h5", **{"run/u": U, "a": U[:, 0], "b": U[:, 0, 0, 0]})
     with pytest.raises(
-        ValueError, match=r"Arrays: a \(3, 6, 5\), run/u .*Groups: run.*axes='ntxy'"
+        ValueError, match=r"Arrays: a \(3, 6, 5\), b \(3,\), run/u .*Groups: run.*axes='ntxy'"
     ):
         data.read(path)
     (tmp_path / "text.h5").write_text("u = 1")
@@ -287,6 +287,10 @@ def test_what_cannot_be_told_is_refused_with_what_to_pass(tmp_path):
         (dict(axes="ntx"), "4 axes, but axes= says 'ntx'"),
         (dict(axes="ntxq"), "a letter for each axis"),
         (dict(axes=None, constants=["a"]), "goes with axes="),
+        (dict(axes=None, parameters=["a"]), "parameters=. goes with axes="),
+        (dict(parameters="a"), "one number for each of the 3 trajectories, or one for all"),
+        (dict(parameters="nu"), "has no array 'nu'"),
+        (dict(constants="b"), "name it by parameters=, not by constants="),
         (dict(fields=None), "needs the names"),
         (dict(lengths=0), "lengths must be positive"),
         (dict(time_step=-1), "time_step must be positive"),

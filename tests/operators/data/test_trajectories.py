@@ -43,6 +43,21 @@ def test_batches_are_windows_of_the_file(waves, key):
     assert {i for i, _ in seen} == set(range(5)) and {t for _, t in seen} == set(range(5))
 
 
+@pytest.mark.parametrize("shape", [(5,), (5, 1), (1,), ()])
+def test_parameters_of_a_file_of_another_layout_come_with_each_window(tmp_path, key, shape):
+    speed = np.arange(1, 1 + np.prod(shape, dtype=int)) / 8
+    path = written(tmp_path, u=U, speed=speed.reshape(shape))
+    found = data.read(path, fields="u", parameters="speed", axes="ntx")
+    assert found.parameters == ("speed",)
+    windows, each = found.batch(key, 20), np.broadcast_to(speed, (5,))
+    rows = windows.fields[:, 0, 0, 0].astype(int) // 100
+    np.testing.assert_array_equal(windows.inputs["parameters"][:, 0], each[rows])
+    part = found.split(0.6)[0]
+    own, scaled = (part.batch(key, 20, normaliser=n) for n in (None, part.normaliser()))
+    expected = (own.inputs["parameters"] - each[:3].mean()) / (each[:3].std() or 1)
+    np.testing.assert_allclose(scaled.inputs["parameters"], expected, atol=1e-6)
+
+
 def test_batches_are_pure_functions_of_the_key(waves, key):
     draw = lambda key: waves.batch(key, 4).fields  # noqa: E731
     np.testing.assert_array_equal(draw(key), draw(key))

@@ -1,5 +1,6 @@
 """Arrays whose meaning the caller states: names of fields, and a letter for each axis."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,11 @@ _ALLOWED = ("ntxyzc", "n the trajectories, t the times, x y z the grid, c the ch
 
 
 def stated_layout(
-    container: Container, fields: Sequence[str], constants: Sequence[str], axes: str
+    container: Container,
+    fields: Sequence[str],
+    constants: Sequence[str],
+    parameters: Sequence[str],
+    axes: str,
 ) -> Layout:
     """Trajectories of the named arrays, on points i/N and at times 0, 1, 2 ..."""
     grid = "".join(a for a in axes if a in GRID)
@@ -23,20 +28,39 @@ def stated_layout(
         )
     without_time = axes.replace("t", "")
     found = [_variable(container, name, [axes]) for name in fields]
+    extent = sizes(container.path, found)
+    count = extent.get("n", 1)
+    for name in constants:
+        if _named(container, name).array.shape == (count,) != tuple(extent[a] for a in grid):
+            raise ValueError(
+                f"{container.path}: {name!r} has one number for each of the {count} trajectories: "
+                "name it by parameters=, not by constants=."
+            )
     still = [_variable(container, name, [without_time, grid]) for name in constants]
     extent = sizes(container.path, [*found, *still])
+    numbers = {name: _numbers(container, name, count) for name in parameters}
     times = np.arange(extent.get("t", 1), dtype=float)
     return Layout(
-        container.path, tuple(found), tuple(still), {}, extent.get("n", 1), times,
+        container.path, tuple(found), tuple(still), numbers, count, times,
         tuple(unit_coordinates(extent[a]) for a in grid), ("unknown",) * len(grid),
     )  # fmt: skip
 
 
+def _numbers(container, name, count):
+    """One number for each trajectory, `(count,)`."""
+    array, _, attributes = _named(container, name)
+    size = math.prod(array.shape)
+    if size not in (1, count) or max(array.shape, default=1) != size:  # MATLAB's are (count, 1)
+        raise ValueError(
+            f"{container.path}: {name!r} has shape {array.shape}; parameters= names arrays with "
+            f"one number for each of the {count} trajectories, or one for all."
+        )
+    values = packing(attributes).unpacked(np.asarray(array[()]))
+    return np.broadcast_to(values.ravel(), (count,))
+
+
 def _variable(container, name, choices):
-    if name not in container.arrays:
-        check_numeric(container, [name])
-        raise ValueError(f"{container.path} has no array {name!r}. {container.list()}")
-    array, _, attributes = container.arrays[name]
+    array, _, attributes = _named(container, name)
     ndim = len(array.shape)
     letters = next((c for c in choices if len(c) == ndim), None)
     if letters is None:
@@ -46,3 +70,10 @@ def _variable(container, name, choices):
         )
     count = array.shape[letters.index("c")] if "c" in letters else 1
     return Variable(name, array, letters, components(name, count), packing(attributes))
+
+
+def _named(container, name):
+    if name not in container.arrays:
+        check_numeric(container, [name])
+        raise ValueError(f"{container.path} has no array {name!r}. {container.list()}")
+    return container.arrays[name]

@@ -35,7 +35,8 @@ def test_scripts_name_extras_that_there_are():
     """What was asked for: which extras each script needs. Right: those of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for section in PAGE.split("\n## ")[1:]:
-        needs = re.search(r"Needs (no extra\.|the extras? `jaxsci\[([\w,]+)\]`)", section)
+        text = " ".join(section.split())
+        needs = re.search(r"Needs (no extra\.|the extras? `jaxsci\[([\w,]+)\]`)", text)
         assert needs is not None, section.split("\n")[0]
         assert set((needs[2] or "all").split(",")) <= set(project["optional-dependencies"])
 

@@ -238,7 +238,7 @@ def test_a_hard_molecule_trains_with_the_solver_that_it_needs(hard, solver):
     assert training_report(LOCAL, START, hard).unconverged == 1
     loss = jsci.objective({"energy": energy_error(LOCAL, solver=solver)})
     optimizer = jsci.levenberg_marquardt()
-    found = jsci.fit(loss, START, {"energy": hard}, optimizer, steps=8, progress=False)
+    found = jsci.fit(loss, START, {"energy": hard}, optimizer, steps=20, progress=False)
     report = training_report(LOCAL, found.params, hard, solver=solver)
     assert report.unconverged == 0
     assert report.mae < 1e-3

@@ -168,8 +168,10 @@ ENTRIES = [
     Entry("operators.spectral_derivative", jsci.operators.spectral_derivative, _rows(8, 1)),
     Entry(
         "operators.fill",
-        lambda x: jsci.operators.fill(x, jnp.ones(8).at[3].set(0), modes=2),
-        _rows(8, 1),
+        lambda x: jsci.operators.fill(
+            jnp.insert(x, 3, jnp.nan, axis=0), jnp.ones(8).at[3].set(0), modes=2
+        ),
+        _rows(7, 1),
     ),
     Entry("operators.normalise", jsci.operators.normalise, _rows(8, 2)),
     Entry(

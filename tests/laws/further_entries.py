@@ -603,7 +603,7 @@ ATOMS = [
 
 def _blocks(x):
     """Of a network of five nodes: the diagonal may be anything."""
-    a = jnp.zeros((5, 5)).at[np.triu_indices(5, 1)].set(x)
+    a = jnp.zeros((5, 5), x.dtype).at[np.triu_indices(5, 1)].set(x)
     return jsci.analysis.block_model(a + a.T, 2, KEY, restarts=2, max_steps=30)
 
 

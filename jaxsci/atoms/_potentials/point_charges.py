@@ -51,7 +51,7 @@ class PointCharges(eqx.Module):
         alpha = _CUT / self.cutoff
         r = jnp.linalg.norm(graph.vectors(atoms), axis=-1)
         near = 0.5 * charges[graph.i] * charges[graph.j] * erfc(alpha * r) / r
-        near = jnp.sum(jnp.where(r < self.cutoff, near, 0.0))
+        near = jnp.sum(jnp.where(r >= self.cutoff, 0.0, near))  # NaN stays NaN
         waves = jnp.asarray(_waves(self.cell, 2 * alpha * _CUT * (1 + _STRETCH)), r.dtype)
         inverse = jnp.linalg.inv(atoms.cell)
         phases = 2 * jnp.pi * (waves @ (atoms.positions @ inverse).T)

@@ -115,7 +115,7 @@ def _d4_coefficients(
     z = pairs.elements
     valence = jnp.asarray(table.valence)[z]
     left = (valence + charges)[:, None]
-    positive = left > 0
+    positive = ~(left <= 0)  # NaN propagates
     ratio = (jnp.asarray(table.charge)[z] + valence[:, None]) / jnp.where(positive, left, 1)
     steep = _STEEPNESS * jnp.asarray(table.hardness)[z][:, None]
     fewer = jnp.where(positive, jnp.exp(steep * (1 - ratio)), 0)

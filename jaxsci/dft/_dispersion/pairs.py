@@ -42,8 +42,8 @@ class Pairs(NamedTuple):
         return x[:, None] + x[None]
 
     def within(self, distance: float) -> Bool[Array, "atoms atoms"]:
-        """The pairs that are not farther apart."""
-        return self.real & (self.r2 <= distance**2)
+        """The pairs that are not farther apart; a distance that is NaN is not left out."""
+        return self.real & ~(self.r2 > distance**2)
 
 
 def pairs_of(coordinates: Float[Array, "atoms 3"], elements: Int[Array, " atoms"]) -> Pairs:

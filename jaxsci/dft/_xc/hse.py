@@ -56,7 +56,7 @@ def pbe_x_sr(features: Features, omega: float) -> Float[Array, "*n"]:
 
 
 def _bounded(s: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    between = (s >= 1) & (s <= 15)
+    between = ~((s < 1) | (s > 15))  # NaN too, which stays NaN
     bent = jnp.where(between, s, 1)
     bent = bent - jnp.log1p(jnp.exp(bent - _LARGEST_S))
     return jnp.where(s < 1, s, jnp.where(between, bent, _LARGEST_S))

@@ -37,7 +37,7 @@ def physical_kinetic(
 
 def spin_kinetic(spin: SpinFeatures) -> Float[Array, "*n"]:
     """t = τ_s over that of the uniform gas of one spin; one for an absent spin."""
-    present = spin.rho > DENSITY_CUTOFF
+    present = ~(spin.rho <= DENSITY_CUTOFF)  # NaN propagates
     rho, sigma, tau = (jnp.where(present, x, 1) for x in spin)
     gas = SPIN_GAS * rho * cbrt(rho) ** 2
     return jnp.where(present, physical_kinetic(rho, sigma, tau) / gas, 1)

@@ -18,7 +18,7 @@ def cbrt(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
 def power(x: Float[Array, "*n"], exponent: float) -> Float[Array, "*n"]:
     """x^p of x ≥ 0, whose derivatives at zero are zero and not 0 times infinity."""
-    present = x > 0
+    present = ~(x <= 0)  # NaN propagates
     return jnp.where(present, jnp.where(present, x, 1) ** exponent, 0)
 
 

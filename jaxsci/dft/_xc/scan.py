@@ -38,7 +38,8 @@ class ExponentialSwitch:
 
     def __call__(self, alpha: Float[Array, "*n"]) -> Float[Array, "*n"]:
         # Closer to 1 than this, both exponentials are zero with all their derivatives.
-        below, above = alpha < 1 - 1e-3, alpha > 1 + 1e-3
+        # A NaN is above, and stays NaN.
+        below, above = alpha < 1 - 1e-3, ~(alpha <= 1 + 1e-3)
         low, high = jnp.where(below, alpha, 0), jnp.where(above, alpha, 3)
         return jnp.where(
             below,

@@ -37,7 +37,7 @@ def partitioned_correlation(
 
 def spin_gradient_squared(spin: SpinFeatures) -> Float[Array, "*n"]:
     """x² = |∇ρ_s|²/ρ_s^(8/3), zero for an absent spin."""
-    present = spin.rho > DENSITY_CUTOFF
+    present = ~(spin.rho <= DENSITY_CUTOFF)  # NaN propagates
     rho = jnp.where(present, spin.rho, 1)
     return jnp.where(present, spin.sigma, 0) / (rho * cbrt(rho)) ** 2
 

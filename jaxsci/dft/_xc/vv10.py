@@ -32,7 +32,7 @@ class VV10(NamedTuple):
 
     def __call__(self, params: Any, density: MolecularDensity) -> Float[Array, ""]:
         rho, sigma = density.features.rho, density.features.sigma
-        present = rho >= _SMALLEST
+        present = ~(rho < _SMALLEST)  # NaN propagates
         electrons = jnp.where(present, density.weights * rho, 0)
         rho, sigma = jnp.where(present, rho, 1), jnp.where(present, sigma, 1)
         omega = jnp.sqrt(self.c * (sigma / rho**2) ** 2 + 4 / 3 * math.pi * rho)

@@ -144,16 +144,16 @@ def _signed_distance(line, trim):
     """
     over = trim > 0
     root = trim**2 + line**4
-    radius = jnp.where(root > 0, jnp.sqrt(_or_one(root)), 0)
+    radius = jnp.where(root <= 0, 0, jnp.sqrt(_or_one(root)))
     # The difference as a quotient, (√ - trim)/2 = line⁴/2(√ + trim), which does not cancel.
     stretch = 1 + (line**3 / (2 * jnp.where(over, radius + trim, 1))) ** 2
     square = line**2 + ((radius - trim) / 2) ** 2
-    beyond = jnp.where(square > 0, jnp.sqrt(_or_one(square)), 0)
+    beyond = jnp.where(square <= 0, 0, jnp.sqrt(_or_one(square)))
     return jnp.where(over, line * jnp.sqrt(jnp.where(over, stretch, 1)), beyond)
 
 
 def _or_one(value):
-    return jnp.where(value > 0, value, 1)
+    return jnp.where(value <= 0, 1, value)  # NaN stays NaN
 
 
 def _inside(x, start, end, line):

@@ -117,6 +117,16 @@ def test_molecules_bring_elements_and_charge():
             np.testing.assert_allclose(energy(m), expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("method", ["d3bj", "d3zero", "d4"])
+def test_positions_and_charges_that_are_nan_are_not_left_out(method):
+    energy = jax.jit(make(method, "pbe", method == "d4").of_atoms)
+    x, oxygen = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.3], [0.0, 2.1, 0.0]]), jnp.full(3, 8)
+    assert np.isfinite(energy(x, oxygen, 0.0))
+    assert np.isnan(energy(x.at[0, 0].set(jnp.nan), oxygen, 0.0))
+    assert np.isnan(energy(jnp.full_like(x, jnp.nan), oxygen, 0.0))
+    assert np.isnan(energy(x, oxygen, jnp.nan)) == (method == "d4")
+
+
 def test_ghosts_and_padding_contribute_nothing():
     from pyscf import gto
 

@@ -202,6 +202,17 @@ def test_finite_to_second_order_everywhere(name):
         assert bool(jnp.all(jnp.isfinite(leaf)))
 
 
+@pytest.mark.parametrize("name", slowly(PARTS))
+def test_a_feature_that_is_nan_makes_the_energy_nan(name):
+    functional = make(name)
+    good = jnp.array([0.31, 0.22, 0.08, 0.02, 0.05, 0.4, 0.3])
+    energy = jax.jit(lambda x: functional(None, Features(*x)))
+    slopes = jax.grad(energy)(good)
+    assert jnp.any(slopes != 0)
+    for i in np.flatnonzero(slopes):  # the features that it depends on
+        assert np.isnan(energy(good.at[i].set(jnp.nan))), i
+
+
 def test_screened_exchange_of_low_densities():
     # The formula in 60 digits at s = 0.7 and ω = 0.11: ρ, energy, and its slope at fixed gradient.
     exact = (

@@ -57,6 +57,8 @@ def test_points_lie_inside_and_measure_is_right(name, key):
     assert (points >= lower[None]).all() and (points <= upper[None]).all()
     outside = jnp.asarray(upper) + 1.0
     assert not domain.contains(outside)
+    for i in range(domain.dim):  # of a place that is not known
+        assert np.isnan(domain.level(outside.at[i].set(jnp.nan)))
 
 
 @pytest.mark.parametrize("name", DOMAINS)

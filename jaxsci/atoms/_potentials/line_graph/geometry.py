@@ -82,7 +82,7 @@ def geometry(
 def _fall(r: Array, onset: float, cutoff: float, exponential: bool) -> Array:
     if exponential:  # zero only to six digits at the cutoff, where it is cut off
         inside = jnp.exp(-jnp.exp(20 / onset * (jnp.minimum(r, cutoff) - onset)))
-        return jnp.where(r < cutoff, inside, 0.0)
+        return jnp.where(r >= cutoff, 0.0, inside)  # NaN stays NaN
     u = (jax.lax.clamp(jnp.asarray(onset, r.dtype), r, jnp.asarray(cutoff, r.dtype)) - onset) / (
         cutoff - onset
     )

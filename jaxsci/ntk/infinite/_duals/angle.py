@@ -21,7 +21,7 @@ _COEFFICIENTS = _series(13)  # the singularity at x² = -1 leaves 25⁻¹³, bel
 
 def safe_sqrt(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """√x, zero with a zero derivative where rounding made x negative or zero."""
-    positive = x > 0
+    positive = ~(x <= 0)  # NaN propagates
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
 
 

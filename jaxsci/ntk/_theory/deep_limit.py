@@ -227,7 +227,7 @@ def deep_kernel(
     c = hermite.coefficients(activation, jnp.ones((), correlation.dtype), _DEGREE)
     c = c / jnp.linalg.norm(c)
     # A mean that is zero up to rounding would become the value of every deep kernel.
-    c = jnp.where(jnp.abs(c) > 16 * jnp.finfo(c.dtype).eps, c, 0)
+    c = jnp.where(jnp.abs(c) <= 16 * jnp.finfo(c.dtype).eps, 0, c)
     c = c.reshape(-1, *(1,) * correlation.ndim)
 
     def layer(_, k):

@@ -150,3 +150,8 @@ def test_whole_numbers_are_inputs_and_labels(classifier):
     np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match="depth must be 0 or more"):
         ntk.deep_kernel(jnp.tanh, jnp.ones(()), depth=-1)
+
+
+def test_an_activation_that_is_nan_has_no_kernel():
+    kernel = ntk.deep_kernel(lambda x: x * jnp.nan, jnp.array([0.5, 0.2]), depth=3)
+    assert np.isnan(kernel).all()
